@@ -1,0 +1,1 @@
+//! parlor: a chat-room and live-broadcast server on one event loop.
