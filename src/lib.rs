@@ -1,1 +1,46 @@
 //! parlor: a chat-room and live-broadcast server on one event loop.
+//!
+//! One thread owns every socket, every room and every decision. This page is the map of the crate.
+//!
+//! # Three rings
+//!
+//! Imports go inward only; a test holds them to it.
+//!
+//! | ring | what it is | knows nothing of |
+//! |---|---|---|
+//! | [`codec`] | bytes in, values out, and back: HTTP and WebSocket | sockets, rooms, time |
+//! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
+//! | [`shell`] | the poll loop, the listener, the clock, signals, the command line | message formats |
+//!
+//! [`limits`] is beside them: one table, no logic.
+//!
+//! # The walk of one message
+//!
+//! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`].
+//! 2. `core::server::read` reads into the loop's one buffer. An idle connection owns no buffer. One that is not read to
+//!    the end within its budget goes on the `unread` list, so that a flooder does not starve the others.
+//! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
+//!    copied and kept with the connection.
+//! 4. A whole message gets its offset from its room (`core::chat`).
+//! 5. `core::broadcast` encodes it once, behind the room's other messages of this tick.
+//! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
+//!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
+//! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; its flush is the only place that
+//!    writes to a socket. What one tick queued for a connection leaves in one system call.
+//! 8. When the kernel takes no more, the rest stays queued until the socket is writable again. Sockets are registered
+//!    once, edge-triggered, for both directions.
+//! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 5 ms. What
+//!    is said in its room meanwhile gathers for the next one: the further a room is behind, the more messages leave in
+//!    each system call. A room too far behind is no longer read from, so that its publishers wait, not its memory grow.
+//!
+//! # Invariants
+//!
+//! - A queue that is not empty belongs to a connection that is dirty, or that the kernel takes nothing from.
+//! - A connection is in a room exactly while its phase is `Open`.
+//! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
+//! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.
+
+pub mod codec;
+pub mod core;
+pub mod limits;
+pub mod shell;

@@ -1,0 +1,65 @@
+// Says how the connection is: the mark in the header, and a banner while there is none.
+
+import { text } from './text.js';
+
+const status = document.getElementById('status');
+const statusText = document.getElementById('status-text');
+const banner = document.getElementById('banner');
+const bannerText = document.getElementById('banner-text');
+
+/** Why a connection ended or did not begin, in a sentence. */
+export function explanation({ code, reason, opened }) {
+  if (!opened && code === 1006) return text.unreachable;
+  switch (code) {
+    case 1000:
+    case 1005:
+    case 1006: return text.connectionLost;
+    case 1001: return text.restarting;
+    case 1008: return /slow/.test(reason) ? text.tooSlow : text.policy(reason);
+    case 1009: return text.tooLong;
+    case 1013: return text.busy;
+    default: return text.closed(code, reason);
+  }
+}
+
+/** True when the server ended the connection for a reason that the reader should find in the conversation too. */
+export const isRemarkable = ({ code }) => ![1000, 1001, 1005, 1006].includes(code);
+
+/** Shows the state of a Connection, with `retry` behind the banner's button. */
+export class StatusView {
+  #loss = null;
+  #ticking = 0;
+
+  constructor(retry) {
+    document.getElementById('retry').addEventListener('click', retry);
+  }
+
+  show(state) {
+    clearInterval(this.#ticking);
+    if (state.phase === 'open') this.#loss = null;
+    if (state.phase === 'waiting') {
+      // A failed try says less than the loss it follows.
+      this.#loss ??= explanation(state);
+      this.#ticking = setInterval(() => this.#countDown(state.retryAt), 1000);
+    }
+    this.#showMark(this.#loss ? 'waiting' : state.phase);
+    banner.hidden = !this.#loss;
+    this.#countDown(state.retryAt ?? 0);
+  }
+
+  /** The page cannot connect at all. */
+  showUnusable() {
+    this.#showMark('unusable', text.notConnected);
+  }
+
+  #showMark(phase, label = text[phase]) {
+    status.dataset.phase = phase;
+    status.title = label;
+    if (statusText.textContent !== label) statusText.textContent = label;
+  }
+
+  #countDown(retryAt) {
+    const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+    bannerText.textContent = `${this.#loss ?? ''} ${text.retryIn(seconds)}`;
+  }
+}

@@ -1,0 +1,4 @@
+//! Ring one: bytes in, values out, and back. Knows no sockets, no rooms and no time.
+
+pub mod http;
+pub mod ws;

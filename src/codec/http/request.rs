@@ -1,0 +1,272 @@
+//! One request's head out of bytes (RFC 9112 sections 2 to 5), parsed with httparse and checked for what it lets pass.
+
+use httparse::{EMPTY_HEADER, Header, Status as Parsed};
+
+use super::response::{Problem, Status};
+
+/// More header fields than this in one request are refused with 431; browsers send about 15.
+const MAX_FIELDS: usize = 64;
+
+/// Limits on a request's head, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Request line and header fields together.
+    pub head: usize,
+    /// The request target.
+    pub uri: usize,
+}
+
+/// The request line and what is needed of the header fields.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The method, as sent: methods are case-sensitive.
+    pub method: &'a str,
+    /// The path of the target, not decoded.
+    pub path: &'a str,
+    /// Whether more requests may follow on this connection.
+    pub keep_alive: bool,
+    /// Whether a body follows the head.
+    pub has_body: bool,
+    /// The request is HTTP/1.1, not 1.0.
+    pub is_http_11: bool,
+    fields: Vec<Header<'a>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request's head from the start of `input`; `None` while it is not whole. Also says how long the head is.
+    /// `seen` bytes of `input` were there at the last call, so that a head that arrives byte by byte is not searched
+    /// from its start each time.
+    ///
+    /// # Errors
+    /// The answer to send, after which the connection is to be closed: where the next request begins is not known.
+    pub fn parse(
+        input: &'a [u8],
+        seen: usize,
+        limits: HeadLimits,
+    ) -> Result<Option<(Self, usize)>, Problem> {
+        refuse_bare_line_feeds(input, seen)?;
+        let Some(length) = head_length(input, seen) else {
+            return Self::check_unfinished(input, seen, limits);
+        };
+        if length > limits.head {
+            return Err(too_long(&input[..length], limits));
+        }
+        let mut fields = vec![EMPTY_HEADER; MAX_FIELDS];
+        let mut head = httparse::Request::new(&mut fields);
+        if head
+            .parse(&input[..length])
+            .map_err(malformed)?
+            .is_partial()
+        {
+            return Err(Problem::new(
+                Status::BAD_REQUEST,
+                "the request line is missing",
+            ));
+        }
+        let (Some(method), Some(target), Some(minor)) = (head.method, head.path, head.version)
+        else {
+            return Err(Problem::new(
+                Status::BAD_REQUEST,
+                "the request line is not complete",
+            ));
+        };
+        if target.len() > limits.uri {
+            return Err(Problem::new(
+                Status::URI_TOO_LONG,
+                "the request target is too long",
+            ));
+        }
+        let count = head.headers.len();
+        fields.truncate(count);
+        let path = path_of(target)?;
+        let mut request = Self {
+            method,
+            path,
+            keep_alive: true,
+            has_body: false,
+            is_http_11: minor == 1,
+            fields,
+        };
+        request.check_host()?;
+        request.has_body = request.find_body()?;
+        request.keep_alive = request.wants_keep_alive();
+        Ok(Some((request, length)))
+    }
+
+    /// Garbage and long heads are refused before their end arrives. The parser runs only when the input has doubled,
+    /// so that one byte at a time does not cost the square of the length.
+    fn check_unfinished(
+        input: &[u8],
+        seen: usize,
+        limits: HeadLimits,
+    ) -> Result<Option<(Self, usize)>, Problem> {
+        if input.len() > limits.head {
+            return Err(too_long(input, limits));
+        }
+        if seen.checked_ilog2() != input.len().checked_ilog2() {
+            let mut fields = [EMPTY_HEADER; MAX_FIELDS];
+            let _: Parsed<usize> = httparse::Request::new(&mut fields)
+                .parse(input)
+                .map_err(malformed)?;
+        }
+        Ok(None)
+    }
+
+    /// The values of all fields of this name, in their order.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    /// The value of a field that may stand only once; `None` also when it is not ASCII or stands more often.
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        let mut values = self.values(name);
+        let value = values.next()?;
+        if values.next().is_some() || !value.is_ascii() {
+            return None;
+        }
+        str::from_utf8(value).ok()
+    }
+
+    /// Whether a field that is a comma-separated list has this item, in any case (RFC 9110 section 5.6.1).
+    pub fn lists(&self, name: &str, item: &str) -> bool {
+        self.values(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(item.as_bytes()))
+    }
+
+    /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, at most one in 1.0.
+    fn check_host(&self) -> Result<(), Problem> {
+        match (self.values("host").count(), self.is_http_11) {
+            (1, _) | (0, false) => Ok(()),
+            _ => Err(Problem::new(
+                Status::BAD_REQUEST,
+                "exactly one Host header is needed",
+            )),
+        }
+    }
+
+    /// RFC 9112 section 6.3. Lengths that contradict each other are how requests are smuggled: refused.
+    fn find_body(&self) -> Result<bool, Problem> {
+        let mut length = None;
+        for value in self.values("content-length") {
+            let digits = str::from_utf8(value)
+                .ok()
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            let Some(value) = digits.and_then(|digits| digits.parse::<u64>().ok()) else {
+                return Err(Problem::new(
+                    Status::BAD_REQUEST,
+                    "Content-Length is not a number",
+                ));
+            };
+            if length.is_some_and(|earlier| earlier != value) {
+                return Err(Problem::new(
+                    Status::BAD_REQUEST,
+                    "there are two different Content-Length headers",
+                ));
+            }
+            length = Some(value);
+        }
+        if self.values("transfer-encoding").next().is_none() {
+            return Ok(length.is_some_and(|length| length > 0));
+        }
+        if length.is_some() {
+            return Err(Problem::new(
+                Status::BAD_REQUEST,
+                "Content-Length and Transfer-Encoding exclude each other",
+            ));
+        }
+        if !self.is_http_11 {
+            return Err(Problem::new(
+                Status::BAD_REQUEST,
+                "Transfer-Encoding needs HTTP/1.1",
+            ));
+        }
+        Ok(true)
+    }
+
+    /// RFC 9112 section 9.3. A body nobody reads ends the connection too.
+    fn wants_keep_alive(&self) -> bool {
+        let asked = if self.is_http_11 {
+            true
+        } else {
+            self.lists("connection", "keep-alive")
+        };
+        asked && !self.has_body && !self.lists("connection", "close")
+    }
+}
+
+/// The path of an origin-form or absolute-form target (RFC 9112 section 3.2); a query ends it.
+fn path_of(target: &str) -> Result<&str, Problem> {
+    let after_scheme = target
+        .strip_prefix("http://")
+        .or_else(|| target.strip_prefix("https://"));
+    let origin_form = match after_scheme {
+        Some(rest) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
+        None => target,
+    };
+    if !origin_form.starts_with('/') && after_scheme.is_none() {
+        return Err(Problem::new(
+            Status::BAD_REQUEST,
+            "the request target must begin with a slash",
+        ));
+    }
+    let path = origin_form.split(['?', '#']).next().unwrap_or_default();
+    Ok(if path.is_empty() { "/" } else { path })
+}
+
+/// Length of the head, its empty line included, once that has arrived.
+fn head_length(input: &[u8], seen: usize) -> Option<usize> {
+    const END: &[u8] = b"\r\n\r\n";
+    let from = seen.saturating_sub(END.len() - 1);
+    input[from..]
+        .windows(END.len())
+        .position(|window| window == END)
+        .map(|at| from + at + END.len())
+}
+
+/// httparse takes a bare LF for a line's end; other servers do not, and that difference is how requests are smuggled.
+fn refuse_bare_line_feeds(input: &[u8], seen: usize) -> Result<(), Problem> {
+    let end = head_length(input, seen).unwrap_or(input.len());
+    let bare = |at: usize| input[at] == b'\n' && (at == 0 || input[at - 1] != b'\r');
+    if (seen.min(end)..end).any(bare) {
+        return Err(Problem::new(Status::BAD_REQUEST, "lines must end in CR LF"));
+    }
+    Ok(())
+}
+
+fn too_long(input: &[u8], limits: HeadLimits) -> Problem {
+    let request_line = input
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(input.len());
+    if request_line > limits.uri {
+        return Problem::new(Status::URI_TOO_LONG, "the request target is too long");
+    }
+    Problem::new(
+        Status::HEADERS_TOO_LARGE,
+        "the request's header fields are too long",
+    )
+}
+
+fn malformed(error: httparse::Error) -> Problem {
+    match error {
+        httparse::Error::TooManyHeaders => Problem::new(
+            Status::HEADERS_TOO_LARGE,
+            "there are too many header fields",
+        ),
+        httparse::Error::Version => Problem::new(
+            Status::VERSION_NOT_SUPPORTED,
+            "only HTTP/1.1 and HTTP/1.0 are spoken",
+        ),
+        httparse::Error::HeaderName | httparse::Error::HeaderValue => {
+            Problem::new(Status::BAD_REQUEST, "a header field is malformed")
+        }
+        _ => Problem::new(Status::BAD_REQUEST, "this is not an HTTP request"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

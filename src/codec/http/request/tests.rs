@@ -1,0 +1,174 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: HeadLimits = HeadLimits {
+    head: 400,
+    uri: 100,
+};
+
+/// Feeds `input` in parts that end at `cuts`, as a connection does.
+fn parse_parts(input: &[u8], cuts: &[usize]) -> Result<Option<(String, usize)>, Problem> {
+    let mut seen = 0;
+    for &end in cuts.iter().chain([&input.len()]) {
+        if let Some((request, length)) = Request::parse(&input[..end], seen, LIMITS)? {
+            return Ok(Some((format!("{request:?}"), length)));
+        }
+        seen = end;
+    }
+    Ok(None)
+}
+
+fn problem(input: &str) -> u16 {
+    Request::parse(input.as_bytes(), 0, LIMITS)
+        .unwrap_err()
+        .status
+        .code
+}
+
+fn request(input: &str) -> Request<'_> {
+    Request::parse(input.as_bytes(), 0, LIMITS)
+        .unwrap()
+        .unwrap()
+        .0
+}
+
+#[test]
+fn a_head_is_read_when_it_is_whole() {
+    let input = b"GET /ws/tea?x=1 HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\n\r\nrest";
+    let (request, length) = Request::parse(input, 0, LIMITS).unwrap().unwrap();
+    assert_eq!(
+        (request.method, request.path, length),
+        ("GET", "/ws/tea", input.len() - 4)
+    );
+    assert!(request.keep_alive && !request.has_body);
+    assert_eq!(request.values("X").collect::<Vec<_>>(), [b"1", b"2"]);
+    assert_eq!(
+        (request.value("host"), request.value("x")),
+        (Some("a"), None)
+    );
+    for end in 0..length {
+        assert_eq!(
+            Request::parse(&input[..end], end.saturating_sub(1), LIMITS),
+            Ok(None),
+            "{end}"
+        );
+    }
+}
+
+#[test]
+fn when_a_connection_stays_open() {
+    assert!(!request("GET / HTTP/1.0\r\n\r\n").keep_alive);
+    assert!(request("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
+    assert!(!request("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n").keep_alive);
+    assert!(!request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").keep_alive);
+    assert!(request("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").keep_alive);
+}
+
+#[test]
+fn targets() {
+    assert_eq!(
+        request("GET http://a:1/b?c HTTP/1.1\r\nHost: a\r\n\r\n").path,
+        "/b"
+    );
+    assert_eq!(
+        request("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").path,
+        "/"
+    );
+    assert_eq!(
+        request("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n").path,
+        "/"
+    );
+    assert_eq!(problem("GET b HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    assert_eq!(problem("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+}
+
+#[test]
+fn what_smugglers_send() {
+    let with = |fields: &str| problem(&format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+    assert_eq!(with("Content-Length: 1\r\nContent-Length: 2\r\n"), 400);
+    assert_eq!(with("Content-Length: +1\r\n"), 400);
+    assert_eq!(with("Content-Length: 1, 1\r\n"), 400);
+    assert_eq!(
+        with("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+        400
+    );
+    assert_eq!(with("X: a\r\n folded\r\n"), 400);
+    assert_eq!(with("X : a\r\n"), 400);
+    assert_eq!(with("Host: b\r\n"), 400);
+    assert_eq!(problem("GET / HTTP/1.1\r\n\r\n"), 400);
+    assert_eq!(problem("GET / HTTP/1.1\nHost: a\n\n"), 400);
+    assert_eq!(problem("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"), 400);
+    assert_eq!(
+        problem("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        400
+    );
+}
+
+#[test]
+fn garbage_is_refused_at_its_first_byte() {
+    assert_eq!(problem("\u{16}\u{3}\u{1}"), 400);
+    assert_eq!(problem("\n"), 400);
+    assert_eq!(problem("GET / HTTP/2.0\r\n"), 505);
+}
+
+#[test]
+fn limits_hold_before_the_head_ends() {
+    assert_eq!(problem(&format!("GET /{}", "a".repeat(400))), 414);
+    assert_eq!(
+        problem(&format!(
+            "GET /{} HTTP/1.1\r\nHost: a\r\n\r\n",
+            "a".repeat(100)
+        )),
+        414
+    );
+    assert_eq!(
+        problem(&format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nX: {}",
+            "a".repeat(400)
+        )),
+        431
+    );
+    let wide = HeadLimits {
+        head: 10_000,
+        uri: 100,
+    };
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(64));
+    assert_eq!(
+        Request::parse(many.as_bytes(), 0, wide)
+            .unwrap_err()
+            .status
+            .code,
+        431
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_head(
+        path in "/[a-z%/?]{0,8}",
+        fields in prop::collection::vec(("[A-Za-z-]{1,6}", "[ -~]{0,8}"), 0..6),
+        end in prop_oneof![Just("\r\n\r\n"), Just("\n\n"), Just("\r\n \r\n\r\n")],
+        cuts in prop::collection::vec(0..100_usize, 0..8),
+    ) {
+        let mut input = format!("GET {path} HTTP/1.1\r\nHost: a");
+        for (name, value) in fields {
+            input += &format!("\r\n{name}: {value}");
+        }
+        input += end;
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(input.len())).collect();
+        cuts.sort_unstable();
+        let whole = parse_parts(input.as_bytes(), &[]);
+        let bytes: Vec<usize> = (1..input.len()).collect();
+        prop_assert_eq!(parse_parts(input.as_bytes(), &cuts).is_ok(), whole.is_ok());
+        if whole.is_ok() {
+            prop_assert_eq!(parse_parts(input.as_bytes(), &cuts), whole.clone());
+            prop_assert_eq!(parse_parts(input.as_bytes(), &bytes), whole);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_answered(input in prop::collection::vec(any::<u8>(), 0..500)) {
+        let _ = Request::parse(&input, 0, LIMITS);
+    }
+}

@@ -1,0 +1,150 @@
+//! Responses: a status, header fields, and a body that may be shared (RFC 9110 section 15, RFC 9457).
+
+use std::fmt::Write as _;
+
+/// A status code and its reason phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The three digits.
+    pub code: u16,
+    /// The standard phrase.
+    pub phrase: &'static str,
+}
+
+impl Status {
+    /// 101, RFC 9110 section 15.2.2.
+    pub const SWITCHING_PROTOCOLS: Self = Self::new(101, "Switching Protocols");
+    /// 200.
+    pub const OK: Self = Self::new(200, "OK");
+    /// 304, the client's copy is still good.
+    pub const NOT_MODIFIED: Self = Self::new(304, "Not Modified");
+    /// 400.
+    pub const BAD_REQUEST: Self = Self::new(400, "Bad Request");
+    /// 403.
+    pub const FORBIDDEN: Self = Self::new(403, "Forbidden");
+    /// 404.
+    pub const NOT_FOUND: Self = Self::new(404, "Not Found");
+    /// 405, comes with `Allow`.
+    pub const METHOD_NOT_ALLOWED: Self = Self::new(405, "Method Not Allowed");
+    /// 408.
+    pub const REQUEST_TIMEOUT: Self = Self::new(408, "Request Timeout");
+    /// 414.
+    pub const URI_TOO_LONG: Self = Self::new(414, "URI Too Long");
+    /// 426, comes with `Upgrade`.
+    pub const UPGRADE_REQUIRED: Self = Self::new(426, "Upgrade Required");
+    /// 431, RFC 6585.
+    pub const HEADERS_TOO_LARGE: Self = Self::new(431, "Request Header Fields Too Large");
+    /// 503, comes with `Retry-After`.
+    pub const SERVICE_UNAVAILABLE: Self = Self::new(503, "Service Unavailable");
+    /// 505.
+    pub const VERSION_NOT_SUPPORTED: Self = Self::new(505, "HTTP Version Not Supported");
+
+    const fn new(code: u16, phrase: &'static str) -> Self {
+        Self { code, phrase }
+    }
+}
+
+/// A request that is answered with an error: `application/problem+json` (RFC 9457).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The status.
+    pub status: Status,
+    /// What is wrong and what to do about it, in one line of plain ASCII without quotes.
+    pub detail: &'static str,
+    /// A header field that the status calls for.
+    pub field: Option<(&'static str, &'static str)>,
+}
+
+impl Problem {
+    /// A problem without a header field of its own.
+    pub const fn new(status: Status, detail: &'static str) -> Self {
+        Self {
+            status,
+            detail,
+            field: None,
+        }
+    }
+
+    /// The same with a header field.
+    pub const fn with(self, name: &'static str, value: &'static str) -> Self {
+        Self {
+            field: Some((name, value)),
+            ..self
+        }
+    }
+
+    /// The body.
+    pub fn to_json(self) -> String {
+        let Self {
+            status: Status { code, phrase },
+            detail,
+            ..
+        } = self;
+        format!(
+            "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{code},\"detail\":\"{detail}\"}}\n"
+        )
+    }
+}
+
+/// Writes a response's head, field by field.
+#[derive(Debug)]
+pub struct Head(String);
+
+impl Head {
+    /// Begins with the status line and `Date`, given in milliseconds since 1970.
+    pub fn new(status: Status, unix_ms: u64) -> Self {
+        let date = std::time::UNIX_EPOCH + std::time::Duration::from_millis(unix_ms);
+        let mut head = Self(String::with_capacity(256));
+        // Writing to a String does not fail.
+        let _ = write!(head.0, "HTTP/1.1 {} {}\r\n", status.code, status.phrase);
+        head.field("Date", &httpdate::fmt_http_date(date));
+        head
+    }
+
+    /// Adds a field; the caller vouches that the value holds no line ends.
+    pub fn field(&mut self, name: &str, value: &str) {
+        self.0.push_str(name);
+        self.0.push_str(": ");
+        self.0.push_str(value);
+        self.0.push_str("\r\n");
+    }
+
+    /// Says whether the connection stays open after this response (RFC 9112 section 9.6).
+    pub fn connection(&mut self, keep_alive: bool) {
+        self.field(
+            "Connection",
+            if keep_alive { "keep-alive" } else { "close" },
+        );
+    }
+
+    /// Ends the head; a body may be appended.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.0.push_str("\r\n");
+        self.0.into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_one_line_of_json() {
+        let json = Problem::new(Status::NOT_FOUND, "nothing is here").to_json();
+        assert_eq!(
+            json,
+            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"nothing is here\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_head_is_lines() {
+        let mut head = Head::new(Status::OK, 784_111_777_000);
+        head.connection(false);
+        let head = String::from_utf8(head.finish()).unwrap();
+        assert_eq!(
+            head,
+            "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\n"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! The WebSocket opening handshake, the server's side (RFC 6455 section 4.2), and who may come in from which page.
+
+use tungstenite::handshake::derive_accept_key;
+
+use super::request::Request;
+use super::response::{Head, Problem, Status};
+
+/// Checks the handshake and gives the `Sec-WebSocket-Accept` that answers it.
+///
+/// # Errors
+/// 405 for a method other than GET, 426 for a plain request or another protocol version, 400 with what is wrong.
+pub fn check(request: &Request<'_>) -> Result<String, Problem> {
+    if request.method != "GET" {
+        let problem = Problem::new(Status::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET");
+        return Err(problem.with("Allow", "GET"));
+    }
+    if !request.lists("upgrade", "websocket") {
+        return Err(upgrade_required(
+            "this address speaks WebSocket: send Upgrade: websocket",
+        ));
+    }
+    if !request.is_http_11 {
+        return Err(Problem::new(
+            Status::BAD_REQUEST,
+            "a WebSocket handshake needs HTTP/1.1",
+        ));
+    }
+    if !request.lists("connection", "upgrade") {
+        return Err(Problem::new(
+            Status::BAD_REQUEST,
+            "the handshake lacks Connection: Upgrade",
+        ));
+    }
+    if request.value("sec-websocket-version") != Some("13") {
+        return Err(upgrade_required("only WebSocket version 13 is spoken"));
+    }
+    match request.value("sec-websocket-key") {
+        Some(key) if is_sixteen_bytes_in_base64(key) => Ok(derive_accept_key(key.as_bytes())),
+        _ => Err(Problem::new(
+            Status::BAD_REQUEST,
+            "Sec-WebSocket-Key must be 16 bytes in base64",
+        )),
+    }
+}
+
+/// The response that completes the handshake.
+pub fn accept(accept_key: &str, unix_ms: u64) -> Vec<u8> {
+    let mut head = Head::new(Status::SWITCHING_PROTOCOLS, unix_ms);
+    head.field("Upgrade", "websocket");
+    head.field("Connection", "Upgrade");
+    head.field("Sec-WebSocket-Accept", accept_key);
+    head.finish()
+}
+
+/// Whether a page from `origin` may open a WebSocket to `host` (RFC 6455 section 10.2): its own server's pages may, and
+/// those listed in `allowed` (`*` for all).
+pub fn is_origin_allowed(origin: &str, host: Option<&str>, allowed: &[String]) -> bool {
+    if allowed
+        .iter()
+        .any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    {
+        return true;
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let default_port = if scheme.eq_ignore_ascii_case("https") {
+        "443"
+    } else {
+        "80"
+    };
+    let page = host_and_port(authority, default_port);
+    host.is_some_and(|host| {
+        let (name, port) = host_and_port(host, default_port);
+        name.eq_ignore_ascii_case(page.0) && port == page.1
+    })
+}
+
+/// Splits `name:port`, `[::1]:port` or a bare name.
+fn host_and_port<'a>(authority: &'a str, default_port: &'a str) -> (&'a str, &'a str) {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (name, if port.is_empty() { default_port } else { port })
+        }
+        _ => (authority, default_port),
+    }
+}
+
+fn upgrade_required(detail: &'static str) -> Problem {
+    Problem::new(Status::UPGRADE_REQUIRED, detail).with("Sec-WebSocket-Version", "13")
+}
+
+/// 16 bytes are 22 base64 digits, of which the last holds four spare bits, and `==`.
+fn is_sixteen_bytes_in_base64(key: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    key.len() == 24 && key.ends_with("==") && key.bytes().take(22).all(is_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_the_same_host_and_port_may_come_in() {
+        let same = |origin, host| is_origin_allowed(origin, Some(host), &[]);
+        assert!(same("http://chat.example:8080", "chat.example:8080"));
+        assert!(same("http://Chat.example", "chat.example:80"));
+        assert!(same("https://chat.example", "chat.example"));
+        assert!(same("http://[::1]:8080", "[::1]:8080"));
+        assert!(same("http://[::1]", "[::1]"));
+        assert!(!same("http://chat.example:8081", "chat.example:8080"));
+        assert!(!same("http://evil.example", "chat.example"));
+        assert!(!same("http://chat.example.evil", "chat.example"));
+        assert!(!same("null", "chat.example"));
+        assert!(!is_origin_allowed("http://chat.example", None, &[]));
+    }
+
+    #[test]
+    fn more_origins_by_flag() {
+        let allowed = ["https://app.example".to_owned()];
+        assert!(is_origin_allowed(
+            "https://app.example",
+            Some("chat.example"),
+            &allowed
+        ));
+        assert!(!is_origin_allowed(
+            "http://app.example",
+            Some("chat.example"),
+            &allowed
+        ));
+        assert!(is_origin_allowed("null", None, &["*".to_owned()]));
+    }
+
+    #[test]
+    fn keys() {
+        assert!(is_sixteen_bytes_in_base64("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert!(!is_sixteen_bytes_in_base64("dGhlIHNhbXBsZSBub25jZQ"));
+        assert!(!is_sixteen_bytes_in_base64("dGhlIHNhbXBsZSBub25jZ==="));
+        assert!(!is_sixteen_bytes_in_base64(""));
+    }
+}

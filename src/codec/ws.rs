@@ -1,0 +1,5 @@
+//! The WebSocket protocol (RFC 6455), the server's side of it.
+
+pub mod close;
+pub mod frame;
+pub mod message;

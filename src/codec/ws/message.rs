@@ -1,0 +1,303 @@
+//! Messages out of frames: fragmentation, limits and UTF-8, checked as the bytes arrive (RFC 6455 sections 5.4, 5.6).
+
+use std::mem;
+use std::str;
+
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::close::{CloseReason, PeerClose};
+use super::frame::{self, Header};
+
+/// What a message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of an unfragmented message of this kind.
+    pub fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Data(Data::Text),
+            Self::Binary => OpCode::Data(Data::Binary),
+        }
+    }
+}
+
+/// What a client sent, whole and checked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message; a text is valid UTF-8.
+    Message(Kind, &'a [u8]),
+    /// A ping, to be answered with the same payload.
+    Ping(&'a [u8]),
+    /// A pong, asked for or not.
+    Pong,
+    /// The peer's close frame; nothing that follows it counts.
+    Close(PeerClose<'a>),
+}
+
+/// Turns a client's bytes into events.
+///
+/// Holds memory only in the middle of a frame or a message, and then no more than has arrived: an idle connection's
+/// decoder is one empty pointer.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    unfinished: Option<Box<Unfinished>>,
+}
+
+#[derive(Debug, Default)]
+struct Unfinished {
+    frame: Option<Frame>,
+    control: Vec<u8>,
+    message: Option<Message>,
+    /// The event handed out last borrowed `control`; it is to be emptied before the next.
+    control_taken: bool,
+    /// The event handed out last borrowed `message`; it is to be dropped before the next.
+    message_taken: bool,
+}
+
+/// A frame whose header was read and whose payload has not all arrived.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    header: Header,
+    /// Payload bytes that have arrived.
+    arrived: u64,
+}
+
+/// A message of which a part has arrived.
+#[derive(Debug)]
+struct Message {
+    kind: Kind,
+    payload: Vec<u8>,
+    /// The text up to here is valid UTF-8; at most three bytes follow, the start of a character.
+    valid_up_to: usize,
+}
+
+impl Decoder {
+    /// Takes the next event off the front of `input`; `None` when more bytes are needed. What is left in `input` then is
+    /// an unfinished header of at most 13 bytes, to be presented again with what follows it. Payload is unmasked in place.
+    ///
+    /// A message may be `max_message` bytes long, whatever the number of its fragments.
+    ///
+    /// # Errors
+    /// The reason to close the connection with; the decoder is of no use after that.
+    pub fn decode<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        max_message: usize,
+    ) -> Result<Option<Event<'e>>, CloseReason> {
+        self.release_taken();
+        loop {
+            let mut current = match self.frame_in_progress() {
+                Some(current) => current,
+                None => match Header::parse(input)? {
+                    Some((header, size)) => {
+                        self.check_sequence(&header)?;
+                        self.check_length(&header, max_message)?;
+                        take_front(input, size);
+                        Frame { header, arrived: 0 }
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let first_part = current.arrived == 0;
+            let payload = current.take_payload(input);
+            let whole = current.arrived == current.header.length;
+            self.set_frame_in_progress((!whole).then_some(current));
+            match current.header.opcode {
+                OpCode::Control(kind) if whole && first_part => {
+                    return control_event(kind, payload).map(Some);
+                }
+                OpCode::Control(kind) => {
+                    self.unfinished().control.extend_from_slice(payload);
+                    if whole {
+                        return self.finish_control(kind).map(Some);
+                    }
+                }
+                OpCode::Data(_)
+                    if whole
+                        && first_part
+                        && current.header.fin
+                        && self.message_in_progress().is_none() =>
+                {
+                    let kind = kind_of(current.header.opcode);
+                    if kind == Kind::Text {
+                        str::from_utf8(payload).map_err(|_| CloseReason::INVALID_UTF8)?;
+                    }
+                    return Ok(Some(Event::Message(kind, payload)));
+                }
+                OpCode::Data(_) => {
+                    let kind = kind_of(current.header.opcode);
+                    let message = self
+                        .unfinished()
+                        .message
+                        .get_or_insert_with(|| Message::new(kind));
+                    message.append(payload)?;
+                    if whole && current.header.fin {
+                        return self.finish_message().map(Some);
+                    }
+                }
+            }
+            if !whole {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Bytes of memory that unfinished frames and messages hold.
+    pub fn held_bytes(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| {
+            let message = unfinished
+                .message
+                .as_ref()
+                .map_or(0, |message| message.payload.capacity());
+            size_of::<Unfinished>() + unfinished.control.capacity() + message
+        })
+    }
+
+    /// Drops what the last event borrowed, and the whole box when nothing unfinished is left in it.
+    fn release_taken(&mut self) {
+        let Some(unfinished) = &mut self.unfinished else {
+            return;
+        };
+        if mem::take(&mut unfinished.control_taken) {
+            unfinished.control.clear();
+        }
+        if mem::take(&mut unfinished.message_taken) {
+            unfinished.message = None;
+        }
+        if unfinished.frame.is_none() && unfinished.message.is_none() {
+            self.unfinished = None;
+        }
+    }
+
+    fn unfinished(&mut self) -> &mut Unfinished {
+        self.unfinished.get_or_insert_default()
+    }
+
+    fn frame_in_progress(&self) -> Option<Frame> {
+        self.unfinished.as_ref()?.frame
+    }
+
+    fn message_in_progress(&self) -> Option<&Message> {
+        self.unfinished.as_ref()?.message.as_ref()
+    }
+
+    fn set_frame_in_progress(&mut self, frame: Option<Frame>) {
+        if frame.is_some() || self.unfinished.is_some() {
+            self.unfinished().frame = frame;
+        }
+    }
+
+    /// A message begins with text or binary and goes on with continuations; control frames may stand between.
+    fn check_sequence(&self, header: &Header) -> Result<(), CloseReason> {
+        match (header.opcode, self.message_in_progress()) {
+            (OpCode::Data(Data::Continue), None) => Err(CloseReason::protocol_error(
+                "continuation without a message",
+            )),
+            (OpCode::Data(Data::Text | Data::Binary), Some(_)) => Err(CloseReason::protocol_error(
+                "message inside a fragmented message",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_length(&self, header: &Header, max_message: usize) -> Result<(), CloseReason> {
+        if matches!(header.opcode, OpCode::Control(_)) {
+            return Ok(());
+        }
+        let arrived = self
+            .message_in_progress()
+            .map_or(0, |message| message.payload.len());
+        if header.length > max_message.saturating_sub(arrived) as u64 {
+            return Err(CloseReason::TOO_BIG);
+        }
+        Ok(())
+    }
+
+    fn finish_control(&mut self, kind: Control) -> Result<Event<'_>, CloseReason> {
+        let unfinished = self.unfinished();
+        unfinished.control_taken = true;
+        control_event(kind, &unfinished.control)
+    }
+
+    fn finish_message(&mut self) -> Result<Event<'_>, CloseReason> {
+        let unfinished = self.unfinished();
+        unfinished.message_taken = true;
+        let message = unfinished
+            .message
+            .as_ref()
+            .expect("a finished message was begun");
+        if message.kind == Kind::Text && message.valid_up_to != message.payload.len() {
+            return Err(CloseReason::INVALID_UTF8);
+        }
+        Ok(Event::Message(message.kind, &message.payload))
+    }
+}
+
+impl Frame {
+    /// Takes what has arrived of the payload off the front of `input` and unmasks it.
+    fn take_payload<'i>(&mut self, input: &mut &'i mut [u8]) -> &'i mut [u8] {
+        let missing = self.header.length - self.arrived;
+        let length =
+            usize::try_from(missing).map_or(input.len(), |missing| missing.min(input.len()));
+        let payload = take_front(input, length);
+        frame::apply_mask(payload, self.header.mask, self.arrived);
+        self.arrived += length as u64;
+        payload
+    }
+}
+
+impl Message {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            payload: Vec::new(),
+            valid_up_to: 0,
+        }
+    }
+
+    fn append(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
+        self.payload.extend_from_slice(payload);
+        if self.kind == Kind::Binary {
+            return Ok(());
+        }
+        match str::from_utf8(&self.payload[self.valid_up_to..]) {
+            Ok(text) => self.valid_up_to += text.len(),
+            // No error length: the text ends within a character that may still be completed.
+            Err(error) if error.error_len().is_none() => self.valid_up_to += error.valid_up_to(),
+            Err(_) => return Err(CloseReason::INVALID_UTF8),
+        }
+        Ok(())
+    }
+}
+
+/// Splits `length` bytes off the front of `input`.
+fn take_front<'i>(input: &mut &'i mut [u8], length: usize) -> &'i mut [u8] {
+    let (front, rest) = mem::take(input).split_at_mut(length);
+    *input = rest;
+    front
+}
+
+fn kind_of(opcode: OpCode) -> Kind {
+    if opcode == OpCode::Data(Data::Text) {
+        Kind::Text
+    } else {
+        Kind::Binary
+    }
+}
+
+fn control_event(kind: Control, payload: &[u8]) -> Result<Event<'_>, CloseReason> {
+    match kind {
+        Control::Ping => Ok(Event::Ping(payload)),
+        Control::Close => PeerClose::parse(payload).map(Event::Close),
+        Control::Pong | Control::Reserved(_) => Ok(Event::Pong),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! Ring two: connections, rooms, delivery, limits and timers, as a deterministic state machine.
+//!
+//! Sockets come in as values that can be read and written, time and randomness as arguments: what runs here runs the
+//! same on a kernel's sockets and under a simulator.
+
+use std::io::{self, Read, Write};
+
+mod broadcast;
+pub mod chat;
+mod connection;
+mod frames;
+mod server;
+pub mod site;
+mod timers;
+mod write_queue;
+
+pub use connection::ConnectionId;
+pub use server::Server;
+
+/// A non-blocking, connected socket, or what stands in for one.
+pub trait Stream: Read + Write {
+    /// Says that nothing more will be written (TCP's FIN); reading goes on.
+    ///
+    /// # Errors
+    /// Those of shutdown(2); the connection is gone then anyway.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// The time of a tick, read once by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds on a clock that never goes back; its origin means nothing.
+    pub ms: u64,
+    /// Milliseconds since 1970, for people to read; may jump.
+    pub unix_ms: u64,
+}

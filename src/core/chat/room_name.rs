@@ -1,0 +1,76 @@
+//! The name of a room: a type that can only hold a valid one.
+
+use std::fmt;
+use std::rc::Rc;
+
+use percent_encoding::percent_decode_str;
+
+use crate::limits::MAX_ROOM_NAME;
+
+/// 1 to 64 characters: letters and digits of any script, and `-`, `_`, `.`, `:`. Compared byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoomName(Rc<str>);
+
+impl RoomName {
+    /// The room of those who name none.
+    pub const DEFAULT: &'static str = "lobby";
+
+    /// A name as people write it; `None` if it is not valid.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_valid = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        // Bounded before it is counted: a character is at most four bytes.
+        if text.is_empty() || text.len() > 4 * MAX_ROOM_NAME || text.chars().count() > MAX_ROOM_NAME
+        {
+            return None;
+        }
+        text.chars().all(is_valid).then(|| Self(text.into()))
+    }
+
+    /// A name as it stands in a URL's path, percent-encoded UTF-8; `None` if it is not valid.
+    pub fn parse_encoded(text: &str) -> Option<Self> {
+        Self::parse(&percent_decode_str(text).decode_utf8().ok()?)
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["lobby", "tea-1_a.b:c", "茶室", "чай", "a", &"é".repeat(64)] {
+            assert_eq!(
+                RoomName::parse(good)
+                    .map(|name| name.to_string())
+                    .as_deref(),
+                Some(good)
+            );
+        }
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "a/b",
+            "<b>",
+            "\u{202e}x",
+            "a\n",
+            &"é".repeat(65),
+            &"a".repeat(1000),
+        ] {
+            assert_eq!(RoomName::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_in_a_path() {
+        assert_eq!(RoomName::parse_encoded("%E8%8C%B6"), RoomName::parse("茶"));
+        assert_eq!(RoomName::parse_encoded("%ff"), None);
+        assert_eq!(RoomName::parse_encoded("a%2Fb"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! One socket: what phase it is in, what it has sent that is unfinished, and what it is still to get.
+
+use std::net::SocketAddr;
+
+use super::chat::RoomName;
+use super::timers::Slot;
+use super::write_queue::WriteQueue;
+use crate::codec::ws::message::Decoder;
+
+/// Names a connection for as long as it lasts: an id kept longer finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Place in the slab, which a later connection may take over.
+    pub(super) index: u32,
+    /// Tells the connections in one place apart.
+    pub(super) generation: u32,
+}
+
+/// Where a connection stands. It goes through these from top to bottom, save that a kept-alive HTTP connection goes from
+/// `Response` back to `Request`. Each phase has one deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for a request; `seen` bytes of its head have been looked at.
+    Request { seen: usize },
+    /// Writing a response; not reading, so that pipelined requests wait in the kernel.
+    Response { then: AfterResponse },
+    /// A WebSocket, and a member of its room. `pinged`: nothing has come since the last ping.
+    Open { pinged: bool },
+    /// A close frame is queued or sent.
+    Closing {
+        handshake: CloseHandshake,
+        reason: EndReason,
+    },
+    /// All is written and our side is shut. Reading on until the peer closes too, because a socket closed with unread
+    /// bytes sends a reset, and a reset overtakes what was written.
+    Lingering { reason: EndReason },
+    /// To be freed at the end of the tick.
+    Closed { reason: EndReason },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterResponse {
+    NextRequest,
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CloseHandshake {
+    /// Our close frame went first; the peer's has not come.
+    AwaitingPeer,
+    /// Both are said, or the peer has broken the protocol and is not listened to any more.
+    Done,
+}
+
+/// Why a connection ended, for the log.
+pub(super) type EndReason = &'static str;
+
+/// What a connection has done, for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) messages_in: u64,
+    pub(super) messages_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    pub(super) socket: S,
+    pub(super) id: ConnectionId,
+    pub(super) peer: SocketAddr,
+    pub(super) phase: Phase,
+    pub(super) queue: WriteQueue,
+    pub(super) decoder: Decoder,
+    /// Bytes that came and could not be taken yet: an unfinished head or header, or what waits behind a response.
+    pub(super) tail: Vec<u8>,
+    /// The room, from the upgrade to the end, for the log.
+    pub(super) room: Option<RoomName>,
+    pub(super) traffic: Traffic,
+    pub(super) opened_ms: u64,
+    /// When a byte last came.
+    pub(super) heard_ms: u64,
+    /// When the phase times out; `u64::MAX` for never.
+    pub(super) deadline_ms: u64,
+    /// Where the timer's entry for this connection is; others are stale.
+    pub(super) timer: Slot,
+    /// Bytes of `tail` and `decoder` that the meter knows of.
+    pub(super) metered_bytes: usize,
+    /// The kernel may have bytes for us: false once it has said that it has none.
+    pub(super) readable: bool,
+    /// The kernel may take bytes: false once it has said that it takes none.
+    pub(super) writable: bool,
+    /// On the server's list of connections to flush.
+    pub(super) dirty: bool,
+    /// On the server's list of connections to read again.
+    pub(super) reading_again: bool,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(socket: S, id: ConnectionId, peer: SocketAddr, now_ms: u64) -> Self {
+        Self {
+            socket,
+            id,
+            peer,
+            phase: Phase::Request { seen: 0 },
+            queue: WriteQueue::default(),
+            decoder: Decoder::default(),
+            tail: Vec::new(),
+            room: None,
+            traffic: Traffic::default(),
+            opened_ms: now_ms,
+            heard_ms: now_ms,
+            deadline_ms: u64::MAX,
+            timer: Slot::NEVER,
+            metered_bytes: 0,
+            readable: false,
+            writable: true,
+            dirty: false,
+            reading_again: false,
+        }
+    }
+
+    /// Bytes of memory that unfinished input holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.tail.capacity() + self.decoder.held_bytes()
+    }
+
+    /// Bytes of memory that go when this connection does, were it the only one.
+    pub(super) fn weight(&self) -> usize {
+        self.queue.queued_bytes() + self.held_bytes()
+    }
+
+    /// Moves the unfinished input to the front of `buffer` and says how much it is.
+    pub(super) fn take_tail(&mut self, buffer: &mut [u8]) -> usize {
+        let tail = std::mem::take(&mut self.tail);
+        buffer[..tail.len()].copy_from_slice(&tail);
+        tail.len()
+    }
+
+    /// Keeps unfinished input for the next time, in no more memory than it needs.
+    pub(super) fn keep_tail(&mut self, unfinished: &[u8]) {
+        if !unfinished.is_empty() {
+            self.tail = unfinished.to_vec();
+        }
+    }
+}

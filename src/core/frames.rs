@@ -1,0 +1,90 @@
+//! Bytes ready for the wire, made once and shared by everyone who gets them, and the meter of what they hold.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Counts the bytes of memory that messages in flight hold, in and out; `--max-memory` is its limit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter(Rc<Cell<usize>>);
+
+impl Meter {
+    pub(super) fn add(&self, bytes: usize) {
+        self.0.set(self.0.get() + bytes);
+    }
+
+    pub(super) fn subtract(&self, bytes: usize) {
+        self.0.set(self.0.get() - bytes);
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.0.get()
+    }
+}
+
+/// Encoded frames, or a piece of an HTTP response. Counted while anyone still has to send them.
+#[derive(Debug)]
+pub(super) struct Frames {
+    bytes: Vec<u8>,
+    kind: FrameKind,
+    meter: Meter,
+}
+
+/// How a queue treats what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    /// Counts against the queue's limit and keeps its place.
+    Data,
+    /// A ping or a pong: goes before data, and is not counted.
+    Control,
+    /// A piece of an HTTP response: like data, but not made of frames.
+    Response,
+}
+
+impl Frames {
+    pub(super) fn new(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
+        meter.add(bytes.capacity());
+        Rc::new(Self {
+            bytes,
+            kind,
+            meter: meter.clone(),
+        })
+    }
+
+    /// Bytes that live as long as the server does, such as the page: they are not counted.
+    pub(super) fn permanent(bytes: &[u8]) -> Rc<Self> {
+        let meter = Meter::default();
+        meter.add(bytes.len());
+        Rc::new(Self {
+            bytes: bytes.to_vec(),
+            kind: FrameKind::Response,
+            meter,
+        })
+    }
+
+    /// Takes `bytes` in place of what nobody needs any more, and gives that buffer back empty; allocates nothing. `Err`
+    /// gives `bytes` back when these frames are still shared.
+    pub(super) fn reuse(shared: &mut Rc<Self>, bytes: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+        let Some(frames) = Rc::get_mut(shared) else {
+            return Err(bytes);
+        };
+        frames.meter.add(bytes.capacity());
+        frames.meter.subtract(frames.bytes.capacity());
+        let mut old = std::mem::replace(&mut frames.bytes, bytes);
+        old.clear();
+        Ok(old)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn kind(&self) -> FrameKind {
+        self.kind
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.meter.subtract(self.bytes.capacity());
+    }
+}

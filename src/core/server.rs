@@ -1,0 +1,244 @@
+//! The server: a slab of connections, their rooms, and the lists of what a tick has to do.
+//!
+//! A tick is: `on_ready` for every event, `read_again`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
+//! a socket, and nothing but its last step frees a connection.
+
+mod deadlines;
+mod deliver;
+mod drain;
+mod end;
+mod read;
+mod route;
+
+use std::mem;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use slab::Slab;
+
+use super::broadcast::Broadcast;
+use super::chat::Chat;
+use super::connection::{Connection, ConnectionId};
+use super::frames::{FrameKind, Frames, Meter};
+use super::site::Site;
+use super::timers::Timers;
+use super::{Now, Stream};
+use crate::codec::ws::frame;
+use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
+use drain::Drain;
+use tungstenite::protocol::frame::coding::{Control, OpCode};
+
+/// Every connection, room and decision, on sockets of type `S`.
+#[derive(Debug)]
+pub struct Server<S> {
+    limits: Limits,
+    allowed_origins: Vec<String>,
+    site: Site,
+    connections: Slab<Connection<S>>,
+    chat: Chat,
+    broadcast: Broadcast,
+    timers: Timers,
+    meter: Meter,
+    /// Connections with something to write that the kernel may take.
+    dirty: Vec<ConnectionId>,
+    /// Connections that were not read to the end, so that others got their turn.
+    unread: Vec<ConnectionId>,
+    /// Connections to free at the end of the tick.
+    closed: Vec<ConnectionId>,
+    /// The one buffer that everything is read into; a tail of the last read may stand before it.
+    buffer: Vec<u8>,
+    /// The ping that every quiet peer gets.
+    ping: Rc<Frames>,
+    drain: Drain,
+    generation: u32,
+    random: u64,
+}
+
+/// There is no place for another connection, not even to refuse it. Let it wait until one has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl<S: Stream> Server<S> {
+    /// A server without connections. `seed` decides what is left to chance.
+    pub fn new(
+        limits: Limits,
+        allowed_origins: Vec<String>,
+        site: Site,
+        seed: u64,
+        now: Now,
+    ) -> Self {
+        let mut ping = Vec::new();
+        frame::encode(OpCode::Control(Control::Ping), b"", &mut ping);
+        let meter = Meter::default();
+        Self {
+            chat: Chat::new(limits.max_rooms),
+            broadcast: Broadcast::new(meter.clone()),
+            timers: Timers::new(now.ms),
+            ping: Frames::new(ping, FrameKind::Control, &meter),
+            meter,
+            limits,
+            allowed_origins,
+            site,
+            connections: Slab::new(),
+            dirty: Vec::new(),
+            unread: Vec::new(),
+            closed: Vec::new(),
+            buffer: vec![0; 2 * READ_BUFFER],
+            drain: Drain::default(),
+            generation: 0,
+            random: seed,
+        }
+    }
+
+    /// Takes a new socket in. Its events are to be reported to `on_ready` under the index returned, first of all that it
+    /// is readable, once it is.
+    ///
+    /// # Errors
+    /// `Full`, and the socket back, when it has to wait; ask `has_room` before accepting one.
+    pub fn admit(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, (S, Full)> {
+        if !self.has_room() {
+            return Err((socket, Full));
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.connections.vacant_entry();
+        let index = entry.key();
+        let id = ConnectionId {
+            index: index as u32,
+            generation: self.generation,
+        };
+        entry.insert(Connection::new(socket, id, peer, now.ms));
+        self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
+        Ok(index)
+    }
+
+    /// Whether `admit` would take another connection.
+    pub fn has_room(&self) -> bool {
+        self.connections.len() < self.limits.max_connections.saturating_add(REFUSAL_SLOTS)
+    }
+
+    /// Gives a connection up whose socket cannot be polled.
+    pub fn abandon(&mut self, index: usize) {
+        if let Some(id) = self.connections.get(index).map(|connection| connection.id) {
+            self.close_now(id, "cannot be polled");
+        }
+    }
+
+    /// The socket of a connection, to register it for events.
+    pub fn socket_mut(&mut self, index: usize) -> Option<&mut S> {
+        self.connections
+            .get_mut(index)
+            .map(|connection| &mut connection.socket)
+    }
+
+    /// The kernel says what a socket is ready for. An index of a connection that has ended is normal and ignored.
+    pub fn on_ready(&mut self, index: usize, readable: bool, writable: bool, now: Now) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let id = connection.id;
+        if writable {
+            connection.writable = true;
+            self.mark_dirty(id);
+        }
+        if readable && let Some(connection) = self.get_mut(id) {
+            connection.readable = true;
+            self.read(id, now);
+        }
+    }
+
+    /// Goes on reading where the last tick left off.
+    pub fn read_again(&mut self, now: Now) {
+        for id in mem::take(&mut self.unread) {
+            if let Some(connection) = self.get_mut(id) {
+                connection.reading_again = false;
+                self.read(id, now);
+            }
+        }
+    }
+
+    /// What every tick ends with, in this order. `time_left` says whether the tick may go on handing out messages; what
+    /// it leaves is done in the next tick.
+    pub fn end_of_tick(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
+        // Deadlines first: what they end is not written to, what they ping is flushed below.
+        self.run_deadlines(now);
+        // What was said in this tick sets out together, one batch a room.
+        self.broadcast.start_fanouts(&self.chat);
+        // Answers, pongs and closes do not wait behind a large room.
+        self.flush_dirty(now);
+        // Slices of the fan-outs in turn, each flushed while its connections are in the cache.
+        while self.deliver_slice(now) && time_left() {}
+        // Once all that was said is on its way, a drain may say goodbye.
+        self.go_on_draining(now);
+        // The budget, when everything that could leave has left.
+        self.keep_within_memory(now);
+        // Last, when nothing refers to them any more.
+        self.free_closed(now);
+    }
+
+    /// Whether the next tick has work that no event announces: do not sleep.
+    pub fn has_work(&self) -> bool {
+        !self.unread.is_empty() || !self.dirty.is_empty() || self.broadcast.is_busy()
+    }
+
+    /// When the next deadline comes, in the milliseconds of `Now::ms`.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.timers.next_ms()
+    }
+
+    /// Connections now, in any phase.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Rooms now.
+    pub fn room_count(&self) -> usize {
+        self.chat.room_count()
+    }
+
+    /// Bytes of memory that messages in flight hold, in and out.
+    pub fn memory_used(&self) -> usize {
+        self.meter.used()
+    }
+
+    fn get(&self, id: ConnectionId) -> Option<&Connection<S>> {
+        self.connections
+            .get(id.index as usize)
+            .filter(|connection| connection.id == id)
+    }
+
+    fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
+        self.connections
+            .get_mut(id.index as usize)
+            .filter(|connection| connection.id == id)
+    }
+
+    /// Puts a connection with something to write on the list of those to flush, once.
+    fn mark_dirty(&mut self, id: ConnectionId) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if connection.writable && !connection.dirty && !connection.queue.is_empty() {
+            connection.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Puts a connection on the list of those to read in the next tick, once.
+    fn mark_unread(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id)
+            && !connection.reading_again
+        {
+            connection.reading_again = true;
+            self.unread.push(id);
+        }
+    }
+
+    /// SplitMix64: enough for spreading things, of no use for secrets.
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,125 @@
+//! The one deadline of each phase, and what happens when it comes.
+
+use std::rc::Rc;
+
+use super::Server;
+use crate::codec::ws::close::CloseReason;
+use crate::core::chat::RoomName;
+use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::timers::Slot;
+use crate::core::{Now, Stream};
+
+impl<S: Stream> Server<S> {
+    /// Enters a phase with its deadline.
+    pub(super) fn enter(&mut self, id: ConnectionId, phase: Phase, deadline_ms: u64) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.phase = phase;
+            self.set_deadline(id, deadline_ms);
+        }
+    }
+
+    /// The connection is a WebSocket from now on. It counts as silent for some time already, by chance up to half of the
+    /// ping interval, so that connections that began together, as after a restart, do not ping together ever after.
+    pub(super) fn open(&mut self, id: ConnectionId, room: RoomName, now: Now) {
+        let ping_interval = self.limits.ping_interval;
+        let silent_ms = self.next_random() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
+        if let Some(connection) = self.get_mut(id) {
+            connection.room = Some(room);
+            connection.heard_ms = now.ms.saturating_sub(silent_ms);
+            let deadline = ping_interval.after(connection.heard_ms);
+            self.enter(id, Phase::Open { pinged: false }, deadline);
+        }
+    }
+
+    /// A byte has come: whoever was pinged lives.
+    pub(super) fn on_heard(&mut self, id: ConnectionId, now: Now) {
+        let ping_interval = self.limits.ping_interval;
+        if let Some(connection) = self.get_mut(id) {
+            connection.heard_ms = now.ms;
+            if connection.phase == (Phase::Open { pinged: true }) {
+                self.enter(
+                    id,
+                    Phase::Open { pinged: false },
+                    ping_interval.after(now.ms),
+                );
+            }
+        }
+    }
+
+    /// Sets a deadline. One that moves away leaves the timer's entry where it is, to be looked at when its time comes.
+    pub(super) fn set_deadline(&mut self, id: ConnectionId, deadline_ms: u64) {
+        let Some(connection) = self.connections.get_mut(id.index as usize) else {
+            return;
+        };
+        connection.deadline_ms = deadline_ms;
+        let slot = Slot::of_deadline(deadline_ms);
+        if slot < connection.timer {
+            connection.timer = self.timers.add(id, slot);
+        }
+    }
+
+    /// Acts on the deadlines that have come.
+    pub(super) fn run_deadlines(&mut self, now: Now) {
+        while let Some((slot, due)) = self.timers.take_due(now.ms) {
+            for id in due {
+                let Some(connection) = self.get_mut(id) else {
+                    continue;
+                };
+                if connection.timer != slot {
+                    continue;
+                }
+                connection.timer = Slot::NEVER;
+                let deadline = connection.deadline_ms;
+                if deadline > now.ms {
+                    self.set_deadline(id, deadline);
+                } else {
+                    self.on_deadline(id, now);
+                }
+            }
+        }
+    }
+
+    fn on_deadline(&mut self, id: ConnectionId, now: Now) {
+        let Some(phase) = self.get(id).map(|connection| connection.phase) else {
+            return;
+        };
+        match phase {
+            Phase::Request { .. } => self.on_request_timeout(id, now),
+            Phase::Response { .. } => self.close_now(id, "response not taken in time"),
+            Phase::Open { pinged } => self.on_quiet(id, pinged, now),
+            Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
+                self.close_now(id, reason);
+            }
+            Phase::Closed { .. } => {}
+        }
+    }
+
+    /// Pings a peer that has been silent, and gives up one that was pinged and still is.
+    fn on_quiet(&mut self, id: ConnectionId, pinged: bool, now: Now) {
+        if pinged {
+            self.begin_close(
+                id,
+                CloseReason::PING_TIMEOUT,
+                CloseHandshake::AwaitingPeer,
+                now,
+            );
+            return;
+        }
+        let (ping_interval, pong_timeout) = (self.limits.ping_interval, self.limits.pong_timeout);
+        let ping = Rc::clone(&self.ping);
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        let next_ping_ms = ping_interval.after(connection.heard_ms);
+        if next_ping_ms > now.ms {
+            self.set_deadline(id, next_ping_ms);
+            return;
+        }
+        connection.queue.push_control(ping);
+        self.mark_dirty(id);
+        match pong_timeout.ms() {
+            Some(_) => self.enter(id, Phase::Open { pinged: true }, pong_timeout.after(now.ms)),
+            None => self.set_deadline(id, ping_interval.after(now.ms)),
+        }
+    }
+}

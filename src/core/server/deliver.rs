@@ -1,0 +1,114 @@
+//! From a room's batch to its members' sockets.
+
+use std::mem;
+
+use super::Server;
+use crate::codec::ws::close::CloseReason;
+use crate::core::broadcast::Delivery;
+use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
+use crate::core::write_queue::{Enqueue, Flush};
+use crate::core::{Now, Stream};
+
+impl<S: Stream> Server<S> {
+    /// Serves the next members of the fan-out whose turn it is. Says whether there is more to hand out.
+    pub(super) fn deliver_slice(&mut self, now: Now) -> bool {
+        let Some(mut fanout) = self.broadcast.take_fanout() else {
+            return false;
+        };
+        for index in fanout.next_slice() {
+            if let (member, Some(delivery)) = fanout.delivery(index) {
+                self.deliver(member.id, delivery, now);
+            }
+        }
+        self.broadcast.put_back(fanout, &self.chat);
+        self.flush_dirty(now);
+        true
+    }
+
+    /// Queues a batch for one member, who may have left since it set out.
+    fn deliver(&mut self, id: ConnectionId, delivery: Delivery, now: Now) {
+        let max_queue = self.limits.max_queue;
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if !matches!(connection.phase, Phase::Open { .. }) {
+            return;
+        }
+        match connection.queue.push(delivery.chunk, max_queue) {
+            Enqueue::Queued => {
+                connection.traffic.messages_out += delivery.messages;
+                self.mark_dirty(id);
+            }
+            Enqueue::Full => self.cut_off(id, CloseReason::TOO_SLOW, now),
+        }
+    }
+
+    /// Writes what has been queued, each connection's in one system call as far as the kernel takes it.
+    pub(super) fn flush_dirty(&mut self, now: Now) {
+        let mut dirty = mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.flush(id, now);
+        }
+        // Flushing makes nobody dirty, so the list is free to be used again.
+        self.dirty = dirty;
+    }
+
+    fn flush(&mut self, id: ConnectionId, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        connection.dirty = false;
+        match connection
+            .queue
+            .flush(&mut connection.socket, &mut connection.traffic.bytes_out)
+        {
+            Ok(Flush::Drained) => self.on_drained(id, now),
+            Ok(Flush::Blocked) => connection.writable = false,
+            Err(_) => self.close_now(id, "connection reset"),
+        }
+    }
+
+    /// Everything is written: what was waiting for that comes next.
+    fn on_drained(&mut self, id: ConnectionId, now: Now) {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Response {
+                then: AfterResponse::NextRequest,
+            }) => {
+                self.enter(
+                    id,
+                    Phase::Request { seen: 0 },
+                    self.limits.handshake_timeout.after(now.ms),
+                );
+                self.mark_unread(id);
+            }
+            Some(Phase::Response {
+                then: AfterResponse::Close,
+            }) => self.linger(id, "done", now),
+            Some(Phase::Closing {
+                handshake: CloseHandshake::Done,
+                reason,
+            }) => self.linger(id, reason, now),
+            _ => {}
+        }
+    }
+
+    /// Closes those who hold the most until the rest fits the budget again.
+    pub(super) fn keep_within_memory(&mut self, now: Now) {
+        if self.meter.used() <= self.limits.max_memory {
+            return;
+        }
+        let mut holders: Vec<(usize, ConnectionId)> = self
+            .connections
+            .iter()
+            .map(|(_, connection)| (connection.weight(), connection.id))
+            .filter(|&(weight, _)| weight > 0)
+            .collect();
+        holders.sort_unstable();
+        for (_, id) in holders.into_iter().rev() {
+            if self.meter.used() <= self.limits.max_memory {
+                break;
+            }
+            self.cut_off(id, CloseReason::OUT_OF_MEMORY, now);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! How a connection ends: the close handshake, lingering, and the line in the log.
+
+use std::mem;
+
+use super::Server;
+use crate::codec::ws::close::{CloseReason, PeerClose};
+use crate::codec::ws::message::Decoder;
+use crate::core::connection::{CloseHandshake, Connection, ConnectionId, EndReason, Phase};
+use crate::core::frames::{FrameKind, Frames};
+use crate::core::write_queue::{Chunk, Enqueue};
+use crate::core::{Now, Stream};
+
+impl<S: Stream> Server<S> {
+    /// Leaves the room and sends a close frame after what is queued (RFC 6455 section 7.1.2).
+    pub(super) fn begin_close(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        handshake: CloseHandshake,
+        now: Now,
+    ) {
+        self.queue_close(id, reason.to_frame(), handshake, reason.phrase, now);
+    }
+
+    /// The same for a connection that holds more than it may: what it was still to get is dropped, up to the frame that
+    /// is being written. Others than open WebSockets are closed at once.
+    pub(super) fn cut_off(&mut self, id: ConnectionId, reason: CloseReason, now: Now) {
+        let meter = self.meter.clone();
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if !matches!(connection.phase, Phase::Open { .. }) {
+            self.close_now(id, reason.phrase);
+            return;
+        }
+        connection.queue.cut_to_frame(&meter);
+        self.release_input(id);
+        self.begin_close(id, reason, CloseHandshake::Done, now);
+    }
+
+    /// Answers the peer's close frame with its own code.
+    pub(super) fn answer_close(&mut self, id: ConnectionId, close: &PeerClose<'_>, now: Now) {
+        self.queue_close(
+            id,
+            close.answer(),
+            CloseHandshake::Done,
+            "closed by peer",
+            now,
+        );
+    }
+
+    /// The peer's side of the close handshake is done; ours is when the queue is empty.
+    pub(super) fn finish_close(&mut self, id: ConnectionId, reason: EndReason) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.phase = Phase::Closing {
+                handshake: CloseHandshake::Done,
+                reason,
+            };
+            if connection.queue.is_empty() {
+                // The close frame went out in an earlier tick, and the peer has had it: nothing can be lost.
+                self.close_now(id, reason);
+            }
+        }
+    }
+
+    /// Leaves the room and closes when what is queued has been written, without a close frame.
+    pub(super) fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
+        self.leave(id);
+        match self.get(id) {
+            Some(connection) if !connection.queue.is_empty() => {
+                let phase = Phase::Closing {
+                    handshake: CloseHandshake::Done,
+                    reason,
+                };
+                self.enter(id, phase, self.limits.close_timeout.after(now.ms));
+            }
+            _ => self.close_now(id, reason),
+        }
+    }
+
+    /// Shuts our side and reads on until the peer shuts its own.
+    pub(super) fn linger(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if connection.socket.shutdown_write().is_err() {
+            self.close_now(id, reason);
+            return;
+        }
+        // The peer's end may have been seen before; asking again tells.
+        connection.readable = true;
+        self.enter(
+            id,
+            Phase::Lingering { reason },
+            self.limits.close_timeout.after(now.ms),
+        );
+        self.mark_unread(id);
+    }
+
+    /// Leaves the room and gives the connection up, whatever is queued; it is freed at the end of the tick.
+    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {
+        self.leave(id);
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if matches!(connection.phase, Phase::Closed { .. }) {
+            return;
+        }
+        connection.phase = Phase::Closed { reason };
+        connection.queue.clear();
+        self.release_input(id);
+        self.closed.push(id);
+    }
+
+    /// Frees the slots of the connections that have ended, which closes their sockets.
+    pub(super) fn free_closed(&mut self, now: Now) {
+        for id in mem::take(&mut self.closed) {
+            let connection = self.connections.remove(id.index as usize);
+            self.meter.subtract(connection.metered_bytes);
+            log_end(&connection, now);
+        }
+        if self.connections.is_empty() {
+            // A burst's memory returns.
+            self.connections.shrink_to_fit();
+        }
+    }
+
+    fn queue_close(
+        &mut self,
+        id: ConnectionId,
+        frame: Vec<u8>,
+        handshake: CloseHandshake,
+        reason: EndReason,
+        now: Now,
+    ) {
+        self.leave(id);
+        let chunk = Chunk::whole(Frames::new(frame, FrameKind::Data, &self.meter));
+        let deadline = self
+            .drain
+            .deadline_ms()
+            .unwrap_or_else(|| self.limits.close_timeout.after(now.ms));
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        // No limit: a close frame is the last that is queued.
+        assert_eq!(connection.queue.push(chunk, usize::MAX), Enqueue::Queued);
+        self.enter(id, Phase::Closing { handshake, reason }, deadline);
+        self.mark_dirty(id);
+    }
+
+    fn leave(&mut self, id: ConnectionId) {
+        if let Some(ended) = self.chat.leave(id) {
+            self.broadcast.forget(ended);
+        }
+    }
+
+    /// Drops unfinished input and what the meter counted for it.
+    fn release_input(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id.index as usize) {
+            connection.tail = Vec::new();
+            connection.decoder = Decoder::default();
+            self.meter
+                .subtract(mem::take(&mut connection.metered_bytes));
+        }
+    }
+}
+
+/// One line for each connection; what was said never gets into it.
+fn log_end<S>(connection: &Connection<S>, now: Now) {
+    let Phase::Closed { reason } = connection.phase else {
+        return;
+    };
+    let room: &dyn std::fmt::Display = connection.room.as_ref().map_or(&"-", |room| room);
+    let traffic = connection.traffic;
+    log::info!(
+        "closed peer={} room={room} reason=\"{reason}\" duration_ms={} messages_in={} messages_out={} bytes_in={} bytes_out={}",
+        connection.peer,
+        now.ms - connection.opened_ms,
+        traffic.messages_in,
+        traffic.messages_out,
+        traffic.bytes_in,
+        traffic.bytes_out,
+    );
+}

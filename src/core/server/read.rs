@@ -1,0 +1,267 @@
+//! From a readable socket to requests and messages.
+
+use std::io::ErrorKind;
+use std::mem;
+
+use tungstenite::protocol::frame::coding::{Control, OpCode};
+
+use super::Server;
+use crate::codec::http::request::{HeadLimits, Request};
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::ws::close::PeerClose;
+use crate::codec::ws::frame;
+use crate::codec::ws::message::{Event, Kind};
+use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::frames::{FrameKind, Frames};
+use crate::core::{Now, Stream};
+use crate::limits::{READ_BUDGET, READ_BUFFER};
+
+/// What taking a step through the input came to.
+enum Step {
+    /// Something was taken; there may be more.
+    Taken,
+    /// What is there is not enough to go on.
+    NeedMore,
+    /// The rest has to wait, whoever else may send: for a response to leave, or a room to catch up.
+    Wait,
+}
+
+impl<S: Stream> Server<S> {
+    /// Reads from a connection until the kernel has no more, the connection's turn is over, or its input has to wait.
+    pub(super) fn read(&mut self, id: ConnectionId, now: Now) {
+        let mut buffer = mem::take(&mut self.buffer);
+        self.read_into(&mut buffer, id, now);
+        self.buffer = buffer;
+        self.meter_input(id);
+    }
+
+    fn read_into(&mut self, buffer: &mut [u8], id: ConnectionId, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        let mut filled = connection.take_tail(buffer);
+        let mut budget = READ_BUDGET;
+        loop {
+            let (used, step) = self.take_input(&mut buffer[..filled], id, now);
+            buffer.copy_within(used..filled, 0);
+            filled -= used;
+            let Some(connection) = self.get_mut(id) else {
+                return;
+            };
+            if matches!(step, Step::Wait) || !connection.readable {
+                break;
+            }
+            if budget == 0 {
+                self.mark_unread(id);
+                break;
+            }
+            let count = self.read_once(&mut buffer[filled..filled + READ_BUFFER], id, now);
+            filled += count;
+            budget = budget.saturating_sub(count);
+        }
+        if let Some(connection) = self.get_mut(id) {
+            connection.keep_tail(&buffer[..filled]);
+        }
+    }
+
+    /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
+    /// stream sockets); should more have come in the meantime, there will be another event.
+    fn read_once(&mut self, space: &mut [u8], id: ConnectionId, now: Now) -> usize {
+        let Some(connection) = self.get_mut(id) else {
+            return 0;
+        };
+        match connection.socket.read(space) {
+            Ok(0) => {
+                connection.readable = false;
+                self.on_end_of_input(id, now);
+                0
+            }
+            Ok(count) => {
+                connection.readable = count == space.len();
+                connection.traffic.bytes_in += count as u64;
+                self.on_heard(id, now);
+                count
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.readable = false;
+                0
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(_) => {
+                connection.readable = false;
+                self.close_now(id, "connection reset");
+                0
+            }
+        }
+    }
+
+    /// Takes requests and messages off the front of `input` as the phase has it. Says how many bytes were taken.
+    fn take_input(&mut self, input: &mut [u8], id: ConnectionId, now: Now) -> (usize, Step) {
+        let length = input.len();
+        let mut rest = input;
+        loop {
+            let Some(connection) = self.get_mut(id) else {
+                return (length, Step::Wait);
+            };
+            let step = match connection.phase {
+                Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
+                Phase::Response { .. } => Step::Wait,
+                Phase::Open { .. }
+                | Phase::Closing {
+                    handshake: CloseHandshake::AwaitingPeer,
+                    ..
+                } => self.take_event(&mut rest, id, now),
+                Phase::Closing { .. } | Phase::Lingering { .. } => {
+                    rest = &mut [];
+                    Step::NeedMore
+                }
+                Phase::Closed { .. } => return (length, Step::Wait),
+            };
+            if !matches!(step, Step::Taken) {
+                return (length - rest.len(), step);
+            }
+        }
+    }
+
+    fn take_request(
+        &mut self,
+        input: &mut &mut [u8],
+        seen: usize,
+        id: ConnectionId,
+        now: Now,
+    ) -> Step {
+        let limits = HeadLimits {
+            head: self.limits.max_head,
+            uri: self.limits.max_uri,
+        };
+        match Request::parse(input, seen, limits) {
+            Ok(Some((request, length))) => {
+                self.answer(&request, id, now);
+                *input = &mut mem::take(input)[length..];
+                Step::Taken
+            }
+            Ok(None) => {
+                if let Some(connection) = self.get_mut(id) {
+                    connection.phase = Phase::Request { seen: input.len() };
+                }
+                Step::NeedMore
+            }
+            Err(problem) => {
+                self.refuse(problem, id, now);
+                *input = &mut [];
+                Step::Taken
+            }
+        }
+    }
+
+    fn take_event(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
+        let room = self.chat.room_of(id);
+        if room.is_some_and(|room| self.broadcast.is_congested(room)) || self.drain.holds_input() {
+            self.mark_unread(id);
+            return Step::Wait;
+        }
+        let max_message = self.limits.max_message;
+        // Out of the connection for as long as the event borrows from it.
+        let Some(connection) = self.get_mut(id) else {
+            return Step::Wait;
+        };
+        let mut decoder = mem::take(&mut connection.decoder);
+        let mut rest = mem::take(input);
+        let result = decoder.decode(&mut rest, max_message);
+        let step = match result {
+            Ok(Some(event)) => {
+                self.on_event(event, id, now);
+                Step::Taken
+            }
+            Ok(None) => Step::NeedMore,
+            Err(reason) => {
+                self.begin_close(id, reason, CloseHandshake::Done, now);
+                Step::Taken
+            }
+        };
+        *input = rest;
+        if let Some(connection) = self.get_mut(id) {
+            connection.decoder = decoder;
+        }
+        step
+    }
+
+    fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
+        match event {
+            Event::Message(kind, payload) => self.publish(id, kind, payload),
+            Event::Ping(payload) => self.pong(id, payload),
+            // Any byte counts as life, so a pong says nothing that its arrival has not said.
+            Event::Pong => {}
+            Event::Close(close) => self.on_peer_close(id, &close, now),
+        }
+    }
+
+    fn publish(&mut self, id: ConnectionId, kind: Kind, payload: &[u8]) {
+        // A connection that is closing is in no room: what it still sends is not heard.
+        let Some(room) = self.chat.room_of(id) else {
+            return;
+        };
+        let offset = self.chat.publish(room);
+        self.broadcast.append(room, offset, kind, payload);
+        if let Some(connection) = self.get_mut(id) {
+            connection.traffic.messages_in += 1;
+        }
+    }
+
+    fn pong(&mut self, id: ConnectionId, payload: &[u8]) {
+        let mut bytes = Vec::with_capacity(2 + payload.len());
+        frame::encode(OpCode::Control(Control::Pong), payload, &mut bytes);
+        let pong = Frames::new(bytes, FrameKind::Control, &self.meter);
+        if let Some(connection) = self.get_mut(id)
+            && matches!(connection.phase, Phase::Open { .. })
+        {
+            connection.queue.push_control(pong);
+            self.mark_dirty(id);
+        }
+    }
+
+    fn on_peer_close(&mut self, id: ConnectionId, close: &PeerClose<'_>, now: Now) {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Open { .. }) => self.answer_close(id, close, now),
+            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
+            _ => {}
+        }
+    }
+
+    /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
+    fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Request { .. }) => self.close_now(id, "done"),
+            Some(Phase::Open { .. }) => self.end_after_queue(id, "connection lost", now),
+            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
+            Some(Phase::Lingering { reason }) => self.close_now(id, reason),
+            Some(Phase::Response { .. } | Phase::Closed { .. }) | None => {}
+        }
+    }
+
+    /// The request did not arrive in time.
+    pub(super) fn on_request_timeout(&mut self, id: ConnectionId, now: Now) {
+        match self.get(id) {
+            Some(connection) if connection.tail.is_empty() => self.close_now(id, "idle"),
+            Some(_) => {
+                let problem = Problem::new(
+                    Status::REQUEST_TIMEOUT,
+                    "the request did not arrive in time",
+                );
+                self.refuse(problem, id, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Tells the meter what unfinished input holds now.
+    fn meter_input(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id.index as usize) else {
+            return;
+        };
+        let held = connection.held_bytes();
+        self.meter.add(held);
+        self.meter
+            .subtract(mem::replace(&mut connection.metered_bytes, held));
+    }
+}

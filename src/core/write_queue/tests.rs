@@ -1,0 +1,223 @@
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::*;
+
+/// A socket that takes at most `room` more bytes, in portions of at most `portion`.
+struct Pipe {
+    taken: Vec<u8>,
+    room: usize,
+    portion: usize,
+    calls: usize,
+}
+
+impl Pipe {
+    fn new(room: usize) -> Self {
+        Self {
+            taken: Vec::new(),
+            room,
+            portion: usize::MAX,
+            calls: 0,
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.calls += 1;
+        let bytes: Vec<u8> = slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect();
+        let count = bytes.len().min(self.room).min(self.portion);
+        if count == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.taken.extend_from_slice(&bytes[..count]);
+        self.room -= count;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn frame_bytes(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::encode(opcode, payload, &mut out);
+    out
+}
+
+fn text(payload: &str) -> Vec<u8> {
+    frame_bytes(OpCode::Data(Data::Text), payload.as_bytes())
+}
+
+fn push(queue: &mut WriteQueue, bytes: Vec<u8>, meter: &Meter) {
+    assert_eq!(
+        queue.push(
+            Chunk::whole(Frames::new(bytes, FrameKind::Data, meter)),
+            1 << 20
+        ),
+        Enqueue::Queued
+    );
+}
+
+fn pong(meter: &Meter, payload: &[u8]) -> Rc<Frames> {
+    Frames::new(
+        frame_bytes(OpCode::Control(Control::Pong), payload),
+        FrameKind::Control,
+        meter,
+    )
+}
+
+#[test]
+fn everything_leaves_in_one_call_and_in_order() {
+    let meter = Meter::default();
+    let mut queue = WriteQueue::default();
+    push(&mut queue, text("a"), &meter);
+    push(&mut queue, text("b"), &meter);
+    push(&mut queue, text("c"), &meter);
+    let (mut pipe, mut written) = (Pipe::new(100), 0);
+    assert_eq!(
+        queue.flush(&mut pipe, &mut written).unwrap(),
+        Flush::Drained
+    );
+    assert_eq!(
+        (pipe.taken, pipe.calls, written),
+        ([text("a"), text("b"), text("c")].concat(), 1, 9)
+    );
+    assert_eq!(
+        (queue.is_empty(), queue.queued_bytes(), meter.used()),
+        (true, 0, 0)
+    );
+}
+
+#[test]
+fn any_portions_give_the_same_bytes() {
+    for portion in 1..12 {
+        let meter = Meter::default();
+        let mut queue = WriteQueue::default();
+        push(&mut queue, text("hello"), &meter);
+        push(&mut queue, text("you"), &meter);
+        let (mut pipe, mut written) = (Pipe::new(4), 0);
+        pipe.portion = portion;
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Blocked
+        );
+        pipe.room = 100;
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Drained
+        );
+        assert_eq!(pipe.taken, [text("hello"), text("you")].concat());
+    }
+}
+
+#[test]
+fn a_full_queue_says_so_and_an_empty_one_takes_anything() {
+    let meter = Meter::default();
+    let mut queue = WriteQueue::default();
+    let chunk = || Chunk::whole(Frames::new(vec![0; 100], FrameKind::Data, &meter));
+    assert_eq!(queue.push(chunk(), 50), Enqueue::Queued);
+    assert_eq!(queue.push(chunk(), 50), Enqueue::Full);
+    assert_eq!(
+        queue.push(chunk(), 2 * (100 + CHUNK_OVERHEAD)),
+        Enqueue::Queued
+    );
+    assert_eq!(
+        queue.push(chunk(), 2 * (100 + CHUNK_OVERHEAD)),
+        Enqueue::Full
+    );
+    assert_eq!(meter.used(), 200);
+}
+
+#[test]
+fn a_pong_goes_before_data_but_not_into_a_frame() {
+    let meter = Meter::default();
+    let mut queue = WriteQueue::default();
+    push(&mut queue, text("first"), &meter);
+    push(&mut queue, text("second"), &meter);
+    let (mut pipe, mut written) = (Pipe::new(3), 0);
+    assert_eq!(
+        queue.flush(&mut pipe, &mut written).unwrap(),
+        Flush::Blocked
+    );
+    queue.push_control(pong(&meter, b"old"));
+    queue.push_control(pong(&meter, b"new"));
+    pipe.room = 100;
+    assert_eq!(
+        queue.flush(&mut pipe, &mut written).unwrap(),
+        Flush::Drained
+    );
+    let new = frame_bytes(OpCode::Control(Control::Pong), b"new");
+    assert_eq!(pipe.taken, [text("first"), new, text("second")].concat());
+}
+
+#[test]
+fn an_unbegun_queue_lets_the_newest_pong_pass() {
+    let meter = Meter::default();
+    let mut queue = WriteQueue::default();
+    push(&mut queue, text("data"), &meter);
+    queue.push_control(pong(&meter, b"old"));
+    queue.push_control(pong(&meter, b"new"));
+    let (mut pipe, mut written) = (Pipe::new(100), 0);
+    assert_eq!(
+        queue.flush(&mut pipe, &mut written).unwrap(),
+        Flush::Drained
+    );
+    assert_eq!(
+        pipe.taken,
+        [
+            frame_bytes(OpCode::Control(Control::Pong), b"new"),
+            text("data")
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn a_cut_ends_the_frame_that_is_being_written() {
+    let meter = Meter::default();
+    for room in 0..12 {
+        let mut queue = WriteQueue::default();
+        push(&mut queue, [text("one"), text("two")].concat(), &meter);
+        push(&mut queue, text("three"), &meter);
+        let (mut pipe, mut written) = (Pipe::new(room), 0);
+        let _ = queue.flush(&mut pipe, &mut written).unwrap();
+        queue.cut_to_frame(&meter);
+        pipe.room = 100;
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Drained
+        );
+        let whole = [0, 5, 10, 17].into_iter().find(|&end| end >= room).unwrap();
+        assert_eq!(pipe.taken.len(), whole, "{room}");
+        assert_eq!((queue.queued_bytes(), meter.used()), (0, 0));
+    }
+}
+
+#[test]
+fn a_part_of_a_batch_begins_at_a_frame() {
+    let meter = Meter::default();
+    let batch = Frames::new(
+        [text("one"), text("two"), text("three")].concat(),
+        FrameKind::Data,
+        &meter,
+    );
+    let mut queue = WriteQueue::default();
+    assert_eq!(
+        queue.push(Chunk::without_first(batch, 2), 1000),
+        Enqueue::Queued
+    );
+    let (mut pipe, mut written) = (Pipe::new(100), 0);
+    assert_eq!(
+        queue.flush(&mut pipe, &mut written).unwrap(),
+        Flush::Drained
+    );
+    assert_eq!(pipe.taken, text("three"));
+}

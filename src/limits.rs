@@ -1,0 +1,140 @@
+//! Every limit with its unit, its default and its reason; no logic. What has a flag here is a user's to set, the
+//! constants below are the loop's own.
+
+use clap::Args;
+
+/// The limits a user can set, each by the flag of its name.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Longest message in bytes; a longer one ends its sender's connection with 1009
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    pub max_message: usize,
+
+    /// Bytes waiting for one connection that does not read; past that it is closed with 1008 `too slow`
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    pub max_queue: usize,
+
+    /// Bytes of all messages in flight, in and out; past that the connections that hold the most are closed
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    pub max_memory: usize,
+
+    /// Connections at once; one more is answered with 503 [default: what the open-file limit allows]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub max_connections: usize,
+
+    /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_rooms: usize,
+
+    /// Longest request head in bytes; a longer one is answered with 431
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10, value_parser = parse_head_limit)]
+    pub max_head: usize,
+
+    /// Longest request target in bytes; a longer one is answered with 414
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 10, value_parser = parse_head_limit)]
+    pub max_uri: usize,
+
+    /// Silence after which a WebSocket peer is pinged; under the 30 s after which many proxies cut
+    #[arg(long, value_name = "SECONDS", default_value = "25")]
+    pub ping_interval: Timeout,
+
+    /// Silence after a ping that ends the connection
+    #[arg(long, value_name = "SECONDS", default_value = "20")]
+    pub pong_timeout: Timeout,
+
+    /// Time for a request to arrive, and for its response to be taken
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub handshake_timeout: Timeout,
+
+    /// Time for the peer to answer a close frame, and then to close its side
+    #[arg(long, value_name = "SECONDS", default_value = "5")]
+    pub close_timeout: Timeout,
+
+    /// Time for all connections to end after SIGTERM or SIGINT
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub drain_timeout: Timeout,
+}
+
+/// A wait in milliseconds that may be endless; on the command line in seconds, `0` for endless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(Option<u64>);
+
+impl Timeout {
+    /// The deadline of a wait that begins at `now_ms`; `u64::MAX` for never.
+    pub fn after(self, now_ms: u64) -> u64 {
+        self.0.map_or(u64::MAX, |ms| now_ms.saturating_add(ms))
+    }
+
+    /// The wait in milliseconds, unless it is endless.
+    pub fn ms(self) -> Option<u64> {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds: f64 = text
+            .parse()
+            .map_err(|_| "expected seconds, such as 25 or 0.5".to_owned())?;
+        if !(0.0..=1e9).contains(&seconds) {
+            return Err("expected seconds from 0 (never) to 1000000000".to_owned());
+        }
+        let ms = (seconds * 1000.0).ceil() as u64;
+        Ok(Self((ms > 0).then_some(ms)))
+    }
+}
+
+fn parse_head_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if (64..=READ_BUFFER / 2).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("expected bytes from 64 to {}", READ_BUFFER / 2)),
+    }
+}
+
+/// The loop's one read buffer, in bytes: large enough that a busy publisher costs few reads, small enough to stay in
+/// the second-level cache.
+pub const READ_BUFFER: usize = 64 << 10;
+
+/// Bytes read from one connection before the others get their turn.
+pub const READ_BUDGET: usize = 64 << 10;
+
+/// Bytes a room may gather while its last fan-out is still going out; past that its publishers are not read, so that
+/// the server's own pace, not the receivers' queues, holds a flood back.
+pub const ROOM_BACKLOG: usize = 256 << 10;
+
+/// Receivers of one fan-out that are served before the next fan-out gets its turn.
+pub const FANOUT_SLICE: usize = 64;
+
+/// Queued chunks that one system call carries at most; a longer queue takes several.
+pub const MAX_SLICES: usize = 64;
+
+/// What a queued chunk costs beside its bytes, counted so that tiny messages cannot slip under `--max-queue`.
+pub const CHUNK_OVERHEAD: usize = 32;
+
+/// Characters in a room's name.
+pub const MAX_ROOM_NAME: usize = 64;
+
+/// Connections beyond `--max-connections` that are let in to be told 503; more than these wait to be accepted.
+pub const REFUSAL_SLOTS: usize = 32;
+
+/// Seconds that a refused client is asked to stay away.
+pub const RETRY_AFTER_SECONDS: &str = "5";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_become_milliseconds() {
+        let parse = |text: &str| text.parse::<Timeout>();
+        assert_eq!(parse("0.25").unwrap().after(1000), 1250);
+        assert_eq!(parse("0").unwrap().after(1000), u64::MAX);
+        assert_eq!(parse("0.0001").unwrap().ms(), Some(1));
+        for bad in ["", "x", "-1", "inf", "NaN"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

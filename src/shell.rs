@@ -1,0 +1,44 @@
+//! Ring three: the poll loop, the listener, the clock, signals and the command line. Knows no message formats.
+
+pub mod config;
+mod event_loop;
+mod files;
+mod listener;
+
+pub use event_loop::run;
+
+use std::fmt;
+
+/// Why the server could not start or go on: one line that says what to do.
+#[derive(Debug)]
+pub struct RunError {
+    what: String,
+    cause: Option<std::io::Error>,
+    advice: &'static str,
+}
+
+impl RunError {
+    fn new(what: impl Into<String>, cause: std::io::Error, advice: &'static str) -> Self {
+        Self {
+            what: what.into(),
+            cause: Some(cause),
+            advice,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        if self.advice.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.advice)
+        }
+    }
+}
+
+impl std::error::Error for RunError {}

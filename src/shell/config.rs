@@ -1,0 +1,81 @@
+//! The command line.
+
+use std::net::IpAddr;
+
+use clap::{ArgAction, Parser};
+use log::LevelFilter;
+
+use crate::limits::Limits;
+
+/// A chat-room and live-broadcast server in one small binary.
+///
+/// Open the page it names, or connect a WebSocket client to /ws: everyone is in the room.
+#[derive(Debug, Parser)]
+#[command(name = "parlor", version)]
+pub struct Config {
+    /// Port to listen on; 0 for any that is free
+    #[arg(short, long, default_value_t = 8080)]
+    pub port: u16,
+
+    /// Address to listen on [default: all, IPv6 and IPv4]
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+
+    /// Let other processes listen on the same port, so that the kernel spreads connections over them
+    #[arg(long)]
+    pub reuse_port: bool,
+
+    /// Let pages of this origin come in, such as `https://app.example`; `*` for all; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+
+    /// Log more: each connection, and with -vv what helps to find faults
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Log errors only
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// What the server allows, and for how long it waits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+impl Config {
+    /// What is logged unless `RUST_LOG` says otherwise.
+    ///
+    /// Not each connection: a line costs as much as a message, and a terminal that is not read stops the loop.
+    pub fn log_level(&self) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::Error,
+            (false, 0) => LevelFilter::Warn,
+            (false, 1) => LevelFilter::Info,
+            (false, _) => LevelFilter::Debug,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let config = Config::try_parse_from(["parlor"]).unwrap();
+        assert_eq!(
+            (config.port, config.bind, config.log_level()),
+            (8080, None, LevelFilter::Warn)
+        );
+        assert_eq!(config.limits.ping_interval.ms(), Some(25_000));
+        assert!(Config::try_parse_from(["parlor", "-q", "-v"]).is_err());
+        assert!(Config::try_parse_from(["parlor", "--bind", "nowhere"]).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! The listening socket and the limit on open files.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::TcpListener;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::RunError;
+use crate::limits::REFUSAL_SLOTS;
+
+/// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// Descriptors that are not connections: the standard three, the poll, the listener, signals, and some to spare.
+const OWN_DESCRIPTORS: usize = 32;
+
+/// Listens on `address`, or on all addresses of both families.
+pub(super) fn listen(
+    address: Option<IpAddr>,
+    port: u16,
+    reuse_port: bool,
+) -> Result<TcpListener, RunError> {
+    let result = match address {
+        Some(ip) => bind(SocketAddr::new(ip, port), reuse_port),
+        None => bind((Ipv6Addr::UNSPECIFIED, port).into(), reuse_port).or_else(|error| {
+            // A machine without IPv6.
+            if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) {
+                bind((Ipv4Addr::UNSPECIFIED, port).into(), reuse_port)
+            } else {
+                Err(error)
+            }
+        }),
+    };
+    result.map_err(|error| {
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "another program has this port: choose one with --port, or 0 for any that is free"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 are privileged: choose another with --port"
+            }
+            ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address: choose another with --bind"
+            }
+            _ => "choose another address with --bind and --port",
+        };
+        let ip = address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        RunError::new(
+            format!("cannot listen on {}", SocketAddr::new(ip, port)),
+            error,
+            advice,
+        )
+    })
+}
+
+fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A restart does not have to wait for the last one's connections to time out.
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    // Accepted sockets inherit this, which saves a system call for each.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Raises the soft limit on open files to the hard one, and says how many connections it allows. A wish for more, unless
+/// 0, is an error.
+pub(super) fn connections_allowed(wish: usize) -> Result<usize, RunError> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::warn!("cannot raise the limit on open files: {error}");
+    }
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |current| current as usize);
+    let allowed = descriptors.saturating_sub(OWN_DESCRIPTORS + REFUSAL_SLOTS);
+    if wish > allowed || allowed == 0 {
+        return Err(RunError {
+            what: format!(
+                "--max-connections {} does not fit the limit of {descriptors} open files",
+                wish.max(1)
+            ),
+            cause: None,
+            advice: "raise that limit (ulimit -n, LimitNOFILE=) or lower --max-connections",
+        });
+    }
+    Ok(if wish == 0 { allowed } else { wish })
+}
