@@ -15,7 +15,7 @@ mod timers;
 mod write_queue;
 
 pub use connection::ConnectionId;
-pub use server::Server;
+pub use server::{Full, Ready, Server};
 
 /// A non-blocking, connected socket, or what stands in for one.
 pub trait Stream: Read + Write {

@@ -36,7 +36,7 @@
 //! # Invariants
 //!
 //! - A queue that is not empty belongs to a connection that is dirty, or that the kernel takes nothing from.
-//! - A connection is in a room exactly while its phase is `Open`.
+//! - A connection is in a room exactly while its phase is `Open` or `Leaving`.
 //! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
 //! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.
 

@@ -111,6 +111,9 @@ pub const FANOUT_SLICE: usize = 64;
 /// Queued chunks that one system call carries at most; a longer queue takes several.
 pub const MAX_SLICES: usize = 64;
 
+/// Pings and pongs that wait for one connection: a peer that sends pings and reads nothing gets the newest answers.
+pub const MAX_WAITING_CONTROL: usize = 16;
+
 /// What a queued chunk costs beside its bytes, counted so that tiny messages cannot slip under `--max-queue`.
 pub const CHUNK_OVERHEAD: usize = 32;
 

@@ -61,6 +61,8 @@ pub(super) struct Fanout {
 pub(super) struct Delivery {
     pub(super) chunk: Chunk,
     pub(super) messages: u64,
+    /// Offset of the last of them.
+    pub(super) last_offset: u64,
 }
 
 impl Broadcast {
@@ -187,17 +189,22 @@ impl Fanout {
         let member = self.members[index];
         let frames = Rc::clone(&self.frames);
         let known = (member.since + 1).saturating_sub(self.first_offset);
-        let delivery = match known {
-            0 => Some(Delivery {
-                chunk: Chunk::whole(frames),
-                messages: self.count,
-            }),
-            known if known < self.count => Some(Delivery {
-                chunk: Chunk::without_first(frames, known),
-                messages: self.count - known,
-            }),
-            _ => None,
+        if known >= self.count {
+            return (member, None);
+        }
+        let chunk = if known == 0 {
+            Chunk::whole(frames)
+        } else {
+            Chunk::without_first(frames, known)
         };
-        (member, delivery)
+        let last_offset = self.first_offset + self.count - 1;
+        (
+            member,
+            Some(Delivery {
+                chunk,
+                messages: self.count - known,
+                last_offset,
+            }),
+        )
     }
 }

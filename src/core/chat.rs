@@ -135,6 +135,19 @@ impl Chat {
         room.offset
     }
 
+    /// The offset of the last message that a connection is to get of what was said so far; 0 for none.
+    pub(super) fn last_offset_for(&self, id: ConnectionId) -> u64 {
+        let Some(seat) = self.seats.get(id.index as usize).copied().flatten() else {
+            return 0;
+        };
+        let room = &self.rooms[seat.room];
+        if room.members[seat.place].since < room.offset {
+            room.offset
+        } else {
+            0
+        }
+    }
+
     /// The members of a room as they are now; `None` when it has ended.
     pub(super) fn members(&self, id: RoomId) -> Option<Rc<Vec<Member>>> {
         let room = self

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::chat::RoomName;
 use super::timers::Slot;
 use super::write_queue::WriteQueue;
+use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Decoder;
 
 /// Names a connection for as long as it lasts: an id kept longer finds nobody.
@@ -26,6 +27,9 @@ pub(super) enum Phase {
     Response { then: AfterResponse },
     /// A WebSocket, and a member of its room. `pinged`: nothing has come since the last ping.
     Open { pinged: bool },
+    /// About to close, and a member of its room until it has been served all that was said there up to the offset
+    /// `until`: its own last words among it. What it still sends is not heard.
+    Leaving { until: u64, goodbye: Goodbye },
     /// A close frame is queued or sent.
     Closing {
         handshake: CloseHandshake,
@@ -42,6 +46,28 @@ pub(super) enum Phase {
 pub(super) enum AfterResponse {
     NextRequest,
     Close,
+}
+
+/// Why a WebSocket leaves, and what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goodbye {
+    /// The peer has sent a close frame with this code; it gets the same back.
+    Answer(Option<u16>),
+    /// The peer has broken the protocol.
+    Violation(CloseReason),
+    /// The peer's side of the connection ended without a close frame; it gets none either.
+    EndOfInput,
+}
+
+/// What the kernel has said of a socket's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// There is nothing; an event will tell when there is.
+    Drained,
+    /// There may be something.
+    Ready,
+    /// There may be something, and after it comes the end, which no other event will tell of.
+    Ending,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +112,9 @@ pub(super) struct Connection<S> {
     pub(super) timer: Slot,
     /// Bytes of `tail` and `decoder` that the meter knows of.
     pub(super) metered_bytes: usize,
-    /// The kernel may have bytes for us: false once it has said that it has none.
-    pub(super) readable: bool,
+    pub(super) input: Input,
+    /// Offset of the last message of the room that was queued for this connection.
+    pub(super) served: u64,
     /// The kernel may take bytes: false once it has said that it takes none.
     pub(super) writable: bool,
     /// On the server's list of connections to flush.
@@ -113,7 +140,8 @@ impl<S> Connection<S> {
             deadline_ms: u64::MAX,
             timer: Slot::NEVER,
             metered_bytes: 0,
-            readable: false,
+            input: Input::Drained,
+            served: 0,
             writable: true,
             dirty: false,
             reading_again: false,

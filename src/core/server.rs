@@ -18,7 +18,7 @@ use slab::Slab;
 
 use super::broadcast::Broadcast;
 use super::chat::Chat;
-use super::connection::{Connection, ConnectionId};
+use super::connection::{Connection, ConnectionId, Input};
 use super::frames::{FrameKind, Frames, Meter};
 use super::site::Site;
 use super::timers::Timers;
@@ -52,6 +52,17 @@ pub struct Server<S> {
     drain: Drain,
     generation: u32,
     random: u64,
+}
+
+/// What a socket is ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Bytes have come.
+    pub readable: bool,
+    /// The kernel takes bytes.
+    pub writable: bool,
+    /// The peer has ended its side, or the connection has failed: reading comes to an end.
+    pub ending: bool,
 }
 
 /// There is no place for another connection, not even to refuse it. Let it wait until one has ended.
@@ -131,17 +142,26 @@ impl<S: Stream> Server<S> {
     }
 
     /// The kernel says what a socket is ready for. An index of a connection that has ended is normal and ignored.
-    pub fn on_ready(&mut self, index: usize, readable: bool, writable: bool, now: Now) {
+    pub fn on_ready(&mut self, index: usize, ready: Ready, now: Now) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
         let id = connection.id;
-        if writable {
+        if ready.writable {
             connection.writable = true;
             self.mark_dirty(id);
         }
-        if readable && let Some(connection) = self.get_mut(id) {
-            connection.readable = true;
+        if (ready.readable || ready.ending)
+            && let Some(connection) = self.get_mut(id)
+        {
+            // Once the end has been announced, it is known until it has come.
+            if ready.ending || connection.input != Input::Ending {
+                connection.input = if ready.ending {
+                    Input::Ending
+                } else {
+                    Input::Ready
+                };
+            }
             self.read(id, now);
         }
     }

@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
-use std::mem;
 use std::rc::Rc;
 
 use super::frames::{FrameKind, Frames, Meter};
 use crate::codec::ws::frame;
-use crate::limits::{CHUNK_OVERHEAD, MAX_SLICES};
+use crate::limits::{CHUNK_OVERHEAD, MAX_SLICES, MAX_WAITING_CONTROL};
 
 /// Chunks in the order in which they leave. The first one is held inline, so that a connection that keeps up never
 /// allocates, and an empty queue owns nothing.
@@ -83,6 +82,11 @@ impl Chunk {
         self.frames.kind() == FrameKind::Control
     }
 
+    /// Nothing may go before it: it is being written, or it is the response that opens the WebSocket.
+    fn keeps_its_place(&self) -> bool {
+        self.is_begun() || self.frames.kind() == FrameKind::Response
+    }
+
     fn is_begun(&self) -> bool {
         self.position > self.start
     }
@@ -137,24 +141,17 @@ impl WriteQueue {
         Enqueue::Queued
     }
 
-    /// Puts a ping or a pong before the data, though not into a batch that is being written. At most one waits: a newer
-    /// pong answers for the older (RFC 6455 section 5.5.3).
+    /// Puts a ping or a pong before the data, though not into a batch that is being written, and behind those that wait
+    /// already. Of too many the oldest is dropped: the newest answers for it (RFC 6455 section 5.5.3).
     pub(super) fn push_control(&mut self, frames: Rc<Frames>) {
-        let chunk = Chunk::whole(frames);
-        match &mut self.first {
-            None => self.first = Some(chunk),
-            Some(first) if first.is_begun() => {
-                let rest = self.rest.get_or_insert_default();
-                match rest.front_mut() {
-                    Some(next) if next.is_control() => *next = chunk,
-                    _ => rest.push_front(chunk),
-                }
-            }
-            Some(first) if first.is_control() => *first = chunk,
-            Some(first) => {
-                let data = mem::replace(first, chunk);
-                self.rest.get_or_insert_default().push_front(data);
-            }
+        let begin = usize::from(self.first.as_ref().is_some_and(Chunk::keeps_its_place));
+        let mut end = begin;
+        while self.get(end).is_some_and(Chunk::is_control) {
+            end += 1;
+        }
+        self.insert(end, Chunk::whole(frames));
+        if end - begin == MAX_WAITING_CONTROL {
+            self.remove(begin);
         }
     }
 
@@ -200,6 +197,40 @@ impl WriteQueue {
             }
         }
         Ok(Flush::Drained)
+    }
+
+    fn get(&self, index: usize) -> Option<&Chunk> {
+        match index {
+            0 => self.first.as_ref(),
+            _ => self.rest.as_ref()?.get(index - 1),
+        }
+    }
+
+    /// Makes `chunk` the one at `index`, which is at most the number of chunks.
+    fn insert(&mut self, index: usize, chunk: Chunk) {
+        let (index, chunk) = match (index, self.first.take()) {
+            (0, None) => {
+                self.first = Some(chunk);
+                return;
+            }
+            (0, Some(old)) => {
+                self.first = Some(chunk);
+                (0, old)
+            }
+            (_, first) => {
+                self.first = first;
+                (index - 1, chunk)
+            }
+        };
+        self.rest.get_or_insert_default().insert(index, chunk);
+    }
+
+    /// Drops the control chunk at `index`.
+    fn remove(&mut self, index: usize) {
+        match index {
+            0 => self.first = self.rest.as_mut().and_then(|rest| rest.pop_front()),
+            _ => drop(self.rest.as_mut().and_then(|rest| rest.remove(index - 1))),
+        }
     }
 
     /// Counts `count` written bytes off the front.

@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::event::Event;
@@ -17,7 +18,7 @@ use super::config::Config;
 use super::files::FILES;
 use super::{RunError, listener};
 use crate::core::site::Site;
-use crate::core::{Now, Server, Stream};
+use crate::core::{Now, Ready, Server, Stream};
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const SIGNALS: Token = Token(usize::MAX - 2);
@@ -126,24 +127,27 @@ impl EventLoop {
         }
     }
 
-    fn on_event(&mut self, event: &Event, now: Now) -> std::ops::ControlFlow<()> {
+    fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
         match event.token() {
             LISTENER => self.accepting = Accepting::Ready,
             SIGNALS => return self.on_signal(now),
             Token(index) => {
-                let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                self.server
-                    .on_ready(index, readable, event.is_writable(), now);
+                let ready = Ready {
+                    readable: event.is_readable(),
+                    writable: event.is_writable(),
+                    ending: event.is_read_closed() || event.is_error(),
+                };
+                self.server.on_ready(index, ready, now);
             }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// The first signal drains, the second breaks.
-    fn on_signal(&mut self, now: Now) -> std::ops::ControlFlow<()> {
+    fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
         for _ in self.signals.pending() {
             if self.listener.take().is_none() {
-                return std::ops::ControlFlow::Break(());
+                return ControlFlow::Break(());
             }
             log::warn!(
                 "shutting down, {} connections to end",
@@ -151,7 +155,7 @@ impl EventLoop {
             );
             self.server.begin_drain(now);
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// Takes in a batch of those who wait.

@@ -80,13 +80,13 @@ impl<'a> PeerClose<'a> {
             reason,
         })
     }
+}
 
-    /// The answer to this close frame: the same code back, or an empty frame to an empty one.
-    pub fn answer(&self) -> Vec<u8> {
-        match self.code {
-            Some(code) => close_frame(&code.to_be_bytes()),
-            None => close_frame(&[]),
-        }
+/// The answer to a close frame: the same code back, or an empty frame to an empty one (RFC 6455 section 5.5.1).
+pub fn answer(code: Option<u16>) -> Vec<u8> {
+    match code {
+        Some(code) => close_frame(&code.to_be_bytes()),
+        None => close_frame(&[]),
     }
 }
 
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn the_answer_repeats_the_code() {
-        assert_eq!(PeerClose::parse(&[]).unwrap().answer(), [0x88, 0]);
+        assert_eq!(answer(PeerClose::parse(&[]).unwrap().code), [0x88, 0]);
         assert_eq!(
-            PeerClose::parse(b"\x0b\xb8bye").unwrap().answer(),
+            answer(PeerClose::parse(b"\x0b\xb8bye").unwrap().code),
             [0x88, 2, 0x0b, 0xb8]
         );
     }

@@ -87,6 +87,7 @@ impl<S: Stream> Server<S> {
             Phase::Request { .. } => self.on_request_timeout(id, now),
             Phase::Response { .. } => self.close_now(id, "response not taken in time"),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
+            Phase::Leaving { goodbye, .. } => self.finish_leaving(id, goodbye, now),
             Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
                 self.close_now(id, reason);
             }

@@ -31,15 +31,22 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        if !matches!(connection.phase, Phase::Open { .. }) {
+        let phase = connection.phase;
+        if !matches!(phase, Phase::Open { .. } | Phase::Leaving { .. }) {
             return;
         }
         match connection.queue.push(delivery.chunk, max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += delivery.messages;
+                connection.served = delivery.last_offset;
                 self.mark_dirty(id);
             }
-            Enqueue::Full => self.cut_off(id, CloseReason::TOO_SLOW, now),
+            Enqueue::Full => return self.cut_off(id, CloseReason::TOO_SLOW, now),
+        }
+        if let Phase::Leaving { until, goodbye } = phase
+            && until <= delivery.last_offset
+        {
+            self.finish_leaving(id, goodbye, now);
         }
     }
 

@@ -86,7 +86,10 @@ impl<S: Stream> Server<S> {
             }
             Phase::Request { .. } => self.close_now(id, CloseReason::SHUTDOWN.phrase),
             Phase::Response { then } => *then = AfterResponse::Close,
-            Phase::Closing { .. } | Phase::Lingering { .. } | Phase::Closed { .. } => {}
+            Phase::Leaving { .. }
+            | Phase::Closing { .. }
+            | Phase::Lingering { .. }
+            | Phase::Closed { .. } => {}
         }
     }
 }

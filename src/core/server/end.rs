@@ -3,9 +3,11 @@
 use std::mem;
 
 use super::Server;
-use crate::codec::ws::close::{CloseReason, PeerClose};
+use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
-use crate::core::connection::{CloseHandshake, Connection, ConnectionId, EndReason, Phase};
+use crate::core::connection::{
+    CloseHandshake, Connection, ConnectionId, EndReason, Goodbye, Input, Phase,
+};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::write_queue::{Chunk, Enqueue};
 use crate::core::{Now, Stream};
@@ -29,7 +31,7 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        if !matches!(connection.phase, Phase::Open { .. }) {
+        if !matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. }) {
             self.close_now(id, reason.phrase);
             return;
         }
@@ -38,15 +40,35 @@ impl<S: Stream> Server<S> {
         self.begin_close(id, reason, CloseHandshake::Done, now);
     }
 
-    /// Answers the peer's close frame with its own code.
-    pub(super) fn answer_close(&mut self, id: ConnectionId, close: &PeerClose<'_>, now: Now) {
-        self.queue_close(
-            id,
-            close.answer(),
-            CloseHandshake::Done,
-            "closed by peer",
-            now,
-        );
+    /// Ends a WebSocket for a reason that lies with its peer, once it has been served all that was said so far: whoever
+    /// sends a message and a close frame in one breath gets the message back first.
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
+        let until = self.chat.last_offset_for(id);
+        match self.get(id) {
+            Some(connection) if connection.served < until => {
+                let deadline = self.limits.close_timeout.after(now.ms);
+                self.enter(id, Phase::Leaving { until, goodbye }, deadline);
+            }
+            Some(_) => self.finish_leaving(id, goodbye, now),
+            None => {}
+        }
+    }
+
+    /// The connection has been served all that it was to get: it leaves, and is told what it is to be told.
+    pub(super) fn finish_leaving(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
+        match goodbye {
+            Goodbye::Answer(code) => {
+                self.queue_close(
+                    id,
+                    close::answer(code),
+                    CloseHandshake::Done,
+                    "closed by peer",
+                    now,
+                );
+            }
+            Goodbye::Violation(reason) => self.begin_close(id, reason, CloseHandshake::Done, now),
+            Goodbye::EndOfInput => self.end_after_queue(id, "connection lost", now),
+        }
     }
 
     /// The peer's side of the close handshake is done; ours is when the queue is empty.
@@ -64,7 +86,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Leaves the room and closes when what is queued has been written, without a close frame.
-    pub(super) fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
+    fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
         self.leave(id);
         match self.get(id) {
             Some(connection) if !connection.queue.is_empty() => {
@@ -88,7 +110,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         // The peer's end may have been seen before; asking again tells.
-        connection.readable = true;
+        connection.input = Input::Ending;
         self.enter(
             id,
             Phase::Lingering { reason },

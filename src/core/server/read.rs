@@ -8,10 +8,10 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::ws::close::PeerClose;
+use crate::codec::ws::close::{CloseReason, PeerClose};
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
-use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::connection::{CloseHandshake, ConnectionId, Goodbye, Input, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
 use crate::limits::{READ_BUDGET, READ_BUFFER};
@@ -48,7 +48,7 @@ impl<S: Stream> Server<S> {
             let Some(connection) = self.get_mut(id) else {
                 return;
             };
-            if matches!(step, Step::Wait) || !connection.readable {
+            if matches!(step, Step::Wait) || connection.input == Input::Drained {
                 break;
             }
             if budget == 0 {
@@ -65,30 +65,33 @@ impl<S: Stream> Server<S> {
     }
 
     /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
-    /// stream sockets); should more have come in the meantime, there will be another event.
+    /// stream sockets); should more have come in the meantime, there will be another event. Only the end, if it was
+    /// announced together with these bytes, is not announced again.
     fn read_once(&mut self, space: &mut [u8], id: ConnectionId, now: Now) -> usize {
         let Some(connection) = self.get_mut(id) else {
             return 0;
         };
         match connection.socket.read(space) {
             Ok(0) => {
-                connection.readable = false;
+                connection.input = Input::Drained;
                 self.on_end_of_input(id, now);
                 0
             }
             Ok(count) => {
-                connection.readable = count == space.len();
+                if count < space.len() && connection.input == Input::Ready {
+                    connection.input = Input::Drained;
+                }
                 connection.traffic.bytes_in += count as u64;
                 self.on_heard(id, now);
                 count
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                connection.readable = false;
+                connection.input = Input::Drained;
                 0
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
-                connection.readable = false;
+                connection.input = Input::Drained;
                 self.close_now(id, "connection reset");
                 0
             }
@@ -111,7 +114,7 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
-                Phase::Closing { .. } | Phase::Lingering { .. } => {
+                Phase::Leaving { .. } | Phase::Closing { .. } | Phase::Lingering { .. } => {
                     rest = &mut [];
                     Step::NeedMore
                 }
@@ -175,7 +178,7 @@ impl<S: Stream> Server<S> {
             }
             Ok(None) => Step::NeedMore,
             Err(reason) => {
-                self.begin_close(id, reason, CloseHandshake::Done, now);
+                self.on_violation(id, reason, now);
                 Step::Taken
             }
         };
@@ -222,7 +225,15 @@ impl<S: Stream> Server<S> {
 
     fn on_peer_close(&mut self, id: ConnectionId, close: &PeerClose<'_>, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Open { .. }) => self.answer_close(id, close, now),
+            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::Answer(close.code), now),
+            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
+            _ => {}
+        }
+    }
+
+    fn on_violation(&mut self, id: ConnectionId, violation: CloseReason, now: Now) {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::Violation(violation), now),
             Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
             _ => {}
         }
@@ -232,10 +243,10 @@ impl<S: Stream> Server<S> {
     fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close_now(id, "done"),
-            Some(Phase::Open { .. }) => self.end_after_queue(id, "connection lost", now),
+            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::EndOfInput, now),
             Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
             Some(Phase::Lingering { reason }) => self.close_now(id, reason),
-            Some(Phase::Response { .. } | Phase::Closed { .. }) | None => {}
+            Some(Phase::Response { .. } | Phase::Leaving { .. } | Phase::Closed { .. }) | None => {}
         }
     }
 

@@ -114,8 +114,11 @@ impl<S: Stream> Server<S> {
         let Some(asset) = self.site.asset(request.path) else {
             return;
         };
-        let is_fresh =
-            request.lists("if-none-match", asset.etag()) || request.lists("if-none-match", "*");
+        // Weak comparison (RFC 9110 section 13.1.2): a proxy that compresses weakens the tag.
+        let weak_etag = format!("W/{}", asset.etag());
+        let is_fresh = [asset.etag(), &weak_etag, "*"]
+            .iter()
+            .any(|tag| request.lists("if-none-match", tag));
         let status = if is_fresh {
             Status::NOT_MODIFIED
         } else {

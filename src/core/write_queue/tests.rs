@@ -66,12 +66,12 @@ fn push(queue: &mut WriteQueue, bytes: Vec<u8>, meter: &Meter) {
     );
 }
 
+fn pong_bytes(payload: &[u8]) -> Vec<u8> {
+    frame_bytes(OpCode::Control(Control::Pong), payload)
+}
+
 fn pong(meter: &Meter, payload: &[u8]) -> Rc<Frames> {
-    Frames::new(
-        frame_bytes(OpCode::Control(Control::Pong), payload),
-        FrameKind::Control,
-        meter,
-    )
+    Frames::new(pong_bytes(payload), FrameKind::Control, meter)
 }
 
 #[test]
@@ -154,17 +154,53 @@ fn a_pong_goes_before_data_but_not_into_a_frame() {
         queue.flush(&mut pipe, &mut written).unwrap(),
         Flush::Drained
     );
-    let new = frame_bytes(OpCode::Control(Control::Pong), b"new");
-    assert_eq!(pipe.taken, [text("first"), new, text("second")].concat());
+    let (old, new) = (pong_bytes(b"old"), pong_bytes(b"new"));
+    assert_eq!(
+        pipe.taken,
+        [text("first"), old, new, text("second")].concat()
+    );
 }
 
 #[test]
-fn an_unbegun_queue_lets_the_newest_pong_pass() {
+fn pongs_wait_in_order_and_the_oldest_give_way() {
+    for begun in [false, true] {
+        let meter = Meter::default();
+        let mut queue = WriteQueue::default();
+        push(&mut queue, text("data"), &meter);
+        let (mut pipe, mut written) = (Pipe::new(usize::from(begun)), 0);
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Blocked
+        );
+        for count in 0..MAX_WAITING_CONTROL + 3 {
+            queue.push_control(pong(&meter, &[count as u8]));
+        }
+        pipe.room = 1000;
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Drained
+        );
+        let pongs: Vec<u8> = (3..MAX_WAITING_CONTROL + 3)
+            .flat_map(|count| pong_bytes(&[count as u8]))
+            .collect();
+        let expected = if begun {
+            [text("data"), pongs]
+        } else {
+            [pongs, text("data")]
+        };
+        assert_eq!(pipe.taken, expected.concat());
+        assert_eq!((queue.queued_bytes(), meter.used()), (0, 0));
+    }
+}
+
+#[test]
+fn a_pong_does_not_overtake_the_response_that_opens_the_socket() {
     let meter = Meter::default();
     let mut queue = WriteQueue::default();
+    let response = Frames::new(b"HTTP/1.1 101".to_vec(), FrameKind::Response, &meter);
+    assert_eq!(queue.push(Chunk::whole(response), 100), Enqueue::Queued);
     push(&mut queue, text("data"), &meter);
-    queue.push_control(pong(&meter, b"old"));
-    queue.push_control(pong(&meter, b"new"));
+    queue.push_control(pong(&meter, b"!"));
     let (mut pipe, mut written) = (Pipe::new(100), 0);
     assert_eq!(
         queue.flush(&mut pipe, &mut written).unwrap(),
@@ -172,11 +208,7 @@ fn an_unbegun_queue_lets_the_newest_pong_pass() {
     );
     assert_eq!(
         pipe.taken,
-        [
-            frame_bytes(OpCode::Control(Control::Pong), b"new"),
-            text("data")
-        ]
-        .concat()
+        [b"HTTP/1.1 101".to_vec(), pong_bytes(b"!"), text("data")].concat()
     );
 }
 
