@@ -1,0 +1,137 @@
+// What every browser test needs: the real server as a child process, the real browser, and pages that are watched.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const fromRoot = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** The sizes and colour schemes in which the page is looked at. */
+export const DEVICES = {
+  desktop: { viewport: { width: 1280, height: 800 } },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+};
+export const LOOKS = Object.keys(DEVICES).flatMap((device) =>
+  ['light', 'dark'].map((colorScheme) => ({ name: `${device}-${colorScheme}`, ...DEVICES[device], colorScheme })));
+
+/** Starts parlor and waits for the line that says where it listens. */
+export async function startServer({ port = 0, args = [] } = {}) {
+  const binary = process.env.PARLOR_BIN ?? fromRoot('target/release/parlor');
+  const child = spawn(binary, ['--port', String(port), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  const line = await Promise.race([
+    once(createInterface(child.stdout), 'line').then(([first]) => first),
+    exited.then(([code]) => { throw new Error(`${binary} ended with ${code} before it listened`); }),
+  ]);
+  const listening = /^parlor listening on http:\/\/.*:(\d+)$/.exec(line);
+  assert(listening, `first line of output: ${line}`);
+  return {
+    port: Number(listening[1]),
+    url: `http://127.0.0.1:${listening[1]}/`,
+    signal: (name) => child.kill(name),
+    async stop(name = 'SIGKILL') {
+      child.kill(name);
+      await exited;
+    },
+  };
+}
+
+/** A server and a browser for one test file, both gone when its tests are done. */
+export async function setUp(options) {
+  const fixture = { server: await startServer(options), browser: await launch() };
+  after(async () => {
+    await fixture.browser.close();
+    await fixture.server.stop();
+  });
+  return fixture;
+}
+
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+      // A name that is no secure context, as on a network without certificates.
+      '--host-resolver-rules=MAP parlor.test 127.0.0.1',
+    ],
+  });
+}
+
+/**
+ * Opens the page in a context of its own and waits until it is connected. When the test ends, the page is closed and
+ * must have logged no error: no exception, no failed load, nothing refused by the content security policy. `expected`
+ * is what a test provokes on purpose.
+ */
+export async function openPage(t, { browser, server }, options = {}) {
+  const { room, url = server.url, expected = /(?!)/, connected = true, prepare = () => {}, ...look } = options;
+  const context = await browser.newContext({ locale: 'en-GB', ...DEVICES.desktop, ...look });
+  const page = await context.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) errors.push(message.text());
+  });
+  await prepare(page);
+  await page.goto(room === undefined ? url : `${url}?room=${encodeURIComponent(room)}`);
+  if (connected) await isConnected(page);
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(errors.filter((error) => !expected.test(error)), []);
+  });
+  return page;
+}
+
+/** What the browser itself logs when a server is not there. */
+export const CONNECTION_ERRORS = /WebSocket connection to .* failed/;
+
+export const isConnected = (page) => page.locator('#status[data-phase=open]').waitFor();
+
+/** Types a message and sends it as people do. */
+export async function say(page, message) {
+  await field(page).fill(message);
+  await field(page).press('Enter');
+}
+
+/** Says something and waits until it has been round the room. */
+export async function sayAndSee(page, message, others = []) {
+  await say(page, message);
+  await Promise.all([page, ...others].map((each) => messages(each).filter({ hasText: message }).last().waitFor()));
+}
+
+export const field = (page) => page.getByRole('textbox', { name: /^(Message to|发送到)/ });
+export const log = (page) => page.getByRole('log');
+export const messages = (page) => log(page).locator('.message');
+export const outbox = (page) => page.getByRole('group', { name: 'Messages not delivered yet' });
+
+/** The messages' texts, exactly as the page holds them. */
+export const texts = (page) => messages(page).locator('.text').allTextContents();
+
+/** Waits until `probe()` gives `expected`, on the browser's events and frames rather than on time. */
+export async function until(page, probe, argument) {
+  await page.waitForFunction(probe, argument);
+}
+
+/** Sends texts or bytes through a plain WebSocket of the page's browser, as any other client would. */
+export async function sendFromElsewhere(page, server, room, frames) {
+  const url = `${server.url.replace('http', 'ws')}ws/${encodeURIComponent(room)}`;
+  await page.evaluate(([address, all]) => new Promise((resolve, reject) => {
+    const socket = new WebSocket(address);
+    let due = all.length;
+    socket.onopen = () => all.forEach((frame) => socket.send(Array.isArray(frame) ? new Uint8Array(frame) : frame));
+    socket.onmessage = () => { if (--due === 0) socket.close(1000); };
+    socket.onclose = ({ code }) => (due === 0 ? resolve() : reject(new Error(`closed: ${code}`)));
+  }), [url, frames]);
+}
+
+/** Keeps a picture under target/screenshots. */
+export async function screenshot(page, name) {
+  const directory = fromRoot('target/screenshots');
+  mkdirSync(directory, { recursive: true });
+  await page.screenshot({ path: `${directory}/${name}.png` });
+}
