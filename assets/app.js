@@ -10,7 +10,7 @@ import { Composer, OutboxView, stateText } from './composer.js';
 import { Connection } from './connection.js';
 import { ConversationLog } from './log.js';
 import { Outbox, byteLength } from './outbox.js';
-import { isRoomName, pageAddress, roomOfPage, socketAddress } from './room.js';
+import { isRoomName, pageAddress, readable, roomOfPage, socketAddress } from './room.js';
 import { StatusView, explanation, isRemarkable } from './status.js';
 import { localize, text } from './text.js';
 
@@ -48,7 +48,7 @@ function enter() {
 
 function refuseRoom() {
   byId('welcome-title').textContent = text.badRoom;
-  byId('welcome-body').textContent = text.badRoomHelp;
+  byId('welcome-body').textContent = `${text.roomNames} ${text.chooseRoom}`;
   byId('share').hidden = true;
   byId('copy-link').hidden = true;
   statusView.showUnusable();
@@ -157,7 +157,7 @@ function setUpHeader() {
     else location.assign(pageAddress(wanted));
   });
   function showHint(wrong) {
-    hint.textContent = wrong ? text.badRoomHelp : '';
+    hint.textContent = wrong ? text.roomNames : '';
     hint.hidden = !wrong;
     field.setAttribute('aria-invalid', wrong);
   }
@@ -169,8 +169,8 @@ function setUpWelcome() {
   byId('welcome').hidden = false;
   byId('welcome-title').textContent = text.quiet;
   byId('welcome-body').textContent = text.welcome(room);
-  byId('address').textContent = pageAddress(room);
-  byId('terminal').textContent = command;
+  byId('address').textContent = readable(pageAddress(room));
+  byId('terminal').textContent = readable(command);
   byId('scroller').setAttribute('aria-label', text.conversation(room));
   byId('message-label').textContent = text.messageTo(room);
   byId('message').placeholder = text.messageTo(room);

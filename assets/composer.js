@@ -21,6 +21,7 @@ export class Composer {
     });
     this.#field.addEventListener('keydown', (event) => this.#keydown(event));
     this.#field.addEventListener('input', () => this.#changed());
+    this.#field.addEventListener('blur', () => this.#showHint(text.keys, false));
   }
 
   focus() {
@@ -29,6 +30,7 @@ export class Composer {
 
   disable() {
     this.#field.disabled = true;
+    this.#field.placeholder = '';
     this.#form.querySelector('button').disabled = true;
     this.#hint.textContent = '';
   }

@@ -11,13 +11,25 @@ export const roomOfPage = () => new URLSearchParams(location.search).get('room')
 /** The page's address for a room, without what else the current address carries. */
 export function pageAddress(room) {
   const address = new URL('.', location.href);
-  if (room !== DEFAULT_ROOM) address.searchParams.set('room', room);
+  if (room !== DEFAULT_ROOM) address.search = `?room=${encoded(room)}`;
   return address.href;
 }
 
 /** The WebSocket address of a room, `wss:` when the page came by `https:`. */
 export function socketAddress(room) {
-  const address = new URL(`ws/${encodeURIComponent(room)}`, pageAddress(DEFAULT_ROOM));
+  const address = new URL(`ws/${encoded(room)}`, pageAddress(DEFAULT_ROOM));
   address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   return address.href;
 }
+
+/** An address as people read it: what is copied from the page stays encoded. */
+export function readable(address) {
+  try {
+    return decodeURI(address);
+  } catch {
+    return address;
+  }
+}
+
+/** A colon is as good as any character in a path or query, and reads better. */
+const encoded = (room) => encodeURIComponent(room).replaceAll('%3A', ':');

@@ -37,8 +37,8 @@ const english = {
   shareAddress: 'Share this address',
   fromTerminal: 'Or join from a terminal',
   badRoom: 'That is not a room name',
-  badRoomHelp: 'A room name has 1 to 64 letters and digits of any script, or - _ . : and no spaces. '
-    + 'Choose another one at the top of the page.',
+  roomNames: 'A room name has 1 to 64 characters: letters and digits of any script, and - _ . : but no spaces.',
+  chooseRoom: 'Choose another one at the top of the page.',
 
   you: 'You: ',
   emptyMessage: 'empty message',
@@ -95,7 +95,8 @@ const chinese = {
   shareAddress: '分享此地址',
   fromTerminal: '或在终端中加入',
   badRoom: '房间名无效',
-  badRoomHelp: '房间名由 1 到 64 个字符组成，可用任何文字的字母和数字，以及 - _ . :，不能有空格。请在页面顶部换一个名字。',
+  roomNames: '房间名有 1 到 64 个字符：任何文字的字母和数字，以及 - _ . :，不能有空格。',
+  chooseRoom: '请在页面顶部换一个名字。',
 
   you: '你：',
   emptyMessage: '空消息',

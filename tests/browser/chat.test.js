@@ -144,14 +144,14 @@ test('a binary message is shown by its size and can be kept', async (t) => {
 test('an empty room tells how to bring others, and its commands can be copied', async (t) => {
   const ana = await open(t, { room: 'tea:2', permissions: ['clipboard-read', 'clipboard-write'] });
   const pasted = () => ana.evaluate(() => navigator.clipboard.readText());
-  const address = `${fixture.server.url}?room=tea%3A2`;
+  const address = `${fixture.server.url}?room=tea:2`;
   await ana.getByRole('heading', { name: 'It is quiet in here' }).waitFor();
   await ana.getByRole('button', { name: 'Copy link' }).click();
   await ana.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await pasted(), address);
   const [copyAddress, copyCommand] = await ana.getByRole('button', { name: 'Copy', exact: true }).all();
   await copyCommand.click();
-  assert.equal(await pasted(), `websocat ${fixture.server.url.replace('http', 'ws')}ws/tea%3A2`);
+  assert.equal(await pasted(), `websocat ${fixture.server.url.replace('http', 'ws')}ws/tea:2`);
   await copyAddress.click();
   assert.equal(await pasted(), address);
   await sayAndSee(ana, 'not quiet any more');
