@@ -1,0 +1,42 @@
+//! What every test from outside needs: a server process, HTTP by hand, and two kinds of WebSocket
+//! client: tungstenite for what a decent peer does, frames by hand for what it does not.
+
+mod client;
+mod http;
+mod raw;
+mod server;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use client::{Client, close_of};
+pub(crate) use http::{Http, Response, get, upgrade, upgrade_with};
+pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
+pub(crate) use server::{Finished, Server, run};
+
+/// How long an expected event may take before a test fails: far beyond what an idle machine needs, as
+/// the machine that runs the tests is seldom idle.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `done` says so. For states that announce themselves by no event, such as a descriptor
+/// that another process has closed.
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "in vain waited for: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Bytes that look random and are the same in every run (xorshift64).
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,274 @@
+//! A parlor process on a free port.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Client, Http, PATIENCE, RawClient};
+
+/// A running server; it is killed when the value is dropped.
+pub(crate) struct Server {
+    child: Child,
+    stderr: Arc<Log>,
+    /// The first line of its standard output.
+    pub(crate) announcement: String,
+    pub(crate) port: u16,
+}
+
+/// What the process has written to its standard error so far.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grown: Condvar,
+}
+
+/// How a process ended, and what it wrote.
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Server {
+    /// Starts `parlor --port 0` with `flags`, and returns when it listens.
+    pub(crate) fn start(flags: &[&str]) -> Server {
+        let mut command = parlor();
+        command.args(["--port", "0"]).args(flags);
+        Server::spawn(command)
+    }
+
+    /// Like `start`, with at most `descriptors` open files (soft and hard).
+    pub(crate) fn start_with_open_files(descriptors: u32, flags: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                r#"ulimit -n "$0" && exec "$@""#,
+                &descriptors.to_string(),
+            ])
+            .args([env!("CARGO_BIN_EXE_parlor"), "--port", "0"])
+            .args(flags)
+            .env_remove("RUST_LOG");
+        Server::spawn(command)
+    }
+
+    /// Like `start`, with RUST_LOG set.
+    pub(crate) fn start_with_log_filter(filter: &str, flags: &[&str]) -> Server {
+        let mut command = parlor();
+        command
+            .args(["--port", "0"])
+            .args(flags)
+            .env("RUST_LOG", filter);
+        Server::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Server {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("parlor starts");
+        let stderr = Log::collect(child.stderr.take().expect("stderr is a pipe"));
+        let (sender, first_line) = mpsc::channel();
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = stdout.read_line(&mut line);
+            let _ = sender.send(line);
+            // Goes on reading, so that the server never blocks on a full pipe.
+            let _ = stdout.read_to_end(&mut Vec::new());
+        });
+        let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
+        let announcement = line.trim_end_matches('\n').to_owned();
+        let port = announcement
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        let Some(port) = port else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("no address in {announcement:?}; stderr: {}", stderr.text());
+        };
+        Server {
+            child,
+            stderr,
+            announcement,
+            port,
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// A TCP connection whose reads give up after `PATIENCE`.
+    pub(crate) fn tcp(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    pub(crate) fn http(&self) -> Http {
+        Http::new(self.tcp())
+    }
+
+    /// A member of the room at `path`.
+    pub(crate) fn client(&self, path: &str) -> Client {
+        Client::over(self.tcp(), path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A member of the room at `path` that writes and reads its frames by hand.
+    pub(crate) fn raw(&self, path: &str) -> RawClient {
+        RawClient::over(self.tcp(), path)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", r#"kill -s "$0" "$1""#, name, &self.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "kill -s {name}");
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_within(&mut self.child, PATIENCE).expect("the server ends")
+    }
+
+    /// Everything logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// The first log line for which `wanted` holds, as soon as it is there.
+    pub(crate) fn wait_for_log(&self, wanted: impl Fn(&str) -> bool) -> String {
+        self.stderr.wait_for_line(wanted)
+    }
+
+    /// How many descriptors the process has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .expect("it runs")
+            .count()
+    }
+
+    /// Memory of the process in RAM, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("it runs");
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+
+    /// Processor time that the process has used, at the 10 ms of the kernel's clock ticks.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let after_name = stat.rsplit_once(") ").unwrap().1;
+        let ticks = after_name
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|n| n.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.stderr.text());
+        }
+    }
+}
+
+/// Runs parlor with exactly `flags` until it ends.
+pub(crate) fn run(flags: &[&str]) -> Finished {
+    let mut child = parlor()
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("parlor starts");
+    if wait_within(&mut child, PATIENCE).is_none() {
+        let _ = child.kill();
+        panic!("parlor {flags:?} goes on running");
+    }
+    let output = child.wait_with_output().unwrap();
+    Finished {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The binary under test, without what the caller's environment would change.
+fn parlor() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "1");
+    command
+}
+
+fn wait_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Log {
+    fn collect(stream: impl Read + Send + 'static) -> Arc<Log> {
+        let log = Arc::new(Log::default());
+        let writer = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let mut text = writer.text.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
+                writer.grown.notify_all();
+            }
+        });
+        log
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let mut found = None;
+        let text = self.text.lock().unwrap();
+        let (text, _) = self
+            .grown
+            .wait_timeout_while(text, PATIENCE, |text| {
+                found = text.lines().find(|line| wanted(line)).map(str::to_owned);
+                found.is_none()
+            })
+            .unwrap();
+        found.unwrap_or_else(|| panic!("no such line in the log:\n{text}"))
+    }
+}

@@ -1,0 +1,125 @@
+//! Descriptors run out, peers send garbage: the server lives, and nobody else notices.
+
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::common::{FIN, Http, PING, PONG, Server, TEXT, eventually, frame, get, noise, upgrade};
+
+#[test]
+fn with_no_descriptor_left_it_waits_without_spinning() {
+    let server = Server::start_with_open_files(40, &["--max-connections", "1000"]);
+    let mut pair = (server.client("/ws"), server.client("/ws"));
+    let crowd: Vec<TcpStream> = (0..60).map(|_| server.tcp()).collect();
+    eventually("every descriptor is taken", || server.open_files() >= 39);
+    let (cpu, started) = (server.cpu_time(), Instant::now());
+    while started.elapsed() < Duration::from_secs(1) {
+        pair.0.say("still here");
+        pair.1.expect("still here");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let used = server.cpu_time() - cpu;
+    assert!(
+        used < Duration::from_millis(300),
+        "{used:?} of a second spent on waiting"
+    );
+    drop(crowd);
+    server.client("/ws/other").say("there is place again");
+    pair.0.say("and for us");
+    pair.1.expect("and for us");
+}
+
+#[test]
+fn the_limit_of_connections_follows_from_the_descriptors() {
+    let server = Server::start_with_open_files(40, &[]);
+    let mut member = server.client("/ws");
+    let crowd: Vec<TcpStream> = (0..60).map(|_| server.tcp()).collect();
+    let mut surplus = Http::new(crowd.last().unwrap().try_clone().unwrap());
+    surplus.send(get("/"));
+    let refused = surplus.response();
+    refused.expect_problem(503);
+    assert!(refused.header("retry-after").is_some());
+    member.say("still here");
+}
+
+#[test]
+fn garbage_is_refused() {
+    let server = Server::start(&[]);
+    let mut healthy = server.client("/ws/quiet");
+    for seed in 0..50 {
+        let mut stream = server.tcp();
+        let _ = stream.write_all(&noise(seed, 2000));
+        let _ = stream.shutdown(Shutdown::Write);
+        Http::new(stream).expect_end_or_reset();
+    }
+    for seed in 0..50 {
+        let mut client = server.raw("/ws");
+        let _ = (&mut client.stream()).write_all(&noise(seed, 2000));
+        client.finish_sending();
+        client.expect_end_or_reset();
+    }
+    healthy.say("still here");
+}
+
+#[test]
+fn a_flood_of_pings_is_no_trouble() {
+    let server = Server::start(&[]);
+    let mut healthy = server.client("/ws/quiet");
+    let mut client = server.raw("/ws");
+    let before = server.resident_bytes();
+    // All are answered to who reads ...
+    client.send(frame(FIN | PING, b"?").repeat(1000));
+    for _ in 0..1000 {
+        client.expect(FIN | PONG, b"?");
+    }
+    // ... and to who does not, no more than a bounded number waits.
+    let mut stream = client.stream().try_clone().unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let flood = frame(FIN | PING, &[b'?'; 125]).repeat(1000);
+    for _ in 0..200 {
+        if stream.write_all(&flood).is_err() {
+            break;
+        }
+    }
+    healthy.say("still here");
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes of pongs");
+}
+
+#[test]
+fn a_flood_of_empty_messages_is_no_trouble() {
+    let server = Server::start(&[]);
+    let mut healthy = server.client("/ws/quiet");
+    let mut client = server.raw("/ws");
+    let mut sending = client.stream().try_clone().unwrap();
+    let flood = frame(FIN | TEXT, b"").repeat(1000);
+    let flooding = thread::spawn(move || (0..100).for_each(|_| sending.write_all(&flood).unwrap()));
+    for n in 0..100_000 {
+        client.expect(FIN | TEXT, b"");
+        if n % 1000 == 0 {
+            healthy.say("still here");
+        }
+    }
+    flooding.join().unwrap();
+}
+
+#[test]
+fn a_stopped_server_goes_on_where_it_was() {
+    let server = Server::start(&["--ping-interval", "0.3", "--pong-timeout", "0.3"]);
+    let mut pair = (server.client("/ws"), server.client("/ws"));
+    pair.0.say("before");
+    pair.1.expect("before");
+    server.signal("STOP");
+    pair.0.send("meanwhile");
+    let mut newcomer = server.tcp();
+    newcomer.write_all(upgrade("/ws").as_bytes()).unwrap();
+    // Longer than both timers: all of them are overdue when it wakes up.
+    thread::sleep(Duration::from_secs(1));
+    server.signal("CONT");
+    pair.0.expect("meanwhile");
+    pair.1.expect("meanwhile");
+    assert_eq!(Http::new(newcomer).head().status, 101);
+}

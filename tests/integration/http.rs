@@ -1,0 +1,261 @@
+//! The page over HTTP: how requests may arrive, and what the answers carry.
+
+use std::net::Shutdown;
+
+use crate::common::{FIN, Http, RawClient, Server, TEXT, frame, get, upgrade};
+
+#[test]
+fn the_page_and_its_files() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/app.js", "text/javascript"),
+        ("/style.css", "text/css"),
+    ] {
+        let response = http.ask(get(path));
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(
+            response.header("content-type"),
+            Some(&*format!("{kind}; charset=utf-8"))
+        );
+        assert!(!response.body.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn the_page_carries_security_headers() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for path in ["/", "/app.js", "/style.css"] {
+        let response = http.ask(get(path));
+        assert_eq!(
+            response.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert!(response.header("referrer-policy").is_some(), "{path}");
+    }
+    let page = http.ask(get("/"));
+    let policy = page
+        .header("content-security-policy")
+        .expect("a Content-Security-Policy");
+    assert!(policy.contains("default-src"), "{policy}");
+    assert!(!policy.contains("unsafe-"), "{policy}");
+}
+
+#[test]
+fn a_query_does_not_change_the_page() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    assert_eq!(http.ask(get("/?room=tea")).body, http.ask(get("/")).body);
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let get = http.ask(get("/"));
+    http.send("HEAD / HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+    let head = http.head();
+    assert_eq!(head.status, 200);
+    for name in [
+        "content-type",
+        "content-length",
+        "etag",
+        "content-security-policy",
+    ] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+    }
+    http.send("HEAD /nowhere HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+    assert_eq!(http.head().status, 404);
+    assert_eq!(
+        http.ask(crate::common::get("/")).status,
+        200,
+        "the stream is still in step"
+    );
+}
+
+#[test]
+fn a_known_etag_is_answered_with_304() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let etag = http
+        .ask(get("/app.js"))
+        .header("etag")
+        .expect("an ETag")
+        .to_owned();
+    assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    let ask = |condition: &str| {
+        format!("GET /app.js HTTP/1.1\r\nHost: parlor.test\r\nIf-None-Match: {condition}\r\n\r\n")
+    };
+    for condition in [
+        &*etag,
+        "*",
+        &format!("W/{etag}"),
+        &format!("\"other\", {etag}"),
+    ] {
+        let response = http.ask(ask(condition));
+        assert_eq!(response.status, 304, "{condition}");
+        assert_eq!(response.header("etag"), Some(&*etag), "{condition}");
+    }
+    assert_eq!(http.ask(ask("\"other\"")).status, 200);
+    assert_eq!(
+        http.ask(get("/style.css")).status,
+        200,
+        "the stream is still in step"
+    );
+}
+
+#[test]
+fn a_request_may_arrive_byte_by_byte() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for byte in get("/").bytes() {
+        http.send([byte]);
+    }
+    assert_eq!(http.response().status, 200);
+    for byte in upgrade("/ws").bytes() {
+        http.send([byte]);
+    }
+    let mut member = RawClient::after(http);
+    for byte in frame(FIN | TEXT, b"letter by letter") {
+        member.send([byte]);
+    }
+    member.expect(FIN | TEXT, b"letter by letter");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let requests = [get("/"), get("/nowhere"), get("/app.js"), upgrade("/ws")].concat();
+    let mut bytes = requests.into_bytes();
+    bytes.extend(frame(FIN | TEXT, b"all in one segment"));
+    bytes.extend(frame(FIN | TEXT, b"the second too"));
+    http.send(bytes);
+    assert_eq!(http.response().status, 200);
+    http.response().expect_problem(404);
+    assert_eq!(http.response().status, 200);
+    let mut member = RawClient::after(http);
+    member.expect(FIN | TEXT, b"all in one segment");
+    member.expect(FIN | TEXT, b"the second too");
+}
+
+#[test]
+fn a_thousand_pipelined_requests_are_all_answered() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let writer = http.stream().try_clone().unwrap();
+    let sending = std::thread::spawn(move || Http::new(writer).send(get("/app.js").repeat(1000)));
+    for _ in 0..1000 {
+        assert_eq!(http.response().status, 200);
+    }
+    sending.join().unwrap();
+    assert_eq!(http.ask(get("/nowhere")).status, 404);
+}
+
+#[test]
+fn half_a_frame_may_come_with_the_upgrade() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let message = frame(FIN | TEXT, b"torn in two");
+    let (now, later) = message.split_at(3);
+    http.send([upgrade("/ws").as_bytes(), now].concat());
+    let mut member = RawClient::after(http);
+    member.send(later);
+    member.expect(FIN | TEXT, b"torn in two");
+}
+
+#[test]
+fn connections_are_kept_or_closed_as_asked() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for _ in 0..3 {
+        assert_eq!(http.ask(get("/")).status, 200);
+    }
+    let last = http.ask("GET / HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n");
+    assert_eq!(last.status, 200);
+    assert_eq!(
+        last.header("connection")
+            .map(str::to_ascii_lowercase)
+            .as_deref(),
+        Some("close")
+    );
+    http.expect_end();
+}
+
+#[test]
+fn http_1_0_closes_unless_asked_to_stay() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    assert_eq!(http.ask("GET / HTTP/1.0\r\n\r\n").status, 200);
+    http.expect_end();
+    let mut http = server.http();
+    let kept = http.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(kept.status, 200);
+    if kept
+        .header("connection")
+        .is_some_and(|value| value.eq_ignore_ascii_case("keep-alive"))
+    {
+        assert_eq!(http.ask("GET / HTTP/1.0\r\n\r\n").status, 200);
+    }
+    http.expect_end();
+}
+
+#[test]
+fn a_client_that_sends_no_more_gets_its_answers() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    http.send([get("/"), get("/app.js")].concat());
+    http.stream().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(http.response().status, 200);
+    assert_eq!(http.response().status, 200);
+    http.expect_end();
+}
+
+#[test]
+fn unknown_paths_and_wrong_methods() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for path in [
+        "/nowhere",
+        "/index.html/",
+        "/../etc/passwd",
+        "/app.js/",
+        "//",
+        "/wsx",
+        "/WS",
+    ] {
+        http.ask(get(path)).expect_problem(404);
+    }
+    for (method, path) in [
+        ("POST", "/"),
+        ("DELETE", "/app.js"),
+        ("PUT", "/style.css"),
+        ("BREW", "/"),
+    ] {
+        let response = http.ask(format!(
+            "{method} {path} HTTP/1.1\r\nHost: parlor.test\r\nContent-Length: 0\r\n\r\n"
+        ));
+        response.expect_problem(405);
+        assert_eq!(
+            response.header("allow"),
+            Some("GET, HEAD"),
+            "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn an_absolute_target_and_leading_empty_lines_are_http_too() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    // RFC 9112, section 3.2.2 and section 2.2.
+    assert_eq!(
+        http.ask("GET http://parlor.test/ HTTP/1.1\r\nHost: parlor.test\r\n\r\n")
+            .status,
+        200
+    );
+    assert_eq!(http.ask(format!("\r\n{}", get("/"))).status, 200);
+}

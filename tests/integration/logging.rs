@@ -1,0 +1,99 @@
+//! What is logged, and what never is.
+
+use crate::common::{FIN, Server, TEXT, get};
+
+#[test]
+fn a_connection_is_two_lines_at_info() {
+    let server = Server::start(&["-v"]);
+    let mut client = server.client("/ws/tea");
+    let peer = client.stream().local_addr().unwrap().to_string();
+    let opened = server.wait_for_log(|line| line.contains(&peer));
+    assert!(
+        opened.contains("INFO") && opened.contains("tea"),
+        "{opened}"
+    );
+    client.say("one");
+    client.say("two");
+    client.leave();
+    let closed = server.wait_for_log(|line| line.contains(&peer) && line != opened);
+    assert!(
+        closed.contains("INFO") && closed.contains("tea"),
+        "{closed}"
+    );
+    for word in ["messages", "bytes", "1000"] {
+        assert!(closed.contains(word), "no {word:?} in {closed}");
+    }
+    assert_eq!(
+        server
+            .log()
+            .lines()
+            .filter(|line| line.contains(&peer))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn the_reason_of_a_failure_is_logged() {
+    let server = Server::start(&["-v"]);
+    let mut client = server.raw("/ws/tea");
+    let peer = client.stream().local_addr().unwrap().to_string();
+    client.send_frame(FIN | TEXT, b"\xff");
+    client.expect_failure(1007);
+    server.wait_for_log(|line| line.contains(&peer) && line.contains("1007"));
+}
+
+#[test]
+fn messages_are_never_logged() {
+    let server = Server::start_with_log_filter("trace", &["-vvv"]);
+    let mut client = server.client("/ws/tea");
+    client.say("s3cret");
+    client.send(b"s3cret".to_vec());
+    client.next();
+    let mut bad = server.raw("/ws/tea");
+    bad.send_frame(FIN | TEXT, b"s3cret \xff");
+    bad.expect_failure(1007);
+    client.leave();
+    server.wait_for_log(|line| line.contains("1000"));
+    assert!(!server.log().contains("s3cret"), "{}", server.log());
+}
+
+#[test]
+fn what_peers_send_cannot_forge_a_line() {
+    let server = Server::start_with_log_filter("trace", &["-vvv"]);
+    server
+        .http()
+        .ask(get("/%0aERROR-forged"))
+        .expect_problem(404);
+    server.http().ask(get("/ws/%0aERROR-forged"));
+    server
+        .http()
+        .ask("GET /\x1b[31mERROR-forged HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+    let mut client = server.raw("/ws");
+    client.send_frame(0x88, b"\x03\xe8bye\nERROR-forged\x1b[31m");
+    client.expect_close(1000);
+    client.expect_end();
+    server.client("/ws/last").leave();
+    server.wait_for_log(|line| line.contains("last"));
+    assert!(
+        server
+            .log()
+            .lines()
+            .all(|line| !line.starts_with("ERROR-forged")),
+        "{}",
+        server.log()
+    );
+    assert!(!server.log().contains('\x1b'), "{:?}", server.log());
+}
+
+#[test]
+fn without_flags_nothing_is_said_of_what_is_normal() {
+    let mut server = Server::start(&[]);
+    let mut client = server.client("/ws");
+    client.say("hello");
+    server.http().ask(get("/nowhere")).expect_problem(404);
+    client.leave();
+    server.signal("TERM");
+    server.wait();
+    assert_eq!(server.log(), "");
+}

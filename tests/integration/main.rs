@@ -1,0 +1,22 @@
+//! The real binary, driven from outside over real sockets: one file per subject.
+
+mod common;
+
+mod close;
+mod faults;
+mod fragments;
+mod frames;
+mod http;
+mod http_refused;
+mod large;
+mod logging;
+mod memory;
+mod origin;
+mod rooms;
+mod shutdown;
+mod slow_readers;
+mod startup;
+mod storms;
+mod timers;
+mod upgrade;
+mod utf8;

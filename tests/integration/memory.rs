@@ -1,0 +1,76 @@
+//! What others can make the server remember is bounded.
+
+use std::thread;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::common::{BINARY, Client, FIN, RawClient, Server, noise};
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_declared_length_allocates_nothing() {
+    let server = Server::start(&["--max-message", "4000000000"]);
+    let mut healthy = server.client("/ws/quiet");
+    let before = server.resident_bytes();
+    let declared: Vec<RawClient> = (0..50)
+        .map(|_| {
+            let mut client = server.raw("/ws");
+            let length = 3_000_000_000u64.to_be_bytes();
+            client.send([&[FIN | BINARY, 0xff][..], &length, &[0; 4], &[0; 100]].concat());
+            client
+        })
+        .collect();
+    // Answered after the headers above were read: the loop takes what is ready in each turn.
+    for _ in 0..10 {
+        healthy.say("still here");
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(
+        grown < 4 * MIB,
+        "{grown} bytes for {} headers",
+        declared.len()
+    );
+}
+
+#[test]
+fn queued_bytes_of_all_stay_within_the_budget() {
+    const ROOMS: usize = 4;
+    let server = Server::start(&["--max-memory", "4194304", "--max-queue", "1000000000"]);
+    let mut pair = (server.client("/ws/quiet"), server.client("/ws/quiet"));
+    let before = server.resident_bytes();
+    let stalled: Vec<Client> = (0..ROOMS)
+        .map(|room| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.connect(&server.address().into()).unwrap();
+            Client::over(socket.into(), &format!("/ws/{room}")).unwrap()
+        })
+        .collect();
+    thread::scope(|scope| {
+        for room in 0..ROOMS {
+            let mut sender = server.client(&format!("/ws/{room}"));
+            scope.spawn(move || {
+                // 12 MiB, of which the kernel takes 4 for the one that is not read.
+                for n in 0..192 {
+                    let message = noise(n, 64 << 10);
+                    sender.send(message.clone());
+                    sender.expect(message);
+                }
+            });
+        }
+        for _ in 0..100 {
+            pair.0.say("tick");
+            pair.1.expect("tick");
+        }
+    });
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(
+        grown < 12 * MIB,
+        "{grown} bytes, with a budget of {}",
+        4 * MIB
+    );
+    drop(stalled);
+    pair.0.say("we go on");
+    pair.1.expect("we go on");
+}

@@ -1,0 +1,120 @@
+//! SIGTERM and SIGINT.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use tungstenite::Message;
+
+use crate::common::{CLOSE, FIN, Server, close_of, eventually, frame, get};
+
+#[test]
+fn everyone_is_told_and_the_status_is_0() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let mut members: Vec<_> = (0..5).map(|i| server.client(&format!("/ws/{i}"))).collect();
+        server.signal(signal);
+        for member in &mut members {
+            assert_eq!(close_of(&member.next()).0, 1001);
+            member.expect_end();
+        }
+        assert_eq!(server.wait().code(), Some(0), "{signal}");
+        assert_eq!(server.log(), "", "{signal}");
+    }
+}
+
+#[test]
+fn what_is_queued_goes_out_first() {
+    let mut server = Server::start(&["--max-queue", "10000000"]);
+    let mut late = server.client("/ws");
+    let mut sender = server.client("/ws");
+    let text = |n: usize| Message::text(format!("{n:09000}"));
+    for n in 0..900 {
+        sender.send(text(n));
+        sender.expect(text(n));
+    }
+    server.signal("TERM");
+    assert_eq!(close_of(&sender.next()).0, 1001);
+    for n in 0..900 {
+        late.expect(text(n));
+    }
+    assert_eq!(close_of(&late.next()).0, 1001);
+    late.expect_end();
+    drop(sender);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_the_drain_timeout() {
+    let mut server = Server::start(&["--drain-timeout", "0.5", "--close-timeout", "60"]);
+    let mut silent = server.raw("/ws");
+    let started = Instant::now();
+    server.signal("TERM");
+    silent.expect_close(1001);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(
+        started.elapsed() >= Duration::from_millis(400),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "600"]);
+    let mut silent = server.raw("/ws");
+    server.signal("TERM");
+    silent.expect_close(1001);
+    server.signal("TERM");
+    server.wait();
+}
+
+#[test]
+fn nobody_new_is_let_in() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "600"]);
+    let mut last = server.raw("/ws");
+    let address = server.address();
+    server.signal("TERM");
+    last.expect_close(1001);
+    eventually("the port is closed", || {
+        TcpStream::connect(address).is_err()
+    });
+    last.send(frame(FIN | CLOSE, &1001u16.to_be_bytes()));
+    last.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn idle_http_connections_do_not_hold_it_up() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--handshake-timeout", "600"]);
+    let mut asked = server.http();
+    assert_eq!(asked.ask(get("/")).status, 200);
+    let mut never_asked = server.http();
+    let mut member = server.client("/ws");
+    member.say("everybody is accepted by now");
+    server.signal("TERM");
+    asked.expect_end_or_reset();
+    never_asked.expect_end_or_reset();
+    assert_eq!(close_of(&member.next()).0, 1001);
+    member.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn without_anyone_it_ends_at_once() {
+    let mut server = Server::start(&["--drain-timeout", "600"]);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn the_port_is_free_again_at_once() {
+    let mut server = Server::start(&[]);
+    let mut member = server.client("/ws");
+    server.signal("TERM");
+    assert_eq!(close_of(&member.next()).0, 1001);
+    member.expect_end();
+    server.wait();
+    let port = server.port.to_string();
+    let again = Server::start(&["--port", &port]);
+    again.client("/ws").say("back again");
+}

@@ -1,0 +1,135 @@
+//! What the program says and how it ends before there is a room.
+
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+
+use crate::common::{Finished, Server, get, run};
+
+/// A start that failed at run time: status 1 and one line, which holds each of `words`.
+#[track_caller]
+fn expect_failure(finished: &Finished, words: &[&str]) {
+    let Finished {
+        status,
+        stdout,
+        stderr,
+    } = finished;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert_eq!(stdout, "");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "no {word:?} in {stderr:?}");
+    }
+}
+
+/// A command line that was refused: status 2 and one line of error, which holds each of `words`.
+#[track_caller]
+fn expect_usage_error(flags: &[&str], words: &[&str]) {
+    let Finished {
+        status,
+        stdout,
+        stderr,
+    } = run(flags);
+    assert_eq!(status.code(), Some(2), "{flags:?}: {stderr}");
+    assert_eq!(stdout, "");
+    let error = stderr.lines().next().unwrap_or_default();
+    for word in words {
+        assert!(error.contains(word), "no {word:?} in {error:?}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn the_first_line_names_the_address_bound() {
+    let server = Server::start(&[]);
+    assert_eq!(
+        server.announcement,
+        format!("parlor listening on http://[::]:{}", server.port)
+    );
+    let server = Server::start(&["--bind", "127.0.0.1"]);
+    assert_eq!(
+        server.announcement,
+        format!("parlor listening on http://127.0.0.1:{}", server.port)
+    );
+}
+
+#[test]
+fn by_default_both_families_are_served() {
+    let server = Server::start(&[]);
+    assert_eq!(server.http().ask(get("/")).status, 200);
+    let ipv6 = TcpStream::connect((Ipv6Addr::LOCALHOST, server.port)).unwrap();
+    assert_eq!(crate::common::Http::new(ipv6).ask(get("/")).status, 200);
+}
+
+#[test]
+fn bound_to_one_address_no_other_answers() {
+    let server = Server::start(&["--bind", "::1"]);
+    assert_eq!(
+        server.announcement,
+        format!("parlor listening on http://[::1]:{}", server.port)
+    );
+    assert!(
+        TcpStream::connect(server.address()).is_err(),
+        "127.0.0.1 answers too"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let finished = run(&["--bind", "127.0.0.1", "--port", &port]);
+    expect_failure(&finished, &[&port, "in use", "--port"]);
+}
+
+#[test]
+fn two_servers_can_share_a_port_on_request() {
+    let first = Server::start(&["--reuse-port"]);
+    let port = first.port.to_string();
+    let second = Server::start(&["--reuse-port", "--port", &port]);
+    assert_eq!(second.port, first.port);
+}
+
+#[test]
+fn an_address_of_another_machine_is_one_line() {
+    let finished = run(&["--port", "0", "--bind", "192.0.2.1"]);
+    expect_failure(&finished, &["192.0.2.1"]);
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    expect_usage_error(&["--bind", "nowhere at all"], &["nowhere at all", "--bind"]);
+    expect_usage_error(&["--port", "65536"], &["65536", "--port"]);
+    expect_usage_error(&["--port", "http"], &["http", "--port"]);
+    expect_usage_error(&["--no-such-flag"], &["--no-such-flag"]);
+    expect_usage_error(&["--max-message", "-1"], &["-1"]);
+    expect_usage_error(&["--max-message", "many"], &["many", "--max-message"]);
+    expect_usage_error(&["--ping-interval", "soon"], &["soon", "--ping-interval"]);
+    expect_usage_error(&["--ping-interval", "NaN"], &["NaN", "--ping-interval"]);
+    expect_usage_error(&["--ping-interval=-1"], &["-1", "--ping-interval"]);
+    expect_usage_error(
+        &["--allow-origin", "not an origin"],
+        &["not an origin", "--allow-origin"],
+    );
+    expect_usage_error(&["stray"], &["stray"]);
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let help = run(&["--help"]);
+    assert!(help.status.success());
+    for flag in [
+        "--port",
+        "--bind",
+        "--max-message",
+        "--max-queue",
+        "--max-memory",
+        "--allow-origin",
+    ] {
+        assert!(help.stdout.contains(flag), "no {flag} in the help");
+    }
+    let version = run(&["--version"]);
+    assert!(version.status.success());
+    assert_eq!(
+        version.stdout,
+        format!("parlor {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
