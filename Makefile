@@ -1,0 +1,42 @@
+# `make run` and `make test` do all their own set-up on a machine that has Rust, Python 3 and Node.
+
+PORT ?= 8080
+ARGS ?=
+
+.PHONY: help run build setup lint test test-rust test-shell test-browser conformance bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## serve on http://localhost:8080 (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
+	cargo run --release --bin parlor -- --port $(PORT) $(ARGS)
+
+build: ## build the release binaries
+	cargo build --release --all-features
+
+setup: ## install what the tests need
+	tests/setup.sh
+
+test: setup lint test-rust test-shell test-browser ## check and test everything but conformance
+
+lint: ## formatting, clippy and documentation, warnings being errors
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --all-features
+
+test-rust: ## unit, property, simulation and integration tests
+	cargo test --all-features
+
+test-shell: setup build ## nc, websocat and curl as people run them, and the README's commands
+	python3 tests/doors.py
+	python3 tests/readme.py
+
+test-browser: setup build ## the page in a real browser
+	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap
+
+conformance: build ## the Autobahn test suite: 301 cases of RFC 6455
+	tests/autobahn/setup.sh
+	python3 tests/autobahn/conformance.py
+
+bench: ## measure against the floor and against other servers
+	python3 tests/bench/matrix.py

@@ -1,0 +1,59 @@
+"""Starts the parlor binary for the tests that are written in Python."""
+
+import contextlib
+import os
+import re
+import subprocess
+import threading
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BINARY = os.path.abspath(os.environ.get("PARLOR_BIN", os.path.join(ROOT, "target", "release", "parlor")))
+TOOLS = os.path.join(ROOT, "target", "tools", "bin")  # what setup.sh builds
+
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(BINARY), TOOLS, os.environ["PATH"]])
+
+
+class Server:
+    """A parlor process on a free port."""
+
+    def __init__(self, *flags):
+        self.process = subprocess.Popen([BINARY, "--port", "0", *flags], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        found = re.fullmatch(r"parlor listening on http://.*:(\d+)\n", line)
+        if not found:
+            self.process.kill()
+            raise RuntimeError("no address in %r: %s" % (line, self.process.stderr.read()))
+        self.port = int(found.group(1))
+        self._log = []
+        self._grown = threading.Condition()
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def _collect(self):
+        for line in self.process.stderr:
+            with self._grown:
+                self._log.append(line)
+                self._grown.notify_all()
+
+    def log(self):
+        with self._grown:
+            return "".join(self._log)
+
+    def wait_for_log(self, text, seconds=20):
+        """The first log line that holds `text`, as soon as it is there."""
+        def find():
+            return next((line for line in self._log if text in line), None)
+        with self._grown:
+            if not self._grown.wait_for(find, seconds):
+                raise AssertionError("no %r in the log:\n%s" % (text, "".join(self._log)))
+            return find()
+
+
+@contextlib.contextmanager
+def serving(*flags):
+    server = Server(*flags)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Runs the README's commands against a real server, as a reader would type them.
+
+- A block marked ```sh is run, whole, by one bash, which must succeed. Every section ("## …") gets a fresh
+  server; the README's port 8080 stands for its free port. `parlor`, `websocat` and the rest are on the path.
+- A block marked ```text right behind it is what it must print; "…" stands for any text.
+- A block marked ```sh no-run is shown to the reader only: commands that take over the terminal or change
+  the machine. Its make targets must exist.
+- Every flag of `parlor --help` is in the README, and every flag that the README names is in the help.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import parlor
+
+SECONDS = 60
+PORT = "8080"
+FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+def blocks(text):
+    """(line, info, body, expected output or None) of each fenced block of shell commands."""
+    found = list(FENCE.finditer(text))
+    for block, following in zip(found, found[1:] + [None]):
+        words = block["info"].split()
+        if words[:1] != ["sh"]:
+            continue
+        behind = following and not text[block.end():following.start()].strip()
+        expected = following["body"] if behind and following["info"] == "text" else None
+        yield text.count("\n", 0, block.start()) + 1, words[1:], block["body"], expected
+
+
+def matches(expected, printed):
+    parts = [re.escape(part) for part in expected.strip().split("…")]
+    return re.fullmatch(".*?".join(parts), printed.strip(), re.S) is not None
+
+
+def run(command, expected, port):
+    """What is wrong with one block, or None."""
+    command = re.sub(r"\b%s\b" % PORT, str(port), command)
+    try:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=parlor.ROOT, timeout=SECONDS,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired as error:
+        return "goes on after %d s:\n%s" % (SECONDS, (error.stdout or b"").decode(errors="replace"))
+    printed = done.stdout.decode(errors="replace").replace("\r\n", "\n").replace(str(port), PORT)
+    if done.returncode:
+        return "status %d:\n%s" % (done.returncode, printed)
+    if expected is not None and not matches(expected, printed):
+        return "printed:\n%s\ninstead of:\n%s" % (printed, expected)
+    return None
+
+
+def missing_targets(command):
+    targets = re.findall(r"^make ([a-z-]+)", command, re.M)
+    return ["no target %s" % target for target in targets
+            if subprocess.run(["make", "-n", target], cwd=parlor.ROOT, stdout=subprocess.DEVNULL).returncode]
+
+
+def flag_troubles(text):
+    text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git)\b[^\n`]*", "", text)  # other programs' flags
+    known = set(FLAG.findall(subprocess.check_output([parlor.BINARY, "--help"], text=True)))
+    named = set(FLAG.findall(text))
+    yield from ("the README does not name %s" % flag for flag in sorted(known - named - {"--help", "--version"}))
+    yield from ("parlor has no %s" % flag for flag in sorted(named - known))
+
+
+def main():
+    path = sys.argv[1] if len(sys.argv) > 1 else os.path.join(parlor.ROOT, "README.md")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+
+    troubles = list(flag_troubles(text))
+    passed = not troubles
+    line = 1
+    for section in re.split(r"^(?=## )", text, flags=re.M):
+        with parlor.serving() as server:
+            for offset, words, command, expected in blocks(section):
+                if words == ["no-run"]:
+                    wrong = "\n".join(missing_targets(command))
+                else:
+                    wrong = run(command, expected, server.port)
+                passed += not wrong
+                if wrong:
+                    troubles.append("line %d: %s" % (line + offset - 1, wrong))
+        line += section.count("\n")
+
+    for trouble in troubles:
+        print("README: " + trouble)
+    print("readme: %d passed, %d failed" % (passed, len(troubles)))
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust, Python 3 and Node. Quick when everything is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+websocat=1.14.1
+packages=(chromium curl netcat-openbsd)
+
+missing=()
+for package in "${packages[@]}"; do
+    status=$(dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null || true)
+    [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --no-install-recommends "${missing[@]}"
+fi
+
+# Without TLS and compression, which the tests do not use it for, and which would ask for OpenSSL.
+if [ "$(target/tools/bin/websocat --version 2>/dev/null)" != "websocat $websocat" ]; then
+    cargo install websocat --version "$websocat" --locked --root target/tools \
+        --no-default-features --features signal_handler,unix_stdio
+fi
