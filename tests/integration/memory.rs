@@ -1,10 +1,12 @@
 //! What others can make the server remember is bounded.
 
+use std::io::Write;
 use std::thread;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{BINARY, Client, FIN, RawClient, Server, noise};
+use crate::common::{BINARY, Client, FIN, RawClient, Server, get, noise};
 
 const MIB: u64 = 1 << 20;
 
@@ -73,4 +75,37 @@ fn queued_bytes_of_all_stay_within_the_budget() {
     drop(stalled);
     pair.0.say("we go on");
     pair.1.expect("we go on");
+}
+
+#[test]
+fn answers_that_nobody_reads_are_not_piled_up() {
+    let server = Server::start(&[]);
+    let mut healthy = server.client("/ws/quiet");
+    let before = server.resident_bytes();
+    let mut unread = server.tcp();
+    unread
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    // Each asks for far more than it is long. Writing stops when the server reads no further.
+    let requests = get("/app.js").repeat(1000);
+    for _ in 0..200 {
+        if unread.write_all(requests.as_bytes()).is_err() {
+            break;
+        }
+    }
+    healthy.say("still here");
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 * MIB, "{grown} bytes of answers");
+}
+
+#[test]
+fn a_message_larger_than_the_queue_passes_an_empty_one() {
+    let server = Server::start(&["--max-queue", "1000"]);
+    let mut pair = (server.client("/ws"), server.client("/ws"));
+    for n in 0..10 {
+        let message = noise(n, 60_000);
+        pair.0.send(message.clone());
+        pair.0.expect(message.clone());
+        pair.1.expect(message);
+    }
 }

@@ -67,6 +67,15 @@ fn any_other_page() {
 }
 
 #[test]
+fn two_origins_are_not_none() {
+    let server = Server::start(&[]);
+    let twice = "http://evil.example\r\nOrigin: http://localhost:8080";
+    let refused = knock(&server, "localhost:8080", twice);
+    assert!(matches!(refused.status, 400 | 403), "{refused:?}");
+    expect_forbidden(&server, "localhost:8080", "http://evil.exämple");
+}
+
+#[test]
 fn pages_that_were_allowed() {
     let server = Server::start(&[
         "--allow-origin",
