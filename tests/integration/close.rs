@@ -1,8 +1,10 @@
 //! The end of a connection, from either side and in every order.
 
 use std::io::Write;
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
-use crate::common::{BINARY, CLOSE, FIN, PING, Server, TEXT, eventually, frame};
+use crate::common::{BINARY, CLOSE, FIN, PING, Server, TEXT, eventually, frame, get};
 
 #[test]
 fn a_close_is_answered_with_its_code() {
@@ -138,6 +140,32 @@ fn a_half_closed_client_still_gets_its_messages() {
         assert_eq!(close.first, FIN | CLOSE, "{close:?}");
         client.expect_end();
     }
+}
+
+#[test]
+fn an_end_that_comes_with_the_data_is_seen() {
+    let server = Server::start(&[]);
+    let mut client = server.raw("/ws");
+    let mut http = server.http();
+    assert_eq!(http.ask(get("/")).status, 200);
+    // Stopped, so that data and end are one event when it wakes.
+    server.signal("STOP");
+    client.send_frame(FIN | TEXT, b"and that was all");
+    client.finish_sending();
+    http.send(get("/app.js"));
+    http.stream().shutdown(Shutdown::Write).unwrap();
+    let resumed = Instant::now();
+    server.signal("CONT");
+    client.expect(FIN | TEXT, b"and that was all");
+    client.expect_end();
+    assert_eq!(http.response().status, 200);
+    http.expect_end();
+    // Not the timers' doing, the shortest of which is 10 s.
+    assert!(
+        resumed.elapsed() < Duration::from_secs(5),
+        "after {:?}",
+        resumed.elapsed()
+    );
 }
 
 #[test]

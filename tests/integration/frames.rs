@@ -128,6 +128,20 @@ fn a_ping_is_answered_with_its_payload() {
 }
 
 #[test]
+fn pings_in_one_segment_are_all_answered() {
+    let server = Server::start(&[]);
+    let mut client = server.raw("/ws");
+    let payloads: Vec<String> = (0..10).map(|n| format!("payload {n}")).collect();
+    let pings = payloads
+        .iter()
+        .flat_map(|payload| frame(FIN | PING, payload.as_bytes()));
+    client.send(pings.collect::<Vec<u8>>());
+    for payload in payloads {
+        client.expect(FIN | PONG, payload.as_bytes());
+    }
+}
+
+#[test]
 fn an_unasked_pong_is_ignored() {
     let server = Server::start(&[]);
     let mut client = server.raw("/ws");

@@ -2,7 +2,7 @@
 
 use std::net::Shutdown;
 
-use crate::common::{FIN, Http, RawClient, Server, TEXT, frame, get, upgrade};
+use crate::common::{FIN, Http, PING, PONG, RawClient, Server, TEXT, frame, get, upgrade};
 
 #[test]
 fn the_page_and_its_files() {
@@ -156,6 +156,14 @@ fn a_thousand_pipelined_requests_are_all_answered() {
 }
 
 #[test]
+fn a_ping_may_come_with_the_upgrade() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    http.send([upgrade("/ws").into_bytes(), frame(FIN | PING, b"quick")].concat());
+    RawClient::after(http).expect(FIN | PONG, b"quick");
+}
+
+#[test]
 fn half_a_frame_may_come_with_the_upgrade() {
     let server = Server::start(&[]);
     let mut http = server.http();
@@ -205,7 +213,7 @@ fn http_1_0_closes_unless_asked_to_stay() {
 
 #[test]
 fn a_client_that_sends_no_more_gets_its_answers() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--handshake-timeout", "600"]);
     let mut http = server.http();
     http.send([get("/"), get("/app.js")].concat());
     http.stream().shutdown(Shutdown::Write).unwrap();

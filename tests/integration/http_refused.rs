@@ -31,8 +31,6 @@ fn malformed_requests() {
         "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: parlor.test\r\nHost: parlor.test\r\n\r\n",
         "GET  / HTTP/1.1\r\nHost: parlor.test\r\n\r\n",
-        "GET /a b HTTP/1.1\r\nHost: parlor.test\r\n\r\n",
-        "GET /\r\n\r\n",
         "G=T / HTTP/1.1\r\nHost: parlor.test\r\n\r\n\u{7f}",
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}",
         "hello there\r\n\r\n",
@@ -96,6 +94,8 @@ fn another_version_of_http() {
     for request in [
         "GET / HTTP/3.0\r\nHost: parlor.test\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: parlor.test\r\n\r\n",
     ] {
         let mut http = server.http();
         let response = http.ask(request);

@@ -13,7 +13,7 @@ fn a_silent_peer_is_pinged_and_then_cut_off() {
     let mut silent = server.raw("/ws");
     assert_eq!(silent.next().first, FIN | PING);
     assert!(
-        started.elapsed() >= Duration::from_millis(150),
+        started.elapsed() >= Duration::from_millis(80),
         "pinged after {:?}",
         started.elapsed()
     );
@@ -21,7 +21,7 @@ fn a_silent_peer_is_pinged_and_then_cut_off() {
         assert_eq!(frame.first, FIN | CLOSE, "{frame:?}");
     }
     assert!(
-        started.elapsed() >= Duration::from_millis(400),
+        started.elapsed() >= Duration::from_millis(350),
         "cut off after {:?}",
         started.elapsed()
     );

@@ -139,6 +139,18 @@ impl Server {
         assert!(status.success(), "kill -s {name}");
     }
 
+    /// Lowers the limit on open files under the running process.
+    pub(crate) fn limit_open_files(&self, descriptors: u32) {
+        let status = Command::new("prlimit")
+            .args([
+                format!("--pid={}", self.pid()),
+                format!("--nofile={descriptors}"),
+            ])
+            .status()
+            .unwrap();
+        assert!(status.success(), "prlimit");
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_within(&mut self.child, PATIENCE).expect("the server ends")
