@@ -27,7 +27,8 @@ class Server:
         self.port = int(found.group(1))
         self._log = []
         self._grown = threading.Condition()
-        threading.Thread(target=self._collect, daemon=True).start()
+        self._collector = threading.Thread(target=self._collect, daemon=True)
+        self._collector.start()
 
     def _collect(self):
         for line in self.process.stderr:
@@ -35,9 +36,12 @@ class Server:
                 self._log.append(line)
                 self._grown.notify_all()
 
-    def log(self):
-        with self._grown:
-            return "".join(self._log)
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self._collector.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
 
     def wait_for_log(self, text, seconds=20):
         """The first log line that holds `text`, as soon as it is there."""
@@ -55,5 +59,4 @@ def serving(*flags):
     try:
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.kill()
