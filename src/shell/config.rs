@@ -11,7 +11,7 @@ use crate::limits::Limits;
 ///
 /// Open the page it names, or connect a WebSocket client to /ws: everyone is in the room.
 #[derive(Debug, Parser)]
-#[command(name = "parlor", version)]
+#[command(name = "parlor", version, args_override_self = true)]
 pub struct Config {
     /// Port to listen on; 0 for any that is free
     #[arg(short, long, default_value_t = 8080)]
@@ -26,7 +26,7 @@ pub struct Config {
     pub reuse_port: bool,
 
     /// Let pages of this origin come in, such as `https://app.example`; `*` for all; may be repeated
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
     /// Log more: each connection, and with -vv what helps to find faults
@@ -54,6 +54,21 @@ impl Config {
             (false, _) => LevelFilter::Debug,
         }
     }
+}
+
+/// An origin as a browser sends it: scheme, host, and port unless it is the scheme's own (RFC 6454 section 6.2).
+fn parse_origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/');
+    let host = origin
+        .split_once("://")
+        .filter(|(scheme, _)| !scheme.is_empty())
+        .map(|(_, host)| host);
+    let is_host =
+        |host: &str| !host.is_empty() && !host.contains(|c: char| c == '/' || c.is_whitespace());
+    if text == "*" || host.is_some_and(is_host) {
+        return Ok(origin.to_owned());
+    }
+    Err("expected a scheme and a host, such as https://app.example, or *".to_owned())
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ fn with_no_descriptor_left_it_waits_without_spinning() {
     let mut pair = (server.client("/ws"), server.client("/ws"));
     server.limit_open_files(40);
     let crowd: Vec<TcpStream> = (0..60).map(|_| server.tcp()).collect();
-    eventually("every descriptor is taken", || server.open_files() == 40);
+    // The limit is on their numbers; the server may have inherited one beyond it.
+    eventually("every descriptor is taken", || server.open_files() >= 40);
     let (cpu, started) = (server.cpu_time(), Instant::now());
     while started.elapsed() < Duration::from_secs(1) {
         pair.0.say("still here");

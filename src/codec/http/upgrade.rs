@@ -57,7 +57,7 @@ pub fn accept(accept_key: &str, unix_ms: u64) -> Vec<u8> {
 pub fn is_origin_allowed(origin: &str, host: Option<&str>, allowed: &[String]) -> bool {
     if allowed
         .iter()
-        .any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin))
+        .any(|entry| entry == "*" || entry.eq_ignore_ascii_case(origin))
     {
         return true;
     }

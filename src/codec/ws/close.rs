@@ -2,7 +2,7 @@
 
 use std::str;
 
-use tungstenite::protocol::frame::coding::{CloseCode, Control, OpCode};
+use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use super::frame;
 
@@ -71,7 +71,7 @@ impl<'a> PeerClose<'a> {
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
             [_] => return Err(CloseReason::protocol_error("close frame of one byte")),
         };
-        if !CloseCode::from(code).is_allowed() {
+        if !may_be_sent(code) {
             return Err(CloseReason::protocol_error("invalid close code"));
         }
         let reason = str::from_utf8(reason).map_err(|_| CloseReason::INVALID_UTF8)?;
@@ -90,6 +90,12 @@ pub fn answer(code: Option<u16>) -> Vec<u8> {
     }
 }
 
+/// The codes of the IANA registry that may stand in a frame, and those left to libraries and applications (RFC 6455
+/// section 7.4). tungstenite's own list lacks 1014.
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
 fn close_frame(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + payload.len());
     frame::encode(OpCode::Control(Control::Close), payload, &mut out);
@@ -103,8 +109,8 @@ mod tests {
     #[test]
     fn codes_that_may_be_sent() {
         for code in [
-            1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000,
-            4999,
+            1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999,
+            4000, 4999,
         ] {
             assert_eq!(
                 PeerClose::parse(&u16::to_be_bytes(code)).unwrap().code,
