@@ -1,0 +1,118 @@
+//! The opening handshake, on tungstenite's pieces, so that not one byte after the response is lost.
+
+use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::{Response, generate_key, generate_request};
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::handshake::machine::TryParse;
+use tungstenite::http::{StatusCode, Uri, header};
+
+/// Far more than a response needs.
+const MAX_RESPONSE: usize = 16 * 1024;
+
+/// A prepared request; only the key changes from connection to connection.
+#[derive(Debug)]
+pub(crate) struct RequestTemplate {
+    bytes: Vec<u8>,
+    key_at: usize,
+}
+
+impl RequestTemplate {
+    pub(crate) fn new(uri: &Uri) -> Result<RequestTemplate, String> {
+        let request = uri
+            .clone()
+            .into_client_request()
+            .map_err(|error| format!("{uri}: {error}"))?;
+        let (bytes, key) = generate_request(request).map_err(|error| format!("{uri}: {error}"))?;
+        let key_at = bytes
+            .windows(key.len())
+            .position(|window| window == key.as_bytes());
+        Ok(RequestTemplate {
+            key_at: key_at.ok_or("the request has no key")?,
+            bytes,
+        })
+    }
+
+    /// A request with a fresh key, and the answer that a WebSocket server gives to it.
+    pub(crate) fn request(&self) -> (Vec<u8>, String) {
+        let key = generate_key();
+        let mut bytes = self.bytes.clone();
+        bytes[self.key_at..self.key_at + key.len()].copy_from_slice(key.as_bytes());
+        (bytes, derive_accept_key(key.as_bytes()))
+    }
+}
+
+/// Looks for the response in what has come so far: how many bytes of it are the response's, once it is complete.
+pub(crate) fn parse_response(input: &[u8], accept_key: &str) -> Result<Option<usize>, String> {
+    match Response::try_parse(input) {
+        Ok(Some((length, response))) => verify(&response, accept_key).map(|()| Some(length)),
+        Ok(None) if input.len() > MAX_RESPONSE => Err("the response's header does not end".into()),
+        Ok(None) => Ok(None),
+        Err(error) => Err(format!("bad response: {error}")),
+    }
+}
+
+/// RFC 6455 section 4.1, the client's part.
+fn verify(response: &Response, accept_key: &str) -> Result<(), String> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(format!("refused with {}", response.status()));
+    }
+    let value = |name| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    if !value(header::UPGRADE).eq_ignore_ascii_case("websocket") {
+        return Err("the response does not upgrade to websocket".into());
+    }
+    if !value(header::CONNECTION)
+        .split(',')
+        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
+    {
+        return Err("the response's Connection header does not say Upgrade".into());
+    }
+    if value(header::SEC_WEBSOCKET_ACCEPT) != accept_key {
+        return Err("the response's Sec-WebSocket-Accept is wrong".into());
+    }
+    if !value(header::SEC_WEBSOCKET_EXTENSIONS).is_empty() {
+        return Err("the server uses an extension that was not offered".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_answer_is_taken_and_the_rest_left() {
+        let template = RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws")).unwrap();
+        let (request, accept) = template.request();
+        assert!(request.starts_with(b"GET /ws HTTP/1.1\r\n"));
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        assert_eq!(
+            parse_response(format!("{head}frames").as_bytes(), &accept),
+            Ok(Some(head.len()))
+        );
+        assert_eq!(
+            parse_response(&head.as_bytes()[..head.len() - 1], &accept),
+            Ok(None)
+        );
+        assert!(parse_response(head.as_bytes(), "another").is_err());
+        assert!(
+            parse_response(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", &accept)
+                .unwrap_err()
+                .contains("503")
+        );
+    }
+
+    #[test]
+    fn each_connection_has_its_own_key() {
+        let template = RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws")).unwrap();
+        assert_ne!(template.request(), template.request());
+    }
+}

@@ -1,0 +1,211 @@
+//! The load generator: one loop that connects, sends, receives and checks.
+//!
+//! Its stages: all connections are opened; probes show that each is in the room; the load begins and warms up; the
+//! measuring; then what is still under way may come, and what does not is lost.
+
+mod books;
+mod client;
+mod connecting;
+mod outcome;
+mod receiving;
+mod sending;
+mod stage;
+mod visitors;
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+use slab::Slab;
+use tungstenite::http::Uri;
+
+use crate::check::Checker;
+use crate::handshake::RequestTemplate;
+use crate::ledger::Ledger;
+use crate::options::Options;
+use crate::process::Process;
+use crate::progress::Progress;
+use crate::record::Recorder;
+use crate::scan::Shape;
+use crate::stamp::new_run;
+use crate::target::Target;
+use books::Books;
+use client::Client;
+use connecting::Connector;
+use outcome::Marks;
+pub(crate) use outcome::Outcome;
+use sending::Pace;
+use stage::{Silence, Stage};
+use visitors::Visitors;
+
+/// Few enough that what is due is never late by much.
+const EVENTS_PER_TICK: usize = 256;
+/// Shared by all connections; holds what a socket buffer usually holds.
+const READ_BUFFER: usize = 256 * 1024;
+/// How often progress is shown and the stage looked at, when nothing else happens.
+const TICK_NS: u64 = 100_000_000;
+
+/// The whole state of a run.
+struct Load {
+    options: Options,
+    clock: Instant,
+    poll: Poll,
+    clients: Slab<Client>,
+    connector: Connector,
+    visitors: Visitors,
+    books: Books,
+    shape: Shape,
+    pace: Pace,
+    stage: Stage,
+    sending: bool,
+    /// Slot and id of the connections that send.
+    sender_keys: Vec<(usize, u64)>,
+    stallers_cut_off: u64,
+    silence: Silence,
+    server: Option<Process>,
+    marks: Marks,
+    progress: Progress,
+    /// Time spent waiting for events.
+    idle_ns: u64,
+    next_tick_ns: u64,
+    buffer: Box<[u8]>,
+    message: Vec<u8>,
+    control: Vec<(u8, Vec<u8>)>,
+    ready: Vec<u16>,
+}
+
+/// Runs the load that the options ask for.
+pub(crate) fn run(options: Options) -> Result<Outcome, String> {
+    let mut load = Load::new(options)?;
+    let mut events = Events::with_capacity(EVENTS_PER_TICK);
+    while load.stage != Stage::Done {
+        load.wait(&mut events)
+            .map_err(|error| format!("poll: {error}"))?;
+        for event in &events {
+            let Token(key) = event.token();
+            if event.is_writable() {
+                load.on_writable(key);
+            }
+            if event.is_readable() {
+                load.on_readable(key);
+            }
+        }
+        let now_ns = load.now_ns();
+        load.send_due(now_ns);
+        load.move_visitors(now_ns);
+        load.advance(now_ns)?;
+    }
+    Ok(load.into_outcome())
+}
+
+impl Load {
+    fn new(options: Options) -> Result<Load, String> {
+        let url = options.url.as_deref().unwrap_or_default();
+        let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        let rate = options.churn.unwrap_or(0.0);
+        // Ports stay taken for a minute after a connection.
+        let ports = options.connections + (rate * 60.0) as usize;
+        let template = RequestTemplate::new(&uri)?;
+        let target = Target::new(&uri, ports)?;
+        let window = if options.rate.is_some() {
+            0
+        } else {
+            options.window
+        };
+        let readers = options.readers();
+        let server = options.pid.map(Process::new).transpose()?;
+        Ok(Load {
+            clock: Instant::now(),
+            poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
+            clients: Slab::with_capacity(options.connections),
+            connector: Connector::new(
+                target,
+                template,
+                options.connect_concurrency,
+                options.connect_timeout,
+            ),
+            visitors: Visitors::new(rate, options.churn_hold),
+            books: Books {
+                run: new_run(),
+                checker: Checker::new(options.senders),
+                ledger: Ledger::new(options.senders, window, readers as u32),
+                recorder: Recorder::new(),
+                foreign: 0,
+                probed: vec![false; readers],
+                unprobed: readers,
+                disconnected: Default::default(),
+            },
+            shape: Shape::new(options.size),
+            pace: match options.rate {
+                Some(per_second) => Pace::Rate {
+                    per_second,
+                    begin_ns: u64::MAX,
+                    scheduled: 0,
+                },
+                None => Pace::Window,
+            },
+            stage: Stage::Connecting,
+            sending: false,
+            sender_keys: Vec::new(),
+            stallers_cut_off: 0,
+            silence: Silence::default(),
+            marks: Marks::new(server.as_ref()),
+            server,
+            progress: Progress::new(options.quiet || options.json),
+            idle_ns: 0,
+            next_tick_ns: 0,
+            buffer: vec![0; READ_BUFFER].into(),
+            message: sending::blank_message(options.size),
+            control: Vec::new(),
+            ready: Vec::new(),
+            options,
+        })
+    }
+
+    /// Nanoseconds since the run began: the clock of stamps and schedules.
+    #[inline]
+    fn now_ns(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    /// Waits for events or the next thing that is due. epoll counts in milliseconds: the last one is polled away,
+    /// so that nothing leaves late.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let before_ns = self.now_ns();
+        let due_ns = self
+            .next_tick_ns
+            .min(self.pace.next_ns())
+            .min(self.visitors_next_ns());
+        let wait = Duration::from_millis(due_ns.saturating_sub(before_ns) / 1_000_000);
+        match self.poll.poll(events, Some(wait)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.idle_ns += self.now_ns() - before_ns;
+        Ok(())
+    }
+
+    /// A visitor that has to wait for a free place among the connects waits for an event, not for a time.
+    fn visitors_next_ns(&self) -> u64 {
+        if self.connector.has_room() {
+            self.visitors.next_ns()
+        } else {
+            self.visitors.next_leave_ns()
+        }
+    }
+
+    fn on_writable(&mut self, key: usize) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        match client.phase {
+            client::Phase::Connecting { .. } => self.on_connected(key),
+            _ if client.out.is_empty() => {}
+            _ => {
+                if client.flush().is_err() {
+                    self.gone(key, "reset by the server");
+                }
+            }
+        }
+    }
+}

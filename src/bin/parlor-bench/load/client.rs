@@ -1,0 +1,88 @@
+//! One connection to the server under load.
+
+use std::io::{self, ErrorKind, Write};
+
+use mio::net::TcpStream;
+
+use crate::scan::Scanner;
+
+/// A connection and what it is for.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Never used twice, unlike the slot it lives in.
+    pub(super) id: u64,
+    pub(super) stream: TcpStream,
+    pub(super) role: Role,
+    pub(super) phase: Phase,
+    pub(super) scanner: Scanner,
+    /// Bytes that the kernel has not taken yet.
+    pub(super) out: Vec<u8>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Stays and must get everything.
+    Reader,
+    /// Stops reading when the load begins.
+    Staller,
+    /// Comes and goes while the load is on.
+    Visitor,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Connecting {
+        began_ns: u64,
+    },
+    Handshaking {
+        began_ns: u64,
+        accept_key: String,
+        head: Vec<u8>,
+    },
+    Open,
+    Closing,
+}
+
+impl Client {
+    /// Writes what waits, as far as the kernel takes it.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        while written < self.out.len() {
+            match self.stream.write(&self.out[written..]) {
+                Ok(length) => written += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.drain(..written);
+        Ok(())
+    }
+}
+
+/// Appends a client's frame: masked, as RFC 6455 section 5.3 demands, with a mask of its own each time.
+pub(super) fn append_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    out.push(0x80 | opcode);
+    match payload.len() {
+        length @ 0..=125 => out.push(0x80 | length as u8),
+        length @ 126..=0xffff => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    let mask = fastrand::u32(..).to_ne_bytes();
+    out.extend_from_slice(&mask);
+    let begin = out.len();
+    out.extend_from_slice(payload);
+    for chunk in out[begin..].chunks_mut(4) {
+        for (byte, mask) in chunk.iter_mut().zip(mask) {
+            *byte ^= mask;
+        }
+    }
+}

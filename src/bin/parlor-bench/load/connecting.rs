@@ -1,0 +1,195 @@
+//! Opening connections: many under way at a time, but not more than asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use mio::{Interest, Token};
+use rustix::io::Errno;
+
+use super::Load;
+use super::client::{Client, Phase, Role};
+use crate::handshake::{RequestTemplate, parse_response};
+use crate::record::Latencies;
+use crate::scan::Scanner;
+use crate::target::Target;
+
+/// Connects under way and done.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) target: Target,
+    pub(super) template: RequestTemplate,
+    pub(super) concurrency: usize,
+    pub(super) timeout: Duration,
+    pub(super) under_way: usize,
+    pub(super) opened: u64,
+    pub(super) failures: BTreeMap<String, u64>,
+    /// From the call to connect() to the server's answer.
+    pub(super) times: Latencies,
+    deadlines: VecDeque<(u64, usize, u64)>,
+    next_id: u64,
+}
+
+impl Connector {
+    pub(super) fn new(
+        target: Target,
+        template: RequestTemplate,
+        concurrency: usize,
+        timeout: Duration,
+    ) -> Connector {
+        Connector {
+            target,
+            template,
+            concurrency,
+            timeout,
+            under_way: 0,
+            opened: 0,
+            failures: BTreeMap::new(),
+            times: Latencies::new_with_bounds(1, 600_000_000, 3).expect("bounds are valid"),
+            deadlines: VecDeque::new(),
+            next_id: 0,
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.under_way < self.concurrency
+    }
+
+    fn fail(&mut self, reason: String) {
+        *self.failures.entry(reason).or_default() += 1;
+    }
+}
+
+impl Load {
+    /// Begins one more connection; false when there is no socket for it.
+    pub(super) fn begin_connect(&mut self, role: Role) -> bool {
+        let began_ns = self.now_ns();
+        let connector = &mut self.connector;
+        let mut stream = match connector.target.connect() {
+            Ok(stream) => stream,
+            Err(error) => {
+                connector.fail(describe(&error));
+                return false;
+            }
+        };
+        let entry = self.clients.vacant_entry();
+        let (key, id) = (entry.key(), connector.next_id);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), both) {
+            connector.fail(describe(&error));
+            return false;
+        }
+        let phase = Phase::Connecting { began_ns };
+        entry.insert(Client {
+            id,
+            stream,
+            role,
+            phase,
+            scanner: Scanner::default(),
+            out: Vec::new(),
+        });
+        match role {
+            Role::Visitor => self.books.checker.add_late(key),
+            Role::Reader | Role::Staller => self.books.checker.add(key),
+        }
+        connector.next_id += 1;
+        connector.under_way += 1;
+        connector
+            .deadlines
+            .push_back((began_ns + connector.timeout.as_nanos() as u64, key, id));
+        true
+    }
+
+    /// A connecting socket has become writable: it is connected, or has failed.
+    pub(super) fn on_connected(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        let Phase::Connecting { began_ns } = client.phase else {
+            return;
+        };
+        if let Ok(Some(error)) | Err(error) = client.stream.take_error() {
+            return self.connect_failed(key, describe(&error));
+        }
+        if client.stream.peer_addr().is_err() {
+            return;
+        }
+        let (request, accept_key) = self.connector.template.request();
+        client.out = request;
+        client.phase = Phase::Handshaking {
+            began_ns,
+            accept_key,
+            head: Vec::new(),
+        };
+        if let Err(error) = client.flush() {
+            self.connect_failed(key, describe(&error));
+        }
+    }
+
+    /// Bytes for a connection whose response has not ended: those after it, once it has.
+    pub(super) fn on_response(&mut self, key: usize, input: &[u8]) -> Option<Vec<u8>> {
+        let client = &mut self.clients[key];
+        let Phase::Handshaking {
+            began_ns,
+            accept_key,
+            head,
+        } = &mut client.phase
+        else {
+            return None;
+        };
+        head.extend_from_slice(input);
+        let length = match parse_response(head, accept_key) {
+            Ok(Some(length)) => length,
+            Ok(None) => return None,
+            Err(reason) => {
+                self.connect_failed(key, reason);
+                return None;
+            }
+        };
+        let (rest, began_ns) = (head.split_off(length), *began_ns);
+        client.phase = Phase::Open;
+        let (id, role) = (client.id, client.role);
+        let now_ns = self.now_ns();
+        self.connector
+            .times
+            .saturating_record((now_ns - began_ns) / 1_000);
+        self.connector.under_way -= 1;
+        self.connector.opened += 1;
+        if role == Role::Visitor {
+            self.visitors.arrived(now_ns, key, id);
+        }
+        Some(rest)
+    }
+
+    pub(super) fn connect_failed(&mut self, key: usize, reason: String) {
+        self.clients.remove(key);
+        self.connector.under_way -= 1;
+        self.connector.fail(reason);
+    }
+
+    /// Ends the connects that take too long. They began in order, so the first ones are the oldest.
+    pub(super) fn expire_connects(&mut self, now_ns: u64) {
+        while let Some(&(deadline_ns, key, id)) = self.connector.deadlines.front() {
+            let client = self.clients.get(key).filter(|client| client.id == id);
+            let waits =
+                client.is_some_and(|client| !matches!(client.phase, Phase::Open | Phase::Closing));
+            if waits && deadline_ns > now_ns {
+                return;
+            }
+            if waits {
+                self.connect_failed(key, "timed out".into());
+            }
+            self.connector.deadlines.pop_front();
+        }
+    }
+}
+
+/// An error in words that say what to do, where that is known.
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "connection refused: is the server running?".into(),
+        ErrorKind::AddrNotAvailable => "no free source port left".into(),
+        _ if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+            "too many open files: raise ulimit -n".into()
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,201 @@
+//! What a run has shown.
+
+use super::Load;
+use crate::check::Faults;
+use crate::options::Options;
+use crate::process::Process;
+use crate::record::{Interval, Latencies};
+
+/// CPU time and memory at the turns of a run.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    resident_before: Option<u64>,
+    cpu_before_ns: Option<u64>,
+    resident_connected: Option<u64>,
+    cpu_connected_ns: Option<u64>,
+    resident_drained: Option<u64>,
+    connected_ns: u64,
+    begin: Mark,
+    end: Mark,
+}
+
+#[derive(Debug, Default)]
+struct Mark {
+    now_ns: u64,
+    idle_ns: u64,
+    deliveries: u64,
+    messages: u64,
+    server_cpu_ns: Option<u64>,
+    server_resident: Option<u64>,
+    own_cpu_ns: Option<u64>,
+}
+
+impl Mark {
+    fn new(
+        now_ns: u64,
+        idle_ns: u64,
+        deliveries: u64,
+        messages: u64,
+        server: Option<&Process>,
+    ) -> Mark {
+        Mark {
+            now_ns,
+            idle_ns,
+            deliveries,
+            messages,
+            server_cpu_ns: server.and_then(Process::cpu_ns),
+            server_resident: server.and_then(Process::resident_bytes),
+            own_cpu_ns: Process::own().cpu_ns(),
+        }
+    }
+}
+
+impl Marks {
+    pub(super) fn new(server: Option<&Process>) -> Marks {
+        Marks {
+            resident_before: server.and_then(Process::resident_bytes),
+            cpu_before_ns: server.and_then(Process::cpu_ns),
+            ..Marks::default()
+        }
+    }
+
+    pub(super) fn connected(&mut self, now_ns: u64, server: Option<&Process>) {
+        self.connected_ns = now_ns;
+        self.resident_connected = server.and_then(Process::resident_bytes);
+        self.cpu_connected_ns = server.and_then(Process::cpu_ns);
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        now_ns: u64,
+        idle_ns: u64,
+        deliveries: u64,
+        messages: u64,
+        server: Option<&Process>,
+    ) {
+        self.begin = Mark::new(now_ns, idle_ns, deliveries, messages, server);
+    }
+
+    pub(super) fn end(
+        &mut self,
+        now_ns: u64,
+        idle_ns: u64,
+        deliveries: u64,
+        messages: u64,
+        server: Option<&Process>,
+    ) {
+        self.end = Mark::new(now_ns, idle_ns, deliveries, messages, server);
+    }
+
+    pub(super) fn drained(&mut self, server: Option<&Process>) {
+        self.resident_drained = server.and_then(Process::resident_bytes);
+    }
+}
+
+/// The figures of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) options: Options,
+    /// Seconds from the first connect to the last answer, and the times of single ones.
+    pub(crate) connect_s: f64,
+    pub(crate) connect_times: Latencies,
+    /// Seconds that were measured, and what was sent and delivered in them.
+    pub(crate) measured_s: f64,
+    pub(crate) messages: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) latencies: Latencies,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) faults: Faults,
+    pub(crate) foreign: u64,
+    /// Readers cut off by the server, by reason.
+    pub(crate) disconnected: Vec<(String, u64)>,
+    /// Connects that failed while the load was on, by reason.
+    pub(crate) failures: Vec<(String, u64)>,
+    pub(crate) visitors: VisitorCount,
+    pub(crate) stallers_cut_off: u64,
+    pub(crate) server: Option<ServerUse>,
+    /// Share of the measured time that the generator was not waiting, and its CPU time's share.
+    pub(crate) own_busy: f64,
+    pub(crate) own_cpu: Option<f64>,
+}
+
+/// Connections that came and went while it was measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VisitorCount {
+    pub(crate) arrived: u64,
+    pub(crate) left: u64,
+    pub(crate) dropped: u64,
+}
+
+/// What the server has used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerUse {
+    /// Its CPU time while the connections were opened, and while it was measured.
+    pub(crate) connect_cpu_ns: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) resident_before: u64,
+    pub(crate) resident_connected: u64,
+    pub(crate) resident_end: u64,
+    /// When all had been delivered.
+    pub(crate) resident_drained: Option<u64>,
+}
+
+impl Outcome {
+    /// Nothing was lost, doubled, reordered, refused or cut off.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.faults == Faults::default()
+            && self.disconnected.is_empty()
+            && self.failures.is_empty()
+            && self.visitors.dropped == 0
+    }
+}
+
+impl Load {
+    pub(super) fn into_outcome(self) -> Outcome {
+        let Marks { begin, end, .. } = &self.marks;
+        let measured_ns = (end.now_ns - begin.now_ns).max(1) as f64;
+        let own_cpu_ns = begin
+            .own_cpu_ns
+            .zip(end.own_cpu_ns)
+            .map(|(begin, end)| (end - begin) as f64);
+        Outcome {
+            connect_s: self.marks.connected_ns as f64 / 1e9,
+            measured_s: measured_ns / 1e9,
+            messages: end.messages - begin.messages,
+            deliveries: end.deliveries - begin.deliveries,
+            server: self.marks.server_use(),
+            own_busy: 1.0 - (end.idle_ns - begin.idle_ns) as f64 / measured_ns,
+            own_cpu: own_cpu_ns.map(|cpu_ns| cpu_ns / measured_ns),
+            options: self.options,
+            connect_times: self.connector.times,
+            latencies: self.books.recorder.total,
+            intervals: self.books.recorder.intervals,
+            faults: self.books.checker.faults,
+            foreign: self.books.foreign,
+            disconnected: self.books.disconnected.into_iter().collect(),
+            failures: self.connector.failures.into_iter().collect(),
+            visitors: VisitorCount {
+                arrived: self.visitors.arrived,
+                left: self.visitors.left,
+                dropped: self.visitors.dropped,
+            },
+            stallers_cut_off: self.stallers_cut_off,
+        }
+    }
+}
+
+impl Marks {
+    fn server_use(&self) -> Option<ServerUse> {
+        Some(ServerUse {
+            connect_cpu_ns: self.cpu_connected_ns? - self.cpu_before_ns?,
+            cpu_ns: self
+                .end
+                .server_cpu_ns?
+                .saturating_sub(self.begin.server_cpu_ns?),
+            resident_before: self.resident_before?,
+            resident_connected: self.resident_connected?,
+            resident_end: self.end.server_resident?,
+            resident_drained: self.resident_drained,
+        })
+    }
+}

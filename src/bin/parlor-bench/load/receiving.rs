@@ -1,0 +1,124 @@
+//! What comes from the server.
+
+use std::io::{ErrorKind, Read};
+
+use super::Load;
+use super::books::Incoming;
+use super::client::{Phase, Role, append_frame};
+
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+
+impl Load {
+    /// Reads a socket until it is empty, which a short read says.
+    pub(super) fn on_readable(&mut self, key: usize) {
+        loop {
+            let Some(client) = self.clients.get_mut(key) else {
+                return;
+            };
+            if matches!(client.phase, Phase::Connecting { .. }) {
+                return;
+            }
+            match client.stream.read(&mut self.buffer) {
+                Ok(0) => return self.gone(key, "closed by the server without a close frame"),
+                Ok(length) => {
+                    self.take_from_buffer(key, length);
+                    if length < self.buffer.len() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return self.gone(key, &error.to_string()),
+            }
+        }
+    }
+
+    fn take_from_buffer(&mut self, key: usize, length: usize) {
+        let buffer = std::mem::take(&mut self.buffer);
+        if matches!(self.clients[key].phase, Phase::Handshaking { .. }) {
+            if let Some(rest) = self.on_response(key, &buffer[..length]) {
+                self.take_frames(key, &rest);
+            }
+        } else {
+            self.take_frames(key, &buffer[..length]);
+        }
+        self.buffer = buffer;
+    }
+
+    fn take_frames(&mut self, key: usize, input: &[u8]) {
+        let now_ns = self.now_ns();
+        let client = &mut self.clients[key];
+        let mut incoming = Incoming {
+            books: &mut self.books,
+            receiver: key,
+            role: client.role,
+            now_ns,
+            control: &mut self.control,
+        };
+        let result = client.scanner.scan(&self.shape, input, &mut incoming);
+        if !self.control.is_empty() {
+            self.on_control(key);
+        }
+        if let Err(error) = result {
+            self.gone(key, error.0);
+        }
+    }
+
+    fn on_control(&mut self, key: usize) {
+        for (opcode, payload) in std::mem::take(&mut self.control) {
+            let Some(client) = self.clients.get_mut(key) else {
+                return;
+            };
+            match opcode {
+                PING => append_frame(&mut client.out, PONG, &payload),
+                CLOSE => {
+                    append_frame(&mut client.out, CLOSE, payload.get(..2).unwrap_or_default());
+                    // It may be gone already; then the answer has nobody to go to.
+                    let _ = client.flush();
+                    self.gone(key, &describe_close(&payload));
+                }
+                _ => {}
+            }
+        }
+        if let Some(client) = self.clients.get_mut(key)
+            && client.flush().is_err()
+        {
+            self.gone(key, "reset by the server");
+        }
+    }
+
+    /// The connection has ended, and this is why.
+    pub(super) fn gone(&mut self, key: usize, reason: &str) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let role = client.role;
+        match (&client.phase, role) {
+            (Phase::Connecting { .. } | Phase::Handshaking { .. }, _) => {
+                return self.connect_failed(key, reason.to_owned());
+            }
+            (Phase::Closing, Role::Visitor) => self.visitors.left += 1,
+            (_, Role::Visitor) => self.visitors.dropped += 1,
+            (_, Role::Staller) => self.stallers_cut_off += 1,
+            (_, Role::Reader) => self.books.reader_gone(key, reason.to_owned()),
+        }
+        self.clients.remove(key);
+    }
+}
+
+fn describe_close(payload: &[u8]) -> String {
+    match payload {
+        [high, low, reason @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            format!(
+                "closed by the server with {code} {}",
+                String::from_utf8_lossy(reason)
+            )
+            .trim_end()
+            .to_owned()
+        }
+        _ => "closed by the server".to_owned(),
+    }
+}

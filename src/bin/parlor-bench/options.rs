@@ -1,0 +1,168 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::stamp::STAMP_BYTES;
+
+/// Above it, a sender's number is a probe's.
+const MAX_SENDERS: usize = 4_000;
+
+/// Load a WebSocket broadcast server and check every delivery.
+///
+/// Connects, lets some of the connections send, and checks that every connection gets every message of every
+/// sender once and in order. The server must relay each message to all connections, the sender's own included.
+/// Exit code: 0 when all was delivered, 1 when something was lost, doubled, reordered or failed, 2 for bad usage.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "parlor-bench", version, max_term_width = 100)]
+pub(crate) struct Options {
+    /// The server's room, e.g. ws://127.0.0.1:8080/ws
+    #[arg(required_unless_present = "floor")]
+    pub(crate) url: Option<String>,
+
+    /// Connections to open
+    #[arg(long, short = 'c', default_value_t = 1_000, value_parser = at_least_one)]
+    pub(crate) connections: usize,
+
+    /// How many of them send
+    #[arg(long, short = 's', default_value_t = 1)]
+    pub(crate) senders: usize,
+
+    /// Bytes in each message; all messages are of one size
+    #[arg(long, default_value_t = 64)]
+    pub(crate) size: usize,
+
+    /// Closed loop: messages each sender keeps in flight. One is in flight until its sender has it back
+    #[arg(long, short = 'w', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) window: u32,
+
+    /// Open loop: messages per second in all, on a fixed schedule; latency counts from the scheduled time
+    #[arg(long, short = 'r', conflicts_with = "window", value_parser = positive)]
+    pub(crate) rate: Option<f64>,
+
+    /// Seconds to measure
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+
+    /// Seconds under load before the measuring begins
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    pub(crate) warmup: Duration,
+
+    /// Connections to open and close per second while the broadcast goes on
+    #[arg(long, value_parser = positive)]
+    pub(crate) churn: Option<f64>,
+
+    /// Seconds each of those stays
+    #[arg(long, default_value = "1", requires = "churn", value_parser = seconds)]
+    pub(crate) churn_hold: Duration,
+
+    /// How many of the connections stop reading
+    #[arg(long, default_value_t = 0)]
+    pub(crate) stall: usize,
+
+    /// Send nothing: connect, hold for --seconds, report memory and CPU (needs --pid)
+    #[arg(long, requires = "pid", conflicts_with_all = ["rate", "window", "churn", "stall", "senders"])]
+    pub(crate) idle: bool,
+
+    /// The server's process, to report its CPU time and memory
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+
+    /// Print the report as JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Connects under way at a time
+    #[arg(long, default_value_t = 256, value_parser = at_least_one)]
+    pub(crate) connect_concurrency: usize,
+
+    /// Seconds a connect may take
+    #[arg(long, default_value = "30", value_parser = seconds)]
+    pub(crate) connect_timeout: Duration,
+
+    /// Seconds without any delivery after which what is missing counts as lost
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub(crate) loss_timeout: Duration,
+
+    /// Show no progress bar
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+
+    /// Be a server instead: the least that one thread needs, to measure others against
+    #[arg(long, value_name = "MODE", value_enum, conflicts_with = "url")]
+    pub(crate) floor: Option<FloorMode>,
+
+    /// Port of the floor server on 127.0.0.1; 0 picks a free one
+    #[arg(long, default_value_t = 0, requires = "floor")]
+    pub(crate) port: u16,
+}
+
+/// What the floor server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FloorMode {
+    /// One send() per message and receiver
+    Each,
+    /// One send() per tick and receiver, of all messages that were waiting
+    Tick,
+}
+
+impl Options {
+    /// What the types cannot say. The text tells what to change.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.size < STAMP_BYTES {
+            return Err(format!(
+                "--size {}: a message has at least {STAMP_BYTES} bytes",
+                self.size
+            ));
+        }
+        if u32::try_from(self.size).is_err() {
+            return Err(format!("--size {}: too large", self.size));
+        }
+        if self.idle {
+            return Ok(());
+        }
+        let readers = self.connections.saturating_sub(self.stall);
+        if readers == 0 {
+            return Err(format!(
+                "--stall {}: leave at least one of the {} connections",
+                self.stall, self.connections
+            ));
+        }
+        if self.senders == 0 || self.senders > readers.min(MAX_SENDERS) {
+            let most = readers.min(MAX_SENDERS);
+            return Err(format!(
+                "--senders {}: between 1 and {most} of these connections can send",
+                self.senders
+            ));
+        }
+        Ok(())
+    }
+
+    /// Connections that read to the end, each of which must get everything.
+    pub(crate) fn readers(&self) -> usize {
+        self.connections - self.stall
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|number| Duration::try_from_secs_f64(number).ok())
+        .ok_or("must be a number of seconds".into())
+}

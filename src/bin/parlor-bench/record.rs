@@ -1,0 +1,159 @@
+//! Latencies and counts, over the whole run and per interval.
+
+use hdrhistogram::Histogram;
+
+/// Longest latency told apart; a longer one counts as this.
+const MAX_LATENCY_US: u64 = 600_000_000;
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// Latencies in microseconds.
+pub(crate) type Latencies = Histogram<u64>;
+
+/// A stretch of the run, for the plot.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval {
+    /// Where it ends, in seconds from the begin of the measuring.
+    pub(crate) end_s: f64,
+    pub(crate) length_s: f64,
+    pub(crate) deliveries: u64,
+    /// p50, p90, p99, p99.9 and the maximum, in microseconds; none without a delivery.
+    pub(crate) latency_us: Option<[u64; 5]>,
+    pub(crate) server_resident_bytes: Option<u64>,
+}
+
+/// Counts deliveries. Latency is that of the messages sent while it measures, however late they come.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    begin_ns: u64,
+    end_ns: u64,
+    interval_began_ns: u64,
+    interval_deliveries: u64,
+    current: Latencies,
+    pub(crate) total: Latencies,
+    /// All deliveries since the start, to every kind of connection, warm-up included.
+    pub(crate) deliveries: u64,
+    pub(crate) intervals: Vec<Interval>,
+}
+
+impl Recorder {
+    pub(crate) fn new() -> Recorder {
+        let empty = Histogram::new_with_bounds(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
+            .expect("bounds are valid");
+        Recorder {
+            begin_ns: u64::MAX,
+            end_ns: u64::MAX,
+            interval_began_ns: 0,
+            interval_deliveries: 0,
+            current: empty.clone(),
+            total: empty,
+            deliveries: 0,
+            intervals: Vec::new(),
+        }
+    }
+
+    /// The warm-up is over.
+    pub(crate) fn begin(&mut self, now_ns: u64) {
+        (
+            self.begin_ns,
+            self.interval_began_ns,
+            self.interval_deliveries,
+        ) = (now_ns, now_ns, self.deliveries);
+    }
+
+    /// The load is over; what is still under way counts when it comes.
+    pub(crate) fn end(&mut self, now_ns: u64) {
+        self.end_ns = now_ns;
+    }
+
+    /// A message of `sent_ns` has come to a receiver that reads all the time.
+    #[inline]
+    pub(crate) fn delivered(&mut self, sent_ns: u64, now_ns: u64) {
+        self.deliveries += 1;
+        if sent_ns >= self.begin_ns && sent_ns < self.end_ns {
+            self.current
+                .saturating_record(now_ns.saturating_sub(sent_ns) / 1_000);
+        }
+    }
+
+    /// A delivery whose latency says nothing, to a connection that comes and goes.
+    #[inline]
+    pub(crate) fn delivered_aside(&mut self) {
+        self.deliveries += 1;
+    }
+
+    /// Closes the current interval.
+    pub(crate) fn cut(&mut self, now_ns: u64, server_resident_bytes: Option<u64>) {
+        self.intervals.push(Interval {
+            end_s: (now_ns - self.begin_ns) as f64 / 1e9,
+            length_s: (now_ns - self.interval_began_ns) as f64 / 1e9,
+            deliveries: self.deliveries - self.interval_deliveries,
+            latency_us: (!self.current.is_empty()).then(|| percentiles(&self.current)),
+            server_resident_bytes,
+        });
+        (self.interval_began_ns, self.interval_deliveries) = (now_ns, self.deliveries);
+        self.fold();
+    }
+
+    /// Adds what came since the last interval to the total.
+    pub(crate) fn fold(&mut self) {
+        self.total
+            .add(&self.current)
+            .expect("both have the same bounds");
+        self.current.reset();
+    }
+}
+
+/// p50, p90, p99, p99.9 and the maximum.
+pub(crate) fn percentiles(latencies: &Latencies) -> [u64; 5] {
+    let at = |quantile| latencies.value_at_quantile(quantile);
+    [at(0.50), at(0.90), at(0.99), at(0.999), latencies.max()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn only_messages_sent_while_it_measures_have_a_latency() {
+        let mut recorder = Recorder::new();
+        recorder.delivered(0, MS);
+        recorder.begin(10 * MS);
+        recorder.delivered(9 * MS, 11 * MS);
+        recorder.delivered(10 * MS, 12 * MS);
+        recorder.cut(20 * MS, None);
+        recorder.end(30 * MS);
+        recorder.delivered(30 * MS, 31 * MS);
+        recorder.delivered(29 * MS, 100 * MS);
+        recorder.fold();
+        assert_eq!((recorder.deliveries, recorder.total.len()), (5, 2));
+        assert_eq!(
+            (
+                recorder.intervals[0].deliveries,
+                recorder.intervals[0].latency_us.unwrap()[4] / 10
+            ),
+            (2, 200)
+        );
+        assert!(recorder.total.max() >= 71_000);
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_values() {
+        let mut recorder = Recorder::new();
+        recorder.begin(0);
+        for ms in 1..=1_000 {
+            recorder.delivered(0, ms * MS);
+        }
+        recorder.fold();
+        let near = |value: u64, expected: u64| value.abs_diff(expected) <= expected / 1_000;
+        let expected = [500_000, 900_000, 990_000, 999_000, 1_000_000];
+        let all = percentiles(&recorder.total);
+        assert!(
+            all.iter()
+                .zip(expected)
+                .all(|(&value, expected)| near(value, expected)),
+            "{all:?}"
+        );
+    }
+}

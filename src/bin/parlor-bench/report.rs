@@ -1,0 +1,223 @@
+//! The report of a run, for a person.
+
+mod json;
+
+use std::fmt::Write;
+
+use crate::load::Outcome;
+use crate::record::percentiles;
+pub(crate) use json::json;
+
+/// Share of its time from which on the generator itself may have been the limit.
+const BUSY_LIMIT: f64 = 0.90;
+
+/// The generator, not the server, may have set the pace.
+pub(crate) fn is_generator_limit(outcome: &Outcome) -> bool {
+    outcome.own_busy > BUSY_LIMIT
+}
+
+/// A table of the figures, and warnings.
+pub(crate) fn table(outcome: &Outcome) -> String {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let options = &outcome.options;
+    let connect_rate = options.connections as f64 / outcome.connect_s;
+    rows.push((
+        "connections",
+        format!(
+            "{} in {:.2} s = {connect_rate:.0}/s",
+            options.connections, outcome.connect_s
+        ),
+    ));
+    rows.push((
+        "connect time",
+        latency_row(percentiles(&outcome.connect_times)),
+    ));
+    if !options.idle {
+        load_rows(outcome, &mut rows);
+    }
+    server_rows(outcome, &mut rows);
+    let own_cpu = outcome
+        .own_cpu
+        .map(|share| format!(", CPU {:.0} %", share * 100.0))
+        .unwrap_or_default();
+    rows.push((
+        "generator",
+        format!("busy {:.0} %{own_cpu}", outcome.own_busy * 100.0),
+    ));
+    let mut text = String::new();
+    for (name, value) in rows {
+        let _ = writeln!(text, "{name:>15}  {value}");
+    }
+    for warning in warnings(outcome) {
+        let _ = writeln!(text, "{warning}");
+    }
+    text
+}
+
+fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
+    let options = &outcome.options;
+    let load = match options.rate {
+        Some(rate) => format!(
+            "{} senders, {rate} messages/s in all, {} bytes",
+            options.senders, options.size
+        ),
+        None => format!(
+            "{} senders, {} in flight each, {} bytes",
+            options.senders, options.window, options.size
+        ),
+    };
+    rows.push(("load", load));
+    let per_second = |count: u64| grouped((count as f64 / outcome.measured_s).round() as u64);
+    rows.push((
+        "messages",
+        format!(
+            "{}, {}/s",
+            grouped(outcome.messages),
+            per_second(outcome.messages)
+        ),
+    ));
+    rows.push((
+        "deliveries",
+        format!(
+            "{}, {}/s",
+            grouped(outcome.deliveries),
+            per_second(outcome.deliveries)
+        ),
+    ));
+    rows.push(("latency", latency_row(percentiles(&outcome.latencies))));
+    let faults = &outcome.faults;
+    rows.push((
+        "checked",
+        format!(
+            "{} lost, {} duplicated, {} reordered",
+            faults.lost, faults.duplicated, faults.reordered
+        ),
+    ));
+    if options.churn.is_some() {
+        let visitors = outcome.visitors;
+        let rate = visitors.arrived as f64 / outcome.measured_s;
+        let counts = format!(
+            "{} came, {} left, {} were cut off",
+            visitors.arrived, visitors.left, visitors.dropped
+        );
+        rows.push(("churn", format!("{rate:.0}/s: {counts}")));
+    }
+    if options.stall > 0 {
+        rows.push((
+            "stalled",
+            format!(
+                "{}, of which {} were cut off",
+                options.stall, outcome.stallers_cut_off
+            ),
+        ));
+    }
+}
+
+fn server_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
+    let Some(server) = outcome.server else { return };
+    let connections = outcome.options.connections as f64;
+    let share = server.cpu_ns as f64 / outcome.measured_s / 1e7;
+    let each = match outcome.deliveries {
+        0 => String::new(),
+        deliveries => format!(
+            ", {:.3} µs per delivery",
+            server.cpu_ns as f64 / 1e3 / deliveries as f64
+        ),
+    };
+    let connect = server.connect_cpu_ns as f64 / 1e3 / connections;
+    rows.push((
+        "server CPU",
+        format!("{share:.2} %{each}; {connect:.1} µs per connect"),
+    ));
+    let grown = server
+        .resident_connected
+        .saturating_sub(server.resident_before);
+    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let mut memory = format!(
+        "{:.1} MiB before, {:.1} connected = {:.0} bytes each, {:.1} at the end",
+        mib(server.resident_before),
+        mib(server.resident_connected),
+        grown as f64 / connections,
+        mib(server.resident_end),
+    );
+    if let Some(drained) = server.resident_drained {
+        let _ = write!(memory, ", {:.1} when all was delivered", mib(drained));
+    }
+    rows.push(("server memory", memory));
+}
+
+fn warnings(outcome: &Outcome) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (reason, count) in &outcome.disconnected {
+        warnings.push(format!("FAILED: {count} connections were lost: {reason}"));
+    }
+    for (reason, count) in &outcome.failures {
+        warnings.push(format!(
+            "FAILED: {count} connects failed during the load: {reason}"
+        ));
+    }
+    if outcome.foreign > 0 {
+        warnings.push(format!(
+            "note: {} messages were not of this run",
+            outcome.foreign
+        ));
+    }
+    if outcome
+        .options
+        .churn
+        .is_some_and(|asked| outcome.visitors.arrived as f64 / outcome.measured_s < 0.95 * asked)
+    {
+        warnings.push(
+            "warning: fewer connects than --churn asks for; see --connect-concurrency".into(),
+        );
+    }
+    if is_generator_limit(outcome) {
+        let busy = outcome.own_busy * 100.0;
+        warnings.push(format!("warning: the generator was busy for {busy:.0} % of the time and may have been the limit"));
+    }
+    warnings
+}
+
+/// p50, p90, p99, p99.9 and the maximum, from microseconds.
+fn latency_row([p50, p90, p99, p999, max]: [u64; 5]) -> String {
+    let ms = |us: u64| match us {
+        0..=9_999 => format!("{:.2}", us as f64 / 1e3),
+        10_000..=99_999 => format!("{:.1}", us as f64 / 1e3),
+        _ => format!("{:.0}", us as f64 / 1e3),
+    };
+    format!(
+        "p50 {}  p90 {}  p99 {}  p99.9 {}  max {} ms",
+        ms(p50),
+        ms(p90),
+        ms(p99),
+        ms(p999),
+        ms(max)
+    )
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups
+        .map(|group| String::from_utf8_lossy(group))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_readable() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            latency_row([500, 12_345, 99_999, 123_456, 1_000_000]),
+            "p50 0.50  p90 12.3  p99 100.0  p99.9 123  max 1000 ms"
+        );
+    }
+}

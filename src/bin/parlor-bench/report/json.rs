@@ -1,0 +1,104 @@
+//! The report of a run, for a program.
+
+use serde_json::{Map, Value, json};
+
+use super::is_generator_limit;
+use crate::load::Outcome;
+use crate::options::Options;
+use crate::record::{Interval, percentiles};
+
+/// One JSON object; times and sizes carry their unit in the name.
+pub(crate) fn json(outcome: &Outcome) -> Value {
+    let faults = outcome.faults;
+    json!({
+        "clean": outcome.is_clean(),
+        "options": options(&outcome.options),
+        "connect": {
+            "seconds": outcome.connect_s,
+            "per_second": outcome.options.connections as f64 / outcome.connect_s,
+            "time_us": latency(percentiles(&outcome.connect_times)),
+        },
+        "measured_seconds": outcome.measured_s,
+        "messages": outcome.messages,
+        "deliveries": outcome.deliveries,
+        "deliveries_per_second": outcome.deliveries as f64 / outcome.measured_s,
+        "latency_us": (!outcome.latencies.is_empty()).then(|| latency(percentiles(&outcome.latencies))),
+        "faults": {
+            "lost": faults.lost,
+            "duplicated": faults.duplicated,
+            "reordered": faults.reordered,
+            "disconnected": reasons(&outcome.disconnected),
+            "failed_connects": reasons(&outcome.failures),
+        },
+        "foreign": outcome.foreign,
+        "churn": outcome.options.churn.map(|_| json!({
+            "arrived": outcome.visitors.arrived,
+            "per_second": outcome.visitors.arrived as f64 / outcome.measured_s,
+            "left": outcome.visitors.left,
+            "dropped": outcome.visitors.dropped,
+        })),
+        "stalled_cut_off": outcome.stallers_cut_off,
+        "server": server(outcome),
+        "generator": {
+            "busy": outcome.own_busy,
+            "cpu": outcome.own_cpu,
+            "was_limit": is_generator_limit(outcome),
+        },
+        "intervals": outcome.intervals.iter().map(interval).collect::<Vec<_>>(),
+    })
+}
+
+fn options(options: &Options) -> Value {
+    json!({
+        "url": options.url,
+        "connections": options.connections,
+        "senders": options.senders,
+        "size": options.size,
+        "window": options.rate.is_none().then_some(options.window),
+        "rate": options.rate,
+        "churn": options.churn,
+        "stall": options.stall,
+        "idle": options.idle,
+    })
+}
+
+fn server(outcome: &Outcome) -> Option<Value> {
+    let server = outcome.server?;
+    let connections = outcome.options.connections as f64;
+    let grown = server
+        .resident_connected
+        .saturating_sub(server.resident_before);
+    let cpu_us = server.cpu_ns as f64 / 1e3;
+    Some(json!({
+        "cpu": cpu_us / 1e6 / outcome.measured_s,
+        "cpu_us_per_delivery": (outcome.deliveries > 0).then(|| cpu_us / outcome.deliveries as f64),
+        "cpu_us_per_connect": server.connect_cpu_ns as f64 / 1e3 / connections,
+        "bytes_per_connection": grown as f64 / connections,
+        "resident_bytes": {
+            "before": server.resident_before,
+            "connected": server.resident_connected,
+            "end": server.resident_end,
+            "drained": server.resident_drained,
+        },
+    }))
+}
+
+fn interval(interval: &Interval) -> Value {
+    json!({
+        "end_seconds": interval.end_s,
+        "deliveries_per_second": interval.deliveries as f64 / interval.length_s,
+        "latency_us": interval.latency_us.map(latency),
+        "server_resident_bytes": interval.server_resident_bytes,
+    })
+}
+
+fn latency([p50, p90, p99, p999, max]: [u64; 5]) -> Value {
+    json!({ "p50": p50, "p90": p90, "p99": p99, "p99.9": p999, "max": max })
+}
+
+fn reasons(reasons: &[(String, u64)]) -> Map<String, Value> {
+    reasons
+        .iter()
+        .map(|(reason, count)| (reason.clone(), json!(count)))
+        .collect()
+}

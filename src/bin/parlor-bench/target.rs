@@ -1,0 +1,74 @@
+//! Where to connect to, and from where.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+
+use mio::net::TcpStream;
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use tungstenite::http::Uri;
+
+/// Connections from one source address before another is taken. The kernel has 28,232 ports for them by default,
+/// but finding a free one gets slow long before they run out.
+const PER_SOURCE: usize = 4_000;
+
+/// The server's address and the addresses to connect from.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// How many addresses, from 127.0.0.1 on; 0 leaves the choice to the kernel.
+    sources: usize,
+    next_source: usize,
+}
+
+impl Target {
+    /// Resolves the URL's host; an IPv4 address is preferred, since only there are loopback addresses to spread over.
+    pub(crate) fn new(uri: &Uri, connections: usize) -> Result<Target, String> {
+        if uri.scheme_str() != Some("ws") {
+            return Err(format!(
+                "{uri}: a URL like ws://127.0.0.1:8080/ws is needed"
+            ));
+        }
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let found: Vec<SocketAddr> = (host, uri.port_u16().unwrap_or(80))
+            .to_socket_addrs()
+            .map_err(|error| format!("{host}: {error}"))?
+            .collect();
+        let address = *found
+            .iter()
+            .find(|address| address.is_ipv4())
+            .or(found.first())
+            .ok_or(format!("{host}: no address"))?;
+        let spread = connections > PER_SOURCE && address.is_ipv4() && address.ip().is_loopback();
+        let sources = if spread {
+            connections.div_ceil(PER_SOURCE)
+        } else {
+            0
+        };
+        Ok(Target {
+            address,
+            sources,
+            next_source: 0,
+        })
+    }
+
+    /// Starts to connect without waiting; the socket becomes writable when it is done.
+    pub(crate) fn connect(&mut self) -> io::Result<TcpStream> {
+        let socket = Socket::new(
+            Domain::for_address(self.address),
+            Type::STREAM.nonblocking(),
+            Some(Protocol::TCP),
+        )?;
+        if self.sources > 0 {
+            let source = Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + self.next_source as u32);
+            self.next_source = (self.next_source + 1) % self.sources;
+            socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into())?;
+        }
+        match socket.connect(&self.address.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+                Err(error)
+            }
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
+    }
+}
