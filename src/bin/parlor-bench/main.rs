@@ -52,11 +52,16 @@ fn run(options: Options) -> Result<bool, String> {
         return Ok(true);
     }
     let as_json = options.json;
+    let plot = options.plot.clone();
     let outcome = load::run(options)?;
     if as_json {
         println!("{:#}", report::json(&outcome));
     } else {
         print!("{}", report::table(&outcome));
+    }
+    if let Some(file) = plot {
+        report::plot(&outcome, &file)
+            .map_err(|error| format!("--plot {}: {error}", file.display()))?;
     }
     Ok(outcome.is_clean())
 }

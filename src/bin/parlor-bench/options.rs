@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -72,6 +73,10 @@ pub(crate) struct Options {
     /// Print the report as JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Draw latency percentiles and throughput over time
+    #[arg(long, value_name = "FILE.svg", conflicts_with = "idle")]
+    pub(crate) plot: Option<PathBuf>,
 
     /// Connects under way at a time
     #[arg(long, default_value_t = 256, value_parser = at_least_one)]

@@ -1,12 +1,15 @@
 //! The report of a run, for a person.
 
 mod json;
+mod plot;
 
 use std::fmt::Write;
 
 use crate::load::Outcome;
+use crate::options::Options;
 use crate::record::percentiles;
 pub(crate) use json::json;
+pub(crate) use plot::plot;
 
 /// Share of its time from which on the generator itself may have been the limit.
 const BUSY_LIMIT: f64 = 0.90;
@@ -56,17 +59,7 @@ pub(crate) fn table(outcome: &Outcome) -> String {
 
 fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
     let options = &outcome.options;
-    let load = match options.rate {
-        Some(rate) => format!(
-            "{} senders, {rate} messages/s in all, {} bytes",
-            options.senders, options.size
-        ),
-        None => format!(
-            "{} senders, {} in flight each, {} bytes",
-            options.senders, options.window, options.size
-        ),
-    };
-    rows.push(("load", load));
+    rows.push(("load", load_line(options)));
     let per_second = |count: u64| grouped((count as f64 / outcome.measured_s).round() as u64);
     rows.push((
         "messages",
@@ -110,6 +103,24 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
                 options.stall, outcome.stallers_cut_off
             ),
         ));
+    }
+}
+
+/// What load was asked for.
+fn load_line(options: &Options) -> String {
+    let senders = match options.senders {
+        1 => "1 sender".to_owned(),
+        senders => format!("{senders} senders"),
+    };
+    match options.rate {
+        Some(rate) => format!(
+            "{senders}, {rate} messages/s in all, {} bytes",
+            options.size
+        ),
+        None => format!(
+            "{senders}, {} in flight each, {} bytes",
+            options.window, options.size
+        ),
     }
 }
 
