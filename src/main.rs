@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use parlor::shell::{self, config::Config};
+use parlor::shell::config::{Command, Config};
+use parlor::shell::{self, RunError, doctor};
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -11,11 +12,21 @@ fn main() -> ExitCode {
         .filter_level(config.log_level())
         .parse_default_env()
         .init();
-    match shell::run(config) {
+    match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("parlor: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(config: Config) -> Result<(), RunError> {
+    match config.command {
+        Some(Command::Doctor) => {
+            print!("{}", doctor::examine());
+            Ok(())
+        }
+        None => shell::run(config),
     }
 }

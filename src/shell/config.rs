@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
 use crate::limits::Limits;
@@ -11,8 +11,17 @@ use crate::limits::Limits;
 ///
 /// Open the page it names, or connect a WebSocket client to /ws: everyone is in the room.
 #[derive(Debug, Parser)]
-#[command(name = "parlor", version, args_override_self = true)]
+#[command(
+    name = "parlor",
+    version,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Config {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Port to listen on; 0 for any that is free
     #[arg(short, long, default_value_t = 8080)]
     pub port: u16,
@@ -40,6 +49,13 @@ pub struct Config {
     /// What the server allows, and for how long it waits.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// What the binary does besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say how many connections this machine allows, and what to change for more
+    Doctor,
 }
 
 impl Config {

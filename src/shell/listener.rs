@@ -11,7 +11,7 @@ use super::RunError;
 use crate::limits::REFUSAL_SLOTS;
 
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Descriptors that are not connections: the standard three, the poll, the listener, signals, and some to spare.
 const OWN_DESCRIPTORS: usize = 32;
@@ -88,10 +88,8 @@ pub(super) fn connections_allowed(wish: usize) -> Result<usize, RunError> {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         log::warn!("cannot raise the limit on open files: {error}");
     }
-    let descriptors = getrlimit(Resource::Nofile)
-        .current
-        .map_or(usize::MAX, |current| current as usize);
-    let allowed = descriptors.saturating_sub(OWN_DESCRIPTORS + REFUSAL_SLOTS);
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let allowed = connections_for(descriptors);
     if wish > allowed || allowed == 0 {
         return Err(RunError {
             what: format!(
@@ -103,4 +101,11 @@ pub(super) fn connections_allowed(wish: usize) -> Result<usize, RunError> {
         });
     }
     Ok(if wish == 0 { allowed } else { wish })
+}
+
+/// How many connections a limit on open files allows.
+pub(super) fn connections_for(descriptors: u64) -> usize {
+    usize::try_from(descriptors)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(OWN_DESCRIPTORS + REFUSAL_SLOTS)
 }
