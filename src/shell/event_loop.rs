@@ -129,7 +129,9 @@ impl EventLoop {
 
     fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
         match event.token() {
-            LISTENER => self.accepting = Accepting::Ready,
+            // A pause is not cut short: whoever comes next would find no descriptor either.
+            LISTENER if self.accepting == Accepting::Idle => self.accepting = Accepting::Ready,
+            LISTENER => {}
             SIGNALS => return self.on_signal(now),
             Token(index) => {
                 let ready = Ready {
@@ -166,6 +168,7 @@ impl EventLoop {
         let Some(listener) = &self.listener else {
             return;
         };
+        self.accepting = Accepting::Ready;
         for _ in 0..ACCEPT_BATCH {
             if !self.server.has_room() {
                 return;
