@@ -75,9 +75,16 @@ export class Connection {
     else this.#setTimer(null);
   }
 
-  /** Scripts cannot see pings, so an overdue echo, with nothing else arriving, is how a dead peer shows. */
+  /**
+   * Scripts cannot see pings, so an overdue echo, with nothing else arriving, is how a dead peer shows. A long message
+   * on a slow line is not overdue while it still goes out.
+   */
   #awaitAnswer() {
-    this.#setTimer(() => this.#abandon(), ECHO_TIMEOUT_MS);
+    const unsent = this.#socket.bufferedAmount;
+    this.#setTimer(() => {
+      if (this.#socket.bufferedAmount < unsent) this.#awaitAnswer();
+      else this.#abandon();
+    }, ECHO_TIMEOUT_MS);
   }
 
   /** A peer gone without a word will not answer a close frame either: do not wait for it. */
