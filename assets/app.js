@@ -83,10 +83,12 @@ function closed(state) {
 function onMessage(data) {
   const own = typeof data === 'string' && outbox.settle(data);
   if (own) showOutbox();
-  else if (document.hidden) unseen += 1;
   byId('welcome').hidden = true;
   log.add({ data, own, at: new Date() });
-  showTitle();
+  if (document.hidden && !own) {
+    unseen += 1;
+    showTitle();
+  }
 }
 
 /** Why a text cannot be sent, or nothing. */

@@ -78,12 +78,13 @@ export class ConversationLog {
   #trim() {
     const surplus = this.#log.children.length - LONGEST_LOG;
     if (surplus <= 0) return;
-    const before = this.#scroller.scrollHeight;
+    // Measuring lays the page out, which costs more than all else here: not for who follows the end.
+    const before = this.#follows ? 0 : this.#scroller.scrollHeight;
+    this.#trimmed.hidden = false;
     for (let n = 0; n < surplus; n += 1) {
       release(this.#log.firstElementChild);
       this.#log.firstElementChild.remove();
     }
-    this.#trimmed.hidden = false;
     if (!this.#follows) this.#scroller.scrollTop -= before - this.#scroller.scrollHeight;
   }
 
