@@ -113,7 +113,6 @@ fn the_port_is_free_again_at_once() {
     assert_eq!(close_of(&member.next()).0, 1001);
     member.expect_end();
     server.wait();
-    let port = server.port.to_string();
-    let again = Server::start(&["--port", &port]);
+    let again = Server::start_on(server.port, &[]);
     again.client("/ws").say("back again");
 }

@@ -60,6 +60,7 @@ fn a_slow_reader_is_cut_off_and_the_others_are_not() {
     });
     expect_prefix_and_close(&mut slow);
     slow.expect_end();
+    drop(slow);
     server.wait_for_log(|line| line.contains("too slow") && line.contains("flood"));
     sender.say("we go on");
     healthy.expect("we go on");

@@ -83,8 +83,7 @@ fn a_port_in_use_is_one_line() {
 #[test]
 fn two_servers_can_share_a_port_on_request() {
     let first = Server::start(&["--reuse-port"]);
-    let port = first.port.to_string();
-    let second = Server::start(&["--reuse-port", "--port", &port]);
+    let second = Server::start_on(first.port, &["--reuse-port"]);
     assert_eq!(second.port, first.port);
 }
 
@@ -106,7 +105,7 @@ fn a_wrong_command_line_is_a_usage_error() {
     expect_usage_error(&["--ping-interval", "NaN"], &["NaN", "--ping-interval"]);
     expect_usage_error(&["--ping-interval=-1"], &["-1", "--ping-interval"]);
     expect_usage_error(
-        &["--allow-origin", "not an origin"],
+        &["--port", "0", "--allow-origin", "not an origin"],
         &["not an origin", "--allow-origin"],
     );
     expect_usage_error(&["stray"], &["stray"]);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,13 @@ impl Server {
     pub(crate) fn start(flags: &[&str]) -> Server {
         let mut command = parlor();
         command.args(["--port", "0"]).args(flags);
+        Server::spawn(command)
+    }
+
+    /// Like `start`, on a port that is known to be free or to be shared.
+    pub(crate) fn start_on(port: u16, flags: &[&str]) -> Server {
+        let mut command = parlor();
+        command.args(["--port", &port.to_string()]).args(flags);
         Server::spawn(command)
     }
 
@@ -268,7 +275,10 @@ impl Log {
     }
 
     fn text(&self) -> String {
-        self.text.lock().unwrap().clone()
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn wait_for_line(&self, wanted: impl Fn(&str) -> bool) -> String {
@@ -281,6 +291,7 @@ impl Log {
                 found.is_none()
             })
             .unwrap();
-        found.unwrap_or_else(|| panic!("no such line in the log:\n{text}"))
+        drop(text);
+        found.unwrap_or_else(|| panic!("no such line in the log"))
     }
 }
