@@ -58,7 +58,7 @@ def output(*command, stdin=b""):
 
 class Doors(unittest.TestCase):
     def setUp(self):
-        server = parlor.serving("-v")
+        server = parlor.serving("-v", "--close-timeout", "1")
         self.server = server.__enter__()
         self.addCleanup(server.__exit__, None, None, None)
         self.port = str(self.server.port)
@@ -165,11 +165,11 @@ class Doors(unittest.TestCase):
         sender.hear(b"we go on\n")
 
     def test_websocat_ends_with_the_server(self):
-        members = [self.websocat("/%d" % n) for n in range(3)]
+        members = [self.websocat("/%d" % n, "--exit-on-eof") for n in range(3)]
         self.server.process.send_signal(signal.SIGTERM)
         for member in members:
             self.assertEqual(member.process.stdout.read(), b"")
-            member.process.wait(SECONDS)
+            self.assertEqual(member.process.wait(SECONDS), 0)
         self.assertEqual(self.server.process.wait(SECONDS), 0)
 
 
