@@ -14,6 +14,14 @@ fn with_no_descriptor_left_it_waits_without_spinning() {
     server.limit_open_files(40);
     let crowd: Vec<TcpStream> = (0..60).map(|_| server.tcp()).collect();
     server.wait_for_log(|line| line.contains("cannot accept"));
+    // Each of them makes the listener ready once more.
+    let late: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            pair.0.say("one more");
+            pair.1.expect("one more");
+            server.tcp()
+        })
+        .collect();
     let (cpu, started) = (server.cpu_time(), Instant::now());
     while started.elapsed() < Duration::from_secs(1) {
         pair.0.say("still here");
@@ -30,7 +38,7 @@ fn with_no_descriptor_left_it_waits_without_spinning() {
         complaints < 10,
         "{complaints} lines of log for one shortage"
     );
-    drop(crowd);
+    drop((crowd, late));
     server.client("/ws/other").say("there is place again");
     pair.0.say("and for us");
     pair.1.expect("and for us");

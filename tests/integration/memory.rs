@@ -4,9 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-
-use crate::common::{BINARY, Client, FIN, RawClient, Server, get, noise};
+use crate::common::{BINARY, Client, FIN, RawClient, Server, get, narrow, noise};
 
 const MIB: u64 = 1 << 20;
 
@@ -42,12 +40,7 @@ fn queued_bytes_of_all_stay_within_the_budget() {
     let mut pair = (server.client("/ws/quiet"), server.client("/ws/quiet"));
     let before = server.resident_bytes();
     let stalled: Vec<Client> = (0..ROOMS)
-        .map(|room| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            socket.set_recv_buffer_size(4096).unwrap();
-            socket.connect(&server.address().into()).unwrap();
-            Client::over(socket.into(), &format!("/ws/{room}")).unwrap()
-        })
+        .map(|room| Client::over(narrow(&server), &format!("/ws/{room}")).unwrap())
         .collect();
     thread::scope(|scope| {
         for room in 0..ROOMS {

@@ -1,11 +1,15 @@
 //! SIGTERM and SIGINT.
 
-use std::net::TcpStream;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tungstenite::Message;
 
-use crate::common::{CLOSE, FIN, Server, close_of, eventually, frame, get};
+use crate::common::{
+    CLOSE, Client, FIN, Server, TEXT, close_of, eventually, frame, get, narrow, noise,
+};
 
 #[test]
 fn everyone_is_told_and_the_status_is_0() {
@@ -55,6 +59,61 @@ fn nobody_is_waited_for_longer_than_the_drain_timeout() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn a_member_that_does_not_read_is_not_waited_for_either() {
+    let mut server = Server::start(&["--drain-timeout", "0.5", "--max-queue", "100000000"]);
+    let stalled = Client::over(narrow(&server), "/ws").unwrap();
+    let mut sender = server.client("/ws");
+    let message = Message::from(noise(1, 60_000));
+    for _ in 0..150 {
+        sender.send(message.clone());
+        sender.expect(message.clone());
+    }
+    server.signal("TERM");
+    assert_eq!(close_of(&sender.next()).0, 1001);
+    drop(sender);
+    assert_eq!(server.wait().code(), Some(0));
+    drop(stalled);
+}
+
+#[test]
+fn a_flood_does_not_hold_it_up() {
+    let mut server = Server::start(&["--drain-timeout", "600"]);
+    let flooders: Vec<_> = (0..4)
+        .map(|_| {
+            let flooder = server.raw("/ws");
+            let mut sending = flooder.stream().try_clone().unwrap();
+            let flood = frame(FIN | TEXT, b"on and on").repeat(100);
+            thread::spawn(move || while sending.write_all(&flood).is_ok() {});
+            flooder
+        })
+        .collect();
+    let readers: Vec<_> = flooders
+        .into_iter()
+        .map(|mut flooder| {
+            thread::spawn(move || {
+                while let Some(next) = flooder.try_next() {
+                    if next.first == FIN | CLOSE {
+                        assert_eq!(next.payload[..2], 1001u16.to_be_bytes());
+                        let _ = flooder.stream().shutdown(Shutdown::Both);
+                        return;
+                    }
+                }
+                panic!("no Close before the end");
+            })
+        })
+        .collect();
+    let mut witness = server.client("/ws/quiet");
+    witness.say("the flood is on");
+    server.signal("TERM");
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    assert_eq!(close_of(&witness.next()).0, 1001);
+    witness.expect_end();
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]

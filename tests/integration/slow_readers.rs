@@ -1,27 +1,17 @@
 //! A member that does not read: bounded, cut off with a word, and no trouble to the others.
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::thread;
 
-use socket2::{Domain, Socket, Type};
 use tungstenite::Message;
 
-use crate::common::{Client, FIN, PATIENCE, RawClient, Server, TEXT, close_of, eventually, frame};
+use crate::common::{
+    Client, FIN, PING, PONG, RawClient, Server, TEXT, close_of, eventually, frame, narrow,
+};
 
 /// Together more than the kernel takes for a socket that is not read (4 MiB and a little).
 const MESSAGES: usize = 800;
 const LENGTH: usize = 16 << 10;
-
-/// A connection of which the kernel holds little while nobody reads.
-fn narrow(server: &Server) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&server.address().into()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
-    socket.into()
-}
 
 /// The message with the number `n`.
 fn numbered(n: usize) -> String {
@@ -127,6 +117,41 @@ fn a_sender_that_does_not_read_is_slow_too() {
         heard += 1;
     }
     assert!(heard < MESSAGES, "nothing was left out");
+}
+
+#[test]
+fn pings_between_large_messages_leave_them_whole() {
+    const PINGS: usize = 3000;
+    let server = Server::start(&["--max-queue", "100000000"]);
+    let mut late = RawClient::over(narrow(&server), "/ws");
+    let mut sender = server.client("/ws");
+    let mut pinging = late.stream().try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| say_all(&mut sender));
+        scope.spawn(move || {
+            for n in 0..PINGS {
+                pinging
+                    .write_all(&frame(FIN | PING, n.to_string().as_bytes()))
+                    .unwrap();
+            }
+        });
+        // A pong may answer for the older ones, and none comes within a message.
+        let (mut messages, mut last_pong) = (0, None);
+        while messages < MESSAGES || last_pong != Some(PINGS - 1) {
+            let next = late.next();
+            if next.first == FIN | PONG {
+                let n: usize = String::from_utf8(next.payload).unwrap().parse().unwrap();
+                assert!(last_pong < Some(n), "pong {n} after {last_pong:?}");
+                last_pong = Some(n);
+            } else {
+                assert!(
+                    next.payload == numbered(messages).as_bytes(),
+                    "not message {messages}"
+                );
+                messages += 1;
+            }
+        }
+    });
 }
 
 #[test]

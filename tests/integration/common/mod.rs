@@ -6,7 +6,10 @@ mod http;
 mod raw;
 mod server;
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
 pub(crate) use http::{Http, Response, get, upgrade, upgrade_with};
@@ -16,6 +19,16 @@ pub(crate) use server::{Finished, Server, run};
 /// How long an expected event may take before a test fails: far beyond what an idle machine needs, as
 /// the machine that runs the tests is seldom idle.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection of which the kernel holds little while nobody reads.
+pub(crate) fn narrow(server: &Server) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
 
 /// Waits until `done` says so. For states that announce themselves by no event, such as a descriptor
 /// that another process has closed.
