@@ -48,9 +48,26 @@ struct Room {
 
 #[derive(Clone, Copy, Debug)]
 struct Seat {
-    room: usize,
+    room: u32,
     /// Index among the room's members.
-    place: usize,
+    place: u32,
+}
+
+impl Seat {
+    fn new(room: usize, place: usize) -> Self {
+        Self {
+            room: room as u32,
+            place: place as u32,
+        }
+    }
+
+    fn room(self) -> usize {
+        self.room as usize
+    }
+
+    fn place(self) -> usize {
+        self.place as usize
+    }
 }
 
 /// There are `--max-rooms` rooms already.
@@ -79,10 +96,7 @@ impl Chat {
             None => self.begin(name)?,
         };
         let room = &mut self.rooms[index];
-        let seat = Seat {
-            room: index,
-            place: room.members.len(),
-        };
+        let seat = Seat::new(index, room.members.len());
         Rc::make_mut(&mut room.members).push(Member {
             id,
             since: room.offset,
@@ -99,10 +113,10 @@ impl Chat {
     /// Takes a connection out of its room, if it is in one. Returns the room when that was its last member.
     pub(super) fn leave(&mut self, id: ConnectionId) -> Option<RoomId> {
         let seat = self.seats.get_mut(id.index as usize)?.take()?;
-        let room = &mut self.rooms[seat.room];
+        let room = &mut self.rooms[seat.room()];
         let members = Rc::make_mut(&mut room.members);
-        members.swap_remove(seat.place);
-        if let Some(moved) = members.get(seat.place) {
+        members.swap_remove(seat.place());
+        if let Some(moved) = members.get(seat.place()) {
             let moved = self.seats[moved.id.index as usize]
                 .as_mut()
                 .expect("a member has a seat");
@@ -111,10 +125,10 @@ impl Chat {
         if !members.is_empty() {
             return None;
         }
-        let room = self.rooms.remove(seat.room);
+        let room = self.rooms.remove(seat.room());
         self.by_name.remove(&room.name);
         Some(RoomId {
-            index: seat.room,
+            index: seat.room(),
             serial: room.serial,
         })
     }
@@ -123,8 +137,8 @@ impl Chat {
     pub(super) fn room_of(&self, id: ConnectionId) -> Option<RoomId> {
         let seat = (*self.seats.get(id.index as usize)?)?;
         Some(RoomId {
-            index: seat.room,
-            serial: self.rooms[seat.room].serial,
+            index: seat.room(),
+            serial: self.rooms[seat.room()].serial,
         })
     }
 
@@ -140,8 +154,8 @@ impl Chat {
         let Some(seat) = self.seats.get(id.index as usize).copied().flatten() else {
             return 0;
         };
-        let room = &self.rooms[seat.room];
-        if room.members[seat.place].since < room.offset {
+        let room = &self.rooms[seat.room()];
+        if room.members[seat.place()].since < room.offset {
             room.offset
         } else {
             0

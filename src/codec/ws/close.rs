@@ -6,43 +6,80 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use super::frame;
 
-/// Why the server ends a WebSocket connection: a close code and a short, fixed phrase.
+/// Why the server ends a WebSocket connection: a close code and a short, fixed phrase, both sent to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CloseReason {
-    /// The close code sent to the peer.
-    pub code: u16,
-    /// The reason sent to the peer, at most 123 bytes.
-    pub phrase: &'static str,
+pub enum CloseReason {
+    /// The server is going away (SIGTERM, SIGINT).
+    Shutdown,
+    /// The peer does not read as fast as the room talks: `--max-queue`.
+    TooSlow,
+    /// The peer was silent for `--ping-interval` and did not answer in `--pong-timeout`.
+    PingTimeout,
+    /// `--max-memory` is used up, and this connection held the most of it.
+    OutOfMemory,
+    /// The message is longer than `--max-message`.
+    TooBig,
+    /// A text message or a close reason is not UTF-8.
+    InvalidUtf8,
+    /// A reserved bit is set, and no extension was agreed on.
+    ReservedBit,
+    /// The opcode is one of those left for later.
+    ReservedOpcode,
+    /// A client's frame must be masked.
+    MissingMask,
+    /// The payload's length does not stand in its shortest form, or is beyond 63 bits.
+    LongLength,
+    /// A control frame must be whole.
+    FragmentedControl,
+    /// A control frame's payload is at most 125 bytes.
+    LongControl,
+    /// A continuation frame came, and nothing was begun.
+    StrayContinuation,
+    /// A message began before the last one had ended.
+    NestedMessage,
+    /// A close frame's payload is empty or begins with two bytes of code.
+    ShortClose,
+    /// The close code must not be sent.
+    InvalidCloseCode,
 }
 
 impl CloseReason {
-    /// The server is going away (SIGTERM, SIGINT).
-    pub const SHUTDOWN: Self = Self::new(1001, "server is shutting down");
-    /// The peer does not read as fast as the room talks: `--max-queue`.
-    pub const TOO_SLOW: Self = Self::new(1008, "too slow");
-    /// The peer was silent for `--ping-interval` and did not answer in `--pong-timeout`.
-    pub const PING_TIMEOUT: Self = Self::new(1008, "no answer to ping");
-    /// The message is longer than `--max-message`.
-    pub const TOO_BIG: Self = Self::new(1009, "message too big");
-    /// A text message or a close reason is not UTF-8.
-    pub const INVALID_UTF8: Self = Self::new(1007, "invalid UTF-8");
-    /// `--max-memory` is used up, and this connection held the most of it.
-    pub const OUT_OF_MEMORY: Self = Self::new(1013, "server is out of memory, try again later");
-
-    /// A violation of RFC 6455, named by `phrase`.
-    pub const fn protocol_error(phrase: &'static str) -> Self {
-        Self::new(1002, phrase)
+    /// The close code.
+    pub fn code(self) -> u16 {
+        self.describe().0
     }
 
-    const fn new(code: u16, phrase: &'static str) -> Self {
-        Self { code, phrase }
+    /// The phrase, at most 123 bytes.
+    pub fn phrase(self) -> &'static str {
+        self.describe().1
     }
 
     /// The close frame for this reason, ready for the wire.
     pub fn to_frame(self) -> Vec<u8> {
-        let mut payload = self.code.to_be_bytes().to_vec();
-        payload.extend_from_slice(self.phrase.as_bytes());
+        let mut payload = self.code().to_be_bytes().to_vec();
+        payload.extend_from_slice(self.phrase().as_bytes());
         close_frame(&payload)
+    }
+
+    fn describe(self) -> (u16, &'static str) {
+        match self {
+            Self::Shutdown => (1001, "server is shutting down"),
+            Self::TooSlow => (1008, "too slow"),
+            Self::PingTimeout => (1008, "no answer to ping"),
+            Self::OutOfMemory => (1013, "server is out of memory, try again later"),
+            Self::TooBig => (1009, "message too big"),
+            Self::InvalidUtf8 => (1007, "invalid UTF-8"),
+            Self::ReservedBit => (1002, "reserved bit set"),
+            Self::ReservedOpcode => (1002, "reserved opcode"),
+            Self::MissingMask => (1002, "frame without mask"),
+            Self::LongLength => (1002, "length not in its shortest form"),
+            Self::FragmentedControl => (1002, "fragmented control frame"),
+            Self::LongControl => (1002, "control frame too long"),
+            Self::StrayContinuation => (1002, "continuation without a message"),
+            Self::NestedMessage => (1002, "message inside a fragmented message"),
+            Self::ShortClose => (1002, "close frame of one byte"),
+            Self::InvalidCloseCode => (1002, "invalid close code"),
+        }
     }
 }
 
@@ -69,12 +106,12 @@ impl<'a> PeerClose<'a> {
                 });
             }
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
-            [_] => return Err(CloseReason::protocol_error("close frame of one byte")),
+            [_] => return Err(CloseReason::ShortClose),
         };
         if !may_be_sent(code) {
-            return Err(CloseReason::protocol_error("invalid close code"));
+            return Err(CloseReason::InvalidCloseCode);
         }
-        let reason = str::from_utf8(reason).map_err(|_| CloseReason::INVALID_UTF8)?;
+        let reason = str::from_utf8(reason).map_err(|_| CloseReason::InvalidUtf8)?;
         Ok(Self {
             code: Some(code),
             reason,
@@ -121,16 +158,16 @@ mod tests {
             0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
         ] {
             let error = PeerClose::parse(&u16::to_be_bytes(code)).unwrap_err();
-            assert_eq!(error.code, 1002, "{code}");
+            assert_eq!(error.code(), 1002, "{code}");
         }
     }
 
     #[test]
     fn one_byte_and_bad_text_are_refused() {
-        assert_eq!(PeerClose::parse(&[3]).unwrap_err().code, 1002);
+        assert_eq!(PeerClose::parse(&[3]).unwrap_err().code(), 1002);
         assert_eq!(
             PeerClose::parse(&[3, 232, 0xff]).unwrap_err(),
-            CloseReason::INVALID_UTF8
+            CloseReason::InvalidUtf8
         );
     }
 

@@ -37,26 +37,26 @@ impl Header {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Ok(None),
             Err(Error::Protocol(ProtocolError::InvalidOpcode(_))) => {
-                return violation("reserved opcode");
+                return Err(CloseReason::ReservedOpcode);
             }
-            Err(_) => return violation("malformed frame header"),
+            Err(_) => return Err(CloseReason::ReservedOpcode),
         };
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return violation("reserved bit set");
+            return Err(CloseReason::ReservedBit);
         }
         let Some(mask) = header.mask else {
-            return violation("frame without mask");
+            return Err(CloseReason::MissingMask);
         };
         let size = usize::try_from(cursor.position()).expect("a header is at most 14 bytes");
         if size != header.len(length) || length > i64::MAX as u64 {
-            return violation("length not in its shortest form");
+            return Err(CloseReason::LongLength);
         }
         if matches!(header.opcode, OpCode::Control(_)) {
             if !header.is_final {
-                return violation("fragmented control frame");
+                return Err(CloseReason::FragmentedControl);
             }
             if length > MAX_CONTROL_PAYLOAD as u64 {
-                return violation("control frame too long");
+                return Err(CloseReason::LongControl);
             }
         }
         Ok(Some((
@@ -69,10 +69,6 @@ impl Header {
             size,
         )))
     }
-}
-
-fn violation<T>(phrase: &'static str) -> Result<T, CloseReason> {
-    Err(CloseReason::protocol_error(phrase))
 }
 
 /// Appends an unmasked, unfragmented frame, as a server sends it.
@@ -119,7 +115,7 @@ mod tests {
     use super::*;
 
     fn phrase(input: &[u8]) -> &'static str {
-        Header::parse(input).unwrap_err().phrase
+        Header::parse(input).unwrap_err().phrase()
     }
 
     #[test]

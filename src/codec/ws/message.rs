@@ -126,7 +126,7 @@ impl Decoder {
                 {
                     let kind = kind_of(current.header.opcode);
                     if kind == Kind::Text {
-                        str::from_utf8(payload).map_err(|_| CloseReason::INVALID_UTF8)?;
+                        str::from_utf8(payload).map_err(|_| CloseReason::InvalidUtf8)?;
                     }
                     return Ok(Some(Event::Message(kind, payload)));
                 }
@@ -196,12 +196,8 @@ impl Decoder {
     /// A message begins with text or binary and goes on with continuations; control frames may stand between.
     fn check_sequence(&self, header: &Header) -> Result<(), CloseReason> {
         match (header.opcode, self.message_in_progress()) {
-            (OpCode::Data(Data::Continue), None) => Err(CloseReason::protocol_error(
-                "continuation without a message",
-            )),
-            (OpCode::Data(Data::Text | Data::Binary), Some(_)) => Err(CloseReason::protocol_error(
-                "message inside a fragmented message",
-            )),
+            (OpCode::Data(Data::Continue), None) => Err(CloseReason::StrayContinuation),
+            (OpCode::Data(Data::Text | Data::Binary), Some(_)) => Err(CloseReason::NestedMessage),
             _ => Ok(()),
         }
     }
@@ -214,7 +210,7 @@ impl Decoder {
             .message_in_progress()
             .map_or(0, |message| message.payload.len());
         if header.length > max_message.saturating_sub(arrived) as u64 {
-            return Err(CloseReason::TOO_BIG);
+            return Err(CloseReason::TooBig);
         }
         Ok(())
     }
@@ -233,7 +229,7 @@ impl Decoder {
             .as_ref()
             .expect("a finished message was begun");
         if message.kind == Kind::Text && message.valid_up_to != message.payload.len() {
-            return Err(CloseReason::INVALID_UTF8);
+            return Err(CloseReason::InvalidUtf8);
         }
         Ok(Event::Message(message.kind, &message.payload))
     }
@@ -270,7 +266,7 @@ impl Message {
             Ok(text) => self.valid_up_to += text.len(),
             // No error length: the text ends within a character that may still be completed.
             Err(error) if error.error_len().is_none() => self.valid_up_to += error.valid_up_to(),
-            Err(_) => return Err(CloseReason::INVALID_UTF8),
+            Err(_) => return Err(CloseReason::InvalidUtf8),
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ impl<S: Stream> Server<S> {
         if pinged {
             self.begin_close(
                 id,
-                CloseReason::PING_TIMEOUT,
+                CloseReason::PingTimeout,
                 CloseHandshake::AwaitingPeer,
                 now,
             );

@@ -41,7 +41,7 @@ impl<S: Stream> Server<S> {
                 connection.served = delivery.last_offset;
                 self.mark_dirty(id);
             }
-            Enqueue::Full => return self.cut_off(id, CloseReason::TOO_SLOW, now),
+            Enqueue::Full => return self.cut_off(id, CloseReason::TooSlow, now),
         }
         if let Phase::Leaving { until, goodbye } = phase
             && until <= delivery.last_offset
@@ -115,7 +115,7 @@ impl<S: Stream> Server<S> {
             if self.meter.used() <= self.limits.max_memory {
                 break;
             }
-            self.cut_off(id, CloseReason::OUT_OF_MEMORY, now);
+            self.cut_off(id, CloseReason::OutOfMemory, now);
         }
     }
 }

@@ -82,9 +82,9 @@ impl<S: Stream> Server<S> {
         };
         match &mut connection.phase {
             Phase::Open { .. } => {
-                self.begin_close(id, CloseReason::SHUTDOWN, CloseHandshake::AwaitingPeer, now);
+                self.begin_close(id, CloseReason::Shutdown, CloseHandshake::AwaitingPeer, now);
             }
-            Phase::Request { .. } => self.close_now(id, CloseReason::SHUTDOWN.phrase),
+            Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase()),
             Phase::Response { then } => *then = AfterResponse::Close,
             Phase::Leaving { .. }
             | Phase::Closing { .. }

@@ -21,7 +21,7 @@ impl<S: Stream> Server<S> {
         handshake: CloseHandshake,
         now: Now,
     ) {
-        self.queue_close(id, reason.to_frame(), handshake, reason.phrase, now);
+        self.queue_close(id, reason.to_frame(), handshake, reason.phrase(), now);
     }
 
     /// The same for a connection that holds more than it may: what it was still to get is dropped, up to the frame that
@@ -32,7 +32,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         if !matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. }) {
-            self.close_now(id, reason.phrase);
+            self.close_now(id, reason.phrase());
             return;
         }
         connection.queue.cut_to_frame(&meter);
@@ -179,7 +179,7 @@ impl<S: Stream> Server<S> {
     /// Drops unfinished input and what the meter counted for it.
     fn release_input(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id.index as usize) {
-            connection.tail = Vec::new();
+            connection.tail = Box::default();
             connection.decoder = Decoder::default();
             self.meter
                 .subtract(mem::take(&mut connection.metered_bytes));
