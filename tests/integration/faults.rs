@@ -46,7 +46,7 @@ fn with_no_descriptor_left_it_waits_without_spinning() {
 
 #[test]
 fn the_limit_of_connections_follows_from_the_descriptors() {
-    let server = Server::start_with_open_files(100, &[]);
+    let server = Server::start_with_ulimit("-n 100", &[]);
     let mut member = server.client("/ws");
     let crowd: Vec<TcpStream> = (0..80).map(|_| server.tcp()).collect();
     let mut refused = 0;

@@ -10,13 +10,13 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_declared_length_allocates_nothing() {
-    let server = Server::start(&["--max-message", "4000000000"]);
+    let server = Server::start(&["--max-message", "18446744073709551615"]);
     let mut healthy = server.client("/ws/quiet");
     let before = server.resident_bytes();
     let declared: Vec<RawClient> = (0..50)
         .map(|_| {
             let mut client = server.raw("/ws");
-            let length = 3_000_000_000u64.to_be_bytes();
+            let length = (i64::MAX as u64).to_be_bytes();
             client.send([&[FIN | BINARY, 0xff][..], &length, &[0; 4], &[0; 100]].concat());
             client
         })

@@ -1,10 +1,12 @@
 //! Rooms: who hears what, in which order, and what a room may be called.
 
+use std::io::Write;
+use std::net::Shutdown;
 use std::thread;
 
 use tungstenite::{Bytes, Error, Message};
 
-use crate::common::{Client, Server, eventually, noise, upgrade};
+use crate::common::{Client, FIN, Frame, Server, TEXT, eventually, frame, noise, upgrade};
 
 /// `room` with every octet percent-encoded.
 fn encoded(room: &str) -> String {
@@ -207,6 +209,42 @@ fn a_newcomer_hears_nothing_of_before() {
     let mut second = server.client("/ws/tea");
     second.say("after");
     first.expect("after");
+}
+
+#[test]
+fn a_newcomer_in_a_flood_hears_all_from_some_message_on() {
+    let server = Server::start(&["--max-queue", "100000000"]);
+    let flooder = server.raw("/ws/flood");
+    let mut sending = flooder.stream().try_clone().unwrap();
+    // Several messages in each write, so that they are handed out together.
+    let flooding = thread::spawn(move || {
+        for n in (0..).step_by(50) {
+            let batch: Vec<u8> = (n..n + 50)
+                .flat_map(|n: u32| frame(FIN | TEXT, n.to_string().as_bytes()))
+                .collect();
+            if sending.write_all(&batch).is_err() {
+                return;
+            }
+        }
+    });
+    let mut draining = flooder.stream().try_clone().unwrap();
+    let draining = thread::spawn(move || std::io::copy(&mut draining, &mut std::io::sink()));
+    for _ in 0..200 {
+        let mut newcomer = server.raw("/ws/flood");
+        let number = |frame: Frame| {
+            String::from_utf8(frame.payload)
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        };
+        let first = number(newcomer.next());
+        for n in 1..200 {
+            assert_eq!(number(newcomer.next()), first + n, "after {first}");
+        }
+    }
+    flooder.stream().shutdown(Shutdown::Both).unwrap();
+    flooding.join().unwrap();
+    draining.join().unwrap().unwrap();
 }
 
 #[test]

@@ -88,6 +88,19 @@ fn two_servers_can_share_a_port_on_request() {
 }
 
 #[test]
+fn the_soft_limit_on_open_files_is_raised_to_the_hard_one() {
+    let server = Server::start_with_ulimit("-S -n 64", &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let values: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+    assert_ne!(values[0], "64");
+    assert_eq!(values[0], values[1], "{line}");
+}
+
+#[test]
 fn an_address_of_another_machine_is_one_line() {
     let finished = run(&["--port", "0", "--bind", "192.0.2.1"]);
     expect_failure(&finished, &["192.0.2.1"]);

@@ -95,6 +95,15 @@ fn zero_is_never() {
 }
 
 #[test]
+fn without_a_pong_timeout_nobody_is_cut_off() {
+    let server = Server::start(&["--ping-interval", "0.1", "--pong-timeout", "0"]);
+    let mut silent = server.raw("/ws");
+    for _ in 0..6 {
+        assert_eq!(silent.next().first, FIN | PING);
+    }
+}
+
+#[test]
 fn a_peer_that_stopped_reading_is_found_out() {
     let server = Server::start(&["--ping-interval", "0.2", "--pong-timeout", "0.3"]);
     let mut alive = server.client("/ws");

@@ -2,7 +2,9 @@
 
 use tungstenite::Error;
 
-use crate::common::{Client, FIN, RawClient, Server, TEXT, eventually, get, upgrade, upgrade_with};
+use crate::common::{
+    Client, FIN, RawClient, Server, TEXT, eventually, frame, get, upgrade, upgrade_with,
+};
 
 #[test]
 fn the_example_of_rfc_6455() {
@@ -107,6 +109,18 @@ fn another_version_is_426() {
         }
         response.expect_problem(426);
         assert_eq!(response.header("sec-websocket-version"), Some("13"));
+    }
+}
+
+#[test]
+fn a_body_is_not_taken_for_frames() {
+    let server = Server::start(&[]);
+    for headers in ["Content-Length: 11\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let body = frame(FIN | TEXT, b"smug!");
+        let mut http = server.http();
+        http.send([upgrade_with("/ws", headers).as_bytes(), &body].concat());
+        http.response().expect_problem(400);
+        http.expect_end();
     }
 }
 

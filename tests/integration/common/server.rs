@@ -47,15 +47,11 @@ impl Server {
         Server::spawn(command)
     }
 
-    /// Like `start`, with at most `descriptors` open files (soft and hard).
-    pub(crate) fn start_with_open_files(descriptors: u32, flags: &[&str]) -> Server {
+    /// Like `start`, after `ulimit` with these arguments.
+    pub(crate) fn start_with_ulimit(ulimit: &str, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
         command
-            .args([
-                "-c",
-                r#"ulimit -n "$0" && exec "$@""#,
-                &descriptors.to_string(),
-            ])
+            .args(["-c", r#"ulimit $0 && exec "$@""#, ulimit])
             .args([env!("CARGO_BIN_EXE_parlor"), "--port", "0"])
             .args(flags)
             .env_remove("RUST_LOG");
