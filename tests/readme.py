@@ -2,8 +2,9 @@
 """Runs the README's commands against a real server, as a reader would type them.
 
 - A block marked ```sh is run, whole, by one bash, which must succeed. Every section ("## …") gets a fresh
-  server; the README's port 8080 stands for its free port. `parlor`, `websocat` and the rest are on the path.
-- A block marked ```text right behind it is what it must print; "…" stands for any text.
+  server and an empty folder; the README's port 8080 stands for the server's. `parlor` and `websocat` are
+  on the path.
+- A block marked ```text right behind it is what it must print to standard output; "…" stands for any text.
 - A block marked ```sh no-run is shown to the reader only: commands that take over the terminal or change
   the machine. Its make targets must exist.
 - Every flag of `parlor --help` is in the README, and every flag that the README names is in the help.
@@ -13,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import parlor
 
@@ -39,17 +41,17 @@ def matches(expected, printed):
     return re.fullmatch(".*?".join(parts), printed.strip(), re.S) is not None
 
 
-def run(command, expected, port):
-    """What is wrong with one block, or None."""
+def run(command, expected, port, folder):
+    """What is wrong with one block, or None. Files that it writes stay in `folder`."""
     command = re.sub(r"\b%s\b" % PORT, str(port), command)
     try:
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=parlor.ROOT, timeout=SECONDS,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, timeout=SECONDS,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except subprocess.TimeoutExpired as error:
         return "goes on after %d s:\n%s" % (SECONDS, (error.stdout or b"").decode(errors="replace"))
     printed = done.stdout.decode(errors="replace").replace("\r\n", "\n").replace(str(port), PORT)
     if done.returncode:
-        return "status %d:\n%s" % (done.returncode, printed)
+        return "status %d:\n%s%s" % (done.returncode, printed, done.stderr.decode(errors="replace"))
     if expected is not None and not matches(expected, printed):
         return "printed:\n%s\ninstead of:\n%s" % (printed, expected)
     return None
@@ -78,12 +80,12 @@ def main():
     passed = not troubles
     line = 1
     for section in re.split(r"^(?=## )", text, flags=re.M):
-        with parlor.serving() as server:
+        with parlor.serving() as server, tempfile.TemporaryDirectory() as folder:
             for offset, words, command, expected in blocks(section):
                 if words == ["no-run"]:
                     wrong = "\n".join(missing_targets(command))
                 else:
-                    wrong = run(command, expected, server.port)
+                    wrong = run(command, expected, server.port, folder)
                 passed += not wrong
                 if wrong:
                     troubles.append("line %d: %s" % (line + offset - 1, wrong))
