@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 use slab::Slab;
-use tungstenite::http::Uri;
 
 use crate::check::Checker;
 use crate::handshake::RequestTemplate;
@@ -31,7 +30,7 @@ use crate::stamp::new_run;
 use crate::target::Target;
 use books::Books;
 use client::Client;
-use connecting::Connector;
+use connecting::{Connector, describe};
 use outcome::Marks;
 pub(crate) use outcome::Outcome;
 use sending::Pace;
@@ -100,8 +99,7 @@ pub(crate) fn run(options: Options) -> Result<Outcome, String> {
 
 impl Load {
     fn new(options: Options) -> Result<Load, String> {
-        let url = options.url.as_deref().unwrap_or_default();
-        let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        let uri = options.url.clone().ok_or("no URL to connect to")?;
         let rate = options.churn.unwrap_or(0.0);
         // Ports stay taken for a minute after a connection.
         let ports = options.connections + (rate * 60.0) as usize;
@@ -194,18 +192,15 @@ impl Load {
         }
     }
 
+    /// Writes what waits; on a socket that was connecting, that is the request.
     fn on_writable(&mut self, key: usize) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        match client.phase {
-            client::Phase::Connecting { .. } => self.on_connected(key),
-            _ if client.out.is_empty() => {}
-            _ => {
-                if client.flush().is_err() {
-                    self.gone(key, "reset by the server");
-                }
-            }
+        if !client.out.is_empty()
+            && let Err(error) = client.flush()
+        {
+            self.gone(key, &describe(&error));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use tungstenite::http::Uri;
 
 use crate::stamp::STAMP_BYTES;
 
@@ -19,8 +20,8 @@ const MAX_SENDERS: usize = 4_000;
 #[command(name = "parlor-bench", version, max_term_width = 100)]
 pub(crate) struct Options {
     /// The server's room, e.g. ws://127.0.0.1:8080/ws
-    #[arg(required_unless_present = "floor")]
-    pub(crate) url: Option<String>,
+    #[arg(required_unless_present = "floor", value_parser = websocket_url)]
+    pub(crate) url: Option<Uri>,
 
     /// Connections to open
     #[arg(long, short = 'c', default_value_t = 1_000, value_parser = at_least_one)]
@@ -147,6 +148,13 @@ impl Options {
     /// Connections that read to the end, each of which must get everything.
     pub(crate) fn readers(&self) -> usize {
         self.connections - self.stall
+    }
+}
+
+fn websocket_url(text: &str) -> Result<Uri, String> {
+    match text.parse::<Uri>() {
+        Ok(uri) if uri.scheme_str() == Some("ws") && uri.host().is_some() => Ok(uri),
+        _ => Err("a URL like ws://127.0.0.1:8080/ws is needed".into()),
     }
 }
 

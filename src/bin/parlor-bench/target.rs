@@ -24,11 +24,6 @@ pub(crate) struct Target {
 impl Target {
     /// Resolves the URL's host; an IPv4 address is preferred, since only there are loopback addresses to spread over.
     pub(crate) fn new(uri: &Uri, connections: usize) -> Result<Target, String> {
-        if uri.scheme_str() != Some("ws") {
-            return Err(format!(
-                "{uri}: a URL like ws://127.0.0.1:8080/ws is needed"
-            ));
-        }
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let found: Vec<SocketAddr> = (host, uri.port_u16().unwrap_or(80))
             .to_socket_addrs()

@@ -33,9 +33,7 @@ pub(super) enum Role {
 /// How far a connection is.
 #[derive(Debug)]
 pub(super) enum Phase {
-    Connecting {
-        began_ns: u64,
-    },
+    /// The request leaves as soon as the socket is connected; the response has not ended.
     Handshaking {
         began_ns: u64,
         accept_key: String,

@@ -79,14 +79,19 @@ impl Load {
             connector.fail(describe(&error));
             return false;
         }
-        let phase = Phase::Connecting { began_ns };
+        let (request, accept_key) = connector.template.request();
+        let phase = Phase::Handshaking {
+            began_ns,
+            accept_key,
+            head: Vec::new(),
+        };
         entry.insert(Client {
             id,
             stream,
             role,
             phase,
             scanner: Scanner::default(),
-            out: Vec::new(),
+            out: request,
         });
         match role {
             Role::Visitor => self.books.checker.add_late(key),
@@ -98,30 +103,6 @@ impl Load {
             .deadlines
             .push_back((began_ns + connector.timeout.as_nanos() as u64, key, id));
         true
-    }
-
-    /// A connecting socket has become writable: it is connected, or has failed.
-    pub(super) fn on_connected(&mut self, key: usize) {
-        let client = &mut self.clients[key];
-        let Phase::Connecting { began_ns } = client.phase else {
-            return;
-        };
-        if let Ok(Some(error)) | Err(error) = client.stream.take_error() {
-            return self.connect_failed(key, describe(&error));
-        }
-        if client.stream.peer_addr().is_err() {
-            return;
-        }
-        let (request, accept_key) = self.connector.template.request();
-        client.out = request;
-        client.phase = Phase::Handshaking {
-            began_ns,
-            accept_key,
-            head: Vec::new(),
-        };
-        if let Err(error) = client.flush() {
-            self.connect_failed(key, describe(&error));
-        }
     }
 
     /// Bytes for a connection whose response has not ended: those after it, once it has.
@@ -183,7 +164,7 @@ impl Load {
 }
 
 /// An error in words that say what to do, where that is known.
-fn describe(error: &io::Error) -> String {
+pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused: is the server running?".into(),
         ErrorKind::AddrNotAvailable => "no free source port left".into(),

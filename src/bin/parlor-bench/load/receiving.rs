@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use super::Load;
 use super::books::Incoming;
 use super::client::{Phase, Role, append_frame};
+use super::connecting::describe;
 
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
@@ -17,9 +18,6 @@ impl Load {
             let Some(client) = self.clients.get_mut(key) else {
                 return;
             };
-            if matches!(client.phase, Phase::Connecting { .. }) {
-                return;
-            }
             match client.stream.read(&mut self.buffer) {
                 Ok(0) => return self.gone(key, "closed by the server without a close frame"),
                 Ok(length) => {
@@ -30,7 +28,7 @@ impl Load {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return self.gone(key, &error.to_string()),
+                Err(error) => return self.gone(key, &describe(&error)),
             }
         }
     }
@@ -96,7 +94,7 @@ impl Load {
         };
         let role = client.role;
         match (&client.phase, role) {
-            (Phase::Connecting { .. } | Phase::Handshaking { .. }, _) => {
+            (Phase::Handshaking { .. }, _) => {
                 return self.connect_failed(key, reason.to_owned());
             }
             (Phase::Closing, Role::Visitor) => self.visitors.left += 1,

@@ -50,7 +50,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
 
 fn options(options: &Options) -> Value {
     json!({
-        "url": options.url,
+        "url": options.url.as_ref().map(ToString::to_string),
         "connections": options.connections,
         "senders": options.senders,
         "size": options.size,

@@ -1,0 +1,116 @@
+//! A broadcast server with a known fault, to see that the generator finds it.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tungstenite::Message;
+
+/// What the server does to the tenth message on its way to the last one that came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Lose,
+    Double,
+    /// Holds it back until after the next.
+    Swap,
+    /// Closes that connection instead.
+    Close,
+    /// No fault: that one gets the tenth and the next joined into one message by a line feed.
+    Join,
+    /// Nobody gets anything.
+    Mute,
+}
+
+const TENTH: usize = 10;
+
+struct Room {
+    fault: Fault,
+    members: Vec<TcpStream>,
+    /// Messages of the load so far; probes, which may come more than once, do not count.
+    messages: usize,
+    held: Option<Vec<u8>>,
+}
+
+/// Starts the server; it ends with the test process.
+pub(crate) fn serve(fault: Fault) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    let room = Arc::new(Mutex::new(Room {
+        fault,
+        members: Vec::new(),
+        messages: 0,
+        held: None,
+    }));
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let room = Arc::clone(&room);
+            thread::spawn(move || join(&stream, &room));
+        }
+    });
+    url
+}
+
+fn join(stream: &TcpStream, room: &Mutex<Room>) {
+    let Ok(mut socket) = tungstenite::accept(stream) else {
+        return;
+    };
+    room.lock()
+        .unwrap()
+        .members
+        .push(stream.try_clone().unwrap());
+    while let Ok(message) = socket.read() {
+        if let Message::Text(text) = message {
+            room.lock().unwrap().relay(text.as_bytes());
+        }
+    }
+}
+
+impl Room {
+    fn relay(&mut self, message: &[u8]) {
+        if self.fault == Fault::Mute {
+            return;
+        }
+        // The second field of the stamp begins with the sender, whose number in a probe is the highest: `oo`.
+        if !message[8..].starts_with(b"oo") {
+            self.messages += 1;
+        }
+        let Some((last, others)) = self.members.split_last_mut() else {
+            return;
+        };
+        for other in others {
+            send(other, message);
+        }
+        match (self.messages, self.fault) {
+            (TENTH, Fault::Lose) => {}
+            (TENTH, Fault::Double) => [message, message]
+                .iter()
+                .for_each(|message| send(last, message)),
+            (TENTH, Fault::Swap | Fault::Join) => self.held = Some(message.to_vec()),
+            (TENTH, Fault::Close) => {
+                let payload = [&1008_u16.to_be_bytes()[..], b"too slow"].concat();
+                last.write_all(&frame(0x88, &payload)).unwrap();
+            }
+            _ => match (self.held.take(), self.fault) {
+                (Some(held), Fault::Join) => send(last, &[&held, message].join(&b'\n')),
+                (Some(held), _) => [message, &held]
+                    .iter()
+                    .for_each(|message| send(last, message)),
+                (None, _) => send(last, message),
+            },
+        }
+    }
+}
+
+/// One that has gone does not concern the others.
+fn send(member: &mut TcpStream, message: &[u8]) {
+    let _ = member.write_all(&frame(0x81, message));
+}
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = match payload.len() {
+        length @ 0..=125 => vec![length as u8],
+        length => [&[126][..], &(length as u16).to_be_bytes()].concat(),
+    };
+    [&[first], &length[..], payload].concat()
+}
