@@ -147,6 +147,15 @@ impl Broadcast {
         }
     }
 
+    /// All frames that are held here, for the check of the meter.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Rc<Frames>> {
+        let last = self
+            .streams
+            .iter()
+            .filter_map(|stream| stream.last.as_ref());
+        last.chain(self.fanouts.iter().map(|fanout| &fanout.frames))
+    }
+
     /// Whether anything is waiting or on its way.
     pub(super) fn is_busy(&self) -> bool {
         !self.ready.is_empty() || !self.fanouts.is_empty()

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use slab::Slab;
 
 use super::connection::ConnectionId;
+use super::server::ensure;
 pub use room_name::RoomName;
 
 /// The rooms and their members.
@@ -173,6 +174,36 @@ impl Chat {
 
     pub(super) fn room_count(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// Checks that rooms and seats agree.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut seated = 0;
+        for (index, room) in &self.rooms {
+            ensure(!room.members.is_empty(), "a room is empty")?;
+            ensure(
+                self.by_name.get(&room.name) == Some(&index),
+                "a room is not found by its name",
+            )?;
+            for (place, member) in room.members.iter().enumerate() {
+                let seat = self.seats.get(member.id.index as usize).copied().flatten();
+                let is_there = seat.is_some_and(|seat| (seat.room(), seat.place()) == (index, place));
+                ensure(is_there, "a member's seat is elsewhere")?;
+                seated += 1;
+            }
+        }
+        ensure(
+            self.by_name.len() == self.rooms.len(),
+            "names are left of rooms that ended",
+        )?;
+        ensure(
+            seated == self.seats.iter().flatten().count(),
+            "a seat is taken by no member",
+        )?;
+        ensure(
+            self.rooms.len() <= self.max_rooms,
+            "there are too many rooms",
+        )
     }
 
     fn begin(&mut self, name: &RoomName) -> Result<usize, TooManyRooms> {

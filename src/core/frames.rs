@@ -78,6 +78,15 @@ impl Frames {
         &self.bytes
     }
 
+    /// Bytes of memory that these frames hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub(super) fn is_metered_by(&self, meter: &Meter) -> bool {
+        Rc::ptr_eq(&self.meter.0, &meter.0)
+    }
+
     pub(super) fn kind(&self) -> FrameKind {
         self.kind
     }

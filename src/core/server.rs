@@ -7,6 +7,7 @@ mod deadlines;
 mod deliver;
 mod drain;
 mod end;
+mod invariants;
 mod read;
 mod route;
 
@@ -26,6 +27,7 @@ use super::{Now, Stream};
 use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
 use drain::Drain;
+pub(super) use invariants::ensure;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// Every connection, room and decision, on sockets of type `S`.

@@ -6,6 +6,7 @@
 use std::mem;
 
 use super::connection::ConnectionId;
+use super::server::ensure;
 
 /// Width of a slot in milliseconds: a deadline fires at most this much late.
 const SLOT_MS: u64 = 64;
@@ -83,6 +84,12 @@ impl Timers {
         slots
             .find(|slot| !self.wheel[(slot % SLOTS) as usize].is_empty())
             .map(|slot| slot * SLOT_MS)
+    }
+
+    /// Checks that no entry was lost count of.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let entries: usize = self.wheel.iter().map(Vec::len).sum();
+        ensure(entries == self.entries, "timers are miscounted")
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, Write};
 use std::rc::Rc;
 
 use super::frames::{FrameKind, Frames, Meter};
+use super::server::ensure;
 use crate::codec::ws::frame;
 use crate::limits::{CHUNK_OVERHEAD, MAX_SLICES, MAX_WAITING_CONTROL};
 
@@ -197,6 +198,44 @@ impl WriteQueue {
             }
         }
         Ok(Flush::Drained)
+    }
+
+    /// The frames of all chunks, for the check of the meter.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Rc<Frames>> {
+        self.chunks().map(|chunk| &chunk.frames)
+    }
+
+    /// Whether the limit holds. One chunk may be longer than it.
+    pub(super) fn is_within(&self, max_queue: usize) -> bool {
+        let data = self.chunks().filter(|chunk| !chunk.is_control());
+        self.queued_bytes <= max_queue || data.count() == 1
+    }
+
+    /// Checks that the bytes are counted right, and that only the first chunk is partly written.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let cost: usize = self.chunks().map(Chunk::cost).sum();
+        ensure(cost == self.queued_bytes, "queued bytes are miscounted")?;
+        ensure(
+            !self.chunks().skip(1).any(Chunk::is_begun),
+            "a later chunk is begun",
+        )?;
+        ensure(
+            !self.chunks().any(|chunk| chunk.remaining().is_empty()),
+            "an empty chunk is queued",
+        )?;
+        let rest = self.rest.as_ref().map_or(1, |rest| rest.len());
+        ensure(rest > 0, "an empty rest is kept")?;
+        let control = self.chunks().filter(|chunk| chunk.is_control()).count();
+        ensure(
+            control <= MAX_WAITING_CONTROL + 1,
+            "too many pings and pongs wait",
+        )
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.first
+            .iter()
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     fn get(&self, index: usize) -> Option<&Chunk> {

@@ -1,0 +1,147 @@
+//! What holds between any two calls, checked from the inside: for the simulation, which asks after every step.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Server;
+use crate::core::Stream;
+use crate::core::connection::{Connection, ConnectionId, Phase};
+use crate::core::frames::Frames;
+use crate::core::timers::Slot;
+use crate::limits::READ_BUFFER;
+
+impl<S: Stream> Server<S> {
+    /// Checks the server against the invariants of the crate's front page. Costs a walk over everything.
+    ///
+    /// # Errors
+    /// The invariant that does not hold, and where.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.check_lists()?;
+        for (index, connection) in &self.connections {
+            self.check_connection(index, connection).map_err(|broken| {
+                format!("connection {index} ({:?}): {broken}", connection.phase)
+            })?;
+        }
+        self.chat.check()?;
+        self.timers.check()?;
+        self.check_meter()
+    }
+
+    /// What holds after `end_of_tick` besides.
+    ///
+    /// # Errors
+    /// The invariant that does not hold, and where.
+    #[doc(hidden)]
+    pub fn check_tick_ended(&self) -> Result<(), String> {
+        ensure(self.closed.is_empty(), "closed connections were not freed")?;
+        let may_yield = |connection: &Connection<S>| {
+            matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. })
+                && connection.weight() > 0
+        };
+        let over = self.meter.used() > self.limits.max_memory;
+        ensure(
+            !(over && self.connections.iter().any(|(_, it)| may_yield(it))),
+            "memory is over its limit, and someone still holds some of it",
+        )
+    }
+
+    /// Who is on a list says so, and is on it once.
+    fn check_lists(&self) -> Result<(), String> {
+        let listed = |list: &[ConnectionId], name, is_marked: fn(&Connection<S>) -> bool| {
+            let mut ids: Vec<ConnectionId> = list
+                .iter()
+                .copied()
+                .filter(|&id| self.get(id).is_some())
+                .collect();
+            ids.sort_unstable();
+            let mut marked: Vec<ConnectionId> = self
+                .connections
+                .iter()
+                .filter(|(_, connection)| is_marked(connection))
+                .map(|(_, connection)| connection.id)
+                .collect();
+            marked.sort_unstable();
+            ensure(ids == marked, name)
+        };
+        listed(&self.dirty, "the dirty list and the marks differ", |it| {
+            it.dirty
+        })?;
+        listed(&self.unread, "the unread list and the marks differ", |it| {
+            it.reading_again
+        })?;
+        listed(
+            &self.closed,
+            "the closed list and the phases differ",
+            |it| matches!(it.phase, Phase::Closed { .. }),
+        )
+    }
+
+    fn check_connection(&self, index: usize, connection: &Connection<S>) -> Result<(), String> {
+        ensure(
+            connection.id.index as usize == index,
+            "it is in another's place",
+        )?;
+        ensure(
+            connection.queue.is_empty() || connection.dirty || !connection.writable,
+            "bytes are queued, and nothing will write them",
+        )?;
+        let is_member = matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. });
+        ensure(
+            is_member == self.chat.room_of(connection.id).is_some(),
+            "phase and membership differ",
+        )?;
+        connection.queue.check()?;
+        ensure(
+            !is_member || connection.queue.is_within(self.limits.max_queue),
+            "more is queued than the limit allows",
+        )?;
+        ensure(
+            connection.metered_bytes == connection.held_bytes(),
+            "the meter does not know what it holds",
+        )?;
+        // A vector that grows doubles; a decoder's box and control payload are small.
+        let most = 2 * (READ_BUFFER + self.limits.max_message) + 1024;
+        ensure(
+            connection.held_bytes() <= most,
+            "it holds more input than it may",
+        )?;
+        let is_closed = matches!(connection.phase, Phase::Closed { .. });
+        ensure(
+            is_closed || connection.timer <= Slot::of_deadline(connection.deadline_ms),
+            "its deadline would be missed",
+        )
+    }
+
+    /// The meter is the sum of all frames in flight and all unfinished input.
+    fn check_meter(&self) -> Result<(), String> {
+        let queued = self
+            .connections
+            .iter()
+            .flat_map(|(_, connection)| connection.queue.frames());
+        let frames: BTreeMap<*const Frames, usize> = queued
+            .chain(self.broadcast.frames())
+            .chain([&self.ping])
+            .filter(|frames| frames.is_metered_by(&self.meter))
+            .map(|frames| (Rc::as_ptr(frames), frames.held_bytes()))
+            .collect();
+        let input: usize = self
+            .connections
+            .iter()
+            .map(|(_, connection)| connection.metered_bytes)
+            .sum();
+        let (real, used) = (frames.values().sum::<usize>() + input, self.meter.used());
+        ensure(
+            real == used,
+            &format!("{used} bytes are accounted, {real} are real"),
+        )
+    }
+}
+
+pub(in crate::core) fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(otherwise.to_owned())
+    }
+}
