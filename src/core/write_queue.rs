@@ -156,11 +156,12 @@ impl WriteQueue {
         }
     }
 
-    /// Drops all but the frame that is being written, so that a close frame can follow it.
+    /// Drops all but the frame that is being written, or the response that opens the WebSocket, so that a close frame
+    /// can follow.
     pub(super) fn cut_to_frame(&mut self, meter: &Meter) {
-        let begun = self.first.take().filter(Chunk::is_begun);
+        let kept = self.first.take().filter(Chunk::keeps_its_place);
         *self = Self::default();
-        self.first = begun.and_then(|chunk| chunk.rest_of_frame(meter));
+        self.first = kept.and_then(|chunk| chunk.rest_of_frame(meter));
         self.queued_bytes = self.first.as_ref().map_or(0, Chunk::cost);
     }
 

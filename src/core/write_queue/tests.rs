@@ -234,6 +234,27 @@ fn a_cut_ends_the_frame_that_is_being_written() {
 }
 
 #[test]
+fn a_cut_queue_keeps_the_response_that_opens_the_websocket() {
+    let meter = Meter::default();
+    for room in 0..12 {
+        let mut queue = WriteQueue::default();
+        let head = Frames::new(b"HTTP/1.1 101".to_vec(), FrameKind::Response, &meter);
+        assert_eq!(queue.push(Chunk::whole(head), 1000), Enqueue::Queued);
+        push(&mut queue, text("one"), &meter);
+        let (mut pipe, mut written) = (Pipe::new(room), 0);
+        let _ = queue.flush(&mut pipe, &mut written).unwrap();
+        queue.cut_to_frame(&meter);
+        pipe.room = 100;
+        assert_eq!(
+            queue.flush(&mut pipe, &mut written).unwrap(),
+            Flush::Drained
+        );
+        assert_eq!(pipe.taken, b"HTTP/1.1 101", "{room}");
+        assert_eq!((queue.queued_bytes(), meter.used()), (0, 0));
+    }
+}
+
+#[test]
 fn a_part_of_a_batch_begins_at_a_frame() {
     let meter = Meter::default();
     let batch = Frames::new(
