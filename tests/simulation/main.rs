@@ -1,0 +1,168 @@
+//! The production core on sockets in memory and a clock of its own, in runs that a seed decides.
+//!
+//! A run that fails is made smaller, and repeated step by step, with `PARLOR_SEED` as the failure prints it.
+
+mod client;
+mod habits;
+mod model;
+mod plan;
+mod random;
+mod reader;
+mod record;
+mod socket;
+mod units;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use model::Checked;
+use plan::Plan;
+use world::{Variation, World};
+
+/// One run; a panic is a failure like others.
+fn run(plan: &Plan, variation: &Variation) -> (Checked, World) {
+    let mut world = World::new(plan.clone(), variation.clone());
+    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let result = result.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        Err(format!("panicked: {}", text.unwrap_or_default()))
+    });
+    (result, world)
+}
+
+/// Runs what `plan` makes of each seed, or of the one that is to be repeated.
+fn run_all(name: &str, seeds: std::ops::Range<u64>, plan: fn(u64) -> Plan) {
+    if let Some((seed, only)) = seed_to_repeat(name) {
+        return repeat(&plan(seed), only);
+    }
+    for seed in seeds {
+        if let (Err(error), _) = run(&plan(seed), &Variation::default()) {
+            let only = shrink(&plan(seed));
+            let places: Vec<String> = only.iter().map(ToString::to_string).collect();
+            panic!(
+                "seed {seed}: {error}\nrepeat with PARLOR_SEED={name}:{seed}:{} cargo test --test simulation {name}",
+                places.join(",")
+            );
+        }
+    }
+}
+
+/// Leaves out who is not needed for a run to fail.
+fn shrink(plan: &Plan) -> Vec<usize> {
+    let mut only: Vec<usize> = (0..plan.clients).collect();
+    let give_up = Instant::now() + Duration::from_secs(20);
+    for place in 0..plan.clients {
+        let fewer: Vec<usize> = only.iter().copied().filter(|&it| it != place).collect();
+        let variation = Variation {
+            only: Some(fewer.clone()),
+            ..Variation::default()
+        };
+        if Instant::now() < give_up && run(plan, &variation).0.is_err() {
+            only = fewer;
+        }
+    }
+    only
+}
+
+/// `PARLOR_SEED=name:seed:places`
+fn seed_to_repeat(name: &str) -> Option<(u64, Vec<usize>)> {
+    let wish = std::env::var("PARLOR_SEED").ok()?;
+    let mut parts = wish.split(':');
+    if parts.next() != Some(name) {
+        return None;
+    }
+    let seed = parts.next()?.parse().expect("PARLOR_SEED holds a number");
+    let places = parts.next().unwrap_or_default().split(',');
+    Some((
+        seed,
+        places.filter_map(|place| place.parse().ok()).collect(),
+    ))
+}
+
+fn repeat(plan: &Plan, only: Vec<usize>) {
+    let only = (!only.is_empty()).then_some(only);
+    let variation = Variation {
+        only,
+        traces: true,
+        ..Variation::default()
+    };
+    let (result, world) = run(plan, &variation);
+    println!("{plan:#?}");
+    for line in &world.trace {
+        println!("{}", line.chars().take(240).collect::<String>());
+    }
+    result.unwrap_or_else(|error| panic!("seed {}: {error}", plan.seed));
+}
+
+#[test]
+fn runs() {
+    run_all("runs", 0..2500, Plan::new);
+}
+
+#[test]
+fn crowds() {
+    run_all("crowds", 0..4, Plan::crowd);
+}
+
+#[test]
+fn who_stalls_changes_nothing_for_the_others() {
+    for seed in 0..200 {
+        let plan = Plan::steady(seed);
+        let worlds = [true, false].map(|reads| {
+            let variation = Variation {
+                listeners: Some(reads),
+                ..Variation::default()
+            };
+            let (result, world) = run(&plan, &variation);
+            result.unwrap_or_else(|error| panic!("seed {seed}, listeners read: {reads}: {error}"));
+            world
+        });
+        let [reading, stalled] = worlds.each_ref().map(World::transcripts_of_speakers);
+        let differs = reading
+            .iter()
+            .zip(&stalled)
+            .position(|(one, other)| one != other);
+        assert_eq!(
+            differs, None,
+            "seed {seed}: a speaker has read something else"
+        );
+        assert_eq!(reading.len(), stalled.len(), "seed {seed}");
+        assert!(seed != 0 || !reading.is_empty(), "nobody spoke");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run() {
+    for seed in 0..20 {
+        let [first, second] = [(); 2].map(|()| run(&Plan::new(seed), &Variation::default()).1);
+        assert!(first.transcripts().eq(second.transcripts()), "seed {seed}");
+    }
+}
+
+/// Runs for as many seconds as `PARLOR_SOAK` says, `0` being forever, on seeds of its own; says how fast.
+#[test]
+fn soak() {
+    let Ok(seconds) = std::env::var("PARLOR_SOAK") else {
+        return;
+    };
+    let seconds: u64 = seconds.parse().expect("PARLOR_SOAK holds seconds");
+    let began = Instant::now();
+    let first = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as u64);
+    for seed in first.. {
+        run_all("runs", seed..seed + 1, Plan::new);
+        let (count, elapsed) = (seed - first + 1, began.elapsed());
+        if count.is_multiple_of(1000) {
+            println!(
+                "{count} seeds from {first} on, {:.0} per second",
+                count as f64 / elapsed.as_secs_f64()
+            );
+        }
+        if seconds > 0 && elapsed.as_secs() >= seconds {
+            return;
+        }
+    }
+}

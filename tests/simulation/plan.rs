@@ -1,0 +1,132 @@
+//! What a seed decides of a whole run.
+
+use clap::Parser;
+use parlor::limits::Limits;
+use parlor::shell::config::Config;
+
+use crate::random::Random;
+
+/// The page that is served.
+pub(crate) const PAGE: &[u8] = &[b'p'; 3000];
+
+/// What a run does when its steps are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server is told to end.
+    Drain,
+    /// All clients say goodbye.
+    Close,
+    /// All clients end their side.
+    EndOfInput,
+    /// All connections break.
+    Reset,
+    /// All clients are lost without a sign: only the deadlines end it.
+    Silence,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) clients: usize,
+    pub(crate) steps: usize,
+    pub(crate) rooms: usize,
+    pub(crate) limits: Limits,
+    /// The clock jumps now and then.
+    pub(crate) jumps: bool,
+    /// The server pings.
+    pub(crate) pings: bool,
+    /// Nobody can be too slow.
+    pub(crate) has_roomy_queues: bool,
+    pub(crate) is_memory_tight: bool,
+    /// Ticks run out of time before all is handed out.
+    pub(crate) is_busy: bool,
+    /// Nobody comes back, and the same clients come whatever happens.
+    pub(crate) is_steady: bool,
+    pub(crate) ending: Ending,
+}
+
+impl Plan {
+    /// A run like most: a few dozen clients, each limit tight in some of the runs.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 0);
+        let mut limits = default_limits();
+        let clients = random.between(2, 24);
+        let rooms = random.between(1, 4);
+        let (jumps, pings) = (random.chance(300), random.chance(500));
+        let has_roomy_queues = random.chance(400);
+        let is_memory_tight = random.chance(150);
+        limits.max_message = random.pick(&[40, 125, 126, 300, 1000, 4096]);
+        limits.max_queue = if has_roomy_queues {
+            8 << 20
+        } else {
+            random.between(100, 3000)
+        };
+        if is_memory_tight {
+            limits.max_memory = random.between(2000, 20_000);
+        }
+        limits.max_connections = if random.chance(200) {
+            random.between(1, clients)
+        } else {
+            10_000
+        };
+        if random.chance(200) {
+            limits.max_rooms = random.between(1, rooms);
+        }
+        let seconds = |text: &str| text.parse().expect("these are seconds");
+        limits.ping_interval = seconds(if pings { "2" } else { "0" });
+        limits.pong_timeout = seconds("1");
+        limits.handshake_timeout = seconds("3");
+        limits.close_timeout = seconds("1.5");
+        limits.drain_timeout = seconds("20");
+        let endings = [
+            Ending::Drain,
+            Ending::Close,
+            Ending::EndOfInput,
+            Ending::Reset,
+            Ending::Silence,
+        ];
+        let ending = random.pick(&endings[..if pings { 5 } else { 4 }]);
+        Self {
+            seed,
+            clients,
+            steps: random.between(20, 250),
+            rooms,
+            limits,
+            jumps,
+            pings,
+            has_roomy_queues,
+            is_memory_tight,
+            is_busy: random.chance(300),
+            is_steady: false,
+            ending,
+        }
+    }
+
+    /// A hall: thousands in a few rooms.
+    pub(crate) fn crowd(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        plan.clients = 2500;
+        plan.steps = 40;
+        plan.limits.max_connections = 10_000;
+        plan.limits.max_message = 300;
+        plan.is_memory_tight = false;
+        plan.limits.max_memory = default_limits().max_memory;
+        plan
+    }
+
+    /// A run in which nothing that a client does can depend on another's reading.
+    pub(crate) fn steady(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        plan.is_steady = true;
+        plan.is_busy = false;
+        plan.is_memory_tight = false;
+        plan.limits.max_memory = default_limits().max_memory;
+        plan.limits.max_connections = 10_000;
+        plan.limits.max_rooms = 10_000;
+        plan
+    }
+}
+
+fn default_limits() -> Limits {
+    Config::parse_from(["parlor"]).limits
+}
