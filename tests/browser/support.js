@@ -87,8 +87,8 @@ export async function openPage(t, { browser, server }, options = {}) {
   return page;
 }
 
-/** What the browser itself logs when a server is not there. */
-export const CONNECTION_ERRORS = /WebSocket connection to .* failed/;
+/** What the browser itself logs when a server is not there; it fetches the icon when it finds the time. */
+export const CONNECTION_ERRORS = /WebSocket connection to .* failed|Failed to load resource: net::ERR_CONNECTION_REFUSED/;
 
 export const isConnected = (page) => page.locator('#status[data-phase=open]').waitFor();
 
