@@ -267,10 +267,12 @@ impl Model {
                 record.ended
             ));
         }
-        let is_answer = !matches!(code, Some(1001 | 1008 | 1013));
+        // A client may leave with 1001 as well, and is answered with its own code and no reason.
+        let is_shutdown = code == Some(1001) && !reason.is_empty();
+        let is_answer = !is_shutdown && !matches!(code, Some(1008 | 1013));
         // A clock that jumps may end the wait for a fan-out that goes on.
         let had_time = !(plan.jumps && plan.is_busy);
-        if let Some(missed) = unseen.filter(|_| is_answer && had_time || code == Some(1001)) {
+        if let Some(missed) = unseen.filter(|_| is_answer && had_time || is_shutdown) {
             return Err(format!("closed with {code:?} before message {missed} came"));
         }
         if record.is_prompt && is_answer && !record.pings_owed.is_empty() {
