@@ -15,7 +15,7 @@ mod timers;
 mod write_queue;
 
 pub use connection::ConnectionId;
-pub use server::{Full, Ready, Server};
+pub use server::{Ready, Server};
 
 /// A non-blocking, connected socket, or what stands in for one.
 pub trait Stream: Read + Write {

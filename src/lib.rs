@@ -29,7 +29,7 @@
 //!    writes to a socket. What one tick queued for a connection leaves in one system call.
 //! 8. When the kernel takes no more, the rest stays queued until the socket is writable again. Sockets are registered
 //!    once, edge-triggered, for both directions.
-//! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 5 ms. What
+//! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 2 ms. What
 //!    is said in its room meanwhile gathers for the next one: the further a room is behind, the more messages leave in
 //!    each system call. A room too far behind is no longer read from, so that its publishers wait, not its memory grow.
 //!

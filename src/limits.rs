@@ -16,7 +16,7 @@ pub struct Limits {
     pub max_queue: usize,
 
     /// Bytes of all messages in flight, in and out; past that the connections that hold the most are closed
-    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, value_parser = parse_memory)]
     pub max_memory: usize,
 
     /// Connections at once; one more is answered with 503 [default: what the open-file limit allows]
@@ -87,6 +87,14 @@ impl std::str::FromStr for Timeout {
     }
 }
 
+/// Less than a mebibyte would not hold one batch.
+fn parse_memory(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes >= 1 << 20 => Ok(bytes),
+        _ => Err("expected bytes, at least 1048576".to_owned()),
+    }
+}
+
 fn parse_head_limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(bytes) if (64..=READ_BUFFER / 2).contains(&bytes) => Ok(bytes),
@@ -105,8 +113,14 @@ pub const READ_BUDGET: usize = 64 << 10;
 /// the server's own pace, not the receivers' queues, holds a flood back.
 pub const ROOM_BACKLOG: usize = 256 << 10;
 
+/// The same in messages, because who comes in while a batch of empty ones gathers has to be found its place in it.
+pub const ROOM_BACKLOG_MESSAGES: u64 = 4096;
+
 /// Receivers of one fan-out that are served before the next fan-out gets its turn.
 pub const FANOUT_SLICE: usize = 64;
+
+/// Bytes after which the same holds, because the kernel takes as long to copy 256 KiB as to send 64 small messages.
+pub const FANOUT_SLICE_BYTES: usize = 256 << 10;
 
 /// Queued chunks that one system call carries at most; a longer queue takes several.
 pub const MAX_SLICES: usize = 64;

@@ -187,7 +187,8 @@ impl Chat {
             )?;
             for (place, member) in room.members.iter().enumerate() {
                 let seat = self.seats.get(member.id.index as usize).copied().flatten();
-                let is_there = seat.is_some_and(|seat| (seat.room(), seat.place()) == (index, place));
+                let is_there =
+                    seat.is_some_and(|seat| (seat.room(), seat.place()) == (index, place));
                 ensure(is_there, "a member's seat is elsewhere")?;
                 seated += 1;
             }

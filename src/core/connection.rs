@@ -22,9 +22,9 @@ pub struct ConnectionId {
 /// `Response` back to `Request`. Each phase has one deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Waiting for a request; `seen` bytes of its head have been looked at.
+    /// Waiting for a request; `seen` bytes of its head have been looked at, the rest of what has come has not.
     Request { seen: usize },
-    /// Writing a response; not reading, so that pipelined requests wait in the kernel.
+    /// Writing a response; not reading, so that pipelined requests wait.
     Response { then: AfterResponse },
     /// A WebSocket, and a member of its room. `pinged`: nothing has come since the last ping.
     Open { pinged: bool },
@@ -117,6 +117,8 @@ pub(super) struct Connection<S> {
     /// The room, from the upgrade to the end, for the log.
     pub(super) room: Option<RoomName>,
     pub(super) traffic: Traffic,
+    /// Came when the server was full, to be told so.
+    pub(super) refused: bool,
     pub(super) opened_ms: u64,
     /// When a byte last came.
     pub(super) heard_ms: u64,
@@ -133,8 +135,8 @@ pub(super) struct Connection<S> {
     pub(super) writable: bool,
     /// On the server's list of connections to flush.
     pub(super) dirty: bool,
-    /// On the server's list of connections to read again.
-    pub(super) reading_again: bool,
+    /// In line to be read: on the server's list, or held back by its room.
+    pub(super) in_line: bool,
 }
 
 impl<S> Connection<S> {
@@ -152,6 +154,7 @@ impl<S> Connection<S> {
             tail: Box::default(),
             room: None,
             traffic: Traffic::default(),
+            refused: false,
             opened_ms: now_ms,
             heard_ms: now_ms,
             deadline_ms: u64::MAX,
@@ -161,7 +164,7 @@ impl<S> Connection<S> {
             served: 0,
             writable: true,
             dirty: false,
-            reading_again: false,
+            in_line: false,
         }
     }
 
@@ -170,9 +173,9 @@ impl<S> Connection<S> {
         self.tail.len() + self.decoder.held_bytes()
     }
 
-    /// Bytes of memory that go when this connection does, were it the only one.
+    /// Bytes of metered memory that this connection holds; of what it shares with others, its part.
     pub(super) fn weight(&self) -> usize {
-        self.queue.queued_bytes() + self.held_bytes()
+        self.queue.weight() + self.held_bytes()
     }
 
     /// Moves the unfinished input to the front of `buffer` and says how much it is.

@@ -21,12 +21,13 @@ impl Meter {
     }
 }
 
-/// Encoded frames, or a piece of an HTTP response. Counted while anyone still has to send them.
+/// Encoded frames, or a piece of an HTTP response. Counted for as long as they are held by anyone.
 #[derive(Debug)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
     kind: FrameKind,
     meter: Meter,
+    permanent: bool,
 }
 
 /// How a queue treats what it holds.
@@ -43,10 +44,16 @@ pub(super) enum FrameKind {
 impl Frames {
     pub(super) fn new(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
         meter.add(bytes.capacity());
+        Self::metered(bytes, kind, meter)
+    }
+
+    /// The same of bytes that the meter knows of already.
+    pub(super) fn metered(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
         Rc::new(Self {
             bytes,
             kind,
             meter: meter.clone(),
+            permanent: false,
         })
     }
 
@@ -58,17 +65,16 @@ impl Frames {
             bytes: bytes.to_vec(),
             kind: FrameKind::Response,
             meter,
+            permanent: true,
         })
     }
 
-    /// Takes `bytes` in place of what nobody needs any more, and gives that buffer back empty; allocates nothing. `Err`
-    /// gives `bytes` back when these frames are still shared.
+    /// Takes `bytes`, which the meter knows of already, in place of what nobody needs any more, and gives that buffer
+    /// back empty; allocates nothing. `Err` gives `bytes` back when these frames are still shared.
     pub(super) fn reuse(shared: &mut Rc<Self>, bytes: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
         let Some(frames) = Rc::get_mut(shared) else {
             return Err(bytes);
         };
-        frames.meter.add(bytes.capacity());
-        frames.meter.subtract(frames.bytes.capacity());
         let mut old = std::mem::replace(&mut frames.bytes, bytes);
         old.clear();
         Ok(old)
@@ -85,6 +91,15 @@ impl Frames {
 
     pub(super) fn is_metered_by(&self, meter: &Meter) -> bool {
         Rc::ptr_eq(&self.meter.0, &meter.0)
+    }
+
+    /// Bytes that the meter counts: none of what lasts as long as the server.
+    pub(super) fn weight(&self) -> usize {
+        if self.permanent {
+            0
+        } else {
+            self.bytes.capacity()
+        }
     }
 
     pub(super) fn kind(&self) -> FrameKind {

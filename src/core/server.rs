@@ -1,6 +1,6 @@
 //! The server: a slab of connections, their rooms, and the lists of what a tick has to do.
 //!
-//! A tick is: `on_ready` for every event, `read_again`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
+//! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
 //! a socket, and nothing but its last step frees a connection.
 
 mod deadlines;
@@ -11,7 +11,7 @@ mod invariants;
 mod read;
 mod route;
 
-use std::mem;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -43,8 +43,8 @@ pub struct Server<S> {
     meter: Meter,
     /// Connections with something to write that the kernel may take.
     dirty: Vec<ConnectionId>,
-    /// Connections that were not read to the end, so that others got their turn.
-    unread: Vec<ConnectionId>,
+    /// Connections in line to be read, those that have waited longest in front.
+    unread: VecDeque<ConnectionId>,
     /// Connections to free at the end of the tick.
     closed: Vec<ConnectionId>,
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
@@ -53,6 +53,8 @@ pub struct Server<S> {
     ping: Rc<Frames>,
     drain: Drain,
     generation: u32,
+    /// Connections that are here only to be told that the server is full.
+    refused: usize,
     random: u64,
 }
 
@@ -66,10 +68,6 @@ pub struct Ready {
     /// The peer has ended its side, or the connection has failed: reading comes to an end.
     pub ending: bool,
 }
-
-/// There is no place for another connection, not even to refuse it. Let it wait until one has ended.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Full;
 
 impl<S: Stream> Server<S> {
     /// A server without connections. `seed` decides what is left to chance.
@@ -94,39 +92,41 @@ impl<S: Stream> Server<S> {
             site,
             connections: Slab::new(),
             dirty: Vec::new(),
-            unread: Vec::new(),
+            unread: VecDeque::new(),
             closed: Vec::new(),
             buffer: vec![0; 2 * READ_BUFFER],
             drain: Drain::default(),
             generation: 0,
+            refused: 0,
             random: seed,
         }
     }
 
-    /// Takes a new socket in. Its events are to be reported to `on_ready` under the index returned, first of all that it
-    /// is readable, once it is.
-    ///
-    /// # Errors
-    /// `Full`, and the socket back, when it has to wait; ask `has_room` before accepting one.
-    pub fn admit(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, (S, Full)> {
+    /// Takes a new socket in, if only to tell it that the server is full. Its events are to be reported to `on_ready`
+    /// under the index returned. Gives the socket back when there is no place even for that; ask `has_room` first.
+    pub fn admit(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
         if !self.has_room() {
-            return Err((socket, Full));
+            return Err(socket);
         }
         self.generation = self.generation.wrapping_add(1);
+        let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
+        self.refused += usize::from(is_full);
         let entry = self.connections.vacant_entry();
         let index = entry.key();
         let id = ConnectionId {
             index: index as u32,
             generation: self.generation,
         };
-        entry.insert(Connection::new(socket, id, peer, now.ms));
+        let connection = entry.insert(Connection::new(socket, id, peer, now.ms));
+        connection.refused = is_full;
         self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
         Ok(index)
     }
 
     /// Whether `admit` would take another connection.
     pub fn has_room(&self) -> bool {
-        self.connections.len() < self.limits.max_connections.saturating_add(REFUSAL_SLOTS)
+        self.refused < REFUSAL_SLOTS
+            || self.connections.len() - self.refused < self.limits.max_connections
     }
 
     /// Gives a connection up whose socket cannot be polled.
@@ -144,7 +144,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// The kernel says what a socket is ready for. An index of a connection that has ended is normal and ignored.
-    pub fn on_ready(&mut self, index: usize, ready: Ready, now: Now) {
+    pub fn on_ready(&mut self, index: usize, ready: Ready) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
@@ -153,27 +153,31 @@ impl<S: Stream> Server<S> {
             connection.writable = true;
             self.mark_dirty(id);
         }
-        if (ready.readable || ready.ending)
-            && let Some(connection) = self.get_mut(id)
-        {
-            // Once the end has been announced, it is known until it has come.
-            if ready.ending || connection.input != Input::Ending {
-                connection.input = if ready.ending {
-                    Input::Ending
-                } else {
-                    Input::Ready
-                };
+        if let Some(connection) = self.get_mut(id) {
+            if ready.ending {
+                connection.input = Input::Ending;
+            } else if ready.readable && connection.input != Input::Ending {
+                // Once the end has been announced, it is known until it has come.
+                connection.input = Input::Ready;
             }
-            self.read(id, now);
+            if ready.readable || ready.ending {
+                self.line_up(id);
+            }
         }
     }
 
-    /// Goes on reading where the last tick left off.
-    pub fn read_again(&mut self, now: Now) {
-        for id in mem::take(&mut self.unread) {
+    /// Reads those in line for as long as there is `time_left`, each up to its budget; who is not read keeps its place.
+    pub fn read_in_line(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
+        for _ in 0..self.unread.len() {
+            let Some(id) = self.unread.pop_front() else {
+                return;
+            };
             if let Some(connection) = self.get_mut(id) {
-                connection.reading_again = false;
+                connection.in_line = false;
                 self.read(id, now);
+            }
+            if !time_left() {
+                return;
             }
         }
     }
@@ -184,14 +188,15 @@ impl<S: Stream> Server<S> {
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
         // What was said in this tick sets out together, one batch a room.
-        self.broadcast.start_fanouts(&self.chat);
+        let held = self.broadcast.start_fanouts(&self.chat);
+        self.release(held);
         // Answers, pongs and closes do not wait behind a large room.
         self.flush_dirty(now);
         // Slices of the fan-outs in turn, each flushed while its connections are in the cache.
         while self.deliver_slice(now) && time_left() {}
         // Once all that was said is on its way, a drain may say goodbye.
         self.go_on_draining(now);
-        // The budget, when everything that could leave has left.
+        // The budget, unless what is on its way may still leave.
         self.keep_within_memory(now);
         // Last, when nothing refers to them any more.
         self.free_closed(now);
@@ -245,13 +250,20 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Puts a connection on the list of those to read in the next tick, once.
-    fn mark_unread(&mut self, id: ConnectionId) {
+    /// Puts a connection at the end of the line of those to read, unless it stands there already.
+    fn line_up(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id)
-            && !connection.reading_again
+            && !connection.in_line
         {
-            connection.reading_again = true;
-            self.unread.push(id);
+            connection.in_line = true;
+            self.unread.push_back(id);
+        }
+    }
+
+    /// Puts those whom a room held back in front of the line, in their order: they have waited already.
+    fn release(&mut self, held: Vec<ConnectionId>) {
+        for id in held.into_iter().rev() {
+            self.unread.push_front(id);
         }
     }
 

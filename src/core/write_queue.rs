@@ -123,7 +123,19 @@ impl WriteQueue {
         self.first.is_none()
     }
 
+    /// Bytes of metered memory that the queue holds; of what it shares with other queues, its part.
+    pub(super) fn weight(&self) -> usize {
+        let chunks = self
+            .first
+            .iter()
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()));
+        chunks
+            .map(|chunk| chunk.frames.weight() / Rc::strong_count(&chunk.frames))
+            .sum()
+    }
+
     /// Bytes that count against the limit.
+    #[cfg(test)]
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }
@@ -134,12 +146,17 @@ impl WriteQueue {
         if self.queued_bytes > 0 && self.queued_bytes + cost > max_queue {
             return Enqueue::Full;
         }
-        self.queued_bytes += cost;
+        self.append(chunk);
+        Enqueue::Queued
+    }
+
+    /// Puts a chunk at the end whatever the limit: a response, or a close frame, which is the last that is queued.
+    pub(super) fn append(&mut self, chunk: Chunk) {
+        self.queued_bytes += chunk.cost();
         match &self.first {
             None => self.first = Some(chunk),
             Some(_) => self.rest.get_or_insert_default().push_back(chunk),
         }
-        Enqueue::Queued
     }
 
     /// Puts a ping or a pong before the data, though not into a batch that is being written, and behind those that wait

@@ -27,8 +27,8 @@ const SIGNALS: Token = Token(usize::MAX - 2);
 const EVENTS: usize = 1024;
 /// Connections accepted in one tick, so that a storm of them does not starve those already in.
 const ACCEPT_BATCH: usize = 128;
-/// How long a tick may hand out messages before it looks at the sockets again.
-const TICK_BUDGET: Duration = Duration::from_millis(5);
+/// How long a tick may read, and then hand out messages, before it looks at the sockets again.
+const TICK_BUDGET: Duration = Duration::from_millis(2);
 /// When to try accepting again after the machine was out of descriptors or memory.
 const ACCEPT_PAUSE_MS: u64 = 1000;
 
@@ -106,7 +106,6 @@ impl EventLoop {
                 }
                 _ => {}
             }
-            let tick_began = Instant::now();
             let now = self.clock.now();
             for event in &events {
                 if self.on_event(event, now).is_break() {
@@ -118,9 +117,8 @@ impl EventLoop {
                 }
             }
             self.accept(now);
-            self.server.read_again(now);
-            self.server
-                .end_of_tick(now, || tick_began.elapsed() < TICK_BUDGET);
+            self.server.read_in_line(now, time_left());
+            self.server.end_of_tick(now, time_left());
             if self.server.is_drained(now) {
                 return Ok(());
             }
@@ -139,7 +137,7 @@ impl EventLoop {
                     writable: event.is_writable(),
                     ending: event.is_read_closed() || event.is_error(),
                 };
-                self.server.on_ready(index, ready, now);
+                self.server.on_ready(index, ready);
             }
         }
         ControlFlow::Continue(())
@@ -215,7 +213,7 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let retry_ms = match self.accepting {
-            Accepting::Paused { until_ms, .. } => Some(until_ms),
+            Accepting::Paused { until_ms, .. } if self.listener.is_some() => Some(until_ms),
             _ => None,
         };
         let deadlines = [
@@ -268,6 +266,12 @@ fn start_polling(listener: &mut TcpListener) -> io::Result<(Poll, Signals)> {
 fn announce(address: SocketAddr) {
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "parlor listening on http://{address}").and_then(|()| stdout.flush());
+}
+
+/// Says whether a tick's budget, which begins now, has not been used up.
+fn time_left() -> impl FnMut() -> bool {
+    let began = Instant::now();
+    move || began.elapsed() < TICK_BUDGET
 }
 
 fn is_shortage(error: &io::Error) -> bool {

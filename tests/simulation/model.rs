@@ -41,6 +41,8 @@ pub(crate) struct Model {
     pub(crate) rooms: Vec<Vec<usize>>,
     /// Sockets that the server holds.
     pub(crate) open_sockets: usize,
+    /// Those of them that came when the server was full.
+    crowded: usize,
     pub(crate) is_draining: bool,
 }
 
@@ -53,6 +55,7 @@ impl Model {
             records: Vec::new(),
             messages: Vec::new(),
             open_sockets: 0,
+            crowded: 0,
             is_draining: false,
             plan,
         }
@@ -97,7 +100,7 @@ impl Model {
         }
         match meaning {
             Meaning::Request { status, closes } => {
-                let is_full = self.open_sockets > self.plan.limits.max_connections;
+                let is_full = record.came_when_full;
                 record.on_request(now);
                 record.expect_status(*status, *closes, is_full, now);
             }
@@ -113,7 +116,7 @@ impl Model {
     }
 
     fn on_upgrade(&mut self, life: usize, room: usize, now: u64) {
-        let is_full = self.open_sockets > self.plan.limits.max_connections;
+        let is_full = self.records[life].came_when_full;
         let others = self
             .records
             .iter()
@@ -286,8 +289,11 @@ impl Model {
     }
 
     pub(crate) fn on_admitted(&mut self, life: usize, now: u64) {
+        let is_full = self.open_sockets - self.crowded >= self.plan.limits.max_connections;
         self.open_sockets += 1;
+        self.crowded += usize::from(is_full);
         let record = &mut self.records[life];
+        record.came_when_full = is_full;
         record.ready_ms = now;
     }
 
@@ -295,6 +301,7 @@ impl Model {
     pub(crate) fn on_dropped(&mut self, life: usize, was_overtaken: bool, now: u64) -> Checked {
         self.open_sockets -= 1;
         let record = &mut self.records[life];
+        self.crowded -= usize::from(record.came_when_full);
         record.is_gone = true;
         record.was_overtaken = was_overtaken;
         let waited = now - record.ended_ms;

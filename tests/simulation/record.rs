@@ -54,6 +54,8 @@ pub(crate) struct Record {
     /// What it had written last is lost.
     pub(crate) was_overtaken: bool,
     is_refused: bool,
+    /// Let in only to be told that the server is full.
+    pub(crate) came_when_full: bool,
     /// What had been said in its room when it ended.
     pub(crate) until: usize,
     pub(crate) pings_owed: VecDeque<Vec<u8>>,
@@ -89,6 +91,7 @@ impl Record {
             is_gone: false,
             was_overtaken: false,
             is_refused: false,
+            came_when_full: false,
             until: 0,
             pings_owed: VecDeque::new(),
             pongs_may_be_dropped: false,

@@ -214,7 +214,7 @@ impl World {
                 continue;
             };
             self.note(|| format!("client {life}: {ready:?}"));
-            self.server.on_ready(index, ready, self.now);
+            self.server.on_ready(index, ready);
             self.follow(self.plan.clients < 100)?;
         }
         // Drawn for this step alone, whether or not the ticks before it were needed.
@@ -228,11 +228,19 @@ impl World {
             };
             let index = random.below(self.plan.clients);
             self.note(|| format!("an event for index {index}: {ready:?}"));
-            self.server.on_ready(index, ready, self.now);
+            self.server.on_ready(index, ready);
             self.follow(true)?;
         }
         self.admit();
-        self.server.read_again(self.now);
+        let mut reads = if self.plan.is_busy {
+            1 + random.below(self.plan.clients)
+        } else {
+            usize::MAX
+        };
+        self.server.read_in_line(self.now, || {
+            reads = reads.saturating_sub(1);
+            reads > 0
+        });
         self.follow(true)?;
         let mut slices = if self.plan.is_busy {
             random.below(3)

@@ -51,26 +51,23 @@ pub struct Problem {
     pub status: Status,
     /// What is wrong and what to do about it, in one line of plain ASCII without quotes.
     pub detail: &'static str,
-    /// A header field that the status calls for.
-    pub field: Option<(&'static str, &'static str)>,
+    /// Header fields that the status calls for.
+    pub fields: &'static [(&'static str, &'static str)],
 }
 
 impl Problem {
-    /// A problem without a header field of its own.
+    /// A problem without header fields of its own.
     pub const fn new(status: Status, detail: &'static str) -> Self {
         Self {
             status,
             detail,
-            field: None,
+            fields: &[],
         }
     }
 
-    /// The same with a header field.
-    pub const fn with(self, name: &'static str, value: &'static str) -> Self {
-        Self {
-            field: Some((name, value)),
-            ..self
-        }
+    /// The same with header fields.
+    pub const fn with(self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        Self { fields, ..self }
     }
 
     /// The body.

@@ -12,7 +12,7 @@ use super::response::{Head, Problem, Status};
 pub fn check(request: &Request<'_>) -> Result<String, Problem> {
     if request.method != "GET" {
         let problem = Problem::new(Status::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET");
-        return Err(problem.with("Allow", "GET"));
+        return Err(problem.with(&[("Allow", "GET")]));
     }
     if !request.lists("upgrade", "websocket") {
         return Err(upgrade_required(
@@ -93,7 +93,12 @@ fn host_and_port<'a>(authority: &'a str, default_port: &'a str) -> (&'a str, &'a
 }
 
 fn upgrade_required(detail: &'static str) -> Problem {
-    Problem::new(Status::UPGRADE_REQUIRED, detail).with("Sec-WebSocket-Version", "13")
+    // Connection is a list: what is said of keep-alive comes besides (RFC 9110 section 7.8).
+    Problem::new(Status::UPGRADE_REQUIRED, detail).with(&[
+        ("Upgrade", "websocket"),
+        ("Connection", "upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+    ])
 }
 
 /// 16 bytes are 22 base64 digits, of which the last holds four spare bits, and `==`.

@@ -83,39 +83,22 @@ impl CloseReason {
     }
 }
 
-/// What a peer said in its close frame: the code, unless the frame was empty, and the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerClose<'a> {
-    /// The close code, already checked; `None` for an empty close frame.
-    pub code: Option<u16>,
-    /// The reason, already checked to be UTF-8.
-    pub reason: &'a str,
-}
-
-impl<'a> PeerClose<'a> {
-    /// Reads the payload of a close frame (RFC 6455 section 5.5.1).
-    ///
-    /// # Errors
-    /// 1002 for a payload of one byte or a code that must not be sent, 1007 for a reason that is not UTF-8.
-    pub fn parse(payload: &'a [u8]) -> Result<Self, CloseReason> {
-        let (code, reason) = match payload {
-            [] => {
-                return Ok(Self {
-                    code: None,
-                    reason: "",
-                });
-            }
-            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
-            [_] => return Err(CloseReason::ShortClose),
-        };
-        if !may_be_sent(code) {
-            return Err(CloseReason::InvalidCloseCode);
-        }
-        let reason = str::from_utf8(reason).map_err(|_| CloseReason::InvalidUtf8)?;
-        Ok(Self {
-            code: Some(code),
-            reason,
-        })
+/// Reads the payload of a close frame (RFC 6455 section 5.5.1): the code, or `None` for an empty frame.
+///
+/// # Errors
+/// 1002 for a payload of one byte or a code that must not be sent, 1007 for a reason that is not UTF-8.
+pub fn parse(payload: &[u8]) -> Result<Option<u16>, CloseReason> {
+    let (code, reason) = match payload {
+        [] => return Ok(None),
+        [_] => return Err(CloseReason::ShortClose),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    if !may_be_sent(code) {
+        return Err(CloseReason::InvalidCloseCode);
+    }
+    match str::from_utf8(reason) {
+        Ok(_) => Ok(Some(code)),
+        Err(_) => Err(CloseReason::InvalidUtf8),
     }
 }
 
@@ -149,33 +132,30 @@ mod tests {
             1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999,
             4000, 4999,
         ] {
-            assert_eq!(
-                PeerClose::parse(&u16::to_be_bytes(code)).unwrap().code,
-                Some(code)
-            );
+            assert_eq!(parse(&u16::to_be_bytes(code)).unwrap(), Some(code));
         }
         for code in [
             0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
         ] {
-            let error = PeerClose::parse(&u16::to_be_bytes(code)).unwrap_err();
+            let error = parse(&u16::to_be_bytes(code)).unwrap_err();
             assert_eq!(error.code(), 1002, "{code}");
         }
     }
 
     #[test]
     fn one_byte_and_bad_text_are_refused() {
-        assert_eq!(PeerClose::parse(&[3]).unwrap_err().code(), 1002);
+        assert_eq!(parse(&[3]).unwrap_err().code(), 1002);
         assert_eq!(
-            PeerClose::parse(&[3, 232, 0xff]).unwrap_err(),
+            parse(&[3, 232, 0xff]).unwrap_err(),
             CloseReason::InvalidUtf8
         );
     }
 
     #[test]
     fn the_answer_repeats_the_code() {
-        assert_eq!(answer(PeerClose::parse(&[]).unwrap().code), [0x88, 0]);
+        assert_eq!(answer(parse(&[]).unwrap()), [0x88, 0]);
         assert_eq!(
-            answer(PeerClose::parse(b"\x0b\xb8bye").unwrap().code),
+            answer(parse(b"\x0b\xb8bye").unwrap()),
             [0x88, 2, 0x0b, 0xb8]
         );
     }

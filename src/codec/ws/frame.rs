@@ -2,8 +2,6 @@
 
 use std::io::Cursor;
 
-use tungstenite::Error;
-use tungstenite::error::ProtocolError;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
@@ -36,9 +34,7 @@ impl Header {
         let (header, length) = match FrameHeader::parse(&mut cursor) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Ok(None),
-            Err(Error::Protocol(ProtocolError::InvalidOpcode(_))) => {
-                return Err(CloseReason::ReservedOpcode);
-            }
+            // The only error there is: reading from a slice does not fail.
             Err(_) => return Err(CloseReason::ReservedOpcode),
         };
         if header.rsv1 || header.rsv2 || header.rsv3 {

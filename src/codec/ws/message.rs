@@ -5,7 +5,7 @@ use std::str;
 
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::close::{CloseReason, PeerClose};
+use super::close::{self, CloseReason};
 use super::frame::{self, Header};
 
 /// What a message carries.
@@ -28,7 +28,7 @@ impl Kind {
 }
 
 /// What a client sent, whole and checked.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A message; a text is valid UTF-8.
     Message(Kind, &'a [u8]),
@@ -36,8 +36,8 @@ pub enum Event<'a> {
     Ping(&'a [u8]),
     /// A pong, asked for or not.
     Pong,
-    /// The peer's close frame; nothing that follows it counts.
-    Close(PeerClose<'a>),
+    /// The peer's close frame and its code, if it has one; nothing that follows counts.
+    Close(Option<u16>),
 }
 
 /// Turns a client's bytes into events.
@@ -290,7 +290,7 @@ fn kind_of(opcode: OpCode) -> Kind {
 fn control_event(kind: Control, payload: &[u8]) -> Result<Event<'_>, CloseReason> {
     match kind {
         Control::Ping => Ok(Event::Ping(payload)),
-        Control::Close => PeerClose::parse(payload).map(Event::Close),
+        Control::Close => close::parse(payload).map(Event::Close),
         Control::Pong | Control::Reserved(_) => Ok(Event::Pong),
     }
 }

@@ -97,7 +97,8 @@ impl<S: Stream> Server<S> {
 
     /// Pings a peer that has been silent, and gives up one that was pinged and still is.
     fn on_quiet(&mut self, id: ConnectionId, pinged: bool, now: Now) {
-        if pinged {
+        let is_read = self.get(id).is_some_and(|connection| !connection.in_line);
+        if pinged && is_read {
             self.begin_close(
                 id,
                 CloseReason::PingTimeout,
@@ -111,7 +112,13 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        let next_ping_ms = ping_interval.after(connection.heard_ms);
+        // The silence of one whom we do not read is ours.
+        let heard_ms = if connection.in_line {
+            now.ms
+        } else {
+            connection.heard_ms
+        };
+        let next_ping_ms = ping_interval.after(heard_ms);
         if next_ping_ms > now.ms {
             self.set_deadline(id, next_ping_ms);
             return;

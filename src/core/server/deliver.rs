@@ -16,8 +16,8 @@ impl<S: Stream> Server<S> {
             return false;
         };
         for index in fanout.next_slice() {
-            if let (member, Some(delivery)) = fanout.delivery(index) {
-                self.deliver(member.id, delivery, now);
+            if let Some((id, delivery)) = fanout.delivery(index) {
+                self.deliver(id, delivery, now);
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
@@ -56,7 +56,7 @@ impl<S: Stream> Server<S> {
         for id in dirty.drain(..) {
             self.flush(id, now);
         }
-        // Flushing makes nobody dirty, so the list is free to be used again.
+        debug_assert!(self.dirty.is_empty(), "flushing makes nobody dirty");
         self.dirty = dirty;
     }
 
@@ -86,7 +86,7 @@ impl<S: Stream> Server<S> {
                     Phase::Request { seen: 0 },
                     self.limits.handshake_timeout.after(now.ms),
                 );
-                self.mark_unread(id);
+                self.line_up(id);
             }
             Some(Phase::Response {
                 then: AfterResponse::Close,
@@ -99,11 +99,13 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Closes those who hold the most until the rest fits the budget again.
+    /// Closes those who hold the most until the rest fits the budget again. Not while anything is on its way: that may
+    /// come free by itself, and no message is taken in meanwhile.
     pub(super) fn keep_within_memory(&mut self, now: Now) {
-        if self.meter.used() <= self.limits.max_memory {
+        if self.meter.used() <= self.limits.max_memory || self.broadcast.is_busy() {
             return;
         }
+        self.broadcast.release_spares();
         let mut holders: Vec<(usize, ConnectionId)> = self
             .connections
             .iter()

@@ -72,6 +72,8 @@ impl<S: Stream> Server<S> {
             .collect();
         for id in all {
             self.dismiss(id, now);
+            // Whoever was not listened to meanwhile may have answered, or gone.
+            self.line_up(id);
         }
         self.flush_dirty(now);
     }

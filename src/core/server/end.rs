@@ -9,7 +9,7 @@ use crate::core::connection::{
     CloseHandshake, Connection, ConnectionId, EndReason, Goodbye, Input, Phase,
 };
 use crate::core::frames::{FrameKind, Frames};
-use crate::core::write_queue::{Chunk, Enqueue};
+use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream};
 
 impl<S: Stream> Server<S> {
@@ -71,17 +71,27 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The peer's side of the close handshake is done; ours is when the queue is empty.
-    pub(super) fn finish_close(&mut self, id: ConnectionId, reason: EndReason) {
-        if let Some(connection) = self.get_mut(id) {
-            connection.phase = Phase::Closing {
-                handshake: CloseHandshake::Done,
-                reason,
-            };
-            if connection.queue.is_empty() {
-                // The close frame went out in an earlier tick, and the peer has had it: nothing can be lost.
-                self.close_now(id, reason);
-            }
+    /// The peer's side of the close handshake has come to its end; ours does when the queue is empty.
+    pub(super) fn finish_close(
+        &mut self,
+        id: ConnectionId,
+        goodbye: Goodbye,
+        reason: EndReason,
+        now: Now,
+    ) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        connection.phase = Phase::Closing {
+            handshake: CloseHandshake::Done,
+            reason,
+        };
+        match goodbye {
+            _ if !connection.queue.is_empty() => {}
+            // More of the same may follow, and a reset would overtake our close frame.
+            Goodbye::Violation(_) => self.linger(id, reason, now),
+            // Nothing follows, and our close frame went out in an earlier tick.
+            Goodbye::Answer(_) | Goodbye::EndOfInput => self.close_now(id, reason),
         }
     }
 
@@ -116,7 +126,7 @@ impl<S: Stream> Server<S> {
             Phase::Lingering { reason },
             self.limits.close_timeout.after(now.ms),
         );
-        self.mark_unread(id);
+        self.line_up(id);
     }
 
     /// Leaves the room and gives the connection up, whatever is queued; it is freed at the end of the tick.
@@ -139,6 +149,7 @@ impl<S: Stream> Server<S> {
         for id in mem::take(&mut self.closed) {
             let connection = self.connections.remove(id.index as usize);
             self.meter.subtract(connection.metered_bytes);
+            self.refused -= usize::from(connection.refused);
             log_end(&connection, now);
         }
         if self.connections.is_empty() {
@@ -157,22 +168,23 @@ impl<S: Stream> Server<S> {
     ) {
         self.leave(id);
         let chunk = Chunk::whole(Frames::new(frame, FrameKind::Data, &self.meter));
-        let deadline = self
-            .drain
-            .deadline_ms()
-            .unwrap_or_else(|| self.limits.close_timeout.after(now.ms));
+        let close_timeout = self.limits.close_timeout.after(now.ms);
+        let deadline = match self.drain.deadline_ms() {
+            Some(deadline) if deadline < u64::MAX => deadline,
+            _ => close_timeout,
+        };
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        // No limit: a close frame is the last that is queued.
-        assert_eq!(connection.queue.push(chunk, usize::MAX), Enqueue::Queued);
+        connection.queue.append(chunk);
         self.enter(id, Phase::Closing { handshake, reason }, deadline);
         self.mark_dirty(id);
     }
 
     fn leave(&mut self, id: ConnectionId) {
         if let Some(ended) = self.chat.leave(id) {
-            self.broadcast.forget(ended);
+            let held = self.broadcast.forget(ended);
+            self.release(held);
         }
     }
 

@@ -39,7 +39,7 @@ impl<S: Stream> Server<S> {
             matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. })
                 && connection.weight() > 0
         };
-        let over = self.meter.used() > self.limits.max_memory;
+        let over = self.meter.used() > self.limits.max_memory && !self.broadcast.is_busy();
         ensure(
             !(over && self.connections.iter().any(|(_, it)| may_yield(it))),
             "memory is over its limit, and someone still holds some of it",
@@ -48,10 +48,9 @@ impl<S: Stream> Server<S> {
 
     /// Who is on a list says so, and is on it once.
     fn check_lists(&self) -> Result<(), String> {
-        let listed = |list: &[ConnectionId], name, is_marked: fn(&Connection<S>) -> bool| {
+        let listed = |list: Vec<ConnectionId>, name, is_marked: fn(&Connection<S>) -> bool| {
             let mut ids: Vec<ConnectionId> = list
-                .iter()
-                .copied()
+                .into_iter()
                 .filter(|&id| self.get(id).is_some())
                 .collect();
             ids.sort_unstable();
@@ -64,14 +63,19 @@ impl<S: Stream> Server<S> {
             marked.sort_unstable();
             ensure(ids == marked, name)
         };
-        listed(&self.dirty, "the dirty list and the marks differ", |it| {
-            it.dirty
-        })?;
-        listed(&self.unread, "the unread list and the marks differ", |it| {
-            it.reading_again
-        })?;
         listed(
-            &self.closed,
+            self.dirty.clone(),
+            "the dirty list and the marks differ",
+            |it| it.dirty,
+        )?;
+        let in_line = self.unread.iter().copied().chain(self.broadcast.held());
+        listed(
+            in_line.collect(),
+            "the line to be read and the marks differ",
+            |it| it.in_line,
+        )?;
+        listed(
+            self.closed.clone(),
             "the closed list and the phases differ",
             |it| matches!(it.phase, Phase::Closed { .. }),
         )
@@ -130,7 +134,9 @@ impl<S: Stream> Server<S> {
             .iter()
             .map(|(_, connection)| connection.metered_bytes)
             .sum();
-        let (real, used) = (frames.values().sum::<usize>() + input, self.meter.used());
+        let gathering = self.broadcast.gathering_bytes();
+        let real = frames.values().sum::<usize>() + input + gathering;
+        let used = self.meter.used();
         ensure(
             real == used,
             &format!("{used} bytes are accounted, {real} are real"),

@@ -8,7 +8,6 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::ws::close::{CloseReason, PeerClose};
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
 use crate::core::connection::{CloseHandshake, ConnectionId, Goodbye, Input, Phase};
@@ -22,7 +21,7 @@ enum Step {
     Taken,
     /// What is there is not enough to go on.
     NeedMore,
-    /// The rest has to wait, whoever else may send: for a response to leave, or a room to catch up.
+    /// The rest has to wait until a response has left.
     Wait,
 }
 
@@ -52,16 +51,54 @@ impl<S: Stream> Server<S> {
                 break;
             }
             if budget == 0 {
-                self.mark_unread(id);
+                self.line_up(id);
                 break;
             }
-            let count = self.read_once(&mut buffer[filled..filled + READ_BUFFER], id, now);
+            if self.must_wait(id) {
+                break;
+            }
+            let space = self.read_size(id);
+            let count = self.read_once(&mut buffer[filled..filled + space], id, now);
             filled += count;
             budget = budget.saturating_sub(count);
         }
         if let Some(connection) = self.get_mut(id) {
             connection.keep_tail(&buffer[..filled]);
         }
+    }
+
+    /// How much to read at once: pipelined requests beyond the first wait in the kernel.
+    fn read_size(&self, id: ConnectionId) -> usize {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Request { .. }) => self.limits.max_head,
+            _ => READ_BUFFER,
+        }
+    }
+
+    /// Whether a member is not to be read for now, and where it waits then. What has been read is always taken, so the
+    /// limits that are looked at here may be exceeded by one read.
+    fn must_wait(&mut self, id: ConnectionId) -> bool {
+        let Some(room) = self.chat.room_of(id) else {
+            return false;
+        };
+        if self.drain.holds_input() {
+            return true;
+        }
+        if self.broadcast.is_congested(room) {
+            // In front of the line, once the room has caught up.
+            if let Some(connection) = self.get_mut(id)
+                && !connection.in_line
+            {
+                connection.in_line = true;
+                self.broadcast.hold(room, id);
+            }
+            return true;
+        }
+        if self.meter.used() > self.limits.max_memory {
+            self.line_up(id);
+            return true;
+        }
+        false
     }
 
     /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
@@ -158,11 +195,6 @@ impl<S: Stream> Server<S> {
     }
 
     fn take_event(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
-        let room = self.chat.room_of(id);
-        if room.is_some_and(|room| self.broadcast.is_congested(room)) || self.drain.holds_input() {
-            self.mark_unread(id);
-            return Step::Wait;
-        }
         let max_message = self.limits.max_message;
         // Out of the connection for as long as the event borrows from it.
         let Some(connection) = self.get_mut(id) else {
@@ -178,7 +210,7 @@ impl<S: Stream> Server<S> {
             }
             Ok(None) => Step::NeedMore,
             Err(reason) => {
-                self.on_violation(id, reason, now);
+                self.on_end_of_talk(id, Goodbye::Violation(reason), now);
                 Step::Taken
             }
         };
@@ -195,7 +227,7 @@ impl<S: Stream> Server<S> {
             Event::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
             Event::Pong => {}
-            Event::Close(close) => self.on_peer_close(id, &close, now),
+            Event::Close(code) => self.on_end_of_talk(id, Goodbye::Answer(code), now),
         }
     }
 
@@ -223,18 +255,11 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn on_peer_close(&mut self, id: ConnectionId, close: &PeerClose<'_>, now: Now) {
+    /// The peer has said, or done, what ends a WebSocket.
+    fn on_end_of_talk(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::Answer(close.code), now),
-            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
-            _ => {}
-        }
-    }
-
-    fn on_violation(&mut self, id: ConnectionId, violation: CloseReason, now: Now) {
-        match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::Violation(violation), now),
-            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
+            Some(Phase::Open { .. }) => self.say_goodbye(id, goodbye, now),
+            Some(Phase::Closing { reason, .. }) => self.finish_close(id, goodbye, reason, now),
             _ => {}
         }
     }
@@ -243,8 +268,9 @@ impl<S: Stream> Server<S> {
     fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close_now(id, "done"),
-            Some(Phase::Open { .. }) => self.say_goodbye(id, Goodbye::EndOfInput, now),
-            Some(Phase::Closing { reason, .. }) => self.finish_close(id, reason),
+            Some(Phase::Open { .. } | Phase::Closing { .. }) => {
+                self.on_end_of_talk(id, Goodbye::EndOfInput, now);
+            }
             Some(Phase::Lingering { reason }) => self.close_now(id, reason),
             Some(Phase::Response { .. } | Phase::Leaving { .. } | Phase::Closed { .. }) | None => {}
         }

@@ -8,12 +8,9 @@ use crate::core::chat::RoomName;
 use crate::core::connection::{AfterResponse, ConnectionId, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::site::{Asset, SECURITY_FIELDS};
-use crate::core::write_queue::{Chunk, Enqueue};
+use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream};
 use crate::limits::RETRY_AFTER_SECONDS;
-
-/// The queue of a connection that speaks HTTP holds one response, however large the page.
-const NO_LIMIT: usize = usize::MAX;
 
 impl<S: Stream> Server<S> {
     /// Answers a request with a page, an upgrade, or a problem.
@@ -24,7 +21,7 @@ impl<S: Stream> Server<S> {
         } else {
             AfterResponse::Close
         };
-        if self.connections.len() > self.limits.max_connections {
+        if self.get(id).is_some_and(|connection| connection.refused) {
             self.respond_problem(
                 unavailable("the server is full"),
                 is_head,
@@ -47,7 +44,13 @@ impl<S: Stream> Server<S> {
                 Status::METHOD_NOT_ALLOWED,
                 "this address only answers GET and HEAD",
             );
-            self.respond_problem(problem.with("Allow", "GET, HEAD"), is_head, then, id, now);
+            self.respond_problem(
+                problem.with(&[("Allow", "GET, HEAD")]),
+                is_head,
+                then,
+                id,
+                now,
+            );
         } else {
             self.respond_asset(request, then, id, now);
         }
@@ -145,11 +148,8 @@ impl<S: Stream> Server<S> {
         head.field("Content-Type", "application/problem+json");
         head.field("Content-Length", &body.len().to_string());
         head.field("X-Content-Type-Options", "nosniff");
-        if let Some((name, value)) = problem.field {
+        for (name, value) in problem.fields {
             head.field(name, value);
-        }
-        if problem.status == Status::UPGRADE_REQUIRED {
-            head.field("Upgrade", "websocket");
         }
         head.connection(then == AfterResponse::NextRequest);
         let mut bytes = head.finish();
@@ -164,7 +164,7 @@ impl<S: Stream> Server<S> {
         let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
         if let Some(connection) = self.get_mut(id) {
             for chunk in std::iter::once(head).chain(body) {
-                assert_eq!(connection.queue.push(chunk, NO_LIMIT), Enqueue::Queued);
+                connection.queue.append(chunk);
             }
             self.mark_dirty(id);
         }
@@ -185,7 +185,7 @@ fn room_of_path(path: &str) -> Option<&str> {
 }
 
 fn unavailable(detail: &'static str) -> Problem {
-    Problem::new(Status::SERVICE_UNAVAILABLE, detail).with("Retry-After", RETRY_AFTER_SECONDS)
+    Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
 }
 
 fn write_asset_fields(head: &mut Head, asset: &Asset, is_fresh: bool) {
