@@ -1,0 +1,193 @@
+"""What a run of the matrix shows: target/bench/table.md and the charts."""
+
+import shutil
+import sys
+from statistics import median
+
+from cases import FLOOR, LOADS, NOTHING, fan_out
+from chart import bars
+from servers import OUT, ROOT, SERVERS
+
+README = ROOT / "README.md"
+# The plots that the README shows have to be in the repository.
+PLOTS = ROOT / "tests/bench/plots"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+# Latency is measured in microseconds and read in milliseconds; a share of a core in per cent.
+READABLE = {"µs": (1e-3, "ms"), "of a core": (100, "% of a core")}
+LOAD_NAMES = {
+    (1, 1): "1 sender, 1 in flight",
+    (10, 1): "10 senders, 1 in flight",
+    (1, 32): "1 sender, 32 in flight",
+    (10, 32): "10 senders, 32 in flight",
+}
+
+
+class Results:
+    """Figures by case and server: the median of the rounds, and the median of the ratios within each round."""
+
+    def __init__(self, results):
+        self.rounds = {}
+        for result in results:
+            self.rounds.setdefault((result["case"], result["server"]), []).append(result)
+
+    def value(self, case, server):
+        values = [one["value"] for one in self.rounds.get((case, server), []) if one["value"] is not None]
+        return median(values) if values else None
+
+    def ratio(self, case, server):
+        """To the floor."""
+        return self.quotient((case, server), (case, FLOOR))
+
+    def against(self, case, server):
+        """The figure that the goal is about, and its unit."""
+        if case.against == NOTHING:
+            return self.value(case.name, server), case.unit
+        other = (case.name, FLOOR) if case.against == FLOOR else (case.against, server)
+        return self.quotient((case.name, server), other), "×"
+
+    def quotient(self, key, other):
+        """The median of the quotients within each round."""
+        others = {one["round"]: one["value"] for one in self.rounds.get(other, [])}
+        quotients = [
+            one["value"] / others[one["round"]]
+            for one in self.rounds.get(key, [])
+            if one["value"] is not None and others.get(one["round"])
+        ]
+        return median(quotients) if quotients else None
+
+    def trouble(self, case, server):
+        """What went wrong in some round, in a word."""
+        words = []
+        for one in self.rounds.get((case, server), []):
+            report = one["report"]
+            faults = report.get("faults") or {}
+            if report.get("error"):
+                words.append("fails")
+            elif faults.get("disconnected"):
+                words.append("loses clients")
+            elif faults.get("lost") or faults.get("duplicated") or faults.get("reordered"):
+                words.append("loses messages")
+            elif not report.get("clean"):
+                words.append("refuses clients")
+        return words[0] if words else ""
+
+    def generator_limited(self, case, server):
+        return any(
+            (one["report"].get("generator") or {}).get("was_limit") for one in self.rounds.get((case, server), [])
+        )
+
+
+def number(value):
+    if value is None:
+        return "–"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 0.1 else f"{value:.3f}"
+
+
+def cell(results, case, server, scale=1):
+    value = results.value(case, server)
+    text = number(None if value is None else value * scale)
+    trouble = results.trouble(case, server)
+    return f"{text}, {trouble}" if trouble else text
+
+
+def table(header, rows):
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def server_table(results, size):
+    """Every server at 1,000 receivers."""
+    names = [name for name in SERVERS if any(results.value(fan_out(size, 1_000, *load), name) for load in LOADS)]
+    rows = [
+        [SERVERS[name][0], *[cell(results, fan_out(size, 1_000, *load), name) for load in LOADS]] for name in names
+    ]
+    return table([f"{size} bytes, 1,000 receivers", *[LOAD_NAMES[load] for load in LOADS]], rows) if rows else ""
+
+
+def ratio_table(results, plan, server):
+    """A server's CPU time per delivery as a multiple of the floor's."""
+    shapes = sorted({tuple(map(int, case.name.split("/")[1:3])) for case, _ in plan if case.name.startswith("fan-out/")})
+    rows = []
+    for size, receivers in shapes:
+        row = [f"{size} bytes, {receivers:,} receivers"]
+        for load in LOADS:
+            ratio = results.ratio(fan_out(size, receivers, *load), server)
+            row.append("–" if ratio is None else f"{ratio:.2f} ×")
+        rows.append(row)
+    name = SERVERS[server][0].strip("*")
+    return table([f"{name} ÷ floor", *[LOAD_NAMES[load] for load in LOADS]], rows) if rows else ""
+
+
+def other_table(results, plan):
+    cases = [case for case, _ in plan if not case.name.startswith("fan-out/")]
+    names = [name for name in SERVERS if any(results.value(case.name, name) is not None for case in cases)]
+    header = ["", *[SERVERS[name][0] for name in names]]
+    rows = []
+    for case in cases:
+        scale, unit = READABLE.get(case.unit, (1, case.unit))
+        rows.append([f"{case.name}, {unit}", *[cell(results, case.name, name, scale) for name in names]])
+    return table(header, rows) if rows else ""
+
+
+def goal_table(results, plan):
+    rows = []
+    for case, names in plan:
+        if case.goal is None or "parlor" not in names:
+            continue
+        figure, unit = results.against(case, "parlor")
+        if figure is None:
+            continue
+        met = figure >= case.goal if case.at_least else figure <= case.goal
+        sign = "≥" if case.at_least else "≤"
+        scale, unit = READABLE.get(unit, (1, unit))
+        limited = "generator" if results.generator_limited(case.name, "parlor") else ""
+        against = "" if case.against == NOTHING else f" ÷ {'floor' if case.against == FLOOR else case.against}"
+        values = [f"{number(value * scale)} {unit}" for value in (figure, case.goal)]
+        rows.append([case.name + against, values[0], f"{sign} {values[1]}", "yes" if met else "**no**", limited])
+    return table(["parlor", "measured", "goal", "met", "limit"], rows) if rows else ""
+
+
+def write_charts(results):
+    for size in (64, 1_024):
+        names = [name for name in SERVERS if results.value(fan_out(size, 1_000, 1, 1), name)]
+        if not names:
+            continue
+        groups = [LOAD_NAMES[load] for load in LOADS]
+        values = {
+            SERVERS[name][0].strip("*"): [results.value(fan_out(size, 1_000, *load), name) for load in LOADS]
+            for name in names
+        }
+        title = f"CPU of the server per delivery, µs (log scale): {size} bytes, 1,000 receivers"
+        (OUT / f"fan-out-{size}.svg").write_text(bars(title, groups, values))
+
+
+def write_report(machine, plan, results):
+    results = Results(results)
+    parts = [
+        f"{machine['cpu']}, Linux {machine['kernel']}, {machine['date']}. Server on one core, generator on the other.",
+        "CPU of the server per delivery, µs:",
+        *[server_table(results, size) for size in (64, 1_024)],
+        ratio_table(results, plan, "parlor"),
+        ratio_table(results, plan, "uwebsockets"),
+        other_table(results, plan),
+        goal_table(results, plan),
+    ]
+    (OUT / "table.md").write_text("\n\n".join(part for part in parts if part) + "\n")
+    write_charts(results)
+
+
+def write_readme():
+    """Replaces what is between the marks in the README, and the plots it shows."""
+    text = README.read_text()
+    if BEGIN not in text or END not in text:
+        sys.exit(f"{README} has no {BEGIN} and {END}")
+    PLOTS.mkdir(exist_ok=True)
+    shown = [plot for plot in sorted(OUT.glob("*.svg")) if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
+    for plot in shown:
+        shutil.copy(plot, PLOTS)
+    images = [f"![{plot.stem}]({(PLOTS / plot.name).relative_to(ROOT)})" for plot in shown]
+    section = "\n\n".join([BEGIN, (OUT / "table.md").read_text().strip(), *images, END])
+    README.write_text(text[: text.index(BEGIN)] + section + text[text.index(END) + len(END) :])
