@@ -29,6 +29,9 @@ pub(crate) struct Recorder {
     interval_began_ns: u64,
     interval_deliveries: u64,
     current: Latencies,
+    /// How many of the same latency came last. Those of one read and one burst often are.
+    same_us: u64,
+    same_count: u64,
     pub(crate) total: Latencies,
     /// All deliveries since the start, to every kind of connection, warm-up included.
     pub(crate) deliveries: u64,
@@ -45,6 +48,8 @@ impl Recorder {
             interval_began_ns: 0,
             interval_deliveries: 0,
             current: empty.clone(),
+            same_us: 0,
+            same_count: 0,
             total: empty,
             deliveries: 0,
             intervals: Vec::new(),
@@ -70,8 +75,21 @@ impl Recorder {
     pub(crate) fn delivered(&mut self, sent_ns: u64, now_ns: u64) {
         self.deliveries += 1;
         if sent_ns >= self.begin_ns && sent_ns < self.end_ns {
+            let latency_us = now_ns.saturating_sub(sent_ns) / 1_000;
+            if latency_us != self.same_us {
+                self.record_same();
+                self.same_us = latency_us;
+            }
+            self.same_count += 1;
+        }
+    }
+
+    fn record_same(&mut self) {
+        // Recording a value no times would still move the minimum and the maximum.
+        if self.same_count > 0 {
             self.current
-                .saturating_record(now_ns.saturating_sub(sent_ns) / 1_000);
+                .saturating_record_n(self.same_us, self.same_count);
+            self.same_count = 0;
         }
     }
 
@@ -83,6 +101,7 @@ impl Recorder {
 
     /// Closes the current interval.
     pub(crate) fn cut(&mut self, now_ns: u64, server_resident_bytes: Option<u64>) {
+        self.record_same();
         self.intervals.push(Interval {
             end_s: (now_ns - self.begin_ns) as f64 / 1e9,
             length_s: (now_ns - self.interval_began_ns) as f64 / 1e9,
@@ -96,6 +115,7 @@ impl Recorder {
 
     /// Adds what came since the last interval to the total.
     pub(crate) fn fold(&mut self) {
+        self.record_same();
         self.total
             .add(&self.current)
             .expect("both have the same bounds");
@@ -155,5 +175,22 @@ mod tests {
                 .all(|(&value, expected)| near(value, expected)),
             "{all:?}"
         );
+    }
+
+    #[test]
+    fn an_interval_knows_nothing_of_the_one_before() {
+        let mut recorder = Recorder::new();
+        recorder.begin(0);
+        (0..3).for_each(|_| recorder.delivered(0, 900 * MS));
+        recorder.cut(MS, None);
+        recorder.delivered(0, 5 * MS);
+        recorder.cut(2 * MS, None);
+        recorder.cut(3 * MS, None);
+        let max = |nth: usize| {
+            recorder.intervals[nth]
+                .latency_us
+                .map(|latency| latency[4] / 1_000)
+        };
+        assert_eq!([max(0), max(1), max(2)], [Some(900), Some(5), None]);
     }
 }

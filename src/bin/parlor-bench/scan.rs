@@ -34,6 +34,9 @@ pub(crate) struct Shape {
     size: usize,
     /// The header of a text frame that holds one message, the case that must be fast.
     header: Vec<u8>,
+    /// Its first bytes in one word and the mask for them, to compare them without a call.
+    word: u64,
+    mask: u64,
 }
 
 impl Shape {
@@ -50,7 +53,25 @@ impl Shape {
                 header.extend_from_slice(&(size as u64).to_be_bytes());
             }
         }
-        Shape { size, header }
+        let mut first = [0; 8];
+        let length = header.len().min(first.len());
+        first[..length].copy_from_slice(&header[..length]);
+        Shape {
+            size,
+            header,
+            word: u64::from_le_bytes(first),
+            mask: u64::MAX >> (64 - 8 * length),
+        }
+    }
+
+    /// Whether one message in one text frame begins here; there are enough bytes for all of it.
+    #[inline]
+    fn begins(&self, input: &[u8]) -> bool {
+        let first = input
+            .first_chunk()
+            .map_or(0, |first| u64::from_le_bytes(*first));
+        first & self.mask == self.word
+            && (self.header.len() <= 8 || input.starts_with(&self.header))
     }
 }
 
@@ -87,7 +108,7 @@ impl Scanner {
         let whole = shape.header.len() + shape.size;
         while !input.is_empty() {
             if self.header_len == 0 && !self.in_payload && !self.in_message {
-                while input.len() >= whole && input.starts_with(&shape.header) {
+                while input.len() >= whole && shape.begins(input) {
                     let stamp = input[shape.header.len()..]
                         .first_chunk()
                         .expect("a message is as long as its stamp");

@@ -17,6 +17,7 @@ const BITS_48: u64 = (1 << 48) - 1;
 /// The decoded stamp of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// As it stands in the message, since it is only compared.
     pub(crate) run: u64,
     pub(crate) sender: u16,
     pub(crate) sequence: u32,
@@ -27,7 +28,7 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// Writes the stamp over the first bytes of a message.
     pub(crate) fn write(&self, message: &mut [u8]) {
-        message[..8].copy_from_slice(&encode(self.run));
+        message[..8].copy_from_slice(&self.run.to_be_bytes());
         message[8..16].copy_from_slice(&encode(
             u64::from(self.sender) << 36 | u64::from(self.sequence),
         ));
@@ -39,7 +40,7 @@ impl Stamp {
     pub(crate) fn read(bytes: &[u8; STAMP_BYTES]) -> Stamp {
         let number = decode(eight(bytes, 8));
         Stamp {
-            run: decode(eight(bytes, 0)),
+            run: eight(bytes, 0),
             sender: (number >> 36) as u16,
             sequence: number as u32,
             time_ns: decode(eight(bytes, 16)),
@@ -49,7 +50,7 @@ impl Stamp {
 
 /// A random name for a run, so that messages left over from another are not taken for ours.
 pub(crate) fn new_run() -> u64 {
-    fastrand::u64(..=BITS_48)
+    u64::from_be_bytes(encode(fastrand::u64(..=BITS_48)))
 }
 
 #[inline]
@@ -81,7 +82,7 @@ mod tests {
         for seed in 0..1_000 {
             let mut random = fastrand::Rng::with_seed(seed);
             let stamp = Stamp {
-                run: random.u64(..=BITS_48),
+                run: new_run(),
                 sender: random.u16(..=PROBE),
                 sequence: random.u32(..),
                 time_ns: random.u64(..=BITS_48),
