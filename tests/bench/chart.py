@@ -10,7 +10,8 @@ COLORS = ["#8c959f", "#57606a", "#cf222e", "#0969da", "#1a7f37", "#8250df", "#bf
 
 
 def text(x, y, content, size=13, anchor="middle"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{INK}">{escape(content)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{INK}">{escape(content)}</text>'
 
 
 def label(value):

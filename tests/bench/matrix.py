@@ -30,12 +30,12 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="a few minutes: 1,000 receivers, one round, 1 s each")
     parser.add_argument("--only", help=f"servers, by comma, besides the floor: {', '.join(SERVERS)}")
     parser.add_argument("--cases", help="cases whose name begins with one of these, by comma")
-    parser.add_argument("--seconds", type=float, help="to measure each at the least (5, or 1 when quick)")
+    parser.add_argument("--seconds", type=float, help="to measure each at the least (3, or 1 when quick)")
     parser.add_argument("--rounds", type=int, help="of each case; ratios are the median (3, or 1 when quick)")
     parser.add_argument("--readme", action="store_true", help="also put the tables and plots into README.md")
     parser.add_argument("--list", action="store_true", help="say what would be run")
     arguments = parser.parse_args()
-    arguments.seconds = arguments.seconds or (1 if arguments.quick else 5)
+    arguments.seconds = arguments.seconds or (1 if arguments.quick else 3)
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     names = arguments.only.split(",") if arguments.only else list(SERVERS)
     unknown = set(names) - set(SERVERS)
@@ -103,6 +103,8 @@ def main():
             print(case.name, *names)
         return
     OUT.mkdir(parents=True, exist_ok=True)
+    for plot in OUT.glob("*.svg"):
+        plot.unlink()
     build_own()
     commands = {name: SERVERS[name][1]() for name in arguments.servers}
     results, reports = [], {}
@@ -116,7 +118,8 @@ def main():
                     reports[key] = measure(case, name, commands[name], seconds, round_number)
                 report = reports[key]
                 value = figure_of(report, case)
-                results.append({"case": case.name, "server": name, "round": round_number, "value": value, "report": report})
+                result = {"case": case.name, "server": name, "round": round_number}
+                results.append({**result, "value": value, "report": report})
                 clean = "" if report.get("clean") else f"  NOT CLEAN {report.get('error') or report.get('faults')}"
                 shown = "-" if value is None else f"{value:.4g} {case.unit}"
                 print(f"{case.name:28} {name:12} {shown}{clean}", file=sys.stderr, flush=True)

@@ -109,7 +109,8 @@ def server_table(results, size):
 
 def ratio_table(results, plan, server):
     """A server's CPU time per delivery as a multiple of the floor's."""
-    shapes = sorted({tuple(map(int, case.name.split("/")[1:3])) for case, _ in plan if case.name.startswith("fan-out/")})
+    names = [case.name for case, _ in plan if case.name.startswith("fan-out/")]
+    shapes = sorted({tuple(map(int, name.split("/")[1:3])) for name in names})
     rows = []
     for size, receivers in shapes:
         row = [f"{size} bytes, {receivers:,} receivers"]
@@ -185,7 +186,8 @@ def write_readme():
     if BEGIN not in text or END not in text:
         sys.exit(f"{README} has no {BEGIN} and {END}")
     PLOTS.mkdir(exist_ok=True)
-    shown = [plot for plot in sorted(OUT.glob("*.svg")) if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
+    plots = sorted(OUT.glob("*.svg"))
+    shown = [plot for plot in plots if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
     for plot in shown:
         shutil.copy(plot, PLOTS)
     images = [f"![{plot.stem}]({(PLOTS / plot.name).relative_to(ROOT)})" for plot in shown]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,7 @@ def build_uwebsockets():
     folder = BUILD / "uwebsockets"
     python = folder / "bin/python"
     if not python.exists():
+        need(find_spec("ensurepip") and sys.executable, "python3-venv")
         run(sys.executable, "-m", "venv", folder)
     run(python, "-m", "pip", "install", "-q", "-r", PEERS / "uwebsockets/requirements.txt")
     return [python, PEERS / "uwebsockets/server.py"]

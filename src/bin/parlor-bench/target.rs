@@ -8,9 +8,15 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tungstenite::http::Uri;
 
-/// Connections from one source address before another is taken. The kernel has 28,232 ports for them by default,
-/// but finding a free one gets slow long before they run out.
-const PER_SOURCE: usize = 4_000;
+/// Connections that need no source address of their own: the kernel picks the port when it knows the destination.
+const WITHOUT_SOURCE: usize = 4_000;
+
+/// Connections from one source address before another is taken. The kernel has 28,232 ports for each by default, but
+/// a port stays taken for a minute after its connection, and finding a free one gets slow long before they run out.
+const PER_SOURCE: usize = 250;
+
+/// Of 127.0.0.0/8; enough for a million connections a minute.
+const MAX_SOURCES: usize = 250;
 
 /// The server's address and the addresses to connect from.
 #[derive(Debug)]
@@ -34,9 +40,10 @@ impl Target {
             .find(|address| address.is_ipv4())
             .or(found.first())
             .ok_or(format!("{host}: no address"))?;
-        let spread = connections > PER_SOURCE && address.is_ipv4() && address.ip().is_loopback();
+        let spread =
+            connections > WITHOUT_SOURCE && address.is_ipv4() && address.ip().is_loopback();
         let sources = if spread {
-            connections.div_ceil(PER_SOURCE)
+            connections.div_ceil(PER_SOURCE).min(MAX_SOURCES)
         } else {
             0
         };
