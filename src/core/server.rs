@@ -12,6 +12,7 @@ mod read;
 mod route;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -45,6 +46,8 @@ pub struct Server<S> {
     dirty: Vec<ConnectionId>,
     /// Connections in line to be read, those that have waited longest in front.
     unread: VecDeque<ConnectionId>,
+    /// Members who were not read because the memory is used up, first come first; they go in front of the line.
+    over_budget: Vec<ConnectionId>,
     /// Connections to free at the end of the tick.
     closed: Vec<ConnectionId>,
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
@@ -93,6 +96,7 @@ impl<S: Stream> Server<S> {
             connections: Slab::new(),
             dirty: Vec::new(),
             unread: VecDeque::new(),
+            over_budget: Vec::new(),
             closed: Vec::new(),
             buffer: vec![0; 2 * READ_BUFFER],
             drain: Drain::default(),
@@ -170,16 +174,18 @@ impl<S: Stream> Server<S> {
     pub fn read_in_line(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
         for _ in 0..self.unread.len() {
             let Some(id) = self.unread.pop_front() else {
-                return;
+                break;
             };
             if let Some(connection) = self.get_mut(id) {
                 connection.in_line = false;
                 self.read(id, now);
             }
             if !time_left() {
-                return;
+                break;
             }
         }
+        let held = mem::take(&mut self.over_budget);
+        self.release(held);
     }
 
     /// What every tick ends with, in this order. `time_left` says whether the tick may go on handing out messages; what
@@ -260,7 +266,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Puts those whom a room held back in front of the line, in their order: they have waited already.
+    /// Puts those who were held back in front of the line, in their order: they have waited already.
     fn release(&mut self, held: Vec<ConnectionId>) {
         for id in held.into_iter().rev() {
             self.unread.push_front(id);

@@ -84,21 +84,22 @@ impl<S: Stream> Server<S> {
         if self.drain.holds_input() {
             return true;
         }
-        if self.broadcast.is_congested(room) {
-            // In front of the line, once the room has caught up.
-            if let Some(connection) = self.get_mut(id)
-                && !connection.in_line
-            {
-                connection.in_line = true;
+        let is_congested = self.broadcast.is_congested(room);
+        if !is_congested && self.meter.used() <= self.limits.max_memory {
+            return false;
+        }
+        if let Some(connection) = self.get_mut(id)
+            && !connection.in_line
+        {
+            // In front of the line, once the room has caught up, or in the next tick.
+            connection.in_line = true;
+            if is_congested {
                 self.broadcast.hold(room, id);
+            } else {
+                self.over_budget.push(id);
             }
-            return true;
         }
-        if self.meter.used() > self.limits.max_memory {
-            self.line_up(id);
-            return true;
-        }
-        false
+        true
     }
 
     /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
