@@ -4,11 +4,13 @@
 
 mod client;
 mod habits;
+mod hall;
 mod model;
 mod plan;
 mod random;
 mod reader;
 mod record;
+mod regressions;
 mod socket;
 mod units;
 mod world;

@@ -1,0 +1,205 @@
+//! A server and guests that do as they are told, tick by tick: for runs in which nothing is left to chance.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use clap::Parser;
+use parlor::core::site::{File, Site};
+use parlor::core::{Now, Server};
+use parlor::shell::config::Config;
+
+use crate::plan::PAGE;
+use crate::random::Random;
+use crate::reader::{Reader, Seen};
+use crate::socket::{Journal, Link, Luck, Shared, Socket};
+use crate::units;
+
+/// How much later each tick is.
+pub(crate) const TICK_MS: u64 = 20;
+
+/// A kernel that does all that it is asked for, and has place for this many bytes towards the client.
+const fn good_luck(capacity: usize) -> Luck {
+    Luck {
+        short_read: 0,
+        short_write: 0,
+        no_read: 0,
+        no_write: 0,
+        interrupted: 0,
+        capacity,
+    }
+}
+
+pub(crate) struct Hall {
+    pub(crate) server: Server<Socket>,
+    pub(crate) now: Now,
+    guests: Vec<Guest>,
+    journal: Journal,
+    random: Random,
+}
+
+struct Guest {
+    link: Shared,
+    index: usize,
+    reader: Reader,
+}
+
+/// Names a guest for as long as the hall stands.
+pub(crate) type GuestId = usize;
+
+impl Hall {
+    /// An empty one, with these flags of the command line.
+    pub(crate) fn new(flags: &[&str]) -> Self {
+        let now = Now {
+            ms: 1_000_000,
+            unix_ms: 784_111_777_000,
+        };
+        let mut limits = Config::parse_from([&["parlor"], flags].concat()).limits;
+        if limits.max_connections == 0 {
+            limits.max_connections = 10_000;
+        }
+        let page = File {
+            path: "/",
+            content_type: "text/html",
+            bytes: PAGE,
+        };
+        Self {
+            server: Server::new(limits, Vec::new(), Site::new(&[page]), 0, now),
+            now,
+            guests: Vec::new(),
+            journal: Journal::default(),
+            random: Random::new(0, 0),
+        }
+    }
+
+    /// Someone connects.
+    pub(crate) fn connect(&mut self, capacity: usize) -> GuestId {
+        let guest = self.guests.len();
+        let random = Random::new(0, guest as u64);
+        let link = Link::new(guest, good_luck(capacity), random, &self.journal);
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let socket = Socket(Rc::clone(&link));
+        let index = self.server.admit(socket, peer, self.now);
+        self.guests.push(Guest {
+            link,
+            index: index.expect("there is a place"),
+            reader: Reader::default(),
+        });
+        guest
+    }
+
+    /// Someone comes into a room.
+    pub(crate) fn enter(&mut self, room: usize) -> GuestId {
+        self.enter_with(room, usize::MAX)
+    }
+
+    /// Someone comes into a room for whom the kernel keeps no more than `capacity` unread bytes.
+    pub(crate) fn enter_with(&mut self, room: usize, capacity: usize) -> GuestId {
+        let guest = self.connect(capacity);
+        assert_eq!(self.ask(guest, &units::upgrade(room)), 101);
+        guest
+    }
+
+    /// Sends a request, and says which status it is answered with.
+    pub(crate) fn ask(&mut self, guest: GuestId, request: &[u8]) -> u16 {
+        self.guests[guest].reader.expect_response(false);
+        self.send(guest, request);
+        self.tick(usize::MAX);
+        match &self.read(guest)[..] {
+            [Seen::Response { status, .. }] => *status,
+            other => panic!("a request was answered with {other:?}"),
+        }
+    }
+
+    pub(crate) fn send(&mut self, guest: GuestId, bytes: &[u8]) {
+        let mut link = self.guests[guest].link.borrow_mut();
+        link.arrive(bytes.iter().copied());
+    }
+
+    /// A frame as a client sends it.
+    pub(crate) fn frame(&mut self, opcode: u8, payload: &[u8]) -> Vec<u8> {
+        units::frame(true, opcode, payload, &mut self.random)
+    }
+
+    pub(crate) fn say(&mut self, guest: GuestId, opcode: u8, payload: &[u8]) {
+        let frame = self.frame(opcode, payload);
+        self.send(guest, &frame);
+    }
+
+    /// Ends a guest's side.
+    pub(crate) fn end(&mut self, guest: GuestId) {
+        self.guests[guest].link.borrow_mut().end();
+    }
+
+    /// Sends a frame of `payload`, and more until `bytes` of them wait for the server.
+    pub(crate) fn flood(&mut self, guest: GuestId, payload: &[u8], bytes: usize) {
+        let frame = self.frame(2, payload);
+        self.send(guest, &frame);
+        while self.unread(&[guest]) < bytes {
+            self.send(guest, &frame);
+        }
+    }
+
+    /// Bytes of these guests that the server has not read.
+    pub(crate) fn unread(&self, guests: &[GuestId]) -> usize {
+        let links = guests.iter().map(|&guest| self.guests[guest].link.borrow());
+        links.map(|link| link.to_server.len()).sum()
+    }
+
+    /// What has come for a guest since it last read.
+    pub(crate) fn read(&mut self, guest: GuestId) -> Vec<Seen> {
+        let Guest { link, reader, .. } = &mut self.guests[guest];
+        let bytes = link.borrow_mut().take(usize::MAX);
+        reader.feed(&bytes).expect("the server speaks the protocol")
+    }
+
+    /// Reads what has come for these guests, whatever it is.
+    pub(crate) fn discard(&mut self, guests: &[GuestId]) {
+        for &guest in guests {
+            self.guests[guest].link.borrow_mut().take(usize::MAX);
+        }
+    }
+
+    /// From now on the kernel has place for all that comes.
+    pub(crate) fn widen(&mut self) {
+        for guest in &self.guests {
+            guest.link.borrow_mut().widen();
+        }
+    }
+
+    /// The server has closed a guest's socket.
+    pub(crate) fn is_gone(&self, guest: GuestId) -> bool {
+        self.guests[guest].link.borrow().dropped
+    }
+
+    /// One tick of the loop, in which there is time for this many slices of fan-outs.
+    pub(crate) fn tick(&mut self, slices: usize) {
+        self.begin_tick();
+        self.end_tick(slices);
+    }
+
+    /// The reading half of a tick.
+    pub(crate) fn begin_tick(&mut self) {
+        self.now.ms += TICK_MS;
+        for guest in &self.guests {
+            let event = guest.link.borrow_mut().take_event();
+            if let Some(ready) = event {
+                self.server.on_ready(guest.index, ready);
+            }
+        }
+        self.server.read_in_line(self.now, || true);
+    }
+
+    /// The writing half.
+    pub(crate) fn end_tick(&mut self, slices: usize) {
+        let mut left = slices;
+        self.server.end_of_tick(self.now, || {
+            left = left.saturating_sub(1);
+            left > 0
+        });
+        self.server.check_invariants().expect("an invariant");
+        for guest in &self.guests {
+            assert_eq!(guest.link.borrow().misuse, None);
+        }
+        self.journal.borrow_mut().clear();
+    }
+}
