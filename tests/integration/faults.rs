@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{FIN, Http, PING, Server, TEXT, frame, get, noise, run, upgrade};
+use crate::common::{CLOSE, FIN, Http, PING, Server, TEXT, frame, get, noise, run, upgrade};
 
 #[test]
 fn with_no_descriptor_left_it_waits_without_spinning() {
@@ -42,6 +42,28 @@ fn with_no_descriptor_left_it_waits_without_spinning() {
     server.client("/ws/other").say("there is place again");
     pair.0.say("and for us");
     pair.1.expect("and for us");
+}
+
+#[test]
+fn a_drain_that_begins_without_descriptors_does_not_spin() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "600"]);
+    let mut silent = server.raw("/ws");
+    server.limit_open_files(40);
+    let crowd: Vec<TcpStream> = (0..60).map(|_| server.tcp()).collect();
+    server.wait_for_log(|line| line.contains("cannot accept"));
+    let (cpu, signalled) = (server.cpu_time(), Instant::now());
+    server.signal("TERM");
+    silent.expect_close(1001);
+    // Past the second after which it would have tried to accept again.
+    thread::sleep(Duration::from_secs(2).saturating_sub(signalled.elapsed()));
+    let used = server.cpu_time() - cpu;
+    assert!(
+        used < Duration::from_millis(300),
+        "{used:?} of two seconds spent on waiting"
+    );
+    silent.send_frame(FIN | CLOSE, &1001u16.to_be_bytes());
+    assert_eq!(server.wait().code(), Some(0));
+    drop(crowd);
 }
 
 #[test]

@@ -157,6 +157,13 @@ impl Response {
         first
     }
 
+    /// The elements of the list `name`, given in lower case, from all lines that it comes in.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        let lines = self.headers.iter().filter(|(n, _)| n == name);
+        let elements = lines.flat_map(|(_, line)| line.split(','));
+        elements.map(str::trim).collect()
+    }
+
     /// Checks that this is an error as RFC 9457 describes it, with one line of detail.
     #[track_caller]
     pub(crate) fn expect_problem(&self, status: u16) {
