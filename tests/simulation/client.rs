@@ -196,7 +196,7 @@ impl Client {
         } else {
             (0..length).map(|_| self.random.next() as u8).collect()
         };
-        let message = model.compose(self.habits.room, is_text, filler);
+        let message = model.compose(self.life, self.habits.room, is_text, filler);
         let fragments = if self.random.chance(200) {
             self.random.between(2, 5)
         } else {
@@ -287,7 +287,8 @@ impl Client {
 
     /// From now on the network is a good one, and unless it is stalled it reads all that comes.
     pub(crate) fn hurry(&mut self) {
-        self.habits.pace = usize::MAX;
+        // Not so much at once that a room would fall behind.
+        self.habits.pace = self.habits.pace.clamp(8 << 10, 64 << 10);
         if self.habits.reading != Reading::Stalled {
             self.habits.reading = Reading::Prompt;
             self.link.borrow_mut().widen();

@@ -109,6 +109,16 @@ fn crowds() {
 }
 
 #[test]
+fn halls() {
+    run_all("halls", 0..150, Plan::hall);
+}
+
+#[test]
+fn floods() {
+    run_all("floods", 0..10, Plan::flood);
+}
+
+#[test]
 fn who_stalls_changes_nothing_for_the_others() {
     for seed in 0..200 {
         let plan = Plan::steady(seed);

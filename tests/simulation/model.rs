@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of the server's structures, only of the order in which sockets were read and closed.
 
+mod order;
+
 use crate::plan::Plan;
 use crate::reader::Seen;
 use crate::record::{Ended, Join, Record};
@@ -26,6 +28,7 @@ pub(crate) enum Status {
 
 #[derive(Debug)]
 pub(crate) struct Message {
+    pub(crate) life: usize,
     pub(crate) room: usize,
     pub(crate) is_text: bool,
     pub(crate) payload: Vec<u8>,
@@ -67,11 +70,18 @@ impl Model {
     }
 
     /// Invents a message; its payload begins with its index.
-    pub(crate) fn compose(&mut self, room: usize, is_text: bool, filler: Vec<u8>) -> usize {
+    pub(crate) fn compose(
+        &mut self,
+        life: usize,
+        room: usize,
+        is_text: bool,
+        filler: Vec<u8>,
+    ) -> usize {
         let index = self.messages.len();
         let mut payload = format!("{index}|").into_bytes();
         payload.extend(filler);
         self.messages.push(Message {
+            life,
             room,
             is_text,
             payload,
@@ -145,34 +155,15 @@ impl Model {
         record.cursor = self.rooms[room].len();
     }
 
-    fn on_message(&mut self, life: usize, message: usize) {
-        let record = &self.records[life];
-        let Some(join) = &record.join else {
-            return;
-        };
-        let status = if self.is_draining || !join.may_succeed {
-            Status::Ignored
-        } else if record.is_surely_member(&self.plan) {
-            Status::Published
-        } else {
-            Status::MaybePublished
-        };
-        self.messages[message].status = status;
-        if status != Status::Ignored {
-            self.rooms[join.room].push(message);
-        }
-    }
-
     /// The server has read to the end of a client's stream, or its connection is broken.
     pub(crate) fn end(&mut self, life: usize, ended: Ended, now: u64) {
         let record = &mut self.records[life];
         if record.ended.is_none() {
             record.ended = Some(ended);
             record.ended_ms = now;
-            record.until = record
-                .join
-                .as_ref()
-                .map_or(0, |join| self.rooms[join.room].len());
+            let rooms = self.plan.keeps_order.then_some(&self.rooms);
+            let join = record.join.as_ref().zip(rooms);
+            record.until = join.map_or(0, |(join, rooms)| rooms[join.room].len());
         }
     }
 
@@ -190,60 +181,6 @@ impl Model {
             Seen::Pong(payload) => self.records[life].on_pong(payload),
             Seen::Close { code, reason } => self.on_seen_close(life, *code, reason, now),
         }
-    }
-
-    fn on_seen_message(&mut self, life: usize, is_text: bool, payload: &[u8]) -> Checked {
-        let digits = payload
-            .split(|&byte| byte == b'|')
-            .next()
-            .unwrap_or_default();
-        let index: usize = str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .filter(|&index| index < self.messages.len())
-            .ok_or_else(|| {
-                format!(
-                    "a message nobody sent: {:?}",
-                    String::from_utf8_lossy(payload)
-                )
-            })?;
-        let message = &self.messages[index];
-        if message.payload != payload || message.is_text != is_text {
-            return Err(format!("message {index} has changed on its way"));
-        }
-        let record = &mut self.records[life];
-        let joined = record.join.as_ref().filter(|_| record.upgraded);
-        let room = joined.ok_or("a message for who is in no room")?.room;
-        if message.room != room {
-            return Err(format!(
-                "message {index} of room {} came to room {room}",
-                message.room
-            ));
-        }
-        // Along the room's order; what is passed over must be something that nobody gets.
-        while let Some(&next) = self.rooms[room].get(record.cursor) {
-            record.cursor += 1;
-            let status = &mut self.messages[next].status;
-            if next == index {
-                if *status == Status::Skipped {
-                    return Err(format!("message {index} came to some and not to others"));
-                }
-                *status = Status::Seen;
-                return Ok(());
-            }
-            match status {
-                Status::MaybePublished | Status::Skipped => *status = Status::Skipped,
-                _ => {
-                    return Err(format!(
-                        "message {index} came where {next} was to come ({status:?})"
-                    ));
-                }
-            }
-        }
-        Err(format!(
-            "message {index} ({:?}) came again, or too early, or from before",
-            self.messages[index].status
-        ))
     }
 
     fn on_seen_close(&mut self, life: usize, code: Option<u16>, reason: &str, now: u64) -> Checked {
@@ -306,10 +243,12 @@ impl Model {
         record.was_overtaken = was_overtaken;
         let waited = now - record.ended_ms;
         let close_ms = self.plan.limits.close_timeout.ms().unwrap_or(u64::MAX);
-        let has_word_to_read = matches!(
-            record.ended,
-            Some(Ended::Close(_) | Ended::Violation(_) | Ended::LastRequest)
-        );
+        // A drain waits for no request.
+        let has_word_to_read = match record.ended {
+            Some(Ended::Close(_) | Ended::Violation(_)) => true,
+            Some(Ended::LastRequest) => !self.is_draining,
+            _ => false,
+        };
         if was_overtaken && has_word_to_read && waited < close_ms && !self.plan.is_memory_tight {
             return Err(format!(
                 "closed with unread input {waited} ms after {:?}",
@@ -360,24 +299,5 @@ impl Model {
             }
             Some(_) => Ok(()),
         }
-    }
-
-    /// The first message that a member has not seen and must have: of all, or of those read before it ended.
-    pub(crate) fn unseen(&self, life: usize) -> Option<usize> {
-        let record = &self.records[life];
-        let join = record.join.as_ref().filter(|_| record.upgraded)?;
-        let until = if record.ended.is_some() {
-            record.until
-        } else {
-            self.rooms[join.room].len()
-        };
-        let missed = self.rooms[join.room].get(record.cursor..until)?;
-        let must_come = |&&message: &&usize| {
-            matches!(
-                self.messages[message].status,
-                Status::Published | Status::Seen
-            )
-        };
-        missed.iter().find(must_come).copied()
     }
 }

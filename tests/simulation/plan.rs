@@ -40,6 +40,13 @@ pub(crate) struct Plan {
     pub(crate) is_memory_tight: bool,
     /// Ticks run out of time before all is handed out.
     pub(crate) is_busy: bool,
+    /// No room is so far behind that its members are not listened to for a while: what is said keeps the order in which
+    /// it was read.
+    pub(crate) keeps_order: bool,
+    /// The end comes while everyone still talks.
+    pub(crate) ends_in_full_swing: bool,
+    /// These clients talk, the others listen.
+    pub(crate) talkers: usize,
     /// Nobody comes back, and the same clients come whatever happens.
     pub(crate) is_steady: bool,
     pub(crate) ending: Ending,
@@ -97,6 +104,9 @@ impl Plan {
             has_roomy_queues,
             is_memory_tight,
             is_busy: random.chance(300),
+            keeps_order: true,
+            ends_in_full_swing: random.chance(400),
+            talkers: usize::MAX,
             is_steady: false,
             ending,
         }
@@ -111,6 +121,33 @@ impl Plan {
         plan.limits.max_message = 300;
         plan.is_memory_tight = false;
         plan.limits.max_memory = default_limits().max_memory;
+        plan
+    }
+
+    /// A room about as large as one slice of a fan-out.
+    pub(crate) fn hall(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        let mut random = Random::new(seed, 1);
+        plan.clients = random.between(60, 140);
+        plan.steps = random.between(40, 100);
+        plan.talkers = 10;
+        plan.rooms = 1;
+        plan.limits.max_connections = 10_000;
+        plan.limits.max_message = 200;
+        plan
+    }
+
+    /// More is said in a large room than can be handed out: it falls behind.
+    pub(crate) fn flood(seed: u64) -> Self {
+        let mut plan = Self::hall(seed);
+        plan.steps = 30;
+        plan.is_busy = true;
+        plan.is_memory_tight = false;
+        plan.limits.max_memory = default_limits().max_memory;
+        plan.limits.max_message = 60_000;
+        plan.limits.max_queue = 4 << 20;
+        plan.keeps_order = false;
+        plan.ends_in_full_swing = false;
         plan
     }
 

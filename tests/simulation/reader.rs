@@ -25,6 +25,8 @@ pub(crate) enum Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     bytes: Vec<u8>,
+    /// Where the next event begins in them.
+    from: usize,
     /// For each request sent, whether its response comes without a body (HEAD).
     bodiless: VecDeque<bool>,
     is_websocket: bool,
@@ -56,6 +58,7 @@ impl Reader {
                 self.next_response()?
             };
             let Some((event, length)) = next else {
+                self.bytes.drain(..std::mem::take(&mut self.from));
                 return Ok(seen);
             };
             if self.is_closed {
@@ -63,26 +66,23 @@ impl Reader {
             }
             self.is_closed = matches!(event, Seen::Close { .. });
             seen.push(event);
-            self.bytes.drain(..length);
+            self.from += length;
         }
     }
 
     fn next_response(&mut self) -> Result<Option<(Seen, usize)>, String> {
-        let Some(end) = self
-            .bytes
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-        else {
-            let start = &self.bytes[..self.bytes.len().min(9)];
+        let bytes = &self.bytes[self.from..];
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            let start = &bytes[..bytes.len().min(9)];
             if !b"HTTP/1.1 ".starts_with(start) {
                 return Err(format!(
                     "this is not HTTP: {:?}",
-                    String::from_utf8_lossy(&self.bytes)
+                    String::from_utf8_lossy(bytes)
                 ));
             }
             return Ok(None);
         };
-        let head = str::from_utf8(&self.bytes[..end]).map_err(|_| "a head that is not text")?;
+        let head = str::from_utf8(&bytes[..end]).map_err(|_| "a head that is not text")?;
         let status = head.get(9..12).and_then(|digits| digits.parse().ok());
         let status: u16 = status.ok_or_else(|| format!("no status in {head:?}"))?;
         let field = |name: &str| {
@@ -101,23 +101,24 @@ impl Reader {
             length.ok_or_else(|| format!("no length in {head:?}"))?
         };
         let body = end + 4..end + 4 + length;
-        if self.bytes.len() < body.end {
+        if bytes.len() < body.end {
             return Ok(None);
         }
         let closes = field("connection").is_some_and(|value| value == "close");
-        self.bodiless.pop_front();
-        self.is_websocket = status == 101;
         let event = Seen::Response {
             status,
-            body: self.bytes[body.clone()].to_vec(),
+            body: bytes[body.clone()].to_vec(),
             closes,
         };
+        self.bodiless.pop_front();
+        self.is_websocket = status == 101;
         Ok(Some((event, body.end)))
     }
 
     /// RFC 6455 section 5.2, and what this server never does: fragments.
     fn next_frame(&self) -> Result<Option<(Seen, usize)>, String> {
-        let [first, second, rest @ ..] = self.bytes.as_slice() else {
+        let bytes = &self.bytes[self.from..];
+        let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
         let (length, start) = match second {
@@ -139,7 +140,7 @@ impl Reader {
             ));
         }
         let end = start + length as usize;
-        let Some(payload) = self.bytes.get(start..end) else {
+        let Some(payload) = bytes.get(start..end) else {
             return Ok(None);
         };
         let payload = payload.to_vec();

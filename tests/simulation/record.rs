@@ -45,6 +45,10 @@ pub(crate) struct Record {
     pub(crate) upgraded: bool,
     /// Where in its room's order it is.
     pub(crate) cursor: usize,
+    /// It has seen something; before that it is there or further on, where the order is not that of reading.
+    pub(crate) is_place_known: bool,
+    /// Its messages that the server has read and nobody has seen, where the order is not that of reading.
+    pub(crate) said: VecDeque<usize>,
     pub(crate) ended: Option<Ended>,
     pub(crate) ended_ms: u64,
     /// The frame that ended it was read to its end.
@@ -85,6 +89,8 @@ impl Record {
             join: None,
             upgraded: false,
             cursor: 0,
+            is_place_known: false,
+            said: VecDeque::new(),
             ended: None,
             ended_ms: 0,
             is_end_complete: false,

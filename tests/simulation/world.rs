@@ -106,9 +106,11 @@ impl World {
             self.tick(300)?;
             self.read()?;
         }
-        self.come_to_rest()?;
-        self.wake_stalled();
-        self.come_to_rest()?;
+        if !self.plan.ends_in_full_swing {
+            self.come_to_rest()?;
+            self.wake_stalled();
+            self.come_to_rest()?;
+        }
         self.end()
     }
 
@@ -171,6 +173,9 @@ impl World {
         let life = self.clients.len();
         let random = &mut self.places[place].random;
         let mut habits = Habits::new(&self.plan, random);
+        if place >= self.plan.talkers {
+            (habits.talk, habits.ping) = (0, 0);
+        }
         let mut luck = habits.luck(random);
         if let Some(reads) = self.variation.listeners.filter(|_| place.is_multiple_of(3)) {
             habits.listen(reads);

@@ -1,0 +1,157 @@
+//! The order of what is said in a room, and what of it each member has seen.
+
+use super::{Model, Status};
+use crate::model::Checked;
+
+impl Model {
+    pub(super) fn on_message(&mut self, life: usize, message: usize) {
+        let record = &self.records[life];
+        let Some(join) = &record.join else {
+            return;
+        };
+        let status = if self.is_draining || !join.may_succeed {
+            Status::Ignored
+        } else if record.is_surely_member(&self.plan) {
+            Status::Published
+        } else {
+            Status::MaybePublished
+        };
+        self.messages[message].status = status;
+        if status == Status::Ignored {
+            return;
+        }
+        if self.plan.keeps_order {
+            self.rooms[join.room].push(message);
+        } else {
+            self.records[life].said.push_back(message);
+        }
+    }
+
+    pub(super) fn on_seen_message(
+        &mut self,
+        life: usize,
+        is_text: bool,
+        payload: &[u8],
+    ) -> Checked {
+        let digits = payload
+            .split(|&byte| byte == b'|')
+            .next()
+            .unwrap_or_default();
+        let index: usize = str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .filter(|&index| index < self.messages.len())
+            .ok_or_else(|| {
+                format!(
+                    "a message nobody sent: {:?}",
+                    String::from_utf8_lossy(payload)
+                )
+            })?;
+        let message = &self.messages[index];
+        if message.payload != payload || message.is_text != is_text {
+            return Err(format!("message {index} has changed on its way"));
+        }
+        let record = &self.records[life];
+        let joined = record.join.as_ref().filter(|_| record.upgraded);
+        let room = joined.ok_or("a message for who is in no room")?.room;
+        if message.room != room {
+            return Err(format!(
+                "message {index} of room {} came to room {room}",
+                message.room
+            ));
+        }
+        if !self.plan.keeps_order {
+            self.find_order(life, room, index)?;
+        }
+        self.go_along(life, room, index)
+    }
+
+    /// Along the room's order; what is passed over must be something that nobody gets.
+    fn go_along(&mut self, life: usize, room: usize, index: usize) -> Checked {
+        let record = &mut self.records[life];
+        while let Some(&next) = self.rooms[room].get(record.cursor) {
+            record.cursor += 1;
+            let status = &mut self.messages[next].status;
+            if next == index {
+                if *status == Status::Skipped {
+                    return Err(format!("message {index} came to some and not to others"));
+                }
+                *status = Status::Seen;
+                return Ok(());
+            }
+            match status {
+                Status::MaybePublished | Status::Skipped => *status = Status::Skipped,
+                _ => {
+                    return Err(format!(
+                        "message {index} came where {next} was to come ({status:?})"
+                    ));
+                }
+            }
+        }
+        Err(format!(
+            "message {index} ({:?}) came again, or too early, or from before",
+            self.messages[index].status
+        ))
+    }
+
+    /// Where a room is behind, what was read of different members may change places: then the order is that in which
+    /// the first to see it sees it. Each sender's messages keep theirs.
+    fn find_order(&mut self, life: usize, room: usize, index: usize) -> Checked {
+        let record = &self.records[life];
+        let known = self.rooms[room].len();
+        if !record.is_place_known {
+            // What it sees first may be anything that was said after it had come in.
+            let ahead = &self.rooms[room][record.cursor..];
+            let place = ahead.iter().position(|&message| message == index);
+            let cursor = place.map_or(known, |place| record.cursor + place);
+            self.records[life].cursor = cursor;
+            self.records[life].is_place_known = true;
+        }
+        if self.records[life].cursor < known {
+            return Ok(());
+        }
+        let sender = self.messages[index].life;
+        while let Some(next) = self.records[sender].said.pop_front() {
+            if next == index {
+                self.rooms[room].push(index);
+                return Ok(());
+            }
+            let status = &mut self.messages[next].status;
+            if *status != Status::MaybePublished {
+                return Err(format!(
+                    "message {index} came before {next} of the same sender"
+                ));
+            }
+            *status = Status::Skipped;
+        }
+        Err(format!("message {index} came again, or before it was read"))
+    }
+
+    /// The first message that a member has not seen and must have: of all, or of those read before it ended.
+    pub(crate) fn unseen(&self, life: usize) -> Option<usize> {
+        let record = &self.records[life];
+        let join = record.join.as_ref().filter(|_| record.upgraded)?;
+        let is_lost = |&&message: &&usize| self.messages[message].status == Status::Published;
+        if record.ended.is_none()
+            && let Some(own) = record.said.iter().find(is_lost)
+        {
+            return Some(*own);
+        }
+        if !self.plan.keeps_order && !record.is_place_known {
+            return None;
+        }
+        let until = if record.ended.is_some() {
+            record.until
+        } else {
+            self.rooms[join.room].len()
+        };
+        let missed = self.rooms[join.room].get(record.cursor..until)?;
+        let must_come = |&&message: &&usize| {
+            matches!(
+                self.messages[message].status,
+                Status::Published | Status::Seen
+            )
+        };
+        missed.iter().find(must_come).copied()
+    }
+}
