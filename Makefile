@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run build setup lint test test-rust test-shell test-browser conformance bench
+.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants soak bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test-browser: setup build ## the page in a real browser
 conformance: build ## the Autobahn test suite: 301 cases of RFC 6455
 	tests/autobahn/setup.sh
 	python3 tests/autobahn/conformance.py
+
+mutants: ## plant bugs in the core and see that the simulation catches each
+	python3 tests/mutation/run.py
+
+soak: ## run the simulation on new seeds until stopped
+	PARLOR_SOAK=0 cargo test --release --test simulation -- --nocapture soak
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

@@ -1,0 +1,192 @@
+"""Bugs to plant in the core, one at a time: what it is, the file, the text that is replaced, the text in its place."""
+
+DELIVER = "src/core/server/deliver.rs"
+READ = "src/core/server/read.rs"
+END = "src/core/server/end.rs"
+DEADLINES = "src/core/server/deadlines.rs"
+QUEUE = "src/core/write_queue.rs"
+BROADCAST = "src/core/broadcast.rs"
+CHAT = "src/core/chat.rs"
+
+MUTANTS = [
+    (
+        "a batch is queued without a dirty mark",
+        DELIVER,
+        "                connection.served = delivery.last_offset;\n                self.mark_dirty(id);",
+        "                connection.served = delivery.last_offset;",
+    ),
+    (
+        "a partial write loses a byte",
+        QUEUE,
+        "                first.position += count;",
+        "                first.position += (count + 1).min(remaining - 1);",
+    ),
+    (
+        "who is lost stays a member",
+        END,
+        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {\n        self.leave(id);",
+        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {",
+    ),
+    (
+        "a slot is never freed",
+        END,
+        "        self.closed.push(id);",
+        "        if id.index != 3 {\n            self.closed.push(id);\n        }",
+    ),
+    (
+        "a connection is freed inside the tick",
+        END,
+        "        self.closed.push(id);",
+        "        self.closed.push(id);\n        self.connections.remove(id.index as usize);",
+    ),
+    (
+        "a message of just the longest length is refused",
+        "src/codec/ws/message.rs",
+        "if header.length > max_message.saturating_sub(arrived) as u64",
+        "if header.length >= max_message.saturating_sub(arrived) as u64",
+    ),
+    (
+        "one connection too few is let in",
+        "src/core/server/route.rs",
+        "self.connections.len() > self.limits.max_connections",
+        "self.connections.len() >= self.limits.max_connections",
+    ),
+    (
+        "a queue may grow one byte past its limit",
+        QUEUE,
+        "self.queued_bytes + cost > max_queue {",
+        "self.queued_bytes + cost > max_queue.saturating_add(1) {",
+    ),
+    (
+        "one room too many",
+        CHAT,
+        "if self.rooms.len() >= self.max_rooms {",
+        "if self.rooms.len() > self.max_rooms {",
+    ),
+    (
+        "a pong is lost when something waits",
+        READ,
+        "            && matches!(connection.phase, Phase::Open { .. })\n",
+        "            && matches!(connection.phase, Phase::Open { .. })\n            && connection.queue.is_empty()\n",
+    ),
+    (
+        "a room is taken for another",
+        CHAT,
+        "match self.by_name.get(name) {",
+        "match self.by_name.get(name).or(self.by_name.values().next()) {",
+    ),
+    (
+        "two batches change places",
+        QUEUE,
+        "self.rest.get_or_insert_default().push_back(chunk)",
+        "self.rest.get_or_insert_default().push_front(chunk)",
+    ),
+    (
+        "a WRITABLE is dropped",
+        "src/core/server.rs",
+        "        if ready.writable {",
+        "        if ready.writable && !ready.readable {",
+    ),
+    (
+        "the end that comes with data is forgotten",
+        READ,
+        "if count < space.len() && connection.input == Input::Ready {",
+        "if count < space.len() {",
+    ),
+    (
+        "who comes in gets the last message from before",
+        BROADCAST,
+        "(member.since + 1).saturating_sub",
+        "member.since.saturating_sub",
+    ),
+    (
+        "what is said during a fan-out is forgotten",
+        BROADCAST,
+        "        if stream.batch.count > 0 {\n            self.ready.push(fanout.room);",
+        "        if stream.batch.count > 100 {\n            self.ready.push(fanout.room);",
+    ),
+    (
+        "a fan-out ends one member early",
+        BROADCAST,
+        "if fanout.served < fanout.members.len() {",
+        "if fanout.served + 1 < fanout.members.len() {",
+    ),
+    (
+        "a deadline that moved away is lost",
+        DEADLINES,
+        "                if deadline > now.ms {\n                    self.set_deadline(id, deadline);",
+        "                if deadline > now.ms {",
+    ),
+    (
+        "a peer that answers pings is given up",
+        DEADLINES,
+        "if connection.phase == (Phase::Open { pinged: true }) {",
+        "if connection.phase == (Phase::Open { pinged: false }) {",
+    ),
+    (
+        "input that is dropped stays accounted",
+        END,
+        "            self.meter\n                .subtract(mem::take(&mut connection.metered_bytes));",
+        "            connection.metered_bytes = 0;",
+    ),
+    (
+        "the memory limit is not kept",
+        DELIVER,
+        "if self.meter.used() <= self.limits.max_memory {\n            return;",
+        "if self.meter.used() <= 2 * self.limits.max_memory {\n            return;",
+    ),
+    (
+        "the answer to a close frame overtakes the last words",
+        END,
+        "Some(connection) if connection.served < until => {",
+        "Some(connection) if connection.served > until => {",
+    ),
+    (
+        "a socket is closed with unread input",
+        DELIVER,
+        "                reason,\n            }) => self.linger(id, reason, now),",
+        "                reason,\n            }) => self.close_now(id, reason),",
+    ),
+    (
+        "a frame is cut when a slow reader is closed",
+        QUEUE,
+        "(!rest.is_empty()).then(|| Self::whole(",
+        "(rest.len() > 5).then(|| Self::whole(",
+    ),
+    (
+        "the mask begins anew with every part",
+        "src/codec/ws/message.rs",
+        "frame::apply_mask(payload, self.header.mask, self.arrived);",
+        "frame::apply_mask(payload, self.header.mask, 0);",
+    ),
+    (
+        "a seat is not moved with its member",
+        CHAT,
+        "            moved.place = seat.place;",
+        "            moved.place = moved.place.max(seat.place);",
+    ),
+    (
+        "a drain does not wait for what was said",
+        "src/core/server/drain.rs",
+        "        if self.broadcast.is_busy() {\n            return;\n        }\n",
+        "",
+    ),
+    (
+        "what has to wait for its room is lost",
+        READ,
+        "            self.mark_unread(id);\n            return Step::Wait;",
+        "            return Step::Wait;",
+    ),
+    (
+        "a batch grows while its room is behind",
+        BROADCAST,
+        ".is_some_and(|stream| stream.batch.bytes.len() >= ROOM_BACKLOG)",
+        ".is_some_and(|stream| stream.batch.bytes.len() >= 100 * ROOM_BACKLOG)",
+    ),
+    (
+        "the last byte of unfinished input is lost",
+        "src/core/connection.rs",
+        "        if !unfinished.is_empty() {",
+        "        if unfinished.len() > 1 {",
+    ),
+]
