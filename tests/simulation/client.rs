@@ -100,13 +100,15 @@ impl Client {
                 self.link.borrow_mut().close();
                 self.is_lost = true;
             }
-            Leaving::Reset => {
-                self.link.borrow_mut().reset();
-                self.is_lost = true;
-            }
+            Leaving::Reset => self.leave_by_reset(),
             Leaving::Silence => self.is_lost = true,
         }
         self.said_goodbye = true;
+    }
+
+    pub(crate) fn leave_by_reset(&mut self) {
+        self.link.borrow_mut().reset();
+        self.is_lost = true;
     }
 
     fn speak(&mut self, model: &mut Model) {

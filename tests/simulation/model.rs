@@ -4,6 +4,8 @@
 
 mod order;
 
+use std::collections::BTreeMap;
+
 use crate::plan::Plan;
 use crate::reader::Seen;
 use crate::record::{Ended, Join, Record};
@@ -42,6 +44,9 @@ pub(crate) struct Model {
     pub(crate) messages: Vec<Message>,
     /// For each room the messages in their order: that in which they were read.
     pub(crate) rooms: Vec<Vec<usize>>,
+    /// Where the order is not that of reading: what comes after a message, and before it, for all.
+    after: BTreeMap<usize, usize>,
+    before: BTreeMap<usize, usize>,
     /// Sockets that the server holds.
     pub(crate) open_sockets: usize,
     /// Those of them that came when the server was full.
@@ -55,6 +60,8 @@ impl Model {
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
             rooms: vec![Vec::new(); plan.rooms],
+            after: BTreeMap::new(),
+            before: BTreeMap::new(),
             records: Vec::new(),
             messages: Vec::new(),
             open_sockets: 0,

@@ -104,7 +104,8 @@ impl Plan {
             has_roomy_queues,
             is_memory_tight,
             is_busy: random.chance(300),
-            keeps_order: true,
+            // Over the budget what comes has to wait, as in a room that is behind.
+            keeps_order: !is_memory_tight,
             ends_in_full_swing: random.chance(400),
             talkers: usize::MAX,
             is_steady: false,
@@ -119,8 +120,7 @@ impl Plan {
         plan.steps = 40;
         plan.limits.max_connections = 10_000;
         plan.limits.max_message = 300;
-        plan.is_memory_tight = false;
-        plan.limits.max_memory = default_limits().max_memory;
+        plan.be_roomy();
         plan
     }
 
@@ -142,8 +142,7 @@ impl Plan {
         let mut plan = Self::hall(seed);
         plan.steps = 30;
         plan.is_busy = true;
-        plan.is_memory_tight = false;
-        plan.limits.max_memory = default_limits().max_memory;
+        plan.be_roomy();
         plan.limits.max_message = 60_000;
         plan.limits.max_queue = 4 << 20;
         plan.keeps_order = false;
@@ -151,13 +150,18 @@ impl Plan {
         plan
     }
 
+    fn be_roomy(&mut self) {
+        self.is_memory_tight = false;
+        self.keeps_order = true;
+        self.limits.max_memory = default_limits().max_memory;
+    }
+
     /// A run in which nothing that a client does can depend on another's reading.
     pub(crate) fn steady(seed: u64) -> Self {
         let mut plan = Self::new(seed);
         plan.is_steady = true;
         plan.is_busy = false;
-        plan.is_memory_tight = false;
-        plan.limits.max_memory = default_limits().max_memory;
+        plan.be_roomy();
         plan.limits.max_connections = 10_000;
         plan.limits.max_rooms = 10_000;
         plan

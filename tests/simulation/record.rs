@@ -1,6 +1,6 @@
 //! What the model knows of one connection.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::Checked;
 use crate::plan::Plan;
@@ -45,10 +45,11 @@ pub(crate) struct Record {
     pub(crate) upgraded: bool,
     /// Where in its room's order it is.
     pub(crate) cursor: usize,
-    /// It has seen something; before that it is there or further on, where the order is not that of reading.
-    pub(crate) is_place_known: bool,
-    /// Its messages that the server has read and nobody has seen, where the order is not that of reading.
+    /// Where the order is not that of reading: its own messages that have been read and have not come back.
     pub(crate) said: VecDeque<usize>,
+    pub(crate) last_seen: Option<usize>,
+    /// The last message seen of each sender.
+    pub(crate) latest_of: BTreeMap<usize, usize>,
     pub(crate) ended: Option<Ended>,
     pub(crate) ended_ms: u64,
     /// The frame that ended it was read to its end.
@@ -89,8 +90,9 @@ impl Record {
             join: None,
             upgraded: false,
             cursor: 0,
-            is_place_known: false,
             said: VecDeque::new(),
+            last_seen: None,
+            latest_of: BTreeMap::new(),
             ended: None,
             ended_ms: 0,
             is_end_complete: false,

@@ -60,10 +60,11 @@ impl Model {
                 message.room
             ));
         }
-        if !self.plan.keeps_order {
-            self.find_order(life, room, index)?;
+        if self.plan.keeps_order {
+            self.go_along(life, room, index)
+        } else {
+            self.go_on(life, index)
         }
-        self.go_along(life, room, index)
     }
 
     /// Along the room's order; what is passed over must be something that nobody gets.
@@ -94,51 +95,54 @@ impl Model {
         ))
     }
 
-    /// Where a room is behind, what was read of different members may change places: then the order is that in which
-    /// the first to see it sees it. Each sender's messages keep theirs.
-    fn find_order(&mut self, life: usize, room: usize, index: usize) -> Checked {
-        let record = &self.records[life];
-        let known = self.rooms[room].len();
-        if !record.is_place_known {
-            // What it sees first may be anything that was said after it had come in.
-            let ahead = &self.rooms[room][record.cursor..];
-            let place = ahead.iter().position(|&message| message == index);
-            let cursor = place.map_or(known, |place| record.cursor + place);
-            self.records[life].cursor = cursor;
-            self.records[life].is_place_known = true;
+    /// Where a room is behind, what was read of different members may change places. But whoever sees one message after
+    /// another shows that they are neighbours for all, and each sender's messages keep their order.
+    fn go_on(&mut self, life: usize, index: usize) -> Checked {
+        let message = &mut self.messages[index];
+        if matches!(message.status, Status::Unread | Status::Ignored) {
+            return Err(format!("message {index} came, and is {:?}", message.status));
         }
-        if self.records[life].cursor < known {
-            return Ok(());
+        message.status = Status::Seen;
+        let sender = message.life;
+        let record = &mut self.records[life];
+        let earlier = record.latest_of.insert(sender, index);
+        if earlier.is_some_and(|earlier| earlier >= index) {
+            return Err(format!(
+                "message {index} came after {earlier:?} of the same sender"
+            ));
         }
-        let sender = self.messages[index].life;
-        while let Some(next) = self.records[sender].said.pop_front() {
-            if next == index {
-                self.rooms[room].push(index);
-                return Ok(());
-            }
-            let status = &mut self.messages[next].status;
-            if *status != Status::MaybePublished {
+        if let Some(last) = record.last_seen.replace(index) {
+            let (after, before) = (&mut self.after, &mut self.before);
+            let (next, previous) = (
+                *after.entry(last).or_insert(index),
+                *before.entry(index).or_insert(last),
+            );
+            if (next, previous) != (index, last) {
                 return Err(format!(
-                    "message {index} came before {next} of the same sender"
+                    "message {index} came after {last}, and for others {next} after {previous}"
                 ));
             }
-            *status = Status::Skipped;
         }
-        Err(format!("message {index} came again, or before it was read"))
+        while sender == life {
+            let own = record.said.pop_front().ok_or("an own message came again")?;
+            match self.messages[own].status {
+                _ if own == index => break,
+                Status::MaybePublished => {}
+                _ => return Err(format!("own message {own} did not come")),
+            }
+        }
+        Ok(())
     }
 
     /// The first message that a member has not seen and must have: of all, or of those read before it ended.
     pub(crate) fn unseen(&self, life: usize) -> Option<usize> {
         let record = &self.records[life];
         let join = record.join.as_ref().filter(|_| record.upgraded)?;
-        let is_lost = |&&message: &&usize| self.messages[message].status == Status::Published;
-        if record.ended.is_none()
-            && let Some(own) = record.said.iter().find(is_lost)
-        {
-            return Some(*own);
-        }
-        if !self.plan.keeps_order && !record.is_place_known {
-            return None;
+        if !self.plan.keeps_order {
+            let is_lost = |&&message: &&usize| self.messages[message].status == Status::Published;
+            let own = record.said.iter().find(is_lost);
+            let next = record.last_seen.and_then(|last| self.after.get(&last));
+            return own.or(next).filter(|_| record.ended.is_none()).copied();
         }
         let until = if record.ended.is_some() {
             record.until
