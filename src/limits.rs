@@ -1,5 +1,5 @@
-//! Every limit with its unit, its default and its reason; no logic. What has a flag here is a user's to set, the
-//! constants below are the loop's own.
+//! Every limit with its unit, its default and its reason; no logic but how a flag is read. What has a flag is a user's
+//! to set, the constants below are the loop's own.
 
 use clap::Args;
 

@@ -57,7 +57,7 @@ impl Timers {
         Slot(slot)
     }
 
-    /// Takes an entry out whose slot has come; `None` when there is no more.
+    /// Takes out the entries of the next slot that has come; `None` when there is no more.
     pub(super) fn take_due(&mut self, now_ms: u64) -> Option<(Slot, Vec<ConnectionId>)> {
         let now = now_ms / SLOT_MS;
         while self.current < now {

@@ -91,10 +91,14 @@ pub(super) fn connections_allowed(wish: usize) -> Result<usize, RunError> {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let allowed = connections_for(descriptors);
     if wish > allowed || allowed == 0 {
+        let wished = if wish > 0 {
+            format!(", not for {wish}")
+        } else {
+            String::new()
+        };
         return Err(RunError {
             what: format!(
-                "--max-connections {} does not fit the limit of {descriptors} open files",
-                wish.max(1)
+                "a limit of {descriptors} open files leaves place for {allowed} connections{wished}"
             ),
             cause: None,
             advice: "raise that limit (ulimit -n, LimitNOFILE=) or lower --max-connections",

@@ -123,15 +123,25 @@ impl Model {
                 ));
             }
         }
-        while sender == life {
-            let own = record.said.pop_front().ok_or("an own message came again")?;
+        if sender == life {
+            self.follow_own(life, index)?;
+        }
+        Ok(())
+    }
+
+    /// A member's own messages come back to it in the order in which it sent them.
+    fn follow_own(&mut self, life: usize, index: usize) -> Checked {
+        loop {
+            let own = self.records[life]
+                .said
+                .pop_front()
+                .ok_or("an own message came again")?;
             match self.messages[own].status {
-                _ if own == index => break,
+                _ if own == index => return Ok(()),
                 Status::MaybePublished => {}
                 _ => return Err(format!("own message {own} did not come")),
             }
         }
-        Ok(())
     }
 
     /// The first message that a member has not seen and must have: of all, or of those read before it ended.

@@ -70,7 +70,7 @@ impl World {
                 all.iter_mut()
                     .for_each(|it| it.leave(Leaving::EndOfInput, &mut self.model));
             }
-            Ending::Reset => all.iter_mut().for_each(|it| it.leave_by_reset()),
+            Ending::Reset => all.iter_mut().for_each(Client::leave_by_reset),
         }
         if !matches!(ending, Ending::Drain | Ending::Silence) {
             // Those who were lost would stay: nothing pings in some runs.
