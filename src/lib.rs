@@ -16,9 +16,11 @@
 //!
 //! # The walk of one message
 //!
-//! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`].
-//! 2. `core::server::read` reads into the loop's one buffer. An idle connection owns no buffer. One that is not read to
-//!    the end within its budget goes on the `unread` list, so that a flooder does not starve the others.
+//! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`], which only puts the
+//!    connection in line to be read.
+//! 2. [`core::Server::read_in_line`] reads those in line, each into the loop's one buffer: an idle connection owns none.
+//!    One that is not read to the end within its budget goes to the end of the line, so that a flooder does not starve
+//!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
 //! 4. A whole message gets its offset from its room (`core::chat`).
@@ -31,7 +33,8 @@
 //!    once, edge-triggered, for both directions.
 //! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 2 ms. What
 //!    is said in its room meanwhile gathers for the next one: the further a room is behind, the more messages leave in
-//!    each system call. A room too far behind is no longer read from, so that its publishers wait, not its memory grow.
+//!    each system call. The members of a room too far behind are not read until its next batch sets out, and then first: a
+//!    flood waits with those who send it.
 //!
 //! # Invariants
 //!
