@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::chat::{Chat, Member, RoomId};
 use super::connection::ConnectionId;
 use super::frames::{FrameKind, Frames, Meter};
+use super::server::ensure;
 use super::write_queue::Chunk;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::Kind;
@@ -191,6 +192,16 @@ impl Broadcast {
             .iter()
             .map(|outbox| outbox.batch.bytes.capacity())
             .sum()
+    }
+
+    /// Checks that no room has gathered more than it may: its backlog, and the message that passed it.
+    pub(super) fn check(&self, max_message: usize) -> Result<(), String> {
+        let most = ROOM_BACKLOG + frame::MAX_SERVER_HEADER + max_message;
+        let mut outboxes = self.outboxes.iter();
+        ensure(
+            outboxes.all(|outbox| outbox.batch.bytes.len() < most),
+            "a batch is too large",
+        )
     }
 
     /// Everyone who is held back, for the check of the lists.

@@ -7,6 +7,9 @@ use tungstenite::protocol::frame::coding::OpCode;
 
 use super::close::CloseReason;
 
+/// The header of an unmasked frame is at most this long, in bytes.
+pub const MAX_SERVER_HEADER: usize = 10;
+
 /// A control frame's payload is at most this long, in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 

@@ -25,6 +25,7 @@ impl<S: Stream> Server<S> {
         }
         self.chat.check()?;
         self.timers.check()?;
+        self.broadcast.check(self.limits.max_message)?;
         self.check_meter()
     }
 
