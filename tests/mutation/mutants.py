@@ -47,9 +47,9 @@ MUTANTS = [
     ),
     (
         "one connection too few is let in",
-        "src/core/server/route.rs",
-        "self.connections.len() > self.limits.max_connections",
-        "self.connections.len() >= self.limits.max_connections",
+        "src/core/server.rs",
+        "let is_full = self.connections.len() - self.refused >= self.limits.max_connections;",
+        "let is_full = self.connections.len() - self.refused + 1 >= self.limits.max_connections;",
     ),
     (
         "a queue may grow one byte past its limit",
@@ -96,14 +96,14 @@ MUTANTS = [
     (
         "who comes in gets the last message from before",
         BROADCAST,
-        "(member.since + 1).saturating_sub",
-        "member.since.saturating_sub",
+        "(since + 1).saturating_sub",
+        "since.saturating_sub",
     ),
     (
         "what is said during a fan-out is forgotten",
         BROADCAST,
-        "        if stream.batch.count > 0 {\n            self.ready.push(fanout.room);",
-        "        if stream.batch.count > 100 {\n            self.ready.push(fanout.room);",
+        "        if outbox.batch.count > 0 {\n            self.ready.push(fanout.room);",
+        "        if outbox.batch.count > 100 {\n            self.ready.push(fanout.room);",
     ),
     (
         "a fan-out ends one member early",
@@ -132,8 +132,8 @@ MUTANTS = [
     (
         "the memory limit is not kept",
         DELIVER,
-        "if self.meter.used() <= self.limits.max_memory {\n            return;",
-        "if self.meter.used() <= 2 * self.limits.max_memory {\n            return;",
+        "if self.meter.used() <= self.limits.max_memory || self",
+        "if self.meter.used() <= 2 * self.limits.max_memory || self",
     ),
     (
         "the answer to a close frame overtakes the last words",
@@ -174,14 +174,14 @@ MUTANTS = [
     (
         "what has to wait for its room is lost",
         READ,
-        "            self.mark_unread(id);\n            return Step::Wait;",
-        "            return Step::Wait;",
+        "                self.broadcast.hold(room, id);\n",
+        "",
     ),
     (
         "a batch grows while its room is behind",
         BROADCAST,
-        ".is_some_and(|stream| stream.batch.bytes.len() >= ROOM_BACKLOG)",
-        ".is_some_and(|stream| stream.batch.bytes.len() >= 100 * ROOM_BACKLOG)",
+        "batch.bytes.len() >= ROOM_BACKLOG ||",
+        "batch.bytes.len() >= 2 * ROOM_BACKLOG ||",
     ),
     (
         "the last byte of unfinished input is lost",
