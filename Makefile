@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants soak bench
+.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz soak bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ conformance: build ## the Autobahn test suite: 301 cases of RFC 6455
 
 mutants: ## plant bugs in the core and see that the simulation catches each
 	python3 tests/mutation/run.py
+
+fuzz: ## fuzz what takes bytes from strangers, 20 seconds each (SECONDS=600 changes that)
+	python3 tests/fuzz/run.py $(or $(SECONDS),20)
 
 soak: ## run the simulation on new seeds until stopped
 	PARLOR_SOAK=0 cargo test --release --test simulation -- --nocapture soak

@@ -1,0 +1,238 @@
+//! Three connections whose every byte, pause and full buffer the input decides, on the production core: no panic, the
+//! invariants hold, what comes out is HTTP and frames, and nothing is left at the end. The write queue is within.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use clap::Parser;
+use parlor::core::site::{File, Site};
+use parlor::core::{Now, Ready, Server, Stream};
+use parlor::limits::Limits;
+use parlor::shell::config::Config;
+
+#[path = "../../simulation/reader.rs"]
+mod reader;
+
+const CONNECTIONS: usize = 3;
+const HANDSHAKE: &[u8] =
+    b"GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// What an operation may send whole: frames with a mask of zeros.
+const PIECES: [&[u8]; 8] = [
+    HANDSHAKE,
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\x81\x85\0\0\0\0hello",
+    b"\x01\x82\0\0\0\0ab",
+    b"\x80\x81\0\0\0\0c",
+    b"\x89\x82\0\0\0\0hi",
+    b"\x88\x82\0\0\0\0\x03\xe8",
+    b"\x82\xfe\x00\xc8\0\0\0\0",
+];
+
+#[derive(Debug, Default)]
+struct Wire {
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    /// Bytes that may still be written.
+    space: usize,
+    ended: bool,
+    reset: bool,
+    dropped: bool,
+    events: Ready,
+}
+
+struct Socket(Rc<RefCell<Wire>>);
+
+struct World {
+    server: Server<Socket>,
+    wires: Vec<Rc<RefCell<Wire>>>,
+    readers: Vec<reader::Reader>,
+    indexes: Vec<usize>,
+    now: Now,
+}
+
+pub(crate) fn check(data: &[u8]) {
+    let mut world = World::new();
+    let mut ops = data.iter().copied();
+    while let (Some(op), Some(argument)) = (ops.next(), ops.next()) {
+        let who = usize::from(op & 0x0f) % CONNECTIONS;
+        match op >> 4 {
+            0..=3 => world.send(who, &mut ops.by_ref().take(usize::from(argument))),
+            4..=7 => world.send(who, &mut PIECES[usize::from(argument) % 8].iter().copied()),
+            8..=10 => world.make_space(who, usize::from(argument)),
+            11 | 12 => world.now.ms += u64::from(argument) * 16,
+            13 => world.end(who),
+            14 => world.reset(who),
+            _ => world.server.begin_drain(world.now),
+        }
+        world.tick();
+    }
+    world.finish();
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Now { ms: 0, unix_ms: 0 };
+        let page = File {
+            path: "/",
+            content_type: "text/html",
+            bytes: &[b'p'; 500],
+        };
+        let mut server = Server::new(limits(), Vec::new(), Site::new(&[page]), 1, now);
+        let wires: Vec<Rc<RefCell<Wire>>> = (0..CONNECTIONS).map(|_| Rc::default()).collect();
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let admit = |wire: &Rc<RefCell<Wire>>| {
+            server
+                .admit(Socket(Rc::clone(wire)), peer, now)
+                .map_err(|_| "full")
+                .expect("there is room")
+        };
+        let indexes = wires.iter().map(admit).collect();
+        let readers = (0..CONNECTIONS)
+            .map(|_| reader::Reader::default())
+            .collect();
+        Self {
+            server,
+            wires,
+            readers,
+            indexes,
+            now,
+        }
+    }
+
+    fn send(&mut self, who: usize, bytes: &mut dyn Iterator<Item = u8>) {
+        let mut wire = self.wires[who].borrow_mut();
+        if !wire.ended && !wire.reset {
+            wire.to_server.extend(bytes);
+            wire.events.readable = true;
+        }
+    }
+
+    fn make_space(&mut self, who: usize, bytes: usize) {
+        let mut wire = self.wires[who].borrow_mut();
+        wire.space += bytes;
+        wire.events.writable = true;
+    }
+
+    fn end(&mut self, who: usize) {
+        let mut wire = self.wires[who].borrow_mut();
+        wire.ended = true;
+        wire.events = Ready {
+            readable: true,
+            writable: wire.events.writable,
+            ending: true,
+        };
+    }
+
+    fn reset(&mut self, who: usize) {
+        let mut wire = self.wires[who].borrow_mut();
+        wire.reset = true;
+        wire.events = Ready {
+            readable: true,
+            writable: true,
+            ending: true,
+        };
+    }
+
+    fn tick(&mut self) {
+        for (wire, &index) in self.wires.iter().zip(&self.indexes) {
+            let mut borrowed = wire.borrow_mut();
+            let events = std::mem::take(&mut borrowed.events);
+            let dropped = borrowed.dropped;
+            drop(borrowed);
+            if events != Ready::default() && !dropped {
+                self.server.on_ready(index, events);
+                self.server.check_invariants().expect("an invariant");
+            }
+        }
+        self.server.read_in_line(self.now, || true);
+        self.server.check_invariants().expect("an invariant");
+        self.server.end_of_tick(self.now, || true);
+        self.server.check_invariants().expect("an invariant");
+        self.server.check_tick_ended().expect("an invariant");
+        for (wire, reader) in self.wires.iter().zip(&mut self.readers) {
+            let bytes = std::mem::take(&mut wire.borrow_mut().to_client);
+            reader.feed(&bytes).expect("what the server writes");
+        }
+    }
+
+    /// Everyone ends their side and takes all there is: nothing is left.
+    fn finish(mut self) {
+        for who in 0..CONNECTIONS {
+            self.make_space(who, 1 << 20);
+            self.end(who);
+        }
+        for _ in 0..100 {
+            self.now.ms += 1000;
+            self.tick();
+            if self.server.next_deadline_ms().is_none() {
+                break;
+            }
+        }
+        assert_eq!(
+            (self.server.connection_count(), self.server.room_count()),
+            (0, 0)
+        );
+        assert!(!self.server.has_work() && self.server.next_deadline_ms().is_none());
+    }
+}
+
+fn limits() -> Limits {
+    static LIMITS: OnceLock<Limits> = OnceLock::new();
+    let limits = LIMITS.get_or_init(|| {
+        let mut limits = Config::parse_from(["parlor"]).limits;
+        (limits.max_message, limits.max_queue, limits.max_memory) = (200, 400, 3000);
+        limits
+    });
+    limits.clone()
+}
+
+impl Read for Socket {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if wire.to_server.is_empty() && !wire.ended {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        wire.to_server.read(space)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut wire = self.0.borrow_mut();
+        if wire.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        let count = bytes.len().min(wire.space);
+        if count == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        wire.space -= count;
+        wire.to_client.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.0.borrow_mut().dropped = true;
+    }
+}

@@ -1,0 +1,7 @@
+//! See `properties/connection.rs`.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::connection::check(data));

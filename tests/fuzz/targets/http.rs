@@ -1,0 +1,7 @@
+//! See `properties/http.rs`.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::http::check(data));

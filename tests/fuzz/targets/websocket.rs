@@ -1,0 +1,7 @@
+//! See `properties/websocket.rs`.
+#![no_main]
+
+#[path = "../properties/mod.rs"]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::websocket::check(data));
