@@ -3,7 +3,8 @@
 export const DEFAULT_ROOM = 'lobby';
 
 /** True for what the server takes as a room name. */
-export const isRoomName = (name) => /^[\p{Alphabetic}\p{N}\-_.:]{1,64}$/u.test(name);
+export const isRoomName = (name) =>
+  /^(?!\.{1,2}$)(?!\p{M})[\p{Alphabetic}\p{M}\p{N}\-_.:]{1,64}$/u.test(name);
 
 /** The room of this page, valid or not: `/?room=tea`. */
 export const roomOfPage = () => new URLSearchParams(location.search).get('room') || DEFAULT_ROOM;

@@ -8,11 +8,11 @@ use clap::Args;
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
     /// Longest message in bytes; a longer one ends its sender's connection with 1009
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10, value_parser = parse_count)]
     pub max_message: usize,
 
     /// Bytes waiting for one connection that does not read; past that it is closed with 1008 `too slow`
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = parse_count)]
     pub max_queue: usize,
 
     /// Bytes of all messages in flight, in and out; past that the connections that hold the most are closed
@@ -24,7 +24,7 @@ pub struct Limits {
     pub max_connections: usize,
 
     /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_rooms: usize,
 
     /// Longest request head in bytes; a longer one is answered with 431
@@ -84,6 +84,13 @@ impl std::str::FromStr for Timeout {
         }
         let ms = (seconds * 1000.0).ceil() as u64;
         Ok(Self((ms > 0).then_some(ms)))
+    }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("expected a whole number, at least 1, such as 65536".to_owned()),
     }
 }
 

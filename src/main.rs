@@ -23,10 +23,7 @@ fn main() -> ExitCode {
 
 fn run(config: Config) -> Result<(), RunError> {
     match config.command {
-        Some(Command::Doctor) => {
-            print!("{}", doctor::examine());
-            Ok(())
-        }
+        Some(Command::Doctor) => doctor::print(),
         None => shell::run(config),
     }
 }

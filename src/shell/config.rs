@@ -27,7 +27,7 @@ pub struct Config {
     pub port: u16,
 
     /// Address to listen on [default: all, IPv6 and IPv4]
-    #[arg(short, long, value_name = "ADDRESS")]
+    #[arg(short, long, value_name = "ADDRESS", value_parser = parse_address)]
     pub bind: Option<IpAddr>,
 
     /// Let other processes listen on the same port, so that the kernel spreads connections over them
@@ -70,6 +70,12 @@ impl Config {
             (false, _) => LevelFilter::Debug,
         }
     }
+}
+
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address, such as 127.0.0.1 or ::1; the port goes to --port".to_owned()
+    })
 }
 
 /// An origin as a browser sends it: scheme, host, and port unless it is the scheme's own (RFC 6454 section 6.2).

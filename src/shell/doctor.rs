@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Display};
 use std::fs;
+use std::io::{self, Write as _};
 
 use rustix::process::{Resource, getrlimit};
 
+use super::RunError;
 use super::listener::{BACKLOG, connections_for};
 
 /// The kernel's memory for one idle TCP connection in bytes, rounded up: a socket of 2368, and inode, dentry, file and
@@ -13,7 +15,7 @@ const KERNEL_BYTES_PER_CONNECTION: u64 = 4 << 10;
 
 /// What was found, a line each.
 #[derive(Debug)]
-pub struct Report {
+struct Report {
     findings: Vec<Finding>,
     connections: u64,
 }
@@ -29,8 +31,17 @@ struct Finding {
     advice: &'static str,
 }
 
+/// Looks at the machine and prints what it found.
+///
+/// # Errors
+/// Standard output does not take it.
+pub fn print() -> Result<(), RunError> {
+    write!(io::stdout(), "{}", examine())
+        .map_err(|error| RunError::new("cannot print what was found", error, ""))
+}
+
 /// Looks at the machine.
-pub fn examine() -> Report {
+fn examine() -> Report {
     let findings: Vec<Finding> = [
         open_files(),
         memory(),

@@ -149,8 +149,8 @@ impl EventLoop {
             if self.listener.take().is_none() {
                 return ControlFlow::Break(());
             }
-            log::warn!(
-                "shutting down, {} connections to end",
+            log::info!(
+                "shutting down, connections to end: {}",
                 self.server.connection_count()
             );
             self.server.begin_drain(now);

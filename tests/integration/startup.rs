@@ -145,3 +145,24 @@ fn help_and_version_go_to_stdout() {
         format!("parlor {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[test]
+fn the_doctor_says_so_when_nobody_takes_its_report() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_parlor"))
+        .arg("doctor")
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), errors.lines().count()),
+        (Some(1), 1),
+        "{errors}"
+    );
+}

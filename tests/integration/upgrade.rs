@@ -211,3 +211,12 @@ fn a_full_server_says_when_to_come_back() {
     });
     first.say("and two again");
 }
+
+#[test]
+fn a_room_in_the_query_is_not_taken_for_the_lobby() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    http.ask(get("/ws?room=tea")).expect_problem(400);
+    http.ask(get("/ws/%20")).expect_problem(400);
+    http.ask(get("/ws/%2e%2e")).expect_problem(400);
+}

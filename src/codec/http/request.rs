@@ -23,6 +23,8 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The path of the target, not decoded.
     pub path: &'a str,
+    /// The query of the target, not decoded; empty if there is none.
+    pub query: &'a str,
     /// Whether more requests may follow on this connection.
     pub keep_alive: bool,
     /// Whether a body follows the head.
@@ -78,10 +80,11 @@ impl<'a> Request<'a> {
         }
         let count = head.headers.len();
         fields.truncate(count);
-        let path = path_of(target)?;
+        let (path, query) = split_target(target)?;
         let mut request = Self {
             method,
             path,
+            query,
             keep_alive: true,
             has_body: false,
             is_http_11: minor == 1,
@@ -198,8 +201,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The path of an origin-form or absolute-form target (RFC 9112 section 3.2); a query ends it.
-fn path_of(target: &str) -> Result<&str, Problem> {
+/// The path and the query of an origin-form or absolute-form target (RFC 9112 section 3.2).
+fn split_target(target: &str) -> Result<(&str, &str), Problem> {
     let after_scheme = target
         .strip_prefix("http://")
         .or_else(|| target.strip_prefix("https://"));
@@ -213,8 +216,11 @@ fn path_of(target: &str) -> Result<&str, Problem> {
             "the request target must begin with a slash",
         ));
     }
-    let path = origin_form.split(['?', '#']).next().unwrap_or_default();
-    Ok(if path.is_empty() { "/" } else { path })
+    let without_fragment = origin_form.split('#').next().unwrap_or_default();
+    let (path, query) = without_fragment
+        .split_once('?')
+        .unwrap_or((without_fragment, ""));
+    Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
 /// Length of the head, its empty line included, once that has arrived.

@@ -4,10 +4,12 @@ use std::fmt;
 use std::rc::Rc;
 
 use percent_encoding::percent_decode_str;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::limits::MAX_ROOM_NAME;
 
-/// 1 to 64 characters: letters and digits of any script, and `-`, `_`, `.`, `:`. Compared byte for byte.
+/// 1 to 64 characters: letters, with their marks, and digits of any script, and `-`, `_`, `.`, `:`; but neither `.` nor
+/// `..`, which clients take for steps in a path. Compared byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoomName(Rc<str>);
 
@@ -17,7 +19,12 @@ impl RoomName {
 
     /// A name as people write it; `None` if it is not valid.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_valid = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        let is_valid = |c: char| {
+            c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '-' | '_' | '.' | ':')
+        };
+        if matches!(text, "." | "..") || text.starts_with(is_combining_mark) {
+            return None;
+        }
         // Bounded before it is counted: a character is at most four bytes.
         if text.is_empty() || text.len() > 4 * MAX_ROOM_NAME || text.chars().count() > MAX_ROOM_NAME
         {
@@ -44,7 +51,18 @@ mod tests {
 
     #[test]
     fn names() {
-        for good in ["lobby", "tea-1_a.b:c", "茶室", "чай", "a", &"é".repeat(64)] {
+        for good in [
+            "lobby",
+            "tea-1_a.b:c",
+            "茶室",
+            "чай",
+            "हिन्दी",
+            "ห้อง",
+            "e\u{301}",
+            "...",
+            "a",
+            &"é".repeat(64),
+        ] {
             assert_eq!(
                 RoomName::parse(good)
                     .map(|name| name.to_string())
@@ -60,6 +78,9 @@ mod tests {
             "<b>",
             "\u{202e}x",
             "a\n",
+            ".",
+            "..",
+            "\u{301}e",
             &"é".repeat(65),
             &"a".repeat(1000),
         ] {

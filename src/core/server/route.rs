@@ -69,11 +69,19 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> Result<(), Problem> {
-        let accept_key = upgrade::check(request)?;
         let Some(room) = RoomName::parse_encoded(room) else {
-            let detail = "a room is named by 1 to 64 letters, digits and - _ . :";
+            let detail = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
             return Err(Problem::new(Status::BAD_REQUEST, detail));
         };
+        if request
+            .query
+            .split('&')
+            .any(|field| field.starts_with("room="))
+        {
+            let detail = "the room goes into the path, as in /ws/tea";
+            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        }
+        let accept_key = upgrade::check(request)?;
         if !self.is_origin_allowed(request) {
             return Err(Problem::new(
                 Status::FORBIDDEN,
