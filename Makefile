@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz soak bench
+.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz soak churn bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: ## fuzz what takes bytes from strangers, 20 seconds each (SECONDS=600 chan
 
 soak: ## run the simulation on new seeds until stopped
 	PARLOR_SOAK=0 cargo test --release --test simulation -- --nocapture soak
+
+churn: build ## clients of every kind come and go for a minute (SECONDS=600 changes that); draws target/soak.svg
+	python3 tests/soak.py $(or $(SECONDS),60)
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py
