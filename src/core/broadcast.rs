@@ -14,7 +14,9 @@ use super::server::ensure;
 use super::write_queue::Chunk;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::Kind;
-use crate::limits::{FANOUT_SLICE, FANOUT_SLICE_BYTES, ROOM_BACKLOG, ROOM_BACKLOG_MESSAGES};
+use crate::limits::{
+    FANOUT_SLICE, FANOUT_SLICE_BYTES, READ_BUFFER, ROOM_BACKLOG, ROOM_BACKLOG_MESSAGES,
+};
 
 /// A spare buffer of at most this many bytes is kept by a room, so that the steady path does not allocate.
 const SPARE_BYTES: usize = 2 << 10;
@@ -194,9 +196,10 @@ impl Broadcast {
             .sum()
     }
 
-    /// Checks that no room has gathered more than it may: its backlog, and the message that passed it.
+    /// Checks that no room has gathered more than it may: its backlog, and what one read brought that passed it, the end
+    /// of a message among it.
     pub(super) fn check(&self, max_message: usize) -> Result<(), String> {
-        let most = ROOM_BACKLOG + frame::MAX_SERVER_HEADER + max_message;
+        let most = ROOM_BACKLOG + READ_BUFFER + frame::MAX_SERVER_HEADER + max_message;
         let mut outboxes = self.outboxes.iter();
         ensure(
             outboxes.all(|outbox| outbox.batch.bytes.len() < most),
