@@ -256,7 +256,15 @@ impl Model {
             Some(Ended::LastRequest) => !self.is_draining,
             _ => false,
         };
-        if was_overtaken && has_word_to_read && waited < close_ms && !self.plan.is_memory_tight {
+        // Who does not keep up may have been cut off long before.
+        let keeps_up =
+            (record.is_prompt || self.plan.has_roomy_queues) && record.is_surely_heard(&self.plan);
+        if was_overtaken
+            && keeps_up
+            && has_word_to_read
+            && waited < close_ms
+            && !self.plan.is_memory_tight
+        {
             return Err(format!(
                 "closed with unread input {waited} ms after {:?}",
                 record.ended
