@@ -64,7 +64,7 @@ pub(crate) fn request(random: &mut Random) -> (Vec<u8>, Meaning, bool) {
         ("GET", "/nothing", 404),
         ("DELETE", "/", 405),
         ("GET", "/ws", 426),
-        ("GET", "/ws/no%20name", 426),
+        ("GET", "/ws/no%20name", 400),
     ]);
     let closes = random.chance(150);
     let close = if closes { "Connection: close\r\n" } else { "" };
