@@ -92,6 +92,9 @@ def main():
     simulation, error = build()
     if simulation is None:
         sys.exit(f"the crate itself does not compile: {error}")
+    wrong = catch(simulation)
+    if wrong:
+        sys.exit(f"the simulation fails without a planted bug: {wrong}")
     passed = failed = 0
     for name, path, old, new in MUTANTS:
         if words and not any(word in name for word in words):
