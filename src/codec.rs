@@ -1,4 +1,6 @@
 //! Ring one: bytes in, values out, and back. Knows no sockets, no rooms and no time.
 
 pub mod http;
+pub mod json;
+pub mod sse;
 pub mod ws;

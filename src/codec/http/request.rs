@@ -1,5 +1,7 @@
 //! One request's head out of bytes (RFC 9112 sections 2 to 5), parsed with httparse and checked for what it lets pass.
 
+use std::borrow::Cow;
+
 use httparse::{EMPTY_HEADER, Header, Status as Parsed};
 
 use super::response::{Problem, Status};
@@ -131,6 +133,13 @@ impl<'a> Request<'a> {
             return None;
         }
         str::from_utf8(value).ok()
+    }
+
+    /// The first value of a query field of this name, decoded; empty for one without a value.
+    pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value)
     }
 
     /// Whether a field that is a comma-separated list has this item, in any case (RFC 9110 section 5.6.1).

@@ -15,6 +15,8 @@ pub enum CloseReason {
     TooSlow,
     /// The peer was silent for `--ping-interval` and did not answer in `--pong-timeout`.
     PingTimeout,
+    /// The peer was told that it sends more commands than `--rate` allows, and went on.
+    TooManyCommands,
     /// `--max-memory` is used up, and this connection held the most of it.
     OutOfMemory,
     /// The message is longer than `--max-message`.
@@ -66,6 +68,7 @@ impl CloseReason {
             Self::Shutdown => (1001, "server is shutting down"),
             Self::TooSlow => (1008, "too slow"),
             Self::PingTimeout => (1008, "no answer to ping"),
+            Self::TooManyCommands => (1008, "too many commands"),
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),

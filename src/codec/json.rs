@@ -1,0 +1,52 @@
+//! The messages of the subprotocol `parlor.v1.json`: commands in, events out.
+
+pub mod command;
+pub mod event;
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "parlor.v1.json";
+
+/// JSON without the spaces between its parts; `json` is valid.
+pub fn compact(json: &str) -> String {
+    let mut compact = String::with_capacity(json.len());
+    let mut is_string = false;
+    let mut is_escaped = false;
+    for c in json.chars() {
+        if is_string {
+            is_string = is_escaped || c != '"';
+            is_escaped = !is_escaped && c == '\\';
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            is_string = c == '"';
+        }
+        compact.push(c);
+    }
+    compact
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn spaces_go_but_those_in_strings() {
+        let json = " { \"a b\" : [ 1.50 , \"c \\\" d\\\\\" , null ] }\r\n";
+        assert_eq!(compact(json), "{\"a b\":[1.50,\"c \\\" d\\\\\",null]}");
+    }
+
+    proptest! {
+        #[test]
+        fn compact_json_means_the_same(keys: Vec<String>, values: Vec<String>) {
+            let map: serde_json::Map<_, _> = keys
+                .into_iter()
+                .zip(values.into_iter().map(Into::into))
+                .collect();
+            let value = serde_json::Value::from(map);
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            prop_assert_eq!(compact(&pretty), value.to_string());
+        }
+    }
+}

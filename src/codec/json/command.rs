@@ -1,0 +1,387 @@
+//! What a client says: one JSON object per message, its `type` naming the command.
+
+use std::borrow::Cow;
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use super::compact;
+
+/// Characters of a command's `id`, quotes included.
+const MAX_ID: usize = 128;
+
+/// A command, its fields checked for their types.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Be someone: under a name, or again who one was.
+    Login {
+        /// The name to take.
+        name: Option<Cow<'a, str>>,
+        /// The secret of an earlier `welcome`.
+        resume: Option<Cow<'a, str>>,
+    },
+    /// Come into a room.
+    Join {
+        /// The room's name.
+        room: Cow<'a, str>,
+        /// Where one was before.
+        since: Option<Since<'a>>,
+        /// How many of the newest messages to get.
+        last: Option<u64>,
+    },
+    /// Go out of a room.
+    Leave {
+        /// The room's name.
+        room: Cow<'a, str>,
+    },
+    /// Say something in a room.
+    Publish(Publish<'a>),
+    /// Say something to one person.
+    Direct {
+        /// Their name.
+        to: Cow<'a, str>,
+        /// Any JSON.
+        data: Data<'a>,
+    },
+    /// Older messages of a room.
+    History {
+        /// The room's name.
+        room: Cow<'a, str>,
+        /// Those before this offset.
+        before: Option<u64>,
+        /// How many.
+        limit: Option<u64>,
+    },
+    /// Who is in a room.
+    Members {
+        /// The room's name.
+        room: Cow<'a, str>,
+    },
+    /// Which rooms there are.
+    Rooms,
+    /// Is anyone there?
+    Ping,
+    /// The answer to the server's ping.
+    Pong,
+}
+
+/// A message for a room.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// The room's name.
+    pub room: Cow<'a, str>,
+    /// What to say.
+    pub data: Data<'a>,
+    /// What it is the state of.
+    pub key: Option<Cow<'a, str>>,
+    /// Whether the room keeps it as that state.
+    pub retain: bool,
+    /// Whether it is for those who are here now alone.
+    pub ephemeral: bool,
+    /// The client's own id of the message.
+    pub dedup: Option<Cow<'a, str>>,
+}
+
+/// What a message carries.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// A JSON string, decoded.
+    Text(Cow<'a, str>),
+    /// Other JSON, compact.
+    Json(String),
+    /// `binary`, decoded.
+    Binary(Vec<u8>),
+}
+
+/// A place in a room's order.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Since<'a> {
+    /// The room's epoch.
+    #[serde(borrow)]
+    pub epoch: Cow<'a, str>,
+    /// The offset of the last message one has.
+    pub offset: u64,
+}
+
+/// Why a message is not a command.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// `bad_json` or `bad_command`.
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+/// The command's id as it was sent, a string or a number; to be echoed.
+pub type Id<'a> = Option<&'a RawValue>;
+
+/// Everything that any command has.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    resume: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    room: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    since: Option<Since<'a>>,
+    last: Option<u64>,
+    #[serde(borrow)]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "even_null")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    binary: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
+    retain: Option<bool>,
+    ephemeral: Option<bool>,
+    #[serde(borrow)]
+    dedup: Option<Cow<'a, str>>,
+    before: Option<u64>,
+    limit: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct WithId<'a> {
+    #[serde(borrow)]
+    id: Id<'a>,
+}
+
+/// The id of a command that is not obeyed, whatever it is.
+pub fn id_of(text: &str) -> Id<'_> {
+    let with_id = serde_json::from_str::<WithId<'_>>(text).ok()?;
+    with_id.id.filter(|id| is_string_or_number(id))
+}
+
+/// Reads a command. Its id is there even when the rest is not valid.
+///
+/// # Errors
+/// What is wrong with it, to be answered.
+pub fn parse(text: &str) -> (Id<'_>, Result<Command<'_>, Invalid>) {
+    let id = match serde_json::from_str::<WithId<'_>>(text) {
+        Ok(with_id) => with_id.id,
+        Err(error) => return (None, Err(invalid(&error))),
+    };
+    if !id.is_none_or(is_string_or_number) {
+        let message = format!("id must be a string or a number of at most {MAX_ID} characters");
+        return (None, Err(bad_command(message)));
+    }
+    let command = serde_json::from_str::<Fields<'_>>(text)
+        .map_err(|error| invalid(&error))
+        .and_then(Fields::into_command);
+    (id, command)
+}
+
+impl<'a> Fields<'a> {
+    fn into_command(self) -> Result<Command<'a>, Invalid> {
+        Ok(match &*self.r#type {
+            "login" => Command::Login {
+                name: self.name,
+                resume: self.resume,
+            },
+            "join" => Command::Join {
+                room: needed(self.room, "join needs room")?,
+                since: self.since,
+                last: self.last,
+            },
+            "leave" => Command::Leave {
+                room: needed(self.room, "leave needs room")?,
+            },
+            "publish" => Command::Publish(Publish {
+                data: decode(self.data, self.binary, "publish needs data or binary")?,
+                room: needed(self.room, "publish needs room")?,
+                key: self.key,
+                retain: self.retain.unwrap_or(false),
+                ephemeral: self.ephemeral.unwrap_or(false),
+                dedup: self.dedup,
+            }),
+            "direct" => Command::Direct {
+                to: needed(self.to, "direct needs to")?,
+                data: decode(self.data, None, "direct needs data")?,
+            },
+            "history" => Command::History {
+                room: needed(self.room, "history needs room")?,
+                before: self.before,
+                limit: self.limit,
+            },
+            "members" => Command::Members {
+                room: needed(self.room, "members needs room")?,
+            },
+            "rooms" => Command::Rooms,
+            "ping" => Command::Ping,
+            "pong" => Command::Pong,
+            _ => {
+                let known =
+                    "login, join, leave, publish, direct, history, members, rooms, ping, pong";
+                return Err(bad_command(format!(
+                    "this type is not known; there are {known}"
+                )));
+            }
+        })
+    }
+}
+
+fn decode<'a>(
+    data: Option<&'a RawValue>,
+    binary: Option<Cow<'a, str>>,
+    otherwise: &str,
+) -> Result<Data<'a>, Invalid> {
+    match (data, binary) {
+        (Some(data), None) => decode_json(data.get()),
+        (None, Some(binary)) => match BASE64.decode(binary.as_bytes()) {
+            Ok(bytes) => Ok(Data::Binary(bytes)),
+            Err(error) => Err(bad_command(format!("binary is not base64: {error}"))),
+        },
+        _ => Err(bad_command(otherwise.to_owned())),
+    }
+}
+
+/// What JSON carries: its text if it is a string.
+///
+/// # Errors
+/// Strings may stand for what is no text, a lone surrogate.
+pub fn decode_json(json: &str) -> Result<Data<'_>, Invalid> {
+    if json.trim_ascii_start().starts_with('"') {
+        // Borrows where nothing is escaped, which `Cow` alone does not.
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+        let text: Text<'_> = serde_json::from_str(json).map_err(|error| invalid(&error))?;
+        return Ok(Data::Text(text.0));
+    }
+    Ok(Data::Json(compact(json)))
+}
+
+/// A field that is there is there, even when it is `null`.
+fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn needed<'a>(field: Option<Cow<'a, str>>, otherwise: &str) -> Result<Cow<'a, str>, Invalid> {
+    field.ok_or_else(|| bad_command(otherwise.to_owned()))
+}
+
+fn is_string_or_number(id: &RawValue) -> bool {
+    let begins = |c: char| c == '"' || c == '-' || c.is_ascii_digit();
+    id.get().starts_with(begins) && id.get().len() <= MAX_ID
+}
+
+fn bad_command(message: String) -> Invalid {
+    Invalid {
+        code: "bad_command",
+        message,
+    }
+}
+
+fn invalid(error: &serde_json::Error) -> Invalid {
+    match error.classify() {
+        Category::Data => bad_command(error.to_string()),
+        _ => Invalid {
+            code: "bad_json",
+            message: format!("one JSON object per message is expected: {error}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(text: &str) -> Command<'_> {
+        parse(text).1.unwrap()
+    }
+
+    fn error(text: &str) -> (&'static str, String) {
+        let error = parse(text).1.unwrap_err();
+        (error.code, error.message)
+    }
+
+    #[test]
+    fn a_message_for_a_room() {
+        let text = r#"{"type":"publish","id":7,"room":"tea","data":{ "a": 1.0 },"key":"k","retain":true,"extra":0}"#;
+        let (id, publish) = parse(text);
+        assert_eq!(id.map(RawValue::get), Some("7"));
+        let Ok(Command::Publish(publish)) = publish else {
+            panic!("{publish:?}");
+        };
+        assert_eq!(publish.data, Data::Json("{\"a\":1.0}".to_owned()));
+        assert!(publish.retain && !publish.ephemeral && publish.key.as_deref() == Some("k"));
+    }
+
+    #[test]
+    fn what_data_may_be() {
+        let data = |json: &str| {
+            let text = format!(r#"{{"type":"direct","to":"a","data":{json}}}"#);
+            match parse(&text).1 {
+                Ok(Command::Direct { data, .. }) => format!("{data:?}"),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(data("null"), "Json(\"null\")");
+        assert_eq!(data(" \"a\\nb\""), "Text(\"a\\nb\")");
+        assert_eq!(
+            data("12345678901234567890.10"),
+            "Json(\"12345678901234567890.10\")"
+        );
+        assert!(data("\"\\ud800\"").contains("bad_json"));
+        let binary = r#"{"type":"publish","room":"a","binary":"AP8="}"#;
+        assert!(
+            matches!(command(binary), Command::Publish(Publish { data: Data::Binary(bytes), .. }) if bytes == [0, 255])
+        );
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for (text, code, part) in [
+            ("hello", "bad_json", "one JSON object"),
+            ("", "bad_json", "one JSON object"),
+            ("[]", "bad_command", "invalid"),
+            ("{}", "bad_command", "missing field `type`"),
+            (r#"{"type":"dance"}"#, "bad_command", "not known"),
+            (r#"{"type":"join"}"#, "bad_command", "needs room"),
+            (
+                r#"{"type":"join","room":5}"#,
+                "bad_command",
+                "expected a string",
+            ),
+            (
+                r#"{"type":"publish","room":"a"}"#,
+                "bad_command",
+                "data or binary",
+            ),
+            (
+                r#"{"type":"publish","room":"a","binary":"?"}"#,
+                "bad_command",
+                "base64",
+            ),
+            (
+                r#"{"type":"ping","id":[]}"#,
+                "bad_command",
+                "string or a number",
+            ),
+            (
+                r#"{"type":"join","room":"a","last":-1}"#,
+                "bad_command",
+                "-1",
+            ),
+        ] {
+            let (found, message) = error(text);
+            assert!(
+                found == code && message.contains(part),
+                "{text}: {found} {message}"
+            );
+        }
+        assert_eq!(
+            parse(r#"{"type":5,"id":"x"}"#).0.map(RawValue::get),
+            Some("\"x\"")
+        );
+    }
+}

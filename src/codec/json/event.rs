@@ -1,0 +1,311 @@
+//! What the server says: one JSON object per message, its `type` naming the event.
+
+use std::fmt::{self, Display};
+
+use data_encoding::BASE64;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::command::Id;
+
+/// An event, or the answer to a command.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub enum Event<'a> {
+    Welcome {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        you: Person<'a>,
+        resume: &'a str,
+        node: &'a str,
+        server: &'a str,
+        ping_ms: Option<u64>,
+        limits: Limits,
+    },
+    Joined {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        room: &'a str,
+        epoch: Epoch,
+        offset: u64,
+        recovered: bool,
+        messages: Vec<Message<'a>>,
+        retained: Vec<Message<'a>>,
+        members: Vec<Person<'a>>,
+        count: usize,
+    },
+    /// The same in a stream of Server-Sent Events, where the messages follow one by one.
+    #[serde(rename = "joined")]
+    Opened {
+        room: &'a str,
+        epoch: Epoch,
+        offset: u64,
+        recovered: bool,
+        count: usize,
+    },
+    Message(Message<'a>),
+    Presence {
+        room: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        joined: Option<Vec<Person<'a>>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<Vec<Person<'a>>>,
+        count: usize,
+    },
+    Direct {
+        from: Person<'a>,
+        to: Person<'a>,
+        at: u64,
+        data: Data<'a>,
+    },
+    Gap {
+        room: &'a str,
+        from: u64,
+        to: u64,
+    },
+    History {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        room: &'a str,
+        epoch: Epoch,
+        messages: Vec<Message<'a>>,
+        more: bool,
+    },
+    Members {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        room: &'a str,
+        members: Vec<Person<'a>>,
+        count: usize,
+    },
+    Rooms {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        rooms: Vec<Room<'a>>,
+        more: bool,
+    },
+    Ok {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offset: Option<u64>,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_ms: Option<u64>,
+    },
+    Ping,
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+    },
+    Bye {
+        code: u16,
+        reason: &'a str,
+        retry_ms: u64,
+    },
+}
+
+/// A message of a room: with `data`, or with `binary`.
+#[derive(Debug, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub struct Message<'a> {
+    pub room: &'a str,
+    /// `None` for one that is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Milliseconds since 1970.
+    pub at: u64,
+    pub from: Person<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binary: Option<Base64<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+}
+
+/// Any JSON; text becomes a string.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Data<'a> {
+    /// To be quoted.
+    Text(&'a str),
+    /// To be written as it is.
+    Json(&'a RawValue),
+}
+
+/// Bytes that are written in base 64.
+#[derive(Debug)]
+pub struct Base64<'a>(pub &'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&BASE64.encode_display(self.0))
+    }
+}
+
+/// Someone: a number that lasts, and a name that may change.
+#[derive(Debug, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub struct Person<'a> {
+    #[serde(serialize_with = "as_text")]
+    pub id: &'a dyn Shown,
+    #[serde(serialize_with = "as_text")]
+    pub name: &'a dyn Shown,
+}
+
+/// What can be shown as text.
+pub trait Shown: Display + fmt::Debug {}
+
+impl<T: Display + fmt::Debug> Shown for T {}
+
+fn as_text<S: Serializer>(shown: &&dyn Shown, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(shown)
+}
+
+/// A room in a list.
+#[derive(Debug, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub struct Room<'a> {
+    pub name: &'a str,
+    pub count: usize,
+}
+
+/// What tells a room from an earlier one of the same name; a string, because scripts' numbers do not hold 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// Reads what `Display` writes; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hexadecimal = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok();
+        number.filter(|_| is_hexadecimal).map(Self)
+    }
+}
+
+impl Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Epoch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a client is held to, as `welcome` says it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub struct Limits {
+    /// Bytes of a message.
+    pub message: usize,
+    /// Commands per second; `None` for as many as one likes.
+    pub rate: Option<u32>,
+    /// Commands at once.
+    pub burst: Option<u32>,
+    /// Rooms one is in at the same time.
+    pub rooms: usize,
+    /// Characters of one's name, of a room's, of a key, of a dedup id.
+    pub name: usize,
+    pub room: usize,
+    pub key: usize,
+    pub dedup: usize,
+    /// Messages in an answer to `history`.
+    pub history: usize,
+}
+
+/// Appends anything of this module to `out`.
+pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("what is written here is JSON, and memory takes it");
+}
+
+/// JSON that was checked before, to be written as it is.
+pub fn raw(json: &str) -> &RawValue {
+    serde_json::from_str(json).expect("it was checked when it came in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(event: &Event<'_>) -> String {
+        let mut out = Vec::new();
+        write(event, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_message() {
+        let message = Message {
+            room: "tea",
+            offset: Some(3),
+            at: 5,
+            from: Person {
+                id: &"p1",
+                name: &"Al\"ice",
+            },
+            data: Some(Data::Json(raw("[1.0]"))),
+            binary: None,
+            key: None,
+            ephemeral: false,
+        };
+        assert_eq!(
+            text(&Event::Message(message)),
+            r#"{"type":"message","room":"tea","offset":3,"at":5,"from":{"id":"p1","name":"Al\"ice"},"data":[1.0]}"#
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_said() {
+        assert_eq!(text(&Event::Ping), r#"{"type":"ping"}"#);
+        assert_eq!(
+            text(&Event::Ok {
+                id: Some(raw("7")),
+                offset: None
+            }),
+            r#"{"type":"ok","id":7}"#
+        );
+        let mut out = Vec::new();
+        write(&Base64(&[0, 255]), &mut out);
+        assert_eq!(out, b"\"AP8=\"");
+    }
+
+    #[test]
+    fn an_epoch_comes_back() {
+        for number in [0, 1, u64::MAX] {
+            assert_eq!(
+                Epoch::parse(&Epoch(number).to_string()),
+                Some(Epoch(number))
+            );
+        }
+        for bad in ["", "1", "+000000000000001", "00000000000000001"] {
+            assert_eq!(Epoch::parse(bad), None);
+        }
+    }
+}
