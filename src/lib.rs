@@ -8,7 +8,7 @@
 //!
 //! | ring | what it is | knows nothing of |
 //! |---|---|---|
-//! | [`codec`] | bytes in, values out, and back: HTTP and WebSocket | sockets, rooms, time |
+//! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, Server-Sent Events | sockets, rooms, time |
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
 //! | [`shell`] | the poll loop, the listener, the clock, signals, the command line | message formats |
 //!
@@ -23,8 +23,10 @@
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
-//! 4. A whole message gets its offset from its room (`core::chat`).
-//! 5. `core::broadcast` encodes it once, behind the room's other messages of this tick.
+//! 4. A whole message is said in a room (`core::server`, `say`), or is a command that asks for that (`commands`). It
+//!    gets its offset from the room, which remembers it (`core::chat`).
+//! 5. The members who read the same format are an audience. `core::encode` makes the message's bytes once for each
+//!    audience, and `core::broadcast` puts them behind what else that audience is told in this tick.
 //! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
 //!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
 //! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; its flush is the only place that
@@ -39,7 +41,9 @@
 //! # Invariants
 //!
 //! - A queue that is not empty belongs to a connection that is dirty, or that the kernel takes nothing from.
-//! - A connection is in a room exactly while its phase is `Open` or `Leaving`.
+//! - A connection is in rooms only while its phase is `Open`, `Leaving` or `Streaming`; at the doors that lead to one
+//!   room, exactly then.
+//! - An offset is given once in an epoch of its room, and every member is told of the offsets in their order.
 //! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
 //! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.
 

@@ -2,6 +2,7 @@
 //! to set, the constants below are the loop's own.
 
 use clap::Args;
+use wildmatch::WildMatch;
 
 /// The limits a user can set, each by the flag of its name.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +27,39 @@ pub struct Limits {
     /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_rooms: usize,
+
+    /// Rooms that one JSON connection is in at once; one more is answered with an error
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse_count)]
+    pub max_joined: usize,
+
+    /// Commands a second that one JSON connection may send, twice as many at once; 0 for as many as it likes
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub rate: u32,
+
+    /// Messages that a room remembers, for those who come back; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub history: usize,
+
+    /// Bytes of memory of the messages that a room remembers
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = parse_count)]
+    pub history_bytes: usize,
+
+    /// Time for which a room remembers a message
+    #[arg(long, value_name = "SECONDS", default_value = "86400")]
+    pub history_time: Timeout,
+
+    /// Bytes of memory of what all rooms remember; past that rooms that nobody is in are forgotten first
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, value_parser = parse_memory)]
+    pub history_memory: usize,
+
+    /// Keys of which a room keeps the latest message; one more is answered with an error
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = parse_count)]
+    pub max_keys: usize,
+
+    /// What happens to a slow reader in rooms of this pattern, as in 'plant*=latest': it is closed, or it misses
+    /// messages and then gets the latest of each key; the first that matches counts [default: close]
+    #[arg(long, value_name = "PATTERN=close|latest", value_parser = parse_overflow)]
+    pub overflow: Vec<OverflowRule>,
 
     /// Longest request head in bytes; a longer one is answered with 431
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10, value_parser = parse_head_limit)]
@@ -54,6 +88,32 @@ pub struct Limits {
     /// Time for all connections to end after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     pub drain_timeout: Timeout,
+}
+
+/// What happens to slow readers in the rooms whose names match.
+#[derive(Clone, Debug)]
+pub struct OverflowRule {
+    pattern: WildMatch,
+    policy: Overflow,
+}
+
+/// What happens to someone whose queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Closed with 1008.
+    Close,
+    /// Misses messages, and gets the latest of each key when the queue is empty again.
+    Latest,
+}
+
+impl Limits {
+    /// What happens to slow readers in the room of this name.
+    pub fn overflow(&self, room: &str) -> Overflow {
+        let mut rules = self.overflow.iter();
+        rules
+            .find(|rule| rule.pattern.matches(room))
+            .map_or(Overflow::Close, |rule| rule.policy)
+    }
 }
 
 /// A wait in milliseconds that may be endless; on the command line in seconds, `0` for endless.
@@ -92,6 +152,21 @@ fn parse_count(text: &str) -> Result<usize, String> {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("expected a whole number, at least 1, such as 65536".to_owned()),
     }
+}
+
+fn parse_overflow(text: &str) -> Result<OverflowRule, String> {
+    let (pattern, policy) = text.rsplit_once('=').unwrap_or((text, ""));
+    let policy = match policy {
+        "close" => Overflow::Close,
+        "latest" => Overflow::Latest,
+        _ => {
+            return Err("expected a pattern and close or latest, such as plant*=latest".to_owned());
+        }
+    };
+    Ok(OverflowRule {
+        pattern: WildMatch::new(pattern),
+        policy,
+    })
 }
 
 /// Less than a mebibyte would not hold one batch.
@@ -140,6 +215,45 @@ pub const CHUNK_OVERHEAD: usize = 32;
 
 /// Characters in a room's name.
 pub const MAX_ROOM_NAME: usize = 64;
+
+/// Characters in a person's name.
+pub const MAX_PERSON_NAME: usize = 32;
+
+/// Bytes of the key of a message, and of a client's own id of one.
+pub const MAX_KEY: usize = 128;
+
+/// People who are named one by one; of more only the number is told.
+pub const MAX_LISTED: usize = 100;
+
+/// Messages in one answer, and rooms in one list.
+pub const MAX_PAGE: usize = 300;
+
+/// Messages that who comes back to a room gets, which no longer has all that they missed.
+pub const DEFAULT_LAST: usize = 100;
+
+/// Messages in an answer to `history` that names no limit.
+pub const DEFAULT_PAGE: usize = 50;
+
+/// Milliseconds for which it is gathered who came and who went.
+pub const PRESENCE_MS: u64 = 1_000;
+
+/// Milliseconds for which a name stays someone's after their last connection.
+pub const ABSENCE_MS: u64 = 60_000;
+
+/// People who are away and not forgotten yet; more, and those away longest are forgotten early.
+pub const MAX_ABSENT: usize = 100_000;
+
+/// Milliseconds for which a message is not published again under the same id of its sender.
+pub const DEDUP_MS: u64 = 120_000;
+
+/// Such ids at once; more, and the oldest is forgotten early.
+pub const MAX_DEDUP: usize = 100_000;
+
+/// Milliseconds after which a reader of a stream comes back that has lost its connection.
+pub const RECONNECT_MS: u64 = 2_000;
+
+/// Milliseconds within which those who are told to come back come back, each at another time.
+pub const RETRY_SPREAD_MS: u64 = 5_000;
 
 /// Connections beyond `--max-connections` that are let in to be told 503; more than these wait to be accepted.
 pub const REFUSAL_SLOTS: usize = 32;

@@ -68,7 +68,7 @@ impl Room {
     fn of(count: usize) -> Self {
         let limits = Config::parse_from(["parlor", "--max-connections", "1000000"]).limits;
         let mut room = Self {
-            server: Server::new(limits, Vec::new(), Site::new(&[]), 1, NOW),
+            server: Server::new(limits, Vec::new(), Site::new(&[]), [1; 32], NOW),
             peers: Vec::with_capacity(count),
         };
         for member in 0..count {
@@ -100,10 +100,13 @@ impl Room {
     }
 }
 
+/// More than a room remembers: from then on each message takes the place of another.
+const WARMUP: usize = 300;
+
 /// Allocations of `rounds` messages, after some to warm up.
 fn allocations(members: usize, rounds: usize) -> usize {
     let mut room = Room::of(members);
-    for _ in 0..10 {
+    for _ in 0..WARMUP {
         room.send(0, MESSAGE);
     }
     let before = room.received();

@@ -1,4 +1,4 @@
-//! From one message to everyone in its room: encoded once, gathered with the others of its tick, and handed out in
+//! From one message to everyone in its room: encoded once for each format in use, gathered with the others of its tick, and handed out in
 //! slices, so that a room of 20,000 does not hold up a room of two.
 //!
 //! While a room's fan-out is going out, what is said there gathers for the next one. So the more a room is behind, the
@@ -7,13 +7,12 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::chat::{Chat, Member, RoomId};
+use super::chat::{AudienceId, Chat, Format, Member, RoomId};
 use super::connection::ConnectionId;
-use super::frames::{FrameKind, Frames, Meter};
+use super::frames::{Frames, Meter};
 use super::server::ensure;
 use super::write_queue::Chunk;
 use crate::codec::ws::frame;
-use crate::codec::ws::message::Kind;
 use crate::limits::{
     FANOUT_SLICE, FANOUT_SLICE_BYTES, READ_BUFFER, ROOM_BACKLOG, ROOM_BACKLOG_MESSAGES,
 };
@@ -23,15 +22,15 @@ const SPARE_BYTES: usize = 2 << 10;
 
 #[derive(Debug)]
 pub(super) struct Broadcast {
-    /// By room index.
+    /// By audience index.
     outboxes: Vec<Outbox>,
-    /// Rooms that have something to say and no fan-out going out.
-    ready: Vec<RoomId>,
+    /// Audiences that are to be told something and have no fan-out going out.
+    ready: Vec<AudienceId>,
     fanouts: VecDeque<Fanout>,
     meter: Meter,
 }
 
-/// What a room is about to say.
+/// What an audience is about to be told.
 #[derive(Debug, Default)]
 struct Outbox {
     batch: Batch,
@@ -42,23 +41,28 @@ struct Outbox {
     held: Vec<ConnectionId>,
 }
 
-/// Messages that go out together.
+/// Pieces that go out together.
 #[derive(Debug, Default)]
 struct Batch {
     bytes: Vec<u8>,
-    /// Offset of the first message.
-    first_offset: u64,
+    /// Number of the first piece in the audience's sequence.
+    first: u64,
     count: u64,
+    /// Offset of the first message among them, or of the next one if there is none.
+    first_offset: u64,
 }
 
 /// A batch on its way to those who were members when it set out.
 #[derive(Debug)]
 pub(super) struct Fanout {
-    room: RoomId,
+    audience: AudienceId,
     frames: Rc<Frames>,
-    first_offset: u64,
+    first: u64,
     count: u64,
+    first_offset: u64,
     members: Rc<Vec<Member>>,
+    /// Who listens from where cannot have changed since it set out.
+    is_steady: bool,
     served: usize,
 }
 
@@ -67,8 +71,10 @@ pub(super) struct Fanout {
 pub(super) struct Delivery {
     pub(super) chunk: Chunk,
     pub(super) messages: u64,
-    /// Offset of the last of them.
-    pub(super) last_offset: u64,
+    /// Number of the last of them in the audience's sequence.
+    pub(super) last: u64,
+    /// Offset of the first message of the batch.
+    pub(super) first_offset: u64,
 }
 
 impl Broadcast {
@@ -81,56 +87,75 @@ impl Broadcast {
         }
     }
 
-    /// Adds a message to what its room says next.
-    pub(super) fn append(&mut self, room: RoomId, offset: u64, kind: Kind, payload: &[u8]) {
-        if self.outboxes.len() <= room.index {
-            self.outboxes.resize_with(room.index + 1, Outbox::default);
+    /// Adds a piece, the one of number `sequence`, to what its audience is told next. `offset` is that of the message, or
+    /// that of the next one for a piece that is none.
+    pub(super) fn append(
+        &mut self,
+        audience: AudienceId,
+        sequence: u64,
+        offset: u64,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let index = audience.index();
+        if self.outboxes.len() <= index {
+            self.outboxes.resize_with(index + 1, Outbox::default);
         }
-        let outbox = &mut self.outboxes[room.index];
+        let outbox = &mut self.outboxes[index];
         if outbox.batch.count == 0 {
+            outbox.batch.first = sequence;
             outbox.batch.first_offset = offset;
             if !outbox.fanout_in_progress {
-                self.ready.push(room);
+                self.ready.push(audience);
             }
         }
         outbox.batch.count += 1;
         let held = outbox.batch.bytes.capacity();
-        frame::encode(kind.opcode(), payload, &mut outbox.batch.bytes);
+        encode(&mut outbox.batch.bytes);
         self.meter.add(outbox.batch.bytes.capacity() - held);
     }
 
-    /// The room is so far behind that its publishers should wait.
-    pub(super) fn is_congested(&self, room: RoomId) -> bool {
-        self.outboxes
-            .get(room.index)
-            .is_some_and(|Outbox { batch, .. }| {
-                batch.bytes.len() >= ROOM_BACKLOG || batch.count >= ROOM_BACKLOG_MESSAGES
-            })
+    /// The audience of the room, if there is one, that is so far behind that the room's publishers should wait.
+    pub(super) fn congested(&self, room: RoomId) -> Option<AudienceId> {
+        let audiences = Format::ALL.map(|format| room.audience(format));
+        audiences.into_iter().find(|audience| {
+            self.outboxes
+                .get(audience.index())
+                .is_some_and(|Outbox { batch, .. }| {
+                    batch.bytes.len() >= ROOM_BACKLOG || batch.count >= ROOM_BACKLOG_MESSAGES
+                })
+        })
     }
 
-    /// Remembers a member of a congested room whose next message has to wait.
-    pub(super) fn hold(&mut self, room: RoomId, id: ConnectionId) {
-        self.outboxes[room.index].held.push(id);
+    /// Remembers a publisher in a room with a congested audience, whose next message has to wait.
+    pub(super) fn hold(&mut self, audience: AudienceId, id: ConnectionId) {
+        self.outboxes[audience.index()].held.push(id);
     }
 
-    /// Sends what has gathered on its way. Returns the members who were held back until then.
+    /// Sends what has gathered on its way. Returns those who were held back until then.
     pub(super) fn start_fanouts(&mut self, chat: &Chat) -> Vec<ConnectionId> {
         let mut released = Vec::new();
-        for room in self.ready.drain(..) {
-            let Some(members) = chat.members(room) else {
+        for audience in self.ready.drain(..) {
+            let Some(members) = chat.members(audience) else {
                 continue;
             };
-            let outbox = &mut self.outboxes[room.index];
-            let (first_offset, count) = (outbox.batch.first_offset, outbox.batch.count);
-            let frames = outbox.seal(&self.meter);
+            let outbox = &mut self.outboxes[audience.index()];
+            let Batch {
+                first,
+                count,
+                first_offset,
+                ..
+            } = outbox.batch;
+            let frames = outbox.seal(audience.format, &self.meter);
             outbox.fanout_in_progress = true;
             released.append(&mut outbox.held);
             self.fanouts.push_back(Fanout {
-                room,
+                audience,
                 frames,
-                first_offset,
+                first,
                 count,
+                first_offset,
                 members,
+                is_steady: audience.format == Format::Plain && !chat.conflates(audience.room),
                 served: 0,
             });
         }
@@ -148,24 +173,27 @@ impl Broadcast {
             self.fanouts.push_back(fanout);
             return;
         }
-        if chat.members(fanout.room).is_none() {
+        if chat.members(fanout.audience).is_none() {
             return;
         }
-        let outbox = &mut self.outboxes[fanout.room.index];
+        let outbox = &mut self.outboxes[fanout.audience.index()];
         outbox.fanout_in_progress = false;
         if outbox.batch.count > 0 {
-            self.ready.push(fanout.room);
+            self.ready.push(fanout.audience);
         }
     }
 
-    /// Drops what a room that has ended was about to say. Returns those whom it held back, who have left.
+    /// Drops what a room that has ended was about to say. Returns those whom it held back.
     pub(super) fn forget(&mut self, room: RoomId) -> Vec<ConnectionId> {
-        let Some(outbox) = self.outboxes.get_mut(room.index) else {
-            return Vec::new();
-        };
-        let ended = std::mem::take(outbox);
-        self.meter.subtract(ended.batch.bytes.capacity());
-        ended.held
+        let mut held = Vec::new();
+        for format in Format::ALL {
+            if let Some(outbox) = self.outboxes.get_mut(room.audience(format).index()) {
+                let mut ended = std::mem::take(outbox);
+                self.meter.subtract(ended.batch.bytes.capacity());
+                held.append(&mut ended.held);
+            }
+        }
+        held
     }
 
     /// Gives the buffers back that rooms keep for their next batch.
@@ -223,7 +251,8 @@ impl Broadcast {
 impl Outbox {
     /// Turns what has gathered into frames to share. Allocates once for the frames, and not at all when those of the
     /// last batch have all been written. The meter knows of the buffers either way: they only change hands.
-    fn seal(&mut self, meter: &Meter) -> Rc<Frames> {
+    fn seal(&mut self, format: Format, meter: &Meter) -> Rc<Frames> {
+        let kind = format.frame_kind();
         let bytes = std::mem::take(&mut self.batch).bytes;
         let keep = bytes.capacity() <= SPARE_BYTES;
         let frames = match self.last.take() {
@@ -232,9 +261,9 @@ impl Outbox {
                     self.batch.bytes = spare;
                     last
                 }
-                Err(bytes) => Frames::metered(bytes, FrameKind::Data, meter),
+                Err(bytes) => Frames::metered(bytes, kind, meter),
             },
-            None => Frames::metered(bytes, FrameKind::Data, meter),
+            None => Frames::metered(bytes, kind, meter),
         };
         if keep {
             self.last = Some(Rc::clone(&frames));
@@ -252,10 +281,24 @@ impl Fanout {
         from..self.served
     }
 
-    /// A member by its index and what it gets; `None` for who came in after all of it was said.
-    pub(super) fn delivery(&self, index: usize) -> Option<(ConnectionId, Delivery)> {
-        let Member { id, since } = self.members[index];
-        let known = (since + 1).saturating_sub(self.first_offset);
+    /// The room that is told.
+    pub(super) fn room(&self) -> RoomId {
+        self.audience.room
+    }
+
+    /// Whether the members are still what they were when it set out, but for those who have gone.
+    pub(super) fn is_as_it_set_out(&self) -> bool {
+        self.is_steady
+    }
+
+    /// A member who is to be served.
+    pub(super) fn member(&self, index: usize) -> Member {
+        self.members[index]
+    }
+
+    /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
+    pub(super) fn delivery(&self, since: u64) -> Option<Delivery> {
+        let known = (since + 1).saturating_sub(self.first);
         if known >= self.count {
             return None;
         }
@@ -265,11 +308,11 @@ impl Fanout {
         } else {
             Chunk::without_first(frames, known)
         };
-        let delivery = Delivery {
+        Some(Delivery {
             chunk,
             messages: self.count - known,
-            last_offset: self.first_offset + self.count - 1,
-        };
-        Some((id, delivery))
+            last: self.first + self.count - 1,
+            first_offset: self.first_offset,
+        })
     }
 }

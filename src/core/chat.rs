@@ -1,73 +1,116 @@
-//! Who is in which room, and the order of what is said there. Knows no sockets and no bytes.
+//! Who is in which room, the order of what is said there, and what is remembered of it. Knows no sockets and no bytes
+//! on the wire.
 
+mod check;
+mod dedup;
+mod history;
+mod message;
+mod people;
+mod person;
+mod person_name;
+mod presence;
+mod publish;
+mod room;
 mod room_name;
+mod seats;
+mod visits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::connection::ConnectionId;
-use super::server::ensure;
+use super::frames::FrameKind;
+use crate::limits::{Limits, Overflow};
+use dedup::Dedup;
+pub(super) use message::{Content, Message};
+use people::People;
+pub(super) use people::{NameTaken, Secret};
+pub(super) use person::{Author, PersonId};
+pub(super) use person_name::PersonName;
+pub(super) use presence::News;
+pub(super) use publish::{Draft, Refusal, Stamped};
+pub(super) use room::Member;
+use room::Room;
 pub use room_name::RoomName;
+use seats::Seats;
+pub(super) use visits::{Arrival, JoinError, Login, Position};
 
-/// The rooms and their members.
+/// The rooms, their members, and those who have names.
 #[derive(Debug)]
 pub(super) struct Chat {
     rooms: Slab<Room>,
     by_name: BTreeMap<RoomName, usize>,
     /// By connection index: where that connection sits.
-    seats: Vec<Option<Seat>>,
+    seats: Vec<Seats>,
+    people: People,
+    dedup: Dedup,
+    /// Rooms that nobody is in, by when they end.
+    dormant: BTreeSet<(u64, usize)>,
+    /// Rooms whose members are to be told who came and went, and when.
+    news_due: VecDeque<(u64, RoomId)>,
+    /// Bytes of memory of all histories.
+    history_bytes: usize,
+    /// Those of them that the state of keys takes.
+    retained_bytes: usize,
+    /// Rooms that have ended, until their outboxes are cleared.
+    ended: Vec<RoomId>,
     rooms_begun: u32,
-    max_rooms: usize,
+    /// Of use for secrets, and repeatable from its seed.
+    random: ChaCha8Rng,
+    limits: Limits,
+}
+
+/// What the members of an audience are written to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Format {
+    /// WebSocket messages as they were sent.
+    Plain,
+    /// WebSocket messages that are JSON events.
+    Json,
+    /// Server-Sent Events.
+    Events,
+}
+
+impl Format {
+    pub(super) fn frame_kind(self) -> FrameKind {
+        match self {
+            Self::Plain | Self::Json => FrameKind::Data,
+            Self::Events => FrameKind::Event,
+        }
+    }
+
+    pub(super) const COUNT: usize = 3;
+    pub(super) const ALL: [Self; Self::COUNT] = [Self::Plain, Self::Json, Self::Events];
 }
 
 /// A room that exists, and never again one of the same name that begins after it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RoomId {
     pub(super) index: usize,
     serial: u32,
 }
 
-/// Someone in a room.
+/// Those of a room's members who get the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) id: ConnectionId,
-    /// The room's offset when they came in: they get what is said after it.
-    pub(super) since: u64,
+pub(super) struct AudienceId {
+    pub(super) room: RoomId,
+    pub(super) format: Format,
 }
 
-#[derive(Debug)]
-struct Room {
-    name: RoomName,
-    serial: u32,
-    /// Messages published so far; the next one's offset is one more.
-    offset: u64,
-    /// Shared with the fan-outs that are going out; changed in place when there is none.
-    members: Rc<Vec<Member>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seat {
-    room: u32,
-    /// Index among the room's members.
-    place: u32,
-}
-
-impl Seat {
-    fn new(room: usize, place: usize) -> Self {
-        Self {
-            room: room as u32,
-            place: place as u32,
-        }
+impl AudienceId {
+    /// A small number of its own while the room exists.
+    pub(super) fn index(self) -> usize {
+        self.room.index * Format::COUNT + self.format as usize
     }
+}
 
-    fn room(self) -> usize {
-        self.room as usize
-    }
-
-    fn place(self) -> usize {
-        self.place as usize
+impl RoomId {
+    pub(super) fn audience(self, format: Format) -> AudienceId {
+        AudienceId { room: self, format }
     }
 }
 
@@ -76,231 +119,291 @@ impl Seat {
 pub(super) struct TooManyRooms;
 
 impl Chat {
-    pub(super) fn new(max_rooms: usize) -> Self {
+    pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Self {
         Self {
             rooms: Slab::new(),
             by_name: BTreeMap::new(),
             seats: Vec::new(),
+            people: People::default(),
+            dedup: Dedup::default(),
+            dormant: BTreeSet::new(),
+            news_due: VecDeque::new(),
+            history_bytes: 0,
+            retained_bytes: 0,
+            ended: Vec::new(),
             rooms_begun: 0,
-            max_rooms,
+            random: ChaCha8Rng::from_seed(seed),
+            limits,
         }
     }
 
-    /// Puts a connection that is in no room into one, which begins if it does not exist.
-    pub(super) fn join(
+    /// The room of this name, if it exists.
+    pub(super) fn find(&self, name: &RoomName) -> Option<RoomId> {
+        let index = *self.by_name.get(name)?;
+        Some(self.id_of(index))
+    }
+
+    /// The room of this name, which begins if it does not exist.
+    pub(super) fn find_or_begin(
         &mut self,
-        id: ConnectionId,
         name: &RoomName,
+        now_ms: u64,
     ) -> Result<RoomId, TooManyRooms> {
-        let index = match self.by_name.get(name) {
-            Some(&index) => index,
-            None => self.begin(name)?,
-        };
-        let room = &mut self.rooms[index];
-        let seat = Seat::new(index, room.members.len());
-        Rc::make_mut(&mut room.members).push(Member {
-            id,
-            since: room.offset,
-        });
-        let serial = room.serial;
-        if self.seats.len() <= id.index as usize {
-            self.seats.resize(id.index as usize + 1, None);
+        match self.find(name) {
+            Some(room) => Ok(room),
+            None => self.begin(name, now_ms),
         }
-        let earlier = self.seats[id.index as usize].replace(seat);
-        debug_assert!(earlier.is_none(), "a connection joins one room");
-        Ok(RoomId { index, serial })
     }
 
-    /// Takes a connection out of its room, if it is in one. Returns the room when that was its last member.
-    pub(super) fn leave(&mut self, id: ConnectionId) -> Option<RoomId> {
-        let seat = self.seats.get_mut(id.index as usize)?.take()?;
-        let room = &mut self.rooms[seat.room()];
-        let members = Rc::make_mut(&mut room.members);
-        members.swap_remove(seat.place());
-        if let Some(moved) = members.get(seat.place()) {
-            let moved = self.seats[moved.id.index as usize]
-                .as_mut()
-                .expect("a member has a seat");
-            moved.place = seat.place;
-        }
-        if !members.is_empty() {
-            return None;
-        }
-        let room = self.rooms.remove(seat.room());
-        self.by_name.remove(&room.name);
-        Some(RoomId {
-            index: seat.room(),
-            serial: room.serial,
-        })
+    /// The rooms that a connection is in.
+    pub(super) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = RoomId> {
+        let seats = self
+            .seats
+            .get(id.index as usize)
+            .map_or(&[][..], Seats::all);
+        seats.iter().map(|seat| self.id_of(seat.room as usize))
     }
 
-    /// The room a connection is in.
+    /// The only room of one who came by a door that leads to one room.
     pub(super) fn room_of(&self, id: ConnectionId) -> Option<RoomId> {
-        let seat = (*self.seats.get(id.index as usize)?)?;
-        Some(RoomId {
-            index: seat.room(),
-            serial: self.rooms[seat.room()].serial,
-        })
+        self.rooms_of(id).next()
     }
 
-    /// Gives the next message in a room its offset. The room exists: its publisher is in it.
-    pub(super) fn publish(&mut self, room: RoomId) -> u64 {
-        let room = &mut self.rooms[room.index];
-        room.offset += 1;
-        room.offset
+    pub(super) fn is_in(&self, id: ConnectionId, room: RoomId) -> bool {
+        self.member(id, room).is_some()
     }
 
-    /// The offset of the last message that a connection is to get of what was said so far; 0 for none.
-    pub(super) fn last_offset_for(&self, id: ConnectionId) -> u64 {
-        let Some(seat) = self.seats.get(id.index as usize).copied().flatten() else {
+    /// From where on a connection listens to a room, in the sequence of its audience; `None` if it is not in it.
+    pub(super) fn listens_since(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
+        self.member(id, room).map(|member| member.since)
+    }
+
+    /// The connection has been told all that was said so far.
+    pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
+        let Some(seats) = self.seats.get(id.index as usize) else {
+            return;
+        };
+        if let (Some(format), Some(seat)) = (seats.format(), seats.of_room(room.index)) {
+            let audience = self.rooms[room.index].audience_mut(format);
+            let since = audience.sequence;
+            Rc::make_mut(&mut audience.members)[seat.place as usize].since = since;
+        }
+    }
+
+    /// The last piece that a member of one room is to get of what was said so far; 0 for none.
+    pub(super) fn last_sequence_for(&self, id: ConnectionId) -> u64 {
+        let Some((room, format)) = self.room_of(id).zip(self.format_of(id)) else {
             return 0;
         };
-        let room = &self.rooms[seat.room()];
-        if room.members[seat.place()].since < room.offset {
-            room.offset
-        } else {
-            0
+        let sequence = self.rooms[room.index].audience(format).sequence;
+        match self.listens_since(id, room) {
+            Some(since) if since < sequence => sequence,
+            _ => 0,
         }
     }
 
-    /// The members of a room as they are now; `None` when it has ended.
-    pub(super) fn members(&self, id: RoomId) -> Option<Rc<Vec<Member>>> {
-        let room = self
-            .rooms
-            .get(id.index)
-            .filter(|room| room.serial == id.serial)?;
-        Some(Rc::clone(&room.members))
+    /// The members of an audience as they are now; `None` when its room has ended.
+    pub(super) fn members(&self, audience: AudienceId) -> Option<Rc<Vec<Member>>> {
+        let room = self.get(audience.room)?;
+        Some(Rc::clone(&room.audience(audience.format).members))
+    }
+
+    /// The number of the next piece that an audience is told; `None` for one that nobody is in.
+    pub(super) fn next_sequence(&mut self, audience: AudienceId) -> Option<u64> {
+        let room = self.rooms.get_mut(audience.room.index)?;
+        let audience = room.audience_mut(audience.format);
+        if audience.members.is_empty() {
+            return None;
+        }
+        audience.sequence += 1;
+        Some(audience.sequence)
+    }
+
+    pub(super) fn room_name(&self, room: RoomId) -> Option<&RoomName> {
+        self.get(room).map(|room| &room.name)
+    }
+
+    /// Some of those who are in the room of this name, and how many there are.
+    pub(super) fn listed(&self, name: &RoomName, limit: usize) -> (Vec<Author>, usize) {
+        let Some(room) = self.find(name).and_then(|id| self.get(id)) else {
+            return (Vec::new(), 0);
+        };
+        let listed = room.listed(limit);
+        let people = listed.map(|person| self.people.author(person)).collect();
+        (people, room.count())
+    }
+
+    /// The first rooms in the order of their names, with how many are in each, and whether there are more.
+    pub(super) fn list(&self, limit: usize) -> (impl Iterator<Item = (&RoomName, usize)>, bool) {
+        let rooms = self.by_name.iter().take(limit);
+        let counted = rooms.map(|(name, &index)| (name, self.rooms[index].count()));
+        (counted, self.by_name.len() > limit)
+    }
+
+    /// What a connection reads, if it is in a room.
+    pub(super) fn format_of(&self, id: ConnectionId) -> Option<Format> {
+        self.seats.get(id.index as usize)?.format()
+    }
+
+    /// Whether a slow reader of this room misses messages instead of being closed.
+    pub(super) fn conflates(&self, room: RoomId) -> bool {
+        self.get(room).is_some_and(|room| room.conflates)
     }
 
     pub(super) fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Checks that rooms and seats agree.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let mut seated = 0;
-        for (index, room) in &self.rooms {
-            ensure(!room.members.is_empty(), "a room is empty")?;
-            ensure(
-                self.by_name.get(&room.name) == Some(&index),
-                "a room is not found by its name",
-            )?;
-            for (place, member) in room.members.iter().enumerate() {
-                let seat = self.seats.get(member.id.index as usize).copied().flatten();
-                let is_there =
-                    seat.is_some_and(|seat| (seat.room(), seat.place()) == (index, place));
-                ensure(is_there, "a member's seat is elsewhere")?;
-                seated += 1;
-            }
+    fn id_of(&self, index: usize) -> RoomId {
+        RoomId {
+            index,
+            serial: self.rooms[index].serial,
         }
-        ensure(
-            self.by_name.len() == self.rooms.len(),
-            "names are left of rooms that ended",
-        )?;
-        ensure(
-            seated == self.seats.iter().flatten().count(),
-            "a seat is taken by no member",
-        )?;
-        ensure(
-            self.rooms.len() <= self.max_rooms,
-            "there are too many rooms",
-        )
     }
 
-    fn begin(&mut self, name: &RoomName) -> Result<usize, TooManyRooms> {
-        if self.rooms.len() >= self.max_rooms {
+    fn get(&self, id: RoomId) -> Option<&Room> {
+        self.rooms
+            .get(id.index)
+            .filter(|room| room.serial == id.serial)
+    }
+
+    fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
+        self.rooms
+            .get_mut(id.index)
+            .filter(|room| room.serial == id.serial)
+    }
+
+    fn member(&self, id: ConnectionId, room: RoomId) -> Option<Member> {
+        let seats = self.seats.get(id.index as usize)?;
+        let seat = seats.of_room(room.index)?;
+        let members = &self.get(room)?.audience(seats.format()?).members;
+        // The place in the slab may have passed to a later connection.
+        Some(members[seat.place as usize]).filter(|member| member.id == id)
+    }
+
+    fn begin(&mut self, name: &RoomName, now_ms: u64) -> Result<RoomId, TooManyRooms> {
+        if self.rooms.len() >= self.limits.max_rooms && !self.end_first_dormant() {
             return Err(TooManyRooms);
         }
         self.rooms_begun = self.rooms_begun.wrapping_add(1);
-        let room = Room {
+        let index = self.rooms.insert(Room {
             name: name.clone(),
             serial: self.rooms_begun,
+            epoch: self.random.next_u64(),
             offset: 0,
-            members: Rc::default(),
-        };
-        let index = self.rooms.insert(room);
+            audiences: Default::default(),
+            people: BTreeMap::new(),
+            history: history::History::default(),
+            changes: presence::Changes::default(),
+            conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
+            ends_ms: None,
+        });
         self.by_name.insert(name.clone(), index);
-        Ok(index)
+        let _ = self.settle(index, now_ms);
+        Ok(self.id_of(index))
+    }
+
+    /// Looks whether anyone is in a room, and if not, sets when it ends: with its history; retained messages keep it
+    /// until its place is needed. Says whether it has ended at once, there being nothing to remember.
+    fn settle(&mut self, index: usize, now_ms: u64) -> bool {
+        let room = &mut self.rooms[index];
+        if let Some(ends_ms) = room.ends_ms.take() {
+            self.dormant.remove(&(ends_ms, index));
+        }
+        if !room.is_empty() {
+            return false;
+        }
+        self.forget_expired(index, now_ms);
+        let room = &mut self.rooms[index];
+        let ends_ms = match room.history.newest_ms() {
+            _ if room.history.key_count() > 0 => u64::MAX,
+            Some(newest_ms) => self.limits.history_time.after(newest_ms),
+            // A room that has just begun waits for what it has begun for, until the next deadlines run.
+            None => now_ms,
+        };
+        room.ends_ms = Some(ends_ms);
+        self.dormant.insert((ends_ms, index));
+        room.history.is_empty()
+    }
+
+    fn forget_expired(&mut self, index: usize, now_ms: u64) {
+        let history = &mut self.rooms[index].history;
+        let before = history.held_bytes();
+        history.forget_expired(now_ms, &self.limits);
+        self.history_bytes -= before - history.held_bytes();
+    }
+
+    /// Ends a room that nobody is in.
+    fn end(&mut self, index: usize) {
+        let room = self.rooms.remove(index);
+        if let Some(ends_ms) = room.ends_ms {
+            self.dormant.remove(&(ends_ms, index));
+        }
+        self.by_name.remove(&room.name);
+        self.history_bytes -= room.history.held_bytes();
+        self.retained_bytes -= room.history.retained_bytes();
+        self.ended.push(RoomId {
+            index,
+            serial: room.serial,
+        });
+    }
+
+    /// The rooms that have ended since this was asked last.
+    pub(super) fn take_ended(&mut self) -> Vec<RoomId> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Ends the room that nobody is in and that would end first, to make room. Says whether there was one.
+    fn end_first_dormant(&mut self) -> bool {
+        match self.dormant.first() {
+            Some(&(_, index)) => {
+                self.end(index);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// When something is to be done that no message asks for.
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        let deadlines = [
+            self.news_due.front().map(|(due_ms, _)| *due_ms),
+            self.dormant.first().map(|(ends_ms, _)| *ends_ms),
+            self.people.next_deadline_ms(),
+        ];
+        deadlines
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|ms| *ms < u64::MAX)
+    }
+
+    /// Ends the rooms and forgets the people whose time has come.
+    pub(super) fn run_deadlines(&mut self, now_ms: u64) {
+        while let Some(&(ends_ms, index)) = self.dormant.first()
+            && ends_ms <= now_ms
+        {
+            self.end(index);
+        }
+        self.people.run_deadlines(now_ms);
+    }
+
+    /// The next room whose members are to be told who came and went, and what.
+    pub(super) fn take_news(&mut self, now_ms: u64) -> Option<(RoomId, News)> {
+        while let Some(&(due_ms, id)) = self.news_due.front()
+            && due_ms <= now_ms
+        {
+            self.news_due.pop_front();
+            if let Some(room) = self.get_mut(id) {
+                let count = room.count();
+                if let Some(news) = room.changes.take(count) {
+                    return Some((id, news));
+                }
+            }
+        }
+        None
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(index: u32) -> ConnectionId {
-        ConnectionId {
-            index,
-            generation: 0,
-        }
-    }
-
-    fn name(text: &str) -> RoomName {
-        RoomName::parse(text).unwrap()
-    }
-
-    fn members(chat: &Chat, room: RoomId) -> Vec<u32> {
-        chat.members(room).map_or(Vec::new(), |members| {
-            members.iter().map(|member| member.id.index).collect()
-        })
-    }
-
-    #[test]
-    fn a_room_lasts_as_long_as_someone_is_in_it() {
-        let mut chat = Chat::new(10);
-        let tea = chat.join(id(0), &name("tea")).unwrap();
-        assert_eq!(chat.join(id(1), &name("tea")), Ok(tea));
-        assert_eq!(chat.leave(id(0)), None);
-        assert_eq!(
-            (chat.room_of(id(0)), chat.room_of(id(1))),
-            (None, Some(tea))
-        );
-        assert_eq!(chat.leave(id(1)), Some(tea));
-        assert_eq!((chat.leave(id(1)), chat.room_count()), (None, 0));
-        let again = chat.join(id(1), &name("tea")).unwrap();
-        assert_ne!(again, tea);
-        assert_eq!(
-            (members(&chat, tea), members(&chat, again)),
-            (vec![], vec![1])
-        );
-    }
-
-    #[test]
-    fn who_leaves_from_the_middle_is_gone_and_the_others_stay() {
-        let mut chat = Chat::new(10);
-        let room = chat.join(id(0), &name("tea")).unwrap();
-        for joiner in 1..5 {
-            assert_eq!(chat.join(id(joiner), &name("tea")), Ok(room));
-        }
-        let snapshot = chat.members(room).unwrap();
-        for leaver in [1, 4, 0] {
-            assert_eq!(chat.leave(id(leaver)), None);
-        }
-        let mut left = members(&chat, room);
-        left.sort_unstable();
-        assert_eq!((left, snapshot.len()), (vec![2, 3], 5));
-    }
-
-    #[test]
-    fn rooms_are_bounded() {
-        let mut chat = Chat::new(1);
-        chat.join(id(0), &name("tea")).unwrap();
-        assert_eq!(chat.join(id(1), &name("milk")), Err(TooManyRooms));
-        assert!(chat.join(id(1), &name("tea")).is_ok());
-    }
-
-    #[test]
-    fn members_know_from_where_they_listen() {
-        let mut chat = Chat::new(1);
-        let room = chat.join(id(0), &name("tea")).unwrap();
-        assert_eq!((chat.publish(room), chat.publish(room)), (1, 2));
-        chat.join(id(1), &name("tea")).unwrap();
-        let since: Vec<u64> = chat
-            .members(room)
-            .unwrap()
-            .iter()
-            .map(|member| member.since)
-            .collect();
-        assert_eq!(since, [0, 2]);
-    }
-}
+mod tests;

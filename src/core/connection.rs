@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::chat::RoomName;
+use super::chat::{PersonId, RoomName};
+use super::session::Session;
 use super::timers::Slot;
 use super::write_queue::WriteQueue;
 use crate::codec::ws::close::CloseReason;
@@ -26,8 +27,10 @@ pub(super) enum Phase {
     Request { seen: usize },
     /// Writing a response; not reading, so that pipelined requests wait.
     Response { then: AfterResponse },
-    /// A WebSocket, and a member of its room. `pinged`: nothing has come since the last ping.
+    /// A WebSocket. `pinged`: nothing has come since the last ping.
     Open { pinged: bool },
+    /// A stream of Server-Sent Events. `stalled`: something has been waiting to be taken since the last heartbeat.
+    Streaming { stalled: bool },
     /// About to close, and a member of its room until it has been served all that was said there up to the offset
     /// `until`: its own last words among it. What it still sends is not heard.
     Leaving { until: u64, goodbye: Goodbye },
@@ -41,6 +44,29 @@ pub(super) enum Phase {
     Lingering { reason: EndReason },
     /// To be freed at the end of the tick.
     Closed { reason: EndReason },
+}
+
+/// What a connection has come for.
+#[derive(Debug)]
+pub(super) enum Door {
+    /// Requests and their responses.
+    Http,
+    /// The messages of one room, as they are.
+    Plain(RoomName),
+    /// Commands and events.
+    Json(Box<Session>),
+    /// The messages of one room, as Server-Sent Events.
+    Events(RoomName),
+}
+
+impl Door {
+    /// The one room that this door leads to.
+    pub(super) fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::Plain(room) | Self::Events(room) => Some(room),
+            Self::Http | Self::Json(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +140,7 @@ pub(super) struct Connection<S> {
     pub(super) decoder: Decoder,
     /// Bytes that came and could not be taken yet: an unfinished head or header, or what waits behind a response.
     pub(super) tail: Box<[u8]>,
-    /// The room, from the upgrade to the end, for the log.
-    pub(super) room: Option<RoomName>,
+    pub(super) door: Door,
     pub(super) traffic: Traffic,
     /// Came when the server was full, to be told so.
     pub(super) refused: bool,
@@ -129,7 +154,7 @@ pub(super) struct Connection<S> {
     /// Bytes of `tail` and `decoder` that the meter knows of.
     pub(super) metered_bytes: usize,
     pub(super) input: Input,
-    /// Offset of the last message of the room that was queued for this connection.
+    /// The last piece of its audience's sequence that was queued for a member of one room.
     pub(super) served: u64,
     /// The kernel may take bytes: false once it has said that it takes none.
     pub(super) writable: bool,
@@ -152,7 +177,7 @@ impl<S> Connection<S> {
             queue: WriteQueue::default(),
             decoder: Decoder::default(),
             tail: Box::default(),
-            room: None,
+            door: Door::Http,
             traffic: Traffic::default(),
             refused: false,
             opened_ms: now_ms,
@@ -166,6 +191,30 @@ impl<S> Connection<S> {
             dirty: false,
             in_line: false,
         }
+    }
+
+    /// Who this is, at the JSON door.
+    pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.door {
+            Door::Json(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Who this is: at the JSON door whoever has logged in, else a guest for as long as the connection lasts.
+    pub(super) fn person(&self) -> PersonId {
+        match &self.door {
+            Door::Json(session) => session.person,
+            _ => PersonId(self.id.generation),
+        }
+    }
+
+    /// Whether it is, or may be, in rooms.
+    pub(super) fn is_member(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Open { .. } | Phase::Leaving { .. } | Phase::Streaming { .. }
+        )
     }
 
     /// Bytes of memory that unfinished input holds.

@@ -3,6 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::codec::sse;
+use crate::codec::ws::frame;
+
 /// Counts the bytes of memory that messages in flight hold, in and out; `--max-memory` is its limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter(Rc<Cell<usize>>);
@@ -33,8 +36,10 @@ pub(super) struct Frames {
 /// How a queue treats what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
-    /// Counts against the queue's limit and keeps its place.
+    /// WebSocket frames: count against the queue's limit and keep their place.
     Data,
+    /// Server-Sent Events: the same.
+    Event,
     /// A ping or a pong: goes before data, and is not counted.
     Control,
     /// A piece of an HTTP response: like data, but not made of frames.
@@ -104,6 +109,17 @@ impl Frames {
 
     pub(super) fn kind(&self) -> FrameKind {
         self.kind
+    }
+
+    /// Where the piece ends that begins at `start`: a frame, an event, or a response, which is one piece.
+    pub(super) fn end_of_piece(&self, start: usize) -> usize {
+        let rest = &self.bytes[start..];
+        let length = match self.kind {
+            FrameKind::Data | FrameKind::Control => frame::first_frame_length(rest),
+            FrameKind::Event => sse::first_length(rest),
+            FrameKind::Response => Some(rest.len()),
+        };
+        start + length.expect("frames are whole")
     }
 }
 

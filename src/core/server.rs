@@ -3,6 +3,7 @@
 //! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
 //! a socket, and nothing but its last step frees a connection.
 
+mod commands;
 mod deadlines;
 mod deliver;
 mod drain;
@@ -10,21 +11,28 @@ mod end;
 mod invariants;
 mod read;
 mod route;
+mod say;
+mod stream;
 
 use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::broadcast::Broadcast;
-use super::chat::Chat;
+use super::chat::{Chat, PersonId};
 use super::connection::{Connection, ConnectionId, Input};
+use super::encode::{self, Json};
 use super::frames::{FrameKind, Frames, Meter};
+use super::lagging::Lagging;
 use super::site::Site;
 use super::timers::Timers;
 use super::{Now, Stream};
+use crate::codec::json::event::Event;
 use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
 use drain::Drain;
@@ -40,6 +48,7 @@ pub struct Server<S> {
     connections: Slab<Connection<S>>,
     chat: Chat,
     broadcast: Broadcast,
+    lagging: Lagging,
     timers: Timers,
     meter: Meter,
     /// Connections with something to write that the kernel may take.
@@ -52,13 +61,21 @@ pub struct Server<S> {
     closed: Vec<ConnectionId>,
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
     buffer: Vec<u8>,
-    /// The ping that every quiet peer gets.
+    /// The JSON of the message that is being handed out.
+    json: Json,
+    /// The ping that every quiet peer gets, and the one that scripts see.
     ping: Rc<Frames>,
+    json_ping: Rc<Frames>,
+    /// What readers of streams get instead.
+    heartbeat: Rc<Frames>,
+    /// The server's own name, for those who see several.
+    node: String,
     drain: Drain,
     generation: u32,
     /// Connections that are here only to be told that the server is full.
     refused: usize,
-    random: u64,
+    /// Of use for secrets, and repeatable from its seed.
+    random: ChaCha8Rng,
 }
 
 /// What a socket is ready for.
@@ -73,19 +90,28 @@ pub struct Ready {
 }
 
 impl<S: Stream> Server<S> {
-    /// A server without connections. `seed` decides what is left to chance.
+    /// A server without connections. `seed` decides what is left to chance, secrets among it.
     pub fn new(
         limits: Limits,
         allowed_origins: Vec<String>,
         site: Site,
-        seed: u64,
+        seed: [u8; 32],
         now: Now,
     ) -> Self {
         let mut ping = Vec::new();
         frame::encode(OpCode::Control(Control::Ping), b"", &mut ping);
         let meter = Meter::default();
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let mut chat_seed = [0; 32];
+        random.fill_bytes(&mut chat_seed);
+        let json_ping = encode::event_frame(&Event::Ping);
         Self {
-            chat: Chat::new(limits.max_rooms),
+            chat: Chat::new(limits.clone(), chat_seed),
+            lagging: Lagging::default(),
+            json: Json::default(),
+            json_ping: Frames::new(json_ping, FrameKind::Data, &meter),
+            heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),
+            node: format!("{:08x}", random.next_u32()),
             broadcast: Broadcast::new(meter.clone()),
             timers: Timers::new(now.ms),
             ping: Frames::new(ping, FrameKind::Control, &meter),
@@ -102,7 +128,7 @@ impl<S: Stream> Server<S> {
             drain: Drain::default(),
             generation: 0,
             refused: 0,
-            random: seed,
+            random,
         }
     }
 
@@ -134,9 +160,9 @@ impl<S: Stream> Server<S> {
     }
 
     /// Gives a connection up whose socket cannot be polled.
-    pub fn abandon(&mut self, index: usize) {
+    pub fn abandon(&mut self, index: usize, now: Now) {
         if let Some(id) = self.connections.get(index).map(|connection| connection.id) {
-            self.close_now(id, "cannot be polled");
+            self.close_now(id, "cannot be polled", now);
         }
     }
 
@@ -193,6 +219,12 @@ impl<S: Stream> Server<S> {
     pub fn end_of_tick(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
+        // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
+        self.tell_news(now);
+        self.chat.run_deadlines(now.ms);
+        self.forget_ended();
+        // Who had fallen behind, and has read all that was queued.
+        self.catch_up();
         // What was said in this tick sets out together, one batch a room.
         let held = self.broadcast.start_fanouts(&self.chat);
         self.release(held);
@@ -210,12 +242,16 @@ impl<S: Stream> Server<S> {
 
     /// Whether the next tick has work that no event announces: do not sleep.
     pub fn has_work(&self) -> bool {
-        !self.unread.is_empty() || !self.dirty.is_empty() || self.broadcast.is_busy()
+        !self.unread.is_empty()
+            || !self.dirty.is_empty()
+            || self.lagging.has_drained()
+            || self.broadcast.is_busy()
     }
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.timers.next_ms()
+        let deadlines = [self.timers.next_ms(), self.chat.next_deadline_ms()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Connections now, in any phase.
@@ -245,6 +281,11 @@ impl<S: Stream> Server<S> {
             .filter(|connection| connection.id == id)
     }
 
+    /// Whose connection it is.
+    fn person(&self, id: ConnectionId) -> Option<PersonId> {
+        self.get(id).map(Connection::person)
+    }
+
     /// Puts a connection with something to write on the list of those to flush, once.
     fn mark_dirty(&mut self, id: ConnectionId) {
         let Some(connection) = self.get_mut(id) else {
@@ -271,14 +312,5 @@ impl<S: Stream> Server<S> {
         for id in held.into_iter().rev() {
             self.unread.push_front(id);
         }
-    }
-
-    /// SplitMix64: enough for spreading things, of no use for secrets.
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }

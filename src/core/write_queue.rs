@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::frames::{FrameKind, Frames, Meter};
 use super::server::ensure;
-use crate::codec::ws::frame;
 use crate::limits::{CHUNK_OVERHEAD, MAX_SLICES, MAX_WAITING_CONTROL};
 
 /// Chunks in the order in which they leave. The first one is held inline, so that a connection that keeps up never
@@ -61,12 +60,11 @@ impl Chunk {
         }
     }
 
-    /// All but the first `count` frames.
+    /// All but the first `count` pieces.
     pub(super) fn without_first(frames: Rc<Frames>, count: u64) -> Self {
         let mut start = 0;
         for _ in 0..count {
-            start += frame::first_frame_length(&frames.bytes()[start..])
-                .expect("a batch holds whole frames");
+            start = frames.end_of_piece(start);
         }
         Self {
             frames,
@@ -104,14 +102,12 @@ impl Chunk {
     /// The rest of the frame that is being written, alone.
     fn rest_of_frame(&self, meter: &Meter) -> Option<Self> {
         let bytes = self.frames.bytes();
-        let mut boundary = if self.frames.kind() == FrameKind::Response {
-            bytes.len()
-        } else {
-            self.start
+        let mut boundary = match self.frames.kind() {
+            FrameKind::Response => bytes.len(),
+            _ => self.start,
         };
         while boundary < self.position {
-            boundary +=
-                frame::first_frame_length(&bytes[boundary..]).expect("a batch holds whole frames");
+            boundary = self.frames.end_of_piece(boundary);
         }
         let rest = bytes[self.position..boundary].to_vec();
         (!rest.is_empty()).then(|| Self::whole(Frames::new(rest, self.frames.kind(), meter)))

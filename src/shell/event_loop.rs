@@ -1,7 +1,5 @@
 //! The poll loop: the only place that waits, and the only one that knows mio and the clock.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::ops::ControlFlow;
@@ -76,7 +74,9 @@ impl EventLoop {
             .local_addr()
             .map_err(|error| RunError::new("cannot listen", error, ""))?;
         let clock = Clock::new();
-        let seed = RandomState::new().hash_one(clock.now().unix_ms);
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)
+            .map_err(|error| RunError::new("cannot get random bytes", error.into(), ""))?;
         let server = Server::new(
             limits,
             config.allow_origin,
@@ -248,7 +248,7 @@ fn admit(
         Interest::READABLE | Interest::WRITABLE,
     ) {
         log::warn!("cannot poll a connection: {error}");
-        server.abandon(index);
+        server.abandon(index, now);
     }
 }
 

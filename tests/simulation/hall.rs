@@ -63,7 +63,7 @@ impl Hall {
             bytes: PAGE,
         };
         Self {
-            server: Server::new(limits, Vec::new(), Site::new(&[page]), 0, now),
+            server: Server::new(limits, Vec::new(), Site::new(&[page]), [0; 32], now),
             now,
             guests: Vec::new(),
             journal: Journal::default(),

@@ -85,6 +85,9 @@ impl Plan {
         limits.handshake_timeout = seconds("3");
         limits.close_timeout = seconds("1.5");
         limits.drain_timeout = seconds("20");
+        limits.history = random.pick(&[0, 3, 256]);
+        limits.history_bytes = random.pick(&[500, 5_000, 1 << 20]);
+        limits.history_time = seconds("30");
         let endings = [
             Ending::Drain,
             Ending::Close,
@@ -164,6 +167,8 @@ impl Plan {
         plan.be_roomy();
         plan.limits.max_connections = 10_000;
         plan.limits.max_rooms = 10_000;
+        // When a room is forgotten the server wakes up, and when that is depends on who was closed.
+        plan.limits.history = 0;
         plan
     }
 }

@@ -40,3 +40,10 @@ impl Random {
         from[self.below(from.len())]
     }
 }
+
+/// A seed of the length that the server takes.
+pub(crate) fn seed_bytes(seed: u64) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes
+}

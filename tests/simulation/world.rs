@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::habits::{Habits, Reading};
 use crate::model::{Checked, Model};
 use crate::plan::{PAGE, Plan};
-use crate::random::{Random, mix};
+use crate::random::{Random, mix, seed_bytes};
 use crate::record::{Ended, Record};
 use crate::socket::{Entry, Journal, Link, Luck, Socket};
 use crate::units::Meaning;
@@ -66,7 +66,7 @@ impl World {
             plan.limits.clone(),
             Vec::new(),
             Site::new(&[page]),
-            plan.seed,
+            seed_bytes(plan.seed),
             now,
         );
         let places = (0..plan.clients)
@@ -224,7 +224,8 @@ impl World {
         }
         // Drawn for this step alone, whether or not the ticks before it were needed.
         let mut random = Random::new(self.plan.seed, mix(self.step as u64));
-        if random.chance(50) {
+        // Whose place it is depends on when others have left theirs.
+        if random.chance(50) && !self.plan.is_steady {
             // An event that means nothing, or meant an earlier one in this place.
             let ready = Ready {
                 readable: true,

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use super::Server;
 use crate::codec::ws::close::CloseReason;
-use crate::core::chat::RoomName;
-use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use rand_chacha::rand_core::Rng;
+
+use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
 use crate::core::timers::Slot;
 use crate::core::{Now, Stream};
 
@@ -20,11 +21,11 @@ impl<S: Stream> Server<S> {
 
     /// The connection is a WebSocket from now on. It counts as silent for some time already, by chance up to half of the
     /// ping interval, so that connections that began together, as after a restart, do not ping together ever after.
-    pub(super) fn open(&mut self, id: ConnectionId, room: RoomName, now: Now) {
+    pub(super) fn open(&mut self, id: ConnectionId, door: Door, now: Now) {
         let ping_interval = self.limits.ping_interval;
-        let silent_ms = self.next_random() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
+        let silent_ms = self.random.next_u64() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
         if let Some(connection) = self.get_mut(id) {
-            connection.room = Some(room);
+            connection.door = door;
             connection.heard_ms = now.ms.saturating_sub(silent_ms);
             let deadline = ping_interval.after(connection.heard_ms);
             self.enter(id, Phase::Open { pinged: false }, deadline);
@@ -85,11 +86,12 @@ impl<S: Stream> Server<S> {
         };
         match phase {
             Phase::Request { .. } => self.on_request_timeout(id, now),
-            Phase::Response { .. } => self.close_now(id, "response not taken in time"),
+            Phase::Response { .. } => self.close_now(id, "response not taken in time", now),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
+            Phase::Streaming { stalled } => self.on_heartbeat(id, stalled, now),
             Phase::Leaving { goodbye, .. } => self.finish_leaving(id, goodbye, now),
             Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
-                self.close_now(id, reason);
+                self.close_now(id, reason, now);
             }
             Phase::Closed { .. } => {}
         }
@@ -124,10 +126,33 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.queue.push_control(ping);
+        let is_json = matches!(connection.door, Door::Json(_));
         self.mark_dirty(id);
+        if is_json {
+            // Scripts in browsers do not see the other.
+            self.send_shared(id, Rc::clone(&self.json_ping), now);
+        }
         match pong_timeout.ms() {
             Some(_) => self.enter(id, Phase::Open { pinged: true }, pong_timeout.after(now.ms)),
             None => self.set_deadline(id, ping_interval.after(now.ms)),
         }
+    }
+
+    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever does not take what is
+    /// sent from one heartbeat to the next is given up.
+    fn on_heartbeat(&mut self, id: ConnectionId, stalled: bool, now: Now) {
+        let next_ms = self.limits.ping_interval.after(now.ms);
+        let heartbeat = Rc::clone(&self.heartbeat);
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        let waits = !connection.queue.is_empty();
+        if stalled && waits {
+            self.close_now(id, "stream not taken in time", now);
+            return;
+        }
+        connection.queue.push_control(heartbeat);
+        self.mark_dirty(id);
+        self.enter(id, Phase::Streaming { stalled: waits }, next_ms);
     }
 }

@@ -5,6 +5,7 @@ use std::mem;
 use super::Server;
 use crate::codec::ws::close::CloseReason;
 use crate::core::broadcast::Delivery;
+use crate::core::chat::RoomId;
 use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
 use crate::core::write_queue::{Enqueue, Flush};
 use crate::core::{Now, Stream};
@@ -16,8 +17,14 @@ impl<S: Stream> Server<S> {
             return false;
         };
         for index in fanout.next_slice() {
-            if let Some((id, delivery)) = fanout.delivery(index) {
-                self.deliver(id, delivery, now);
+            let member = fanout.member(index);
+            // Who came by the plain door stays in one room; others may have left it, come back, or been caught up.
+            let since = match fanout.is_as_it_set_out() {
+                true => Some(member.since),
+                false => self.chat.listens_since(member.id, fanout.room()),
+            };
+            if let Some(delivery) = since.and_then(|since| fanout.delivery(since)) {
+                self.deliver(member.id, fanout.room(), delivery, now);
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
@@ -26,25 +33,31 @@ impl<S: Stream> Server<S> {
     }
 
     /// Queues a batch for one member, who may have left since it set out.
-    fn deliver(&mut self, id: ConnectionId, delivery: Delivery, now: Now) {
+    fn deliver(&mut self, id: ConnectionId, room: RoomId, delivery: Delivery, now: Now) {
         let max_queue = self.limits.max_queue;
+        if self.lagging.is_behind(id, room) {
+            return;
+        }
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        let phase = connection.phase;
-        if !matches!(phase, Phase::Open { .. } | Phase::Leaving { .. }) {
+        if !connection.is_member() {
             return;
         }
+        let phase = connection.phase;
         match connection.queue.push(delivery.chunk, max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += delivery.messages;
-                connection.served = delivery.last_offset;
+                connection.served = delivery.last;
                 self.mark_dirty(id);
+            }
+            Enqueue::Full if self.chat.conflates(room) => {
+                return self.lagging.fall_behind(id, room, delivery.first_offset);
             }
             Enqueue::Full => return self.cut_off(id, CloseReason::TooSlow, now),
         }
         if let Phase::Leaving { until, goodbye } = phase
-            && until <= delivery.last_offset
+            && until <= delivery.last
         {
             self.finish_leaving(id, goodbye, now);
         }
@@ -71,12 +84,13 @@ impl<S: Stream> Server<S> {
         {
             Ok(Flush::Drained) => self.on_drained(id, now),
             Ok(Flush::Blocked) => connection.writable = false,
-            Err(_) => self.close_now(id, "connection reset"),
+            Err(_) => self.close_now(id, "connection reset", now),
         }
     }
 
     /// Everything is written: what was waiting for that comes next.
     fn on_drained(&mut self, id: ConnectionId, now: Now) {
+        self.lagging.on_drained(id);
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Response {
                 then: AfterResponse::NextRequest,

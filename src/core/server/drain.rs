@@ -86,7 +86,8 @@ impl<S: Stream> Server<S> {
             Phase::Open { .. } => {
                 self.begin_close(id, CloseReason::Shutdown, CloseHandshake::AwaitingPeer, now);
             }
-            Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase()),
+            Phase::Streaming { .. } => self.end_stream(id, CloseReason::Shutdown, now),
+            Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase(), now),
             Phase::Response { then } => *then = AfterResponse::Close,
             Phase::Leaving { .. }
             | Phase::Closing { .. }

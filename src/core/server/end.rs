@@ -2,15 +2,21 @@
 
 use std::mem;
 
+use rand_chacha::rand_core::Rng;
+
 use super::Server;
+use crate::codec::json::event::Event;
+use crate::codec::sse;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
+use crate::core::chat::Format;
 use crate::core::connection::{
-    CloseHandshake, Connection, ConnectionId, EndReason, Goodbye, Input, Phase,
+    CloseHandshake, Connection, ConnectionId, Door, EndReason, Goodbye, Input, Phase,
 };
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::write_queue::Chunk;
-use crate::core::{Now, Stream};
+use crate::core::{Now, Stream, encode};
+use crate::limits::RETRY_SPREAD_MS;
 
 impl<S: Stream> Server<S> {
     /// Leaves the room and sends a close frame after what is queued (RFC 6455 section 7.1.2).
@@ -21,7 +27,38 @@ impl<S: Stream> Server<S> {
         handshake: CloseHandshake,
         now: Now,
     ) {
+        self.say_bye(id, reason);
         self.queue_close(id, reason.to_frame(), handshake, reason.phrase(), now);
+    }
+
+    /// Tells a script why it is closed, and when to come back: each at another time, so that a restart is not followed
+    /// by a stampede.
+    fn say_bye(&mut self, id: ConnectionId, reason: CloseReason) {
+        let format = match self.get(id).map(|it| (&it.door, it.phase)) {
+            Some((Door::Json(_), Phase::Open { .. })) => Format::Json,
+            Some((Door::Events(_), Phase::Streaming { .. })) => Format::Events,
+            _ => return,
+        };
+        let retry_ms = RETRY_SPREAD_MS / 10 + self.random.next_u64() % RETRY_SPREAD_MS;
+        let event = Event::Bye {
+            code: reason.code(),
+            reason: reason.phrase(),
+            retry_ms,
+        };
+        let mut bytes = Vec::new();
+        if format == Format::Events {
+            sse::encode_retry(retry_ms, &mut bytes);
+            encode::named_event("bye", None, &event, &mut bytes);
+        } else {
+            bytes = encode::event_frame(&event);
+        }
+        self.queue_pieces(id, format, bytes);
+    }
+
+    /// Ends a stream of Server-Sent Events after what is queued.
+    pub(super) fn end_stream(&mut self, id: ConnectionId, reason: CloseReason, now: Now) {
+        self.say_bye(id, reason);
+        self.end_after_queue(id, reason.phrase(), now);
     }
 
     /// The same for a connection that holds more than it may: what it was still to get is dropped, up to the frame that
@@ -32,7 +69,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         if !matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. }) {
-            self.close_now(id, reason.phrase());
+            self.close_now(id, reason.phrase(), now);
             return;
         }
         connection.queue.cut_to_frame(&meter);
@@ -43,7 +80,11 @@ impl<S: Stream> Server<S> {
     /// Ends a WebSocket for a reason that lies with its peer, once it has been served all that was said so far: whoever
     /// sends a message and a close frame in one breath gets the message back first.
     pub(super) fn say_goodbye(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
-        let until = self.chat.last_offset_for(id);
+        // At the JSON door its commands were answered, which is what it waits for.
+        let until = match self.get(id).map(|connection| &connection.door) {
+            Some(Door::Plain(_)) => self.chat.last_sequence_for(id),
+            _ => 0,
+        };
         match self.get(id) {
             Some(connection) if connection.served < until => {
                 let deadline = self.limits.close_timeout.after(now.ms);
@@ -91,13 +132,13 @@ impl<S: Stream> Server<S> {
             // More of the same may follow, and a reset would overtake our close frame.
             Goodbye::Violation(_) => self.linger(id, reason, now),
             // Nothing follows, and our close frame went out in an earlier tick.
-            Goodbye::Answer(_) | Goodbye::EndOfInput => self.close_now(id, reason),
+            Goodbye::Answer(_) | Goodbye::EndOfInput => self.close_now(id, reason, now),
         }
     }
 
     /// Leaves the room and closes when what is queued has been written, without a close frame.
     fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
-        self.leave(id);
+        self.leave(id, now);
         match self.get(id) {
             Some(connection) if !connection.queue.is_empty() => {
                 let phase = Phase::Closing {
@@ -106,7 +147,7 @@ impl<S: Stream> Server<S> {
                 };
                 self.enter(id, phase, self.limits.close_timeout.after(now.ms));
             }
-            _ => self.close_now(id, reason),
+            _ => self.close_now(id, reason, now),
         }
     }
 
@@ -116,7 +157,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         if connection.socket.shutdown_write().is_err() {
-            self.close_now(id, reason);
+            self.close_now(id, reason, now);
             return;
         }
         // The peer's end may have been seen before; asking again tells.
@@ -130,8 +171,8 @@ impl<S: Stream> Server<S> {
     }
 
     /// Leaves the room and gives the connection up, whatever is queued; it is freed at the end of the tick.
-    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {
-        self.leave(id);
+    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
+        self.leave(id, now);
         let Some(connection) = self.get_mut(id) else {
             return;
         };
@@ -166,7 +207,7 @@ impl<S: Stream> Server<S> {
         reason: EndReason,
         now: Now,
     ) {
-        self.leave(id);
+        self.leave(id, now);
         let chunk = Chunk::whole(Frames::new(frame, FrameKind::Data, &self.meter));
         let close_timeout = self.limits.close_timeout.after(now.ms);
         let deadline = match self.drain.deadline_ms() {
@@ -181,11 +222,21 @@ impl<S: Stream> Server<S> {
         self.mark_dirty(id);
     }
 
-    fn leave(&mut self, id: ConnectionId) {
-        if let Some(ended) = self.chat.leave(id) {
-            let held = self.broadcast.forget(ended);
-            self.release(held);
+    /// Leaves all rooms, if it is in any.
+    fn leave(&mut self, id: ConnectionId, now: Now) {
+        let Some(connection) = self.get(id).filter(|connection| connection.is_member()) else {
+            return;
+        };
+        let person = connection.person();
+        let is_json = matches!(connection.door, Door::Json(_));
+        while let Some(room) = self.chat.room_of(id) {
+            self.lagging.forget(id, room);
+            self.chat.leave(id, person, room, now.ms);
         }
+        if is_json {
+            self.chat.disconnect(id, person, now.ms);
+        }
+        self.forget_ended();
     }
 
     /// Drops unfinished input and what the meter counted for it.
@@ -204,7 +255,10 @@ fn log_end<S>(connection: &Connection<S>, now: Now) {
     let Phase::Closed { reason } = connection.phase else {
         return;
     };
-    let room: &dyn std::fmt::Display = connection.room.as_ref().map_or(&"-", |room| room);
+    let room: &dyn std::fmt::Display = match connection.door.room() {
+        Some(room) => room,
+        None => &"-",
+    };
     let traffic = connection.traffic;
     log::info!(
         "closed peer={} room={room} reason=\"{reason}\" duration_ms={} messages_in={} messages_out={} bytes_in={} bytes_out={}",

@@ -24,6 +24,7 @@ impl<S: Stream> Server<S> {
             })?;
         }
         self.chat.check()?;
+        self.check_lagging()?;
         self.timers.check()?;
         self.broadcast.check(self.limits.max_message)?;
         self.check_meter()
@@ -36,10 +37,8 @@ impl<S: Stream> Server<S> {
     #[doc(hidden)]
     pub fn check_tick_ended(&self) -> Result<(), String> {
         ensure(self.closed.is_empty(), "closed connections were not freed")?;
-        let may_yield = |connection: &Connection<S>| {
-            matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. })
-                && connection.weight() > 0
-        };
+        let may_yield =
+            |connection: &Connection<S>| connection.is_member() && connection.weight() > 0;
         let over = self.meter.used() > self.limits.max_memory && !self.broadcast.is_busy();
         ensure(
             !(over && self.connections.iter().any(|(_, it)| may_yield(it))),
@@ -91,9 +90,11 @@ impl<S: Stream> Server<S> {
             connection.queue.is_empty() || connection.dirty || !connection.writable,
             "bytes are queued, and nothing will write them",
         )?;
-        let is_member = matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. });
+        let is_member = connection.is_member();
+        let is_in_room = self.chat.room_of(connection.id).is_some();
+        let leads_to_one_room = connection.door.room().is_some();
         ensure(
-            is_member == self.chat.room_of(connection.id).is_some(),
+            is_in_room == is_member || (is_member && !leads_to_one_room),
             "phase and membership differ",
         )?;
         connection.queue.check()?;
@@ -118,6 +119,22 @@ impl<S: Stream> Server<S> {
         )
     }
 
+    /// Who has fallen behind is in that room, and will be told when the queue is empty.
+    fn check_lagging(&self) -> Result<(), String> {
+        for (id, room) in self.lagging.all() {
+            ensure(
+                self.chat.is_in(id, room),
+                "someone lags in a room they left",
+            )?;
+            let waits = self.get(id).is_some_and(|it| !it.queue.is_empty());
+            ensure(
+                waits || self.lagging.has_drained(),
+                "someone has fallen behind and will not be told",
+            )?;
+        }
+        Ok(())
+    }
+
     /// The meter is the sum of all frames in flight and all unfinished input.
     fn check_meter(&self) -> Result<(), String> {
         let queued = self
@@ -126,7 +143,7 @@ impl<S: Stream> Server<S> {
             .flat_map(|(_, connection)| connection.queue.frames());
         let frames: BTreeMap<*const Frames, usize> = queued
             .chain(self.broadcast.frames())
-            .chain([&self.ping])
+            .chain([&self.ping, &self.json_ping, &self.heartbeat])
             .filter(|frames| frames.is_metered_by(&self.meter))
             .map(|frames| (Rc::as_ptr(frames), frames.held_bytes()))
             .collect();

@@ -10,7 +10,7 @@ use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
-use crate::core::connection::{CloseHandshake, ConnectionId, Goodbye, Input, Phase};
+use crate::core::connection::{CloseHandshake, ConnectionId, Door, Goodbye, Input, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
 use crate::limits::{READ_BUDGET, READ_BUFFER};
@@ -78,14 +78,18 @@ impl<S: Stream> Server<S> {
     /// Whether a member is not to be read for now, and where it waits then. What has been read is always taken, so the
     /// limits that are looked at here may be exceeded by one read.
     fn must_wait(&mut self, id: ConnectionId) -> bool {
-        let Some(room) = self.chat.room_of(id) else {
-            return false;
+        let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
+            Some((Door::Plain(_), true)) => self.chat.room_of(id),
+            Some((Door::Json(session), true)) => session.publishes_to,
+            _ => return false,
         };
         if self.drain.holds_input() {
             return true;
         }
-        let is_congested = self.broadcast.is_congested(room);
-        if !is_congested && self.meter.used() <= self.limits.max_memory {
+        let congested = room
+            .filter(|room| self.chat.room_name(*room).is_some())
+            .and_then(|room| self.broadcast.congested(room));
+        if congested.is_none() && self.meter.used() <= self.limits.max_memory {
             return false;
         }
         if let Some(connection) = self.get_mut(id)
@@ -93,10 +97,9 @@ impl<S: Stream> Server<S> {
         {
             // In front of the line, once the room has caught up, or in the next tick.
             connection.in_line = true;
-            if is_congested {
-                self.broadcast.hold(room, id);
-            } else {
-                self.over_budget.push(id);
+            match congested {
+                Some(audience) => self.broadcast.hold(audience, id),
+                None => self.over_budget.push(id),
             }
         }
         true
@@ -130,7 +133,7 @@ impl<S: Stream> Server<S> {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {
                 connection.input = Input::Drained;
-                self.close_now(id, "connection reset");
+                self.close_now(id, "connection reset", now);
                 0
             }
         }
@@ -152,7 +155,10 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
-                Phase::Leaving { .. } | Phase::Closing { .. } | Phase::Lingering { .. } => {
+                Phase::Streaming { .. }
+                | Phase::Leaving { .. }
+                | Phase::Closing { .. }
+                | Phase::Lingering { .. } => {
                     rest = &mut [];
                     Step::NeedMore
                 }
@@ -224,7 +230,7 @@ impl<S: Stream> Server<S> {
 
     fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
         match event {
-            Event::Message(kind, payload) => self.publish(id, kind, payload),
+            Event::Message(kind, payload) => self.on_message(id, kind, payload, now),
             Event::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
             Event::Pong => {}
@@ -232,15 +238,11 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn publish(&mut self, id: ConnectionId, kind: Kind, payload: &[u8]) {
-        // A connection that is closing is in no room: what it still sends is not heard.
-        let Some(room) = self.chat.room_of(id) else {
-            return;
-        };
-        let offset = self.chat.publish(room);
-        self.broadcast.append(room, offset, kind, payload);
-        if let Some(connection) = self.get_mut(id) {
-            connection.traffic.messages_in += 1;
+    fn on_message(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
+        match self.get(id).map(|connection| &connection.door) {
+            Some(Door::Plain(_)) => self.say_plainly(id, kind, payload, now),
+            Some(Door::Json(_)) => self.on_command(id, kind, payload, now),
+            _ => {}
         }
     }
 
@@ -268,11 +270,12 @@ impl<S: Stream> Server<S> {
     /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
     fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Request { .. }) => self.close_now(id, "done"),
+            Some(Phase::Request { .. }) => self.close_now(id, "done", now),
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
                 self.on_end_of_talk(id, Goodbye::EndOfInput, now);
             }
-            Some(Phase::Lingering { reason }) => self.close_now(id, reason),
+            Some(Phase::Streaming { .. }) => self.close_now(id, "closed by peer", now),
+            Some(Phase::Lingering { reason }) => self.close_now(id, reason, now),
             Some(Phase::Response { .. } | Phase::Leaving { .. } | Phase::Closed { .. }) | None => {}
         }
     }
@@ -280,7 +283,7 @@ impl<S: Stream> Server<S> {
     /// The request did not arrive in time.
     pub(super) fn on_request_timeout(&mut self, id: ConnectionId, now: Now) {
         match self.get(id) {
-            Some(connection) if connection.tail.is_empty() => self.close_now(id, "idle"),
+            Some(connection) if connection.tail.is_empty() => self.close_now(id, "idle", now),
             Some(_) => {
                 let problem = Problem::new(
                     Status::REQUEST_TIMEOUT,

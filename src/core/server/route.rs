@@ -4,12 +4,14 @@ use super::Server;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
-use crate::core::chat::RoomName;
-use crate::core::connection::{AfterResponse, ConnectionId, Phase};
+use crate::codec::json::SUBPROTOCOL;
+use crate::core::chat::{Format, PersonId, RoomName};
+use crate::core::connection::{AfterResponse, ConnectionId, Door, Phase};
 use crate::core::frames::{FrameKind, Frames};
+use crate::core::session::Session;
 use crate::core::site::{Asset, SECURITY_FIELDS};
 use crate::core::write_queue::Chunk;
-use crate::core::{Now, Stream};
+use crate::core::{Now, Stream, encode};
 use crate::limits::RETRY_AFTER_SECONDS;
 
 impl<S: Stream> Server<S> {
@@ -31,6 +33,10 @@ impl<S: Stream> Server<S> {
             );
         } else if let Some(room) = room_of_path(request.path) {
             if let Err(problem) = self.upgrade(request, room, id, now) {
+                self.respond_problem(problem, is_head, then, id, now);
+            }
+        } else if let Some(room) = events_of_path(request.path) {
+            if let Err(problem) = self.answer_stream(request, room, id, now) {
                 self.respond_problem(problem, is_head, then, id, now);
             }
         } else if self.site.asset(request.path).is_none() {
@@ -61,49 +67,112 @@ impl<S: Stream> Server<S> {
         self.respond_problem(problem, false, AfterResponse::Close, id, now);
     }
 
-    /// Turns the connection into a WebSocket in a room.
+    /// Turns the connection into a WebSocket: at the JSON door if its subprotocol is asked for, else in a room.
     fn upgrade(
+        &mut self,
+        request: &Request<'_>,
+        room: RoomOfPath<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let is_json = request.lists("sec-websocket-protocol", SUBPROTOCOL);
+        let room = match room {
+            RoomOfPath::None if is_json => None,
+            RoomOfPath::None => RoomName::parse(RoomName::DEFAULT),
+            RoomOfPath::Named(name) => Some(parse_room(name)?),
+        };
+        let has_room = |field: &str| field.starts_with("room=");
+        if request.query.split('&').any(has_room) {
+            let detail = "the room goes into the path, as in /ws/tea";
+            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        }
+        let accept_key = upgrade::check(request)?;
+        self.check_origin(request)?;
+        if self.drain.is_begun() {
+            return Err(unavailable("the server is shutting down"));
+        }
+        let subprotocol = is_json.then_some(SUBPROTOCOL);
+        let accept = upgrade::accept(&accept_key, subprotocol, now.unix_ms);
+        match room {
+            room if is_json => self.open_json(id, accept, room, now),
+            Some(room) => self.open_plain(id, accept, room, now)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn answer_stream(
         &mut self,
         request: &Request<'_>,
         room: &str,
         id: ConnectionId,
         now: Now,
     ) -> Result<(), Problem> {
-        let Some(room) = RoomName::parse_encoded(room) else {
-            let detail = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
-            return Err(Problem::new(Status::BAD_REQUEST, detail));
-        };
-        if request
-            .query
-            .split('&')
-            .any(|field| field.starts_with("room="))
-        {
-            let detail = "the room goes into the path, as in /ws/tea";
-            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        let room = parse_room(room)?;
+        if request.method != "GET" {
+            let problem = Problem::new(Status::METHOD_NOT_ALLOWED, "a stream is opened with GET");
+            return Err(problem.with(&[("Allow", "GET")]));
         }
-        let accept_key = upgrade::check(request)?;
-        if !self.is_origin_allowed(request) {
-            return Err(Problem::new(
-                Status::FORBIDDEN,
-                "pages of this origin may not come in; see --allow-origin",
-            ));
-        }
-        if self.drain.is_begun() {
-            return Err(unavailable("the server is shutting down"));
-        }
-        self.chat
-            .join(id, &room)
-            .map_err(|_| unavailable("there are too many rooms"))?;
+        self.check_origin(request)?;
+        self.open_stream(request, room, id, now)
+    }
+
+    /// The plain door: in one room from the first to the last.
+    fn open_plain(
+        &mut self,
+        id: ConnectionId,
+        accept: Vec<u8>,
+        name: RoomName,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let person = PersonId(id.generation);
+        let joined = self.chat.join(id, person, Format::Plain, &name, now.ms);
+        self.forget_ended();
+        let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         log::info!(
-            "opened peer={} room={room}",
+            "opened peer={} room={name}",
             self.connections[id.index as usize].peer
         );
-        self.queue_response(id, upgrade::accept(&accept_key, now.unix_ms), None);
-        self.open(id, room, now);
+        self.queue_response(id, accept, None);
+        let mut state = Vec::new();
+        if let Some(arrival) = self.chat.arrival(room, None, 0, now.ms) {
+            for message in &arrival.retained {
+                encode::plain(message, &mut state);
+            }
+        }
+        self.queue_pieces(id, Format::Plain, state);
+        self.open(id, Door::Plain(name), now);
         Ok(())
     }
 
+    /// The JSON door: a person, in as many rooms as they join; the one of the path is joined for them.
+    fn open_json(&mut self, id: ConnectionId, accept: Vec<u8>, room: Option<RoomName>, now: Now) {
+        log::info!(
+            "opened peer={} room=-",
+            self.connections[id.index as usize].peer
+        );
+        self.queue_response(id, accept, None);
+        let person = self.chat.begin_person(id);
+        let session = Session::new(person, self.limits.rate, now.ms);
+        self.open(id, Door::Json(Box::new(session)), now);
+        if let Some(welcome) = self.welcome(None, id) {
+            self.send_frame(id, welcome, now);
+        }
+        if let Some(room) = room {
+            let answer = self.join(&room, None, None, None, id, now);
+            self.answer_command(answer, None, id, now);
+        }
+    }
+
     /// No Origin means that no browser is involved, and no page that could abuse its visitor.
+    fn check_origin(&self, request: &Request<'_>) -> Result<(), Problem> {
+        if self.is_origin_allowed(request) {
+            return Ok(());
+        }
+        let detail = "pages of this origin may not come in; see --allow-origin";
+        Err(Problem::new(Status::FORBIDDEN, detail))
+    }
+
     fn is_origin_allowed(&self, request: &Request<'_>) -> bool {
         let mut origins = request.values("origin");
         match (origins.next(), origins.next()) {
@@ -168,7 +237,7 @@ impl<S: Stream> Server<S> {
         self.begin_response(id, then, now);
     }
 
-    fn queue_response(&mut self, id: ConnectionId, head: Vec<u8>, body: Option<Chunk>) {
+    pub(super) fn queue_response(&mut self, id: ConnectionId, head: Vec<u8>, body: Option<Chunk>) {
         let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
         if let Some(connection) = self.get_mut(id) {
             for chunk in std::iter::once(head).chain(body) {
@@ -185,14 +254,30 @@ impl<S: Stream> Server<S> {
 }
 
 /// The room that a path of `/ws` or `/ws/{room}` names.
-fn room_of_path(path: &str) -> Option<&str> {
+#[derive(Clone, Copy)]
+enum RoomOfPath<'a> {
+    None,
+    Named(&'a str),
+}
+
+fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {
     match path.strip_prefix("/ws")? {
-        "" => Some(RoomName::DEFAULT),
-        rest => rest.strip_prefix('/'),
+        "" => Some(RoomOfPath::None),
+        rest => rest.strip_prefix('/').map(RoomOfPath::Named),
     }
 }
 
-fn unavailable(detail: &'static str) -> Problem {
+/// The room that a path of `/rooms/{room}/events` names.
+fn events_of_path(path: &str) -> Option<&str> {
+    path.strip_prefix("/rooms/")?.strip_suffix("/events")
+}
+
+fn parse_room(encoded: &str) -> Result<RoomName, Problem> {
+    let detail = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
+    RoomName::parse_encoded(encoded).ok_or(Problem::new(Status::BAD_REQUEST, detail))
+}
+
+pub(super) fn unavailable(detail: &'static str) -> Problem {
     Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
 }
 

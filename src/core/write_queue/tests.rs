@@ -1,6 +1,7 @@
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::*;
+use crate::codec::ws::frame;
 
 /// A socket that takes at most `room` more bytes, in portions of at most `portion`.
 struct Pipe {

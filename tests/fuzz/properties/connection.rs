@@ -83,7 +83,7 @@ impl World {
             content_type: "text/html",
             bytes: &[b'p'; 500],
         };
-        let mut server = Server::new(limits(), Vec::new(), Site::new(&[page]), 1, now);
+        let mut server = Server::new(limits(), Vec::new(), Site::new(&[page]), [1; 32], now);
         let wires: Vec<Rc<RefCell<Wire>>> = (0..CONNECTIONS).map(|_| Rc::default()).collect();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let admit = |wire: &Rc<RefCell<Wire>>| {

@@ -2,7 +2,9 @@
 
 use std::net::TcpStream;
 
+use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::HandshakeError;
+use tungstenite::handshake::client::Request;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, Utf8Bytes, WebSocket};
 
@@ -15,10 +17,31 @@ impl Client {
     /// Upgrades `stream` to the room at `path`; the error is the server's refusal.
     pub(crate) fn over(stream: TcpStream, path: &str) -> Result<Client, Error> {
         let url = format!("ws://{}{path}", stream.peer_addr()?);
+        Self::over_request(stream, url.into_client_request()?)
+    }
+
+    /// The same with a subprotocol.
+    pub(crate) fn with_subprotocol(
+        stream: TcpStream,
+        path: &str,
+        subprotocol: &str,
+    ) -> Result<Client, Error> {
+        let url = format!("ws://{}{path}", stream.peer_addr()?);
+        let mut request = url.into_client_request()?;
+        let value = subprotocol
+            .parse()
+            .expect("a subprotocol is a header value");
+        request
+            .headers_mut()
+            .insert("Sec-WebSocket-Protocol", value);
+        Self::over_request(stream, request)
+    }
+
+    fn over_request(stream: TcpStream, request: Request) -> Result<Client, Error> {
         let config = WebSocketConfig::default()
             .max_frame_size(None)
             .max_message_size(None);
-        match tungstenite::client::client_with_config(url, stream, Some(config)) {
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
             Ok((socket, _)) => Ok(Client { socket }),
             Err(HandshakeError::Failure(error)) => Err(error),
             Err(HandshakeError::Interrupted(_)) => panic!("the handshake timed out"),
@@ -33,6 +56,17 @@ impl Client {
         self.socket
             .send(message.into())
             .expect("the message goes out");
+    }
+
+    /// Puts a message behind others that are to leave together, with `flush`.
+    pub(crate) fn queue(&mut self, message: impl Into<Message>) {
+        self.socket
+            .write(message.into())
+            .expect("the message is queued");
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.socket.flush().expect("the messages go out");
     }
 
     /// The next text or binary message, or the Close.

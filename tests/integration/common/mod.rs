@@ -3,6 +3,7 @@
 
 mod client;
 mod http;
+mod json;
 mod raw;
 mod server;
 
@@ -13,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
 pub(crate) use http::{Http, Response, get, upgrade, upgrade_with};
+pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
 pub(crate) use server::{Finished, Server, run};
 

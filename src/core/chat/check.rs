@@ -1,0 +1,68 @@
+//! What holds of rooms, seats and people between any two calls.
+
+use super::{Chat, Format};
+use crate::core::server::ensure;
+
+impl Chat {
+    /// Checks that rooms and seats agree, and that what is remembered is counted right and within its limits.
+    pub(in crate::core) fn check(&self) -> Result<(), String> {
+        let mut seated = 0;
+        let (mut history_bytes, mut retained_bytes) = (0, 0);
+        for (index, room) in &self.rooms {
+            ensure(
+                self.by_name.get(&room.name) == Some(&index),
+                "a room is not found by its name",
+            )?;
+            for format in Format::ALL {
+                seated += self.check_audience(index, format)?;
+            }
+            let is_dormant = room
+                .ends_ms
+                .is_some_and(|ends_ms| self.dormant.contains(&(ends_ms, index)));
+            ensure(is_dormant == room.is_empty(), "an empty room does not end")?;
+            room.history.check(room.offset, &self.limits)?;
+            history_bytes += room.history.held_bytes();
+            retained_bytes += room.history.retained_bytes();
+        }
+        ensure(
+            self.by_name.len() == self.rooms.len(),
+            "names are left of rooms that ended",
+        )?;
+        let seats: usize = self.seats.iter().map(|seats| seats.all().len()).sum();
+        ensure(seated == seats, "a seat is taken by no member")?;
+        ensure(
+            self.rooms.len() <= self.limits.max_rooms,
+            "there are too many rooms",
+        )?;
+        ensure(
+            (history_bytes, retained_bytes) == (self.history_bytes, self.retained_bytes),
+            "the histories are miscounted",
+        )?;
+        ensure(
+            history_bytes <= self.limits.history_memory,
+            "the histories take more memory than they may",
+        )?;
+        self.people.check()
+    }
+
+    /// Says how many members it has.
+    fn check_audience(&self, index: usize, format: Format) -> Result<usize, String> {
+        let room = &self.rooms[index];
+        let members = &room.audience(format).members;
+        for (place, member) in members.iter().enumerate() {
+            let seats = self.seats.get(member.id.index as usize);
+            let is_there = seats.is_some_and(|seats| {
+                let seat = seats.of_room(index);
+                seats.format() == Some(format)
+                    && seat.is_some_and(|seat| seat.place as usize == place)
+            });
+            ensure(is_there, "a member's seat is elsewhere")?;
+        }
+        let connections: u32 = room.people.values().sum();
+        ensure(
+            format != Format::Json || connections as usize == members.len(),
+            "people and their connections differ",
+        )?;
+        Ok(members.len())
+    }
+}

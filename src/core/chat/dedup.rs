@@ -1,0 +1,60 @@
+//! Messages that were sent twice because their sender could not know that they had arrived.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::RoomId;
+use super::person::PersonId;
+use crate::limits::{DEDUP_MS, MAX_DEDUP};
+
+/// Whose message it is, and what they call it.
+type Name = (RoomId, Option<PersonId>, Box<str>);
+
+/// The senders' own ids of the messages of the last two minutes, and the offsets these got.
+#[derive(Debug, Default)]
+pub(super) struct Dedup {
+    offsets: BTreeMap<Name, u64>,
+    /// When each is forgotten, in that order.
+    order: VecDeque<(u64, Name)>,
+}
+
+impl Dedup {
+    /// The offset that the message of this name got.
+    pub(super) fn find(
+        &mut self,
+        room: RoomId,
+        sender: Option<PersonId>,
+        name: &str,
+        now_ms: u64,
+    ) -> Option<u64> {
+        while self
+            .order
+            .front()
+            .is_some_and(|(until, _)| *until <= now_ms)
+        {
+            self.forget_oldest();
+        }
+        self.offsets.get(&(room, sender, name.into())).copied()
+    }
+
+    pub(super) fn remember(
+        &mut self,
+        room: RoomId,
+        sender: Option<PersonId>,
+        name: &str,
+        offset: u64,
+        now_ms: u64,
+    ) {
+        if self.order.len() >= MAX_DEDUP {
+            self.forget_oldest();
+        }
+        let name: Name = (room, sender, name.into());
+        self.offsets.insert(name.clone(), offset);
+        self.order.push_back((now_ms + DEDUP_MS, name));
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, name)) = self.order.pop_front() {
+            self.offsets.remove(&name);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What was said in a room lately, and the state of its keys.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use super::message::{Kept, Message};
+use crate::limits::Limits;
+
+/// A larger buffer is given back when its message is forgotten, and not kept for the next.
+const SPARE_BYTES: usize = 2 << 10;
+
+/// The last messages of a room, without holes, and the latest message of each retained key.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    messages: VecDeque<Kept>,
+    retained: BTreeMap<Rc<str>, Kept>,
+    /// Bytes of memory of the messages.
+    message_bytes: usize,
+    retained_bytes: usize,
+    /// The buffer of the last message that was forgotten: the steady path does not allocate.
+    spare: Vec<u8>,
+}
+
+impl History {
+    /// Bytes of memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.message_bytes + self.retained_bytes
+    }
+
+    /// Those of them that the state of keys takes.
+    pub(super) fn retained_bytes(&self) -> usize {
+        self.retained_bytes
+    }
+
+    /// Keeps a message, and forgets those that are too many, too much or too old now.
+    pub(super) fn keep(
+        &mut self,
+        message: &Message<'_>,
+        offset: u64,
+        now_ms: u64,
+        limits: &Limits,
+    ) {
+        if limits.history == 0 {
+            return;
+        }
+        while self.messages.len() >= limits.history && self.forget_oldest() {}
+        let kept = Kept::new(message, offset, now_ms, std::mem::take(&mut self.spare));
+        self.message_bytes += kept.held_bytes();
+        self.messages.push_back(kept);
+        while self.message_bytes > limits.history_bytes && self.forget_oldest() {}
+        self.forget_expired(now_ms, limits);
+    }
+
+    /// Keeps the message as the state of its key.
+    pub(super) fn retain(&mut self, key: &str, message: &Message<'_>, offset: u64, now_ms: u64) {
+        self.remove(key);
+        let kept = Kept::new(message, offset, now_ms, Vec::new());
+        self.retained_bytes += kept.held_bytes() + key.len();
+        self.retained.insert(key.into(), kept);
+    }
+
+    /// Forgets the state of a key.
+    pub(super) fn remove(&mut self, key: &str) {
+        if let Some(kept) = self.retained.remove(key) {
+            self.retained_bytes -= kept.held_bytes() + key.len();
+        }
+    }
+
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        self.retained.contains_key(key)
+    }
+
+    pub(super) fn key_count(&self) -> usize {
+        self.retained.len()
+    }
+
+    /// Says whether there was anything to forget.
+    pub(super) fn forget_oldest(&mut self) -> bool {
+        let Some(oldest) = self.messages.pop_front() else {
+            return false;
+        };
+        self.message_bytes -= oldest.held_bytes();
+        let spare = oldest.into_spare();
+        if spare.capacity() <= SPARE_BYTES {
+            self.spare = spare;
+        }
+        true
+    }
+
+    pub(super) fn forget_expired(&mut self, now_ms: u64, limits: &Limits) {
+        let is_expired = |kept: &Kept| limits.history_time.after(kept.kept_ms) <= now_ms;
+        while self.messages.front().is_some_and(is_expired) {
+            self.forget_oldest();
+        }
+    }
+
+    /// The messages after `offset`, if all of them are still here; `last` is the room's newest offset.
+    pub(super) fn since(
+        &self,
+        offset: u64,
+        last: u64,
+    ) -> Option<impl Iterator<Item = Message<'_>>> {
+        let reaches_back = match self.messages.front() {
+            Some(oldest) => oldest.offset <= offset + 1,
+            None => offset == last,
+        };
+        (reaches_back && offset <= last).then(|| self.after(offset))
+    }
+
+    /// The messages after `offset` that are still here.
+    pub(super) fn after(&self, offset: u64) -> impl Iterator<Item = Message<'_>> {
+        let from = self
+            .messages
+            .partition_point(|message| message.offset <= offset);
+        self.messages.range(from..).map(Kept::view)
+    }
+
+    /// The newest `limit` messages before the offset `before`, oldest first, and whether there are older ones.
+    pub(super) fn before(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> (impl Iterator<Item = Message<'_>>, bool) {
+        let end = self
+            .messages
+            .partition_point(|message| message.offset < before);
+        let from = end.saturating_sub(limit);
+        (self.messages.range(from..end).map(Kept::view), from > 0)
+    }
+
+    /// The state of all keys, in the order of their offsets.
+    pub(super) fn retained(&self) -> Vec<Message<'_>> {
+        let mut all: Vec<Message<'_>> = self.retained.values().map(Kept::view).collect();
+        all.sort_unstable_by_key(|message| message.offset);
+        all
+    }
+
+    /// What someone who has missed all after `offset` needs to know: of each key the latest, in their order. The
+    /// messages without a key are left out.
+    pub(super) fn latest_by_key(&self, offset: u64) -> Vec<Message<'_>> {
+        let retained = self.retained.values().filter(|kept| kept.offset > offset);
+        let missed = self.messages.iter().filter(|kept| kept.offset > offset);
+        let mut latest: BTreeMap<&str, &Kept> = BTreeMap::new();
+        for kept in retained.chain(missed) {
+            if let Some(key) = kept.key() {
+                let newest = latest.entry(key).or_insert(kept);
+                if kept.offset > newest.offset {
+                    *newest = kept;
+                }
+            }
+        }
+        let mut all: Vec<Message<'_>> = latest.into_values().map(Kept::view).collect();
+        all.sort_unstable_by_key(|message| message.offset);
+        all
+    }
+
+    /// When the newest message was kept.
+    pub(super) fn newest_ms(&self) -> Option<u64> {
+        self.messages.back().map(|message| message.kept_ms)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.retained.is_empty()
+    }
+
+    /// Checks that the bytes are counted right and the offsets have no hole.
+    pub(super) fn check(&self, last: u64, limits: &Limits) -> Result<(), String> {
+        use crate::core::server::ensure;
+        let bytes: usize = self.messages.iter().map(Kept::held_bytes).sum();
+        ensure(bytes == self.message_bytes, "a history is miscounted")?;
+        let keys: usize = self
+            .retained
+            .iter()
+            .map(|(key, kept)| kept.held_bytes() + key.len())
+            .sum();
+        ensure(
+            keys == self.retained_bytes,
+            "retained messages are miscounted",
+        )?;
+        ensure(
+            self.messages.len() <= limits.history && bytes <= limits.history_bytes,
+            "a history is longer than it may be",
+        )?;
+        ensure(
+            self.retained.len() <= limits.max_keys,
+            "there are too many keys",
+        )?;
+        let first = (last + 1) - self.messages.len() as u64;
+        let has_no_hole = (first..)
+            .zip(&self.messages)
+            .all(|(expected, message)| message.offset == expected);
+        ensure(has_no_hole, "a history has a hole")
+    }
+}

@@ -1,0 +1,220 @@
+//! Those who have come by the JSON door: their names, their connections, and the secrets by which they come back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::person::{Author, Name, PersonId};
+use super::person_name::{PersonName, fold};
+use crate::core::connection::ConnectionId;
+use crate::limits::{ABSENCE_MS, MAX_ABSENT};
+
+#[derive(Debug, Default)]
+pub(super) struct People {
+    people: BTreeMap<PersonId, Record>,
+    /// By the folded form of the name; guests' names among them.
+    by_name: BTreeMap<String, PersonId>,
+    /// Who has left with their last connection, and when they are forgotten; some may have come back.
+    absent: VecDeque<(u64, PersonId)>,
+}
+
+#[derive(Debug)]
+struct Record {
+    name: Name,
+    secret: Secret,
+    connections: Vec<ConnectionId>,
+    /// Forgotten then, unless they come back.
+    forgotten_ms: Option<u64>,
+}
+
+/// What proves that someone is who they were: 128 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) struct Secret(pub(in crate::core) u128);
+
+/// The name is someone else's.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core) struct NameTaken;
+
+impl People {
+    /// A new guest with their first connection.
+    pub(super) fn begin(&mut self, id: PersonId, secret: Secret, connection: ConnectionId) {
+        let name = Name::Guest(id);
+        self.by_name.insert(fold(&name.to_string()), id);
+        let record = Record {
+            name,
+            secret,
+            connections: vec![connection],
+            forgotten_ms: None,
+        };
+        self.people.insert(id, record);
+    }
+
+    /// Someone as they are now. Who came by another door is a guest.
+    pub(super) fn author(&self, id: PersonId) -> Author {
+        match self.people.get(&id) {
+            Some(record) => Author {
+                id,
+                name: record.name.clone(),
+            },
+            None => Author::guest(id),
+        }
+    }
+
+    /// What `resume` wants to see.
+    pub(super) fn resume_token(&self, id: PersonId) -> Option<String> {
+        let record = self.people.get(&id)?;
+        Some(format!("{:x}.{:032x}", id.0, record.secret.0))
+    }
+
+    /// Whose secret this is.
+    pub(super) fn find_by_token(&self, token: &str) -> Option<PersonId> {
+        let (id, secret) = token.split_once('.')?;
+        let id = PersonId(u32::from_str_radix(id, 16).ok()?);
+        let secret = u128::from_str_radix(secret, 16).ok()?;
+        let record = self.people.get(&id)?;
+        // One comparison of two numbers: how long it takes tells nothing of where they differ.
+        (record.secret.0 ^ secret == 0).then_some(id)
+    }
+
+    pub(super) fn find_by_name(&self, name: &str) -> Option<PersonId> {
+        self.by_name.get(&fold(name)).copied()
+    }
+
+    pub(super) fn connections(&self, id: PersonId) -> &[ConnectionId] {
+        self.people
+            .get(&id)
+            .map_or(&[], |record| &record.connections)
+    }
+
+    /// Takes a free name.
+    pub(super) fn rename(&mut self, id: PersonId, name: &PersonName) -> Result<(), NameTaken> {
+        match self.by_name.get(name.folded()) {
+            Some(&owner) if owner != id => return Err(NameTaken),
+            _ => {}
+        }
+        if let Some(record) = self.people.get_mut(&id) {
+            self.by_name.remove(&fold(&record.name.to_string()));
+            record.name = Name::Chosen(name.shown());
+            self.by_name.insert(name.folded().to_owned(), id);
+        }
+        Ok(())
+    }
+
+    /// Another connection of someone who is known.
+    pub(super) fn connect(&mut self, id: PersonId, connection: ConnectionId) {
+        if let Some(record) = self.people.get_mut(&id) {
+            record.connections.push(connection);
+            record.forgotten_ms = None;
+        }
+    }
+
+    /// A connection has ended. After the last one the name is kept for a while.
+    pub(super) fn disconnect(&mut self, id: PersonId, connection: ConnectionId, now_ms: u64) {
+        let Some(record) = self.people.get_mut(&id) else {
+            return;
+        };
+        record.connections.retain(|other| *other != connection);
+        if record.connections.is_empty() {
+            let forgotten_ms = now_ms + ABSENCE_MS;
+            record.forgotten_ms = Some(forgotten_ms);
+            self.absent.push_back((forgotten_ms, id));
+        }
+        while self.absent.len() > MAX_ABSENT {
+            self.forget_first();
+        }
+    }
+
+    /// Drops someone at once whose only connection has become somebody else's.
+    pub(super) fn forget(&mut self, id: PersonId) {
+        if let Some(record) = self.people.remove(&id) {
+            self.by_name.remove(&fold(&record.name.to_string()));
+        }
+    }
+
+    /// When the next one is forgotten.
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        self.absent.front().map(|(forgotten_ms, _)| *forgotten_ms)
+    }
+
+    pub(super) fn run_deadlines(&mut self, now_ms: u64) {
+        while self
+            .next_deadline_ms()
+            .is_some_and(|forgotten_ms| forgotten_ms <= now_ms)
+        {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((forgotten_ms, id)) = self.absent.pop_front()
+            && let Some(record) = self.people.get(&id)
+            && record.forgotten_ms == Some(forgotten_ms)
+        {
+            self.forget(id);
+        }
+    }
+
+    /// Checks that names and people agree.
+    pub(super) fn check(&self) -> Result<(), String> {
+        use crate::core::server::ensure;
+        ensure(
+            self.by_name.len() == self.people.len(),
+            "names are left of people who are gone",
+        )?;
+        for (id, record) in &self.people {
+            ensure(
+                self.by_name.get(&fold(&record.name.to_string())) == Some(id),
+                "someone is not found by their name",
+            )?;
+            ensure(
+                record.connections.is_empty() == record.forgotten_ms.is_some(),
+                "someone without a connection is not to be forgotten",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(index: u32) -> ConnectionId {
+        ConnectionId {
+            index,
+            generation: index,
+        }
+    }
+
+    fn name(text: &str) -> PersonName {
+        PersonName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_name_stays_theirs_for_a_while() {
+        let mut people = People::default();
+        people.begin(PersonId(1), Secret(7), connection(1));
+        people.begin(PersonId(2), Secret(8), connection(2));
+        assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
+        assert_eq!(people.rename(PersonId(1), &name("alice")), Ok(()));
+        assert_eq!(people.rename(PersonId(2), &name("ALICE")), Err(NameTaken));
+        people.disconnect(PersonId(1), connection(1), 1000);
+        assert_eq!(people.rename(PersonId(2), &name("alice")), Err(NameTaken));
+        people.run_deadlines(1000 + ABSENCE_MS);
+        assert_eq!(people.rename(PersonId(2), &name("alice")), Ok(()));
+        assert_eq!(people.check(), Ok(()));
+    }
+
+    #[test]
+    fn who_comes_back_in_time_is_not_forgotten() {
+        let mut people = People::default();
+        people.begin(PersonId(1), Secret(7), connection(1));
+        let token = people.resume_token(PersonId(1)).unwrap();
+        people.disconnect(PersonId(1), connection(1), 0);
+        assert_eq!(people.find_by_token(&token), Some(PersonId(1)));
+        people.connect(PersonId(1), connection(5));
+        people.run_deadlines(10 * ABSENCE_MS);
+        assert_eq!(people.find_by_token(&token), Some(PersonId(1)));
+        for wrong in ["", "1.", "1.8", "2.7", "1.zz", &format!("{token}0")] {
+            assert_eq!(people.find_by_token(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The name someone has chosen: a type that can only hold a valid one.
+
+use std::rc::Rc;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::person::GUEST_PREFIX;
+use crate::limits::MAX_PERSON_NAME;
+
+/// 1 to 32 characters that can be seen, with single spaces between them; spaces around it are dropped. Two names that
+/// differ only in case, or in how the same characters are written (NFKC), are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::core) struct PersonName {
+    shown: Rc<str>,
+    folded: String,
+}
+
+impl PersonName {
+    /// A name as people write it; `None` if it is not valid, or looks like a guest's.
+    pub(in crate::core) fn parse(text: &str) -> Option<Self> {
+        let shown = text.trim_matches(' ');
+        // Bounded before it is counted: a character is at most four bytes.
+        if shown.is_empty() || shown.len() > 4 * MAX_PERSON_NAME {
+            return None;
+        }
+        if shown.chars().count() > MAX_PERSON_NAME
+            || shown.contains("  ")
+            || shown.starts_with(is_combining_mark)
+            || shown.chars().any(is_unseen)
+        {
+            return None;
+        }
+        let folded = fold(shown);
+        if folded.starts_with(GUEST_PREFIX) || folded.trim().is_empty() {
+            return None;
+        }
+        Some(Self {
+            shown: shown.into(),
+            folded,
+        })
+    }
+
+    pub(super) fn shown(&self) -> Rc<str> {
+        Rc::clone(&self.shown)
+    }
+
+    pub(super) fn folded(&self) -> &str {
+        &self.folded
+    }
+}
+
+/// What two names are compared by.
+pub(super) fn fold(name: &str) -> String {
+    let lower: String = name
+        .trim()
+        .chars()
+        // Asks for the coloured form of an emoji.
+        .filter(|&c| c != '\u{fe0f}')
+        .nfkc()
+        .flat_map(char::to_lowercase)
+        .collect();
+    lower.nfkc().collect()
+}
+
+/// Characters that are not seen, or that change how others are: controls, spaces but the plain one, and Unicode's
+/// format characters, the direction overrides among them.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' | '\u{e000}'..='\u{f8ff}'
+            | '\u{f0000}'..='\u{10ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in [
+            "alice",
+            "Alice B.",
+            "茶",
+            "हिन्दी",
+            "<b>",
+            "🍵",
+            &"é".repeat(32),
+        ] {
+            let name = PersonName::parse(good).map(|name| name.shown().to_string());
+            assert_eq!(name.as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            " ",
+            "a  b",
+            "a\tb",
+            "a\n",
+            "\u{202e}evil",
+            "a\u{200b}b",
+            "\u{a0}",
+            "\u{301}a",
+            "guest-ab12",
+            "Guest-x",
+            "ｇuest-x",
+            &"é".repeat(33),
+            &"a".repeat(1000),
+        ] {
+            assert_eq!(PersonName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn who_looks_the_same_is_the_same() {
+        let folded = |text| PersonName::parse(text).unwrap().folded;
+        assert_eq!(folded("Alice"), folded(" aLICE "));
+        assert_eq!(folded("Ａlice"), folded("alice"));
+        assert_eq!(folded("Zoe\u{308}"), folded("zoë"));
+        assert_ne!(folded("alice"), folded("alicia"));
+    }
+}

@@ -1,0 +1,78 @@
+//! One room: who is in it, its order, and what it remembers.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::history::History;
+use super::person::PersonId;
+use super::presence::Changes;
+use super::{Format, RoomName};
+use crate::core::connection::ConnectionId;
+
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) name: RoomName,
+    pub(super) serial: u32,
+    /// Tells this room from an earlier one of its name, whose history is lost.
+    pub(super) epoch: u64,
+    /// Messages published so far; the next one's offset is one more.
+    pub(super) offset: u64,
+    pub(super) audiences: [Audience; Format::COUNT],
+    /// Those who came by the JSON door, and with how many connections.
+    pub(super) people: BTreeMap<PersonId, u32>,
+    pub(super) history: History,
+    pub(super) changes: Changes,
+    /// A slow reader misses messages and gets the latest of each key, instead of being closed.
+    pub(super) conflates: bool,
+    /// When the room ends, which nobody is in.
+    pub(super) ends_ms: Option<u64>,
+}
+
+/// The members who get the same bytes.
+#[derive(Debug, Default)]
+pub(super) struct Audience {
+    /// What they have been told so far, in pieces: messages, and what has no offset.
+    pub(super) sequence: u64,
+    /// Shared with the fan-outs that are going out; changed in place when there is none.
+    pub(super) members: Rc<Vec<Member>>,
+}
+
+/// Someone in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) struct Member {
+    pub(in crate::core) id: ConnectionId,
+    /// The audience's sequence when they came in: they get what is said after it.
+    pub(in crate::core) since: u64,
+}
+
+impl Room {
+    pub(super) fn audience(&self, format: Format) -> &Audience {
+        &self.audiences[format as usize]
+    }
+
+    pub(super) fn audience_mut(&mut self, format: Format) -> &mut Audience {
+        &mut self.audiences[format as usize]
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.audiences
+            .iter()
+            .all(|audience| audience.members.is_empty())
+    }
+
+    /// How many are here; someone with several connections is one.
+    pub(super) fn count(&self) -> usize {
+        let others = [Format::Plain, Format::Events];
+        let others = others.map(|format| self.audience(format).members.len());
+        self.people.len() + others.iter().sum::<usize>()
+    }
+
+    /// Some of those who are here, and by their names first those who may have chosen one.
+    pub(super) fn listed(&self, limit: usize) -> impl Iterator<Item = PersonId> {
+        let guests = [Format::Plain, Format::Events]
+            .into_iter()
+            .flat_map(|format| self.audience(format).members.iter())
+            .map(|member| PersonId(member.id.generation));
+        self.people.keys().copied().chain(guests).take(limit)
+    }
+}

@@ -1,0 +1,281 @@
+use clap::Parser;
+
+use super::*;
+use crate::core::Now;
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    limits: Limits,
+}
+
+fn chat(flags: &[&str]) -> Chat {
+    let flags = Flags::parse_from([&["parlor"], flags].concat());
+    Chat::new(flags.limits, [1; 32])
+}
+
+fn id(index: u32) -> ConnectionId {
+    ConnectionId {
+        index,
+        generation: index,
+    }
+}
+
+fn name(text: &str) -> RoomName {
+    RoomName::parse(text).unwrap()
+}
+
+fn join(chat: &mut Chat, index: u32, room: &str) -> Result<RoomId, JoinError> {
+    chat.join(id(index), PersonId(index), Format::Plain, &name(room), 0)
+}
+
+fn leave(chat: &mut Chat, index: u32) {
+    while let Some(room) = chat.room_of(id(index)) {
+        assert!(chat.leave(id(index), PersonId(index), room, 0));
+    }
+}
+
+/// Says something, and gives its offset.
+fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64) -> u64 {
+    let author = Author::guest(PersonId(0));
+    let draft = Draft {
+        author: &author,
+        content: Content::Json,
+        body: body.as_bytes(),
+        key,
+        retain: key.is_some(),
+        ephemeral: false,
+        dedup: None,
+    };
+    let now = Now {
+        ms: at_ms,
+        unix_ms: at_ms,
+    };
+    let Ok(Stamped::New(message)) = chat.stamp(room, &draft, now) else {
+        panic!("it is new");
+    };
+    chat.keep(room, &message, &draft, at_ms);
+    chat.check().unwrap();
+    message.offset.unwrap()
+}
+
+fn members(chat: &Chat, room: RoomId) -> Vec<u32> {
+    chat.members(room.audience(Format::Plain))
+        .map_or(Vec::new(), |members| {
+            members.iter().map(|member| member.id.index).collect()
+        })
+}
+
+fn offsets(messages: &[Message<'_>]) -> Vec<u64> {
+    messages
+        .iter()
+        .filter_map(|message| message.offset)
+        .collect()
+}
+
+#[test]
+fn a_room_lasts_as_long_as_someone_is_in_it() {
+    let mut chat = chat(&[]);
+    let tea = join(&mut chat, 0, "tea").unwrap();
+    assert_eq!(join(&mut chat, 1, "tea"), Ok(tea));
+    leave(&mut chat, 0);
+    assert_eq!(
+        (chat.room_of(id(0)), chat.room_of(id(1))),
+        (None, Some(tea))
+    );
+    leave(&mut chat, 1);
+    assert_eq!((chat.room_count(), chat.take_ended()), (0, vec![tea]));
+    let again = join(&mut chat, 1, "tea").unwrap();
+    assert_ne!(again, tea);
+    assert_eq!(
+        (members(&chat, tea), members(&chat, again)),
+        (vec![], vec![1])
+    );
+}
+
+#[test]
+fn who_leaves_from_the_middle_is_gone_and_the_others_stay() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "tea").unwrap();
+    for joiner in 1..5 {
+        assert_eq!(join(&mut chat, joiner, "tea"), Ok(room));
+    }
+    let snapshot = chat.members(room.audience(Format::Plain)).unwrap();
+    for leaver in [1, 4, 0] {
+        leave(&mut chat, leaver);
+        chat.check().unwrap();
+    }
+    let mut left = members(&chat, room);
+    left.sort_unstable();
+    assert_eq!((left, snapshot.len()), (vec![2, 3], 5));
+}
+
+#[test]
+fn one_connection_may_be_in_several_rooms() {
+    let mut chat = chat(&["--max-joined", "2"]);
+    let tea = join(&mut chat, 0, "tea").unwrap();
+    let milk = join(&mut chat, 0, "milk").unwrap();
+    assert_eq!(join(&mut chat, 0, "tea"), Ok(tea));
+    assert_eq!(join(&mut chat, 0, "salt"), Err(JoinError::TooManyJoined));
+    assert!(chat.leave(id(0), PersonId(0), tea, 0));
+    assert!(!chat.leave(id(0), PersonId(0), tea, 0));
+    assert_eq!(chat.rooms_of(id(0)).collect::<Vec<_>>(), [milk]);
+    chat.check().unwrap();
+}
+
+#[test]
+fn rooms_are_bounded_and_the_forgotten_make_room() {
+    let mut chat = chat(&["--max-rooms", "1"]);
+    let tea = join(&mut chat, 0, "tea").unwrap();
+    assert_eq!(join(&mut chat, 1, "milk"), Err(JoinError::TooManyRooms));
+    say(&mut chat, tea, "1", None, 0);
+    leave(&mut chat, 0);
+    assert_eq!(chat.room_count(), 1, "it is remembered");
+    assert!(join(&mut chat, 1, "milk").is_ok());
+    chat.check().unwrap();
+}
+
+#[test]
+fn members_know_from_where_they_listen() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "tea").unwrap();
+    let audience = room.audience(Format::Plain);
+    assert_eq!(chat.next_sequence(audience), Some(1));
+    assert_eq!(chat.next_sequence(room.audience(Format::Json)), None);
+    join(&mut chat, 1, "tea").unwrap();
+    let since = [0, 1].map(|index| chat.listens_since(id(index), room));
+    assert_eq!(since, [Some(0), Some(1)]);
+}
+
+#[test]
+fn who_comes_back_gets_all_or_is_told() {
+    let mut chat = chat(&["--history", "3"]);
+    let room = join(&mut chat, 0, "tea").unwrap();
+    for number in 1..=5 {
+        assert_eq!(say(&mut chat, room, "1", None, 0), number);
+    }
+    let epoch = chat.epoch(room);
+    let mut back = |offset, epoch| {
+        let arrival = chat.arrival(room, Some(Position { epoch, offset }), 2, 0);
+        let arrival = arrival.unwrap();
+        (arrival.recovered, offsets(&arrival.messages))
+    };
+    assert_eq!(back(2, epoch), (true, vec![3, 4, 5]));
+    assert_eq!(back(5, epoch), (true, vec![]));
+    assert_eq!(back(1, epoch), (false, vec![4, 5]));
+    assert_eq!(back(6, epoch), (false, vec![4, 5]));
+    assert_eq!(back(2, epoch + 1), (false, vec![4, 5]));
+}
+
+#[test]
+fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
+    let mut chat = chat(&["--history-time", "1"]);
+    for (room, key) in [("tea", None), ("plant", Some("boiler"))] {
+        let room = chat.find_or_begin(&name(room), 0).unwrap();
+        say(&mut chat, room, "1", key, 500);
+    }
+    assert_eq!(chat.next_deadline_ms(), Some(1500));
+    chat.run_deadlines(1499);
+    assert_eq!(chat.room_count(), 2);
+    chat.run_deadlines(1500);
+    assert_eq!(chat.room_count(), 1);
+    let plant = chat.find(&name("plant")).unwrap();
+    let arrival = chat.arrival(plant, None, 9, 10_000).unwrap();
+    assert_eq!(
+        (offsets(&arrival.messages), offsets(&arrival.retained)),
+        (vec![], vec![1])
+    );
+}
+
+#[test]
+fn the_state_of_a_key_is_its_latest_message() {
+    let mut chat = chat(&["--max-keys", "2"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    say(&mut chat, room, "1", Some("a"), 0);
+    say(&mut chat, room, "2", Some("b"), 0);
+    say(&mut chat, room, "3", Some("a"), 0);
+    let retained = |chat: &mut Chat| offsets(&chat.arrival(room, None, 0, 0).unwrap().retained);
+    assert_eq!(retained(&mut chat), [2, 3]);
+    let author = Author::guest(PersonId(0));
+    let third = Draft {
+        author: &author,
+        content: Content::Json,
+        body: b"4",
+        key: Some("c"),
+        retain: true,
+        ephemeral: false,
+        dedup: None,
+    };
+    let now = Now { ms: 0, unix_ms: 0 };
+    assert_eq!(
+        chat.stamp(room, &third, now).err(),
+        Some(Refusal::TooManyKeys)
+    );
+    say(&mut chat, room, "null", Some("b"), 0);
+    assert_eq!(retained(&mut chat), [3]);
+    assert_eq!(offsets(&chat.latest_by_key(room, 1)), [3, 4]);
+}
+
+#[test]
+fn memory_is_bounded_over_all_rooms() {
+    let mut chat = chat(&["--history-memory", "1048576"]);
+    let text = "1".repeat(60_000);
+    for number in 0..40 {
+        let room = chat.find_or_begin(&name(&format!("room-{number}")), 0);
+        say(&mut chat, room.unwrap(), &text, None, number);
+    }
+    assert!(chat.room_count() < 20);
+}
+
+#[test]
+fn what_is_sent_twice_is_said_once() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "tea").unwrap();
+    let author = Author::guest(PersonId(0));
+    let mut send = |ms, sender| {
+        let draft = Draft {
+            author: &author,
+            content: Content::Text,
+            body: b"x",
+            key: None,
+            retain: false,
+            ephemeral: false,
+            dedup: Some(("d1", sender)),
+        };
+        match chat.stamp(room, &draft, Now { ms, unix_ms: ms }) {
+            Ok(Stamped::New(message)) => {
+                chat.keep(room, &message, &draft, ms);
+                (true, message.offset.unwrap())
+            }
+            Ok(Stamped::Again(offset)) => (false, offset),
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    };
+    let alice = Some(PersonId(1));
+    assert_eq!(send(0, alice), (true, 1));
+    assert_eq!(send(119_999, alice), (false, 1));
+    assert_eq!(send(119_999, None), (true, 2), "it is another's");
+    assert_eq!(send(120_000, alice), (true, 3));
+}
+
+#[test]
+fn someone_with_two_connections_is_one() {
+    let mut chat = chat(&[]);
+    let people = [0, 1, 2].map(|index| chat.begin_person(id(index)));
+    let enter = |chat: &mut Chat, index: usize, person| {
+        let id = id(index as u32);
+        chat.join(id, person, Format::Json, &name("tea"), 0)
+            .unwrap()
+    };
+    for (index, person) in people.into_iter().enumerate() {
+        enter(&mut chat, index, person);
+    }
+    chat.take_news(10_000);
+    let token = chat.resume_token(people[0]).unwrap();
+    let resumed = chat.login(id(1), people[1], Some(&token), None, 20_000);
+    assert_eq!(resumed, Login::Done(people[0]));
+    assert_eq!(chat.listed(&name("tea"), 9).1, 2);
+    let (_, news) = chat.take_news(30_000).unwrap();
+    assert_eq!((news.joined.len(), news.left.len(), news.count), (0, 1, 2));
+    chat.check().unwrap();
+}

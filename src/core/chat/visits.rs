@@ -1,0 +1,289 @@
+//! Coming and going: into rooms, out of them, and under which name.
+
+use std::rc::Rc;
+
+use super::person::PersonId;
+use super::presence::Change;
+use super::seats::Seat;
+use super::{
+    Author, Chat, ConnectionId, Format, Member, Message, NameTaken, PersonName, RoomId, RoomName,
+    Secret, TooManyRooms,
+};
+use crate::limits::{MAX_LISTED, PRESENCE_MS};
+use rand_chacha::rand_core::Rng;
+
+/// A place in a room's order, which someone may come back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) struct Position {
+    pub(in crate::core) epoch: u64,
+    pub(in crate::core) offset: u64,
+}
+
+/// What someone finds who comes into a room.
+#[derive(Debug)]
+pub(in crate::core) struct Arrival<'a> {
+    pub(in crate::core) room: &'a RoomName,
+    /// Where the room is now: what is said after this comes by itself.
+    pub(in crate::core) position: Position,
+    /// `messages` is exactly what was missed.
+    pub(in crate::core) recovered: bool,
+    pub(in crate::core) messages: Vec<Message<'a>>,
+    pub(in crate::core) retained: Vec<Message<'a>>,
+    pub(in crate::core) members: Vec<Author>,
+    pub(in crate::core) count: usize,
+}
+
+/// Why someone cannot come into a room.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core) enum JoinError {
+    /// `--max-rooms`.
+    TooManyRooms,
+    /// `--max-joined`.
+    TooManyJoined,
+}
+
+impl From<TooManyRooms> for JoinError {
+    fn from(_: TooManyRooms) -> Self {
+        Self::TooManyRooms
+    }
+}
+
+/// Why someone cannot be who they say.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core) enum Login {
+    Done(PersonId),
+    NameTaken,
+    UnknownSecret,
+}
+
+impl Chat {
+    /// Puts a connection of this person into a room, which begins if it does not exist. To be in it already is fine.
+    pub(in crate::core) fn join(
+        &mut self,
+        id: ConnectionId,
+        person: PersonId,
+        format: Format,
+        name: &RoomName,
+        now_ms: u64,
+    ) -> Result<RoomId, JoinError> {
+        if let Some(room) = self.find(name)
+            && self.is_in(id, room)
+        {
+            return Ok(room);
+        }
+        if self.rooms_of(id).count() >= self.limits.max_joined {
+            return Err(JoinError::TooManyJoined);
+        }
+        let room_id = self.find_or_begin(name, now_ms)?;
+        let room = &mut self.rooms[room_id.index];
+        let audience = room.audience_mut(format);
+        let seat = Seat {
+            room: room_id.index as u32,
+            place: audience.members.len() as u32,
+        };
+        let since = audience.sequence;
+        Rc::make_mut(&mut audience.members).push(Member { id, since });
+        if self.seats.len() <= id.index as usize {
+            self.seats
+                .resize_with(id.index as usize + 1, Default::default);
+        }
+        self.seats[id.index as usize].add(format, seat);
+        self.settle(room_id.index, now_ms);
+        self.appear(room_id, person, format, now_ms);
+        Ok(room_id)
+    }
+
+    /// What someone finds who has just come into a room: with `since`, what they have missed, if all of it is still
+    /// here; else the newest `last` messages.
+    pub(in crate::core) fn arrival(
+        &mut self,
+        id: RoomId,
+        since: Option<Position>,
+        last: usize,
+        now_ms: u64,
+    ) -> Option<Arrival<'_>> {
+        self.get(id)?;
+        self.forget_expired(id.index, now_ms);
+        let room = self.get(id)?;
+        let missed = since
+            .filter(|position| position.epoch == room.epoch)
+            .and_then(|position| room.history.since(position.offset, room.offset));
+        let (recovered, messages) = match missed {
+            Some(missed) => (true, missed.collect()),
+            None => (false, room.history.before(u64::MAX, last).0.collect()),
+        };
+        let listed = room.listed(MAX_LISTED);
+        Some(Arrival {
+            room: &room.name,
+            position: Position {
+                epoch: room.epoch,
+                offset: room.offset,
+            },
+            recovered,
+            messages,
+            retained: room.history.retained(),
+            members: listed.map(|person| self.people.author(person)).collect(),
+            count: room.count(),
+        })
+    }
+
+    /// Takes a connection out of a room. Says whether it was in it.
+    pub(in crate::core) fn leave(
+        &mut self,
+        id: ConnectionId,
+        person: PersonId,
+        room_id: RoomId,
+        now_ms: u64,
+    ) -> bool {
+        let Some(seats) = self.seats.get_mut(id.index as usize) else {
+            return false;
+        };
+        let (Some(format), Some(seat)) = (seats.format(), seats.remove(room_id.index)) else {
+            return false;
+        };
+        let members = Rc::make_mut(&mut self.rooms[room_id.index].audience_mut(format).members);
+        members.swap_remove(seat.place as usize);
+        if let Some(moved) = members.get(seat.place as usize) {
+            let seats = &mut self.seats[moved.id.index as usize];
+            let moved = seats
+                .of_room_mut(room_id.index)
+                .expect("a member has a seat");
+            moved.place = seat.place;
+        }
+        self.disappear(room_id, person, format, now_ms);
+        if self.settle(room_id.index, now_ms) {
+            self.end(room_id.index);
+        }
+        true
+    }
+
+    /// Someone comes by the JSON door, as a guest for now.
+    pub(in crate::core) fn begin_person(&mut self, id: ConnectionId) -> PersonId {
+        let person = PersonId(id.generation);
+        let secret = u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64());
+        self.people.begin(person, Secret(secret), id);
+        person
+    }
+
+    /// One of a person's connections has ended, and has left its rooms.
+    pub(in crate::core) fn disconnect(&mut self, id: ConnectionId, person: PersonId, now_ms: u64) {
+        self.people.disconnect(person, id, now_ms);
+    }
+
+    /// Makes a connection that of the person whose secret is `resume`, and gives that person a name.
+    pub(in crate::core) fn login(
+        &mut self,
+        id: ConnectionId,
+        person: PersonId,
+        resume: Option<&str>,
+        name: Option<&PersonName>,
+        now_ms: u64,
+    ) -> Login {
+        let owner = match resume.map(|token| self.people.find_by_token(token)) {
+            Some(None) => return Login::UnknownSecret,
+            Some(Some(owner)) => owner,
+            None => person,
+        };
+        // The name first: if it is taken, nothing has happened.
+        if let Some(name) = name {
+            let before = self.people.author(owner);
+            if self.people.rename(owner, name) == Err(NameTaken) {
+                return Login::NameTaken;
+            }
+            if before != self.people.author(owner) {
+                self.tell_new_name(owner, now_ms);
+            }
+        }
+        if owner != person {
+            self.move_connection(id, person, owner, now_ms);
+        }
+        Login::Done(owner)
+    }
+
+    pub(in crate::core) fn author(&self, id: PersonId) -> Author {
+        self.people.author(id)
+    }
+
+    /// The secret by which someone comes back.
+    pub(in crate::core) fn resume_token(&self, id: PersonId) -> Option<String> {
+        self.people.resume_token(id)
+    }
+
+    pub(in crate::core) fn find_person(&self, name: &str) -> Option<PersonId> {
+        self.people.find_by_name(name)
+    }
+
+    pub(in crate::core) fn connections_of(&self, id: PersonId) -> &[ConnectionId] {
+        self.people.connections(id)
+    }
+
+    /// The connection is from now on one of `to`'s; who was nothing but this connection is forgotten.
+    fn move_connection(&mut self, id: ConnectionId, from: PersonId, to: PersonId, now_ms: u64) {
+        let rooms: Vec<RoomId> = self.rooms_of(id).collect();
+        for &room in &rooms {
+            self.disappear(room, from, Format::Json, now_ms);
+        }
+        self.people.connect(to, id);
+        if self.people.connections(from) == [id] {
+            self.people.forget(from);
+        } else {
+            self.people.disconnect(from, id, now_ms);
+        }
+        for &room in &rooms {
+            self.appear(room, to, Format::Json, now_ms);
+        }
+    }
+
+    fn tell_new_name(&mut self, person: PersonId, now_ms: u64) {
+        let connections = self.people.connections(person).to_vec();
+        let mut rooms: Vec<RoomId> = connections
+            .into_iter()
+            .flat_map(|id| self.rooms_of(id))
+            .collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        for room in rooms {
+            self.note(room, Change::Renamed, person, now_ms);
+        }
+    }
+
+    /// Someone has one more connection in a room: if it is the first, the others are told.
+    fn appear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
+        if format == Format::Json {
+            let connections = self.rooms[room.index].people.entry(person).or_default();
+            *connections += 1;
+            if *connections > 1 {
+                return;
+            }
+        }
+        self.note(room, Change::Came, person, now_ms);
+    }
+
+    fn disappear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
+        if format == Format::Json {
+            let people = &mut self.rooms[room.index].people;
+            let connections = people.entry(person).or_default();
+            *connections = connections.saturating_sub(1);
+            if *connections > 0 {
+                return;
+            }
+            people.remove(&person);
+        }
+        self.note(room, Change::Went, person, now_ms);
+    }
+
+    /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
+    fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
+        if self.rooms[id.index]
+            .audience(Format::Json)
+            .members
+            .is_empty()
+        {
+            return;
+        }
+        let who = self.people.author(person);
+        if self.rooms[id.index].changes.note(change, who) {
+            self.news_due.push_back((now_ms + PRESENCE_MS, id));
+        }
+    }
+}

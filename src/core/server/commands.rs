@@ -1,0 +1,449 @@
+//! The JSON door: a command comes in, its answer goes out.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::Server;
+use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
+use crate::codec::json::event::{self, Epoch, Event};
+use crate::codec::ws::close::CloseReason;
+use crate::codec::ws::message::Kind;
+use crate::core::chat::{
+    Content, Draft, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal,
+    RoomName, TooManyRooms,
+};
+use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::frames::{FrameKind, Frames};
+use crate::core::session::Admission;
+use crate::core::{Now, Stream, encode};
+use crate::limits::{
+    DEFAULT_LAST, DEFAULT_PAGE, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME,
+};
+
+/// Why a command is not obeyed; the connection stays.
+pub(super) struct Failure {
+    pub(super) code: &'static str,
+    pub(super) message: Cow<'static, str>,
+}
+
+impl Failure {
+    pub(super) fn new(code: &'static str, message: &'static str) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Self {
+            code: invalid.code,
+            message: invalid.message.into(),
+        }
+    }
+}
+
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::TooManyRooms => TooManyRooms.into(),
+            JoinError::TooManyJoined => {
+                Self::new("too_many_rooms", "leave a room first; see limits")
+            }
+        }
+    }
+}
+
+impl From<TooManyRooms> for Failure {
+    fn from(_: TooManyRooms) -> Self {
+        Self::new(
+            "too_many_rooms",
+            "the server has as many rooms as it may have",
+        )
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooManyKeys => {
+                Self::new("too_many_keys", "this room retains as many keys as it may")
+            }
+            Refusal::NoMemory => Self::new("too_many_keys", "the server retains as much as it may"),
+        }
+    }
+}
+
+/// The answer to a command, in its frame; a pong has none.
+pub(super) type Answer = Result<Option<Vec<u8>>, Failure>;
+
+impl<S: Stream> Server<S> {
+    /// A message has come at the JSON door.
+    pub(super) fn on_command(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
+        // A binary message is no command, and is told so like any other text that is none.
+        let text = match kind {
+            Kind::Text => str::from_utf8(payload).unwrap_or_default(),
+            Kind::Binary => "",
+        };
+        if !self.admit_command(id, text, now) {
+            return;
+        }
+        let (echo, command) = command::parse(text);
+        let answer = command
+            .map_err(Failure::from)
+            .and_then(|command| self.obey(command, echo, id, now));
+        self.answer_command(answer, echo, id, now);
+    }
+
+    pub(super) fn answer_command(
+        &mut self,
+        answer: Answer,
+        echo: Id<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) {
+        match answer {
+            Ok(Some(frame)) => self.send_frame(id, frame, now),
+            Ok(None) => {}
+            Err(Failure { code, message }) => {
+                let event = Event::Error {
+                    id: echo,
+                    code,
+                    message: &message,
+                    retry_ms: None,
+                };
+                self.send(id, &event, now);
+            }
+        }
+    }
+
+    /// Who sends more than `--rate` is told when to go on, and who goes on regardless is closed.
+    fn admit_command(&mut self, id: ConnectionId, text: &str, now: Now) -> bool {
+        let Some(connection) = self.get_mut(id) else {
+            return false;
+        };
+        if !matches!(connection.phase, Phase::Open { .. }) {
+            return false;
+        }
+        connection.traffic.messages_in += 1;
+        let admission = connection
+            .session_mut()
+            .map_or(Admission::Granted, |session| session.admit(now.ms));
+        match admission {
+            Admission::Granted => true,
+            Admission::TooEarly { retry_ms } => {
+                let event = Event::Error {
+                    id: command::id_of(text),
+                    code: "rate_limited",
+                    message: "too many commands; send it again after retry_ms",
+                    retry_ms: Some(retry_ms),
+                };
+                self.send(id, &event, now);
+                false
+            }
+            Admission::Insistent => {
+                let handshake = CloseHandshake::AwaitingPeer;
+                self.begin_close(id, CloseReason::TooManyCommands, handshake, now);
+                false
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command<'_>, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
+        match command {
+            Command::Login { name, resume } => {
+                self.log_in(id, name.as_deref(), resume.as_deref(), now)?;
+                Ok(self.welcome(echo, id))
+            }
+            Command::Join { room, since, last } => {
+                let room = parse_room(&room)?;
+                let last = last.map(page_size);
+                self.join(&room, since.as_ref(), last, echo, id, now)
+            }
+            Command::Leave { room } => self.leave_room(&parse_room(&room)?, echo, id, now),
+            Command::Publish(publish) => self.publish(&publish, echo, id, now),
+            Command::Direct { to, data } => self.direct(&to, &data, echo, id, now),
+            Command::History {
+                room,
+                before,
+                limit,
+            } => {
+                let limit = limit.map_or(DEFAULT_PAGE, page_size);
+                let room = parse_room(&room)?;
+                let before = before.unwrap_or(u64::MAX);
+                Ok(Some(encode::event_frame(
+                    &self.history(&room, before, limit, echo),
+                )))
+            }
+            Command::Members { room } => {
+                let room = parse_room(&room)?;
+                Ok(Some(self.members_frame(&room, echo)))
+            }
+            Command::Rooms => Ok(Some(encode::event_frame(&self.rooms(echo)))),
+            Command::Ping => Ok(Some(encode::event_frame(&Event::Pong { id: echo }))),
+            Command::Pong => Ok(None),
+        }
+    }
+
+    fn log_in(
+        &mut self,
+        id: ConnectionId,
+        name: Option<&str>,
+        resume: Option<&str>,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let name = match name.map(|name| PersonName::parse(name).ok_or(name)) {
+            None => None,
+            Some(Ok(name)) => Some(name),
+            Some(Err(_)) => {
+                let message =
+                    "a name is 1 to 32 characters that can be seen, and does not begin with guest-";
+                return Err(Failure::new("bad_name", message));
+            }
+        };
+        let Some(person) = self.person(id) else {
+            return Ok(());
+        };
+        match self.chat.login(id, person, resume, name.as_ref(), now.ms) {
+            Login::Done(person) => {
+                if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
+                    session.person = person;
+                }
+                Ok(())
+            }
+            Login::NameTaken => Err(Failure::new("name_taken", "someone else has this name")),
+            Login::UnknownSecret => Err(Failure::new(
+                "bad_resume",
+                "whom this secret was given to is not known any more",
+            )),
+        }
+    }
+
+    /// What someone is told who has come in, or has a new name.
+    pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<Vec<u8>> {
+        let person = self.get(id)?.person();
+        let limits = &self.limits;
+        let rate = (limits.rate > 0).then_some(limits.rate);
+        Some(encode::event_frame(&Event::Welcome {
+            id: echo,
+            you: encode::person(&self.chat.author(person)),
+            resume: &self.chat.resume_token(person)?,
+            node: &self.node,
+            server: concat!("parlor/", env!("CARGO_PKG_VERSION")),
+            ping_ms: limits.ping_interval.ms(),
+            limits: event::Limits {
+                message: limits.max_message,
+                rate,
+                burst: rate.map(|rate| 2 * rate),
+                rooms: limits.max_joined,
+                name: MAX_PERSON_NAME,
+                room: MAX_ROOM_NAME,
+                key: MAX_KEY,
+                dedup: MAX_KEY,
+                history: MAX_PAGE,
+            },
+        }))
+    }
+
+    pub(super) fn join(
+        &mut self,
+        name: &RoomName,
+        since: Option<&Since<'_>>,
+        last: Option<usize>,
+        echo: Id<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Answer {
+        let Some(person) = self.person(id) else {
+            return Ok(None);
+        };
+        let joined = self.chat.join(id, person, Format::Json, name, now.ms);
+        self.forget_ended();
+        let room = joined?;
+        let position = since.map(|since| Position {
+            // An epoch that is none is that of no room.
+            epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
+            offset: since.offset,
+        });
+        let last = last.unwrap_or(if since.is_some() { DEFAULT_LAST } else { 0 });
+        let Some(arrival) = self.chat.arrival(room, position, last, now.ms) else {
+            return Ok(None);
+        };
+        Ok(Some(encode::event_frame(&encode::joined(&arrival, echo))))
+    }
+
+    fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
+        let person = self.person(id);
+        let left = match (self.chat.find(name), person) {
+            (Some(room), Some(person)) => {
+                self.lagging.forget(id, room);
+                self.chat.leave(id, person, room, now.ms)
+            }
+            _ => false,
+        };
+        self.forget_ended();
+        if !left {
+            return Err(Failure::new("not_joined", "you are not in this room"));
+        }
+        Ok(Some(encode::event_frame(&Event::Ok {
+            id: echo,
+            offset: None,
+        })))
+    }
+
+    fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        echo: Id<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Answer {
+        let name = parse_room(&publish.room)?;
+        check_key("key", publish.key.as_deref())?;
+        check_key("dedup", publish.dedup.as_deref())?;
+        if publish.retain && publish.key.is_none() {
+            return Err(Failure::new("bad_command", "retain needs key"));
+        }
+        let found = self.chat.find_or_begin(&name, now.ms);
+        self.forget_ended();
+        let room = found?;
+        let Some(person) = self.person(id) else {
+            return Ok(None);
+        };
+        let (content, body) = content_of(&publish.data);
+        let draft = Draft {
+            author: &self.chat.author(person),
+            content,
+            body,
+            key: publish.key.as_deref(),
+            retain: publish.retain,
+            ephemeral: publish.ephemeral,
+            dedup: publish.dedup.as_deref().map(|dedup| (dedup, Some(person))),
+        };
+        let offset = self.say(room, &draft, now)?;
+        if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
+            session.publishes_to = Some(room);
+        }
+        Ok(Some(encode::event_frame(&Event::Ok { id: echo, offset })))
+    }
+
+    /// To every connection of the addressee, and of the sender, whose other tabs show it too.
+    fn direct(
+        &mut self,
+        to: &str,
+        data: &Data<'_>,
+        echo: Id<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Answer {
+        let from = self.person(id);
+        let to = self.chat.find_person(to);
+        let (Some(from), Some(to)) = (from, to.filter(|to| self.is_here(*to))) else {
+            return Err(Failure::new("no_such_user", "nobody of this name is here"));
+        };
+        let (sender, addressee) = (self.chat.author(from), self.chat.author(to));
+        let (content, body) = content_of(data);
+        let message = Message {
+            offset: None,
+            at_ms: now.unix_ms,
+            author: &sender,
+            key: None,
+            content,
+            body,
+        };
+        let frame = encode::event_frame(&encode::direct(&message, &addressee));
+        let frames = Frames::new(frame, FrameKind::Data, &self.meter);
+        let mut receivers = self.chat.connections_of(to).to_vec();
+        if from != to {
+            receivers.extend_from_slice(self.chat.connections_of(from));
+        }
+        for receiver in receivers {
+            self.send_shared(receiver, Rc::clone(&frames), now);
+        }
+        Ok(Some(encode::event_frame(&Event::Ok {
+            id: echo,
+            offset: None,
+        })))
+    }
+
+    fn is_here(&self, person: PersonId) -> bool {
+        !self.chat.connections_of(person).is_empty()
+    }
+
+    /// The answer to `members`.
+    pub(super) fn members_frame(&self, name: &RoomName, echo: Id<'_>) -> Vec<u8> {
+        let (members, count) = self.chat.listed(name, MAX_LISTED);
+        encode::event_frame(&Event::Members {
+            id: echo,
+            room: name.as_str(),
+            members: members.iter().map(encode::person).collect(),
+            count,
+        })
+    }
+
+    /// The answer to `history`.
+    pub(super) fn history<'a>(
+        &'a self,
+        name: &'a RoomName,
+        before: u64,
+        limit: usize,
+        echo: Id<'a>,
+    ) -> Event<'a> {
+        let room = self.chat.find(name);
+        let found = room.and_then(|room| self.chat.history(room, before, limit));
+        let (messages, more) = found.unwrap_or_default();
+        let messages = messages
+            .iter()
+            .map(|message| encode::message_event(name.as_str(), message));
+        Event::History {
+            id: echo,
+            room: name.as_str(),
+            epoch: Epoch(room.map_or(0, |room| self.chat.epoch(room))),
+            messages: messages.collect(),
+            more,
+        }
+    }
+
+    /// The answer to `rooms`.
+    pub(super) fn rooms<'a>(&'a self, echo: Id<'a>) -> Event<'a> {
+        let (rooms, more) = self.chat.list(MAX_PAGE);
+        let rooms = rooms.map(|(name, count)| event::Room {
+            name: name.as_str(),
+            count,
+        });
+        Event::Rooms {
+            id: echo,
+            rooms: rooms.collect(),
+            more,
+        }
+    }
+}
+
+pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {
+    match data {
+        Data::Text(text) => (Content::Text, text.as_bytes()),
+        Data::Json(json) => (Content::Json, json.as_bytes()),
+        Data::Binary(bytes) => (Content::Binary, bytes),
+    }
+}
+
+/// How many are asked for, as far as one answer goes.
+pub(super) fn page_size(asked: u64) -> usize {
+    usize::try_from(asked).map_or(MAX_PAGE, |asked| asked.min(MAX_PAGE))
+}
+
+pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Failure> {
+    match key {
+        Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(Failure {
+            code: "bad_command",
+            message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn parse_room(text: &str) -> Result<RoomName, Failure> {
+    let message = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
+    RoomName::parse(text).ok_or(Failure::new("bad_room", message))
+}

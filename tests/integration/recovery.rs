@@ -1,0 +1,122 @@
+//! What a room remembers, and who comes back to it.
+
+use serde_json::{Value, json};
+
+use crate::common::{JsonClient, Server};
+
+fn offsets(messages: &Value) -> Vec<u64> {
+    let messages = messages.as_array().expect("there is a list");
+    messages
+        .iter()
+        .filter_map(|message| message["offset"].as_u64())
+        .collect()
+}
+
+#[test]
+fn who_comes_back_gets_exactly_what_they_missed() {
+    let server = Server::start(&["--history", "10"]);
+    let (mut one, joined) = JsonClient::in_room(&server, "tea");
+    let epoch = &joined["epoch"];
+    for number in 1..=12 {
+        assert_eq!(one.say("tea", number), number);
+    }
+    let mut back = JsonClient::new(&server, "/ws");
+    let mut join =
+        |since: Value| back.ask(json!({"type": "join", "room": "tea", "since": since, "last": 3}));
+    let joined = join(json!({"epoch": epoch, "offset": 7}));
+    assert_eq!(
+        (&joined["recovered"], offsets(&joined["messages"])),
+        (&json!(true), vec![8, 9, 10, 11, 12])
+    );
+    let joined = join(json!({"epoch": epoch, "offset": 12}));
+    assert_eq!(
+        (&joined["recovered"], offsets(&joined["messages"])),
+        (&json!(true), vec![])
+    );
+    for lost in [
+        json!({"epoch": epoch, "offset": 1}),
+        json!({"epoch": "x", "offset": 7}),
+        json!({"epoch": epoch, "offset": 13}),
+    ] {
+        let joined = join(lost);
+        assert_eq!(
+            (&joined["recovered"], offsets(&joined["messages"])),
+            (&json!(false), vec![10, 11, 12])
+        );
+    }
+    one.say("tea", 13);
+    assert_eq!(back.wait_for("message")["offset"], 13);
+}
+
+#[test]
+fn what_was_said_before_anyone_came_is_remembered() {
+    let server = Server::start(&[]);
+    let mut one = JsonClient::new(&server, "/ws");
+    one.say("tea", "into the empty room");
+    drop(one);
+    let mut other = JsonClient::new(&server, "/ws");
+    let joined = other.ask(json!({"type": "join", "room": "tea", "last": 1}));
+    assert_eq!(joined["messages"][0]["data"], "into the empty room");
+}
+
+#[test]
+fn history_is_paged() {
+    let server = Server::start(&[]);
+    let mut one = JsonClient::new(&server, "/ws");
+    for number in 1..=10 {
+        one.say("tea", number);
+    }
+    let mut page = |before: Value| {
+        one.ask(json!({"type": "history", "room": "tea", "before": before, "limit": 4}))
+    };
+    let newest = page(Value::Null);
+    assert_eq!(
+        (offsets(&newest["messages"]), &newest["more"]),
+        (vec![7, 8, 9, 10], &json!(true))
+    );
+    let oldest = page(json!(5));
+    assert_eq!(
+        (offsets(&oldest["messages"]), &oldest["more"]),
+        (vec![1, 2, 3, 4], &json!(false))
+    );
+}
+
+#[test]
+fn the_state_of_keys_is_handed_to_whoever_joins() {
+    let server = Server::start(&["--history", "0"]);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    let mut measure = |key: &str, data: Value| {
+        sensor.ask(
+            json!({"type": "publish", "room": "plant", "key": key, "data": data, "retain": true}),
+        )
+    };
+    for (key, value) in [
+        ("a", json!(1)),
+        ("b", json!(2)),
+        ("a", json!(3)),
+        ("b", Value::Null),
+    ] {
+        assert_eq!(measure(key, value)["type"], "ok");
+    }
+    let (_client, joined) = JsonClient::in_room(&server, "plant");
+    let retained = joined["retained"].as_array().unwrap();
+    assert_eq!(
+        (retained.len(), &retained[0]["key"], &retained[0]["data"]),
+        (1, &json!("a"), &json!(3))
+    );
+    server.client("/ws/plant").expect("3");
+}
+
+#[test]
+fn what_is_sent_twice_is_published_once() {
+    let server = Server::start(&[]);
+    let (mut one, _) = JsonClient::in_room(&server, "tea");
+    let publish = json!({"type": "publish", "room": "tea", "data": "x", "dedup": "d1"});
+    assert_eq!(one.ask(publish.clone())["offset"], 1);
+    let token = one.welcome["resume"].clone();
+    drop(one);
+    let (mut back, _) = JsonClient::in_room(&server, "tea");
+    back.ask(json!({"type": "login", "resume": token}));
+    assert_eq!(back.ask(publish)["offset"], 1);
+    assert_eq!(back.say("tea", "y"), 2);
+}
