@@ -3,6 +3,8 @@
 mod common;
 
 mod close;
+mod conflation;
+mod events;
 mod faults;
 mod fragments;
 mod frames;

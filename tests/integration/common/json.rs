@@ -1,5 +1,7 @@
 //! A client at the JSON door.
 
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use super::{Client, Server};
@@ -17,8 +19,13 @@ pub(crate) struct JsonClient {
 impl JsonClient {
     /// Comes in and is welcomed.
     pub(crate) fn new(server: &Server, path: &str) -> Self {
+        Self::over(server.tcp(), path)
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) fn over(stream: TcpStream, path: &str) -> Self {
         let mut client = Self {
-            client: Client::with_subprotocol(server.tcp(), path, SUBPROTOCOL)
+            client: Client::with_subprotocol(stream, path, SUBPROTOCOL)
                 .unwrap_or_else(|error| panic!("{path}: {error}")),
             welcome: Value::Null,
         };

@@ -1,0 +1,213 @@
+//! Server-Sent Events: a room as a stream.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::common::{JsonClient, Server, eventually, get};
+
+/// A reader of a stream, as a browser's EventSource is.
+struct Events {
+    stream: BufReader<TcpStream>,
+    /// The `id:` that came last.
+    last_id: String,
+}
+
+/// One event.
+#[derive(Debug, Default, PartialEq)]
+struct Event {
+    kind: String,
+    data: Value,
+    has_id: bool,
+}
+
+impl Events {
+    fn open(server: &Server, target: &str, last_id: &str) -> Self {
+        let mut stream = server.tcp();
+        let last_event_id = match last_id {
+            "" => String::new(),
+            id => format!("Last-Event-ID: {id}\r\n"),
+        };
+        write!(
+            stream,
+            "GET {target} HTTP/1.1\r\nHost: localhost\r\n{last_event_id}\r\n"
+        )
+        .unwrap();
+        let mut events = Self {
+            stream: BufReader::new(stream),
+            last_id: last_id.to_owned(),
+        };
+        assert_eq!(events.line(), "HTTP/1.1 200 OK");
+        while !events.line().is_empty() {}
+        events
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    }
+
+    /// The next event; comments and delays are passed over.
+    fn next(&mut self) -> Event {
+        let mut event = Event::default();
+        loop {
+            let line = self.line();
+            match line.split_once(": ") {
+                Some(("id", id)) => {
+                    self.last_id = id.to_owned();
+                    event.has_id = true;
+                }
+                Some(("event", kind)) => event.kind = kind.to_owned(),
+                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                _ if line.is_empty() && event.data != Value::Null => return event,
+                _ => {}
+            }
+        }
+    }
+
+    fn message(&mut self) -> Value {
+        let event = self.next();
+        assert_eq!(event.kind, "", "{event:?}");
+        event.data
+    }
+}
+
+#[test]
+fn a_stream_begins_with_where_it_is() {
+    let server = Server::start(&[]);
+    let mut events = Events::open(&server, "/rooms/tea/events", "");
+    let joined = events.next();
+    assert_eq!((joined.kind.as_str(), joined.has_id), ("joined", true));
+    assert_eq!(
+        (&joined.data["room"], &joined.data["offset"]),
+        (&json!("tea"), &json!(0))
+    );
+    let mut plain = server.client("/ws/tea");
+    plain.say("two\nlines");
+    let message = events.message();
+    assert_eq!(
+        (&message["data"], &message["offset"]),
+        (&json!("two\nlines"), &json!(1))
+    );
+    assert!(events.last_id.ends_with("-1"));
+}
+
+#[test]
+fn who_was_cut_off_goes_on_where_they_were() {
+    let server = Server::start(&["--history", "5"]);
+    let mut sender = JsonClient::new(&server, "/ws");
+    let mut events = Events::open(&server, "/rooms/tea/events", "");
+    events.next();
+    sender.say("tea", 1);
+    assert_eq!(events.message()["data"], 1);
+    let last_id = events.last_id.clone();
+    drop(events);
+    for number in 2..=6 {
+        sender.say("tea", number);
+    }
+    let mut events = Events::open(&server, "/rooms/tea/events", &last_id);
+    assert_eq!(events.next().data["recovered"], true);
+    sender.say("tea", 7);
+    for number in 2..=7 {
+        assert_eq!(events.message()["data"], number);
+    }
+    let mut late = Events::open(&server, "/rooms/tea/events?last=2", &last_id);
+    assert_eq!(
+        late.next().data["recovered"],
+        false,
+        "the second message is forgotten"
+    );
+    assert_eq!(
+        [
+            late.message()["data"].clone(),
+            late.message()["data"].clone()
+        ],
+        [6, 7]
+    );
+}
+
+#[test]
+fn who_is_cut_off_while_catching_up_misses_nothing() {
+    let server = Server::start(&[]);
+    let mut sender = JsonClient::new(&server, "/ws");
+    for number in 1..=3 {
+        sender.say("tea", number);
+    }
+    let mut events = Events::open(&server, "/rooms/tea/events?last=2", "");
+    events.next();
+    // Not even the first message has come: the position is the one before it.
+    let mut again = Events::open(&server, "/rooms/tea/events", &events.last_id);
+    again.next();
+    assert_eq!(again.message()["data"], 2);
+}
+
+#[test]
+fn the_state_of_keys_does_not_move_the_position() {
+    let server = Server::start(&[]);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    let publish =
+        json!({"type": "publish", "room": "plant", "key": "a", "data": 1, "retain": true});
+    sensor.ask(publish);
+    sensor.say("plant", "x");
+    let mut events = Events::open(&server, "/rooms/plant/events", "");
+    events.next();
+    let state = events.next();
+    assert_eq!((&state.data["key"], state.has_id), (&json!("a"), false));
+    assert!(events.last_id.ends_with("-2"));
+}
+
+#[test]
+fn a_reader_is_present_until_it_goes() {
+    let server = Server::start(&[]);
+    let (mut watcher, _) = JsonClient::in_room(&server, "tea");
+    let count = |watcher: &mut JsonClient| {
+        watcher.ask(json!({"type": "members", "room": "tea"}))["count"].clone()
+    };
+    let mut events = Events::open(&server, "/rooms/tea/events", "");
+    events.next();
+    assert_eq!(count(&mut watcher), 2);
+    drop(events);
+    eventually("the reader is gone", || count(&mut watcher) == 1);
+}
+
+#[test]
+fn a_silent_stream_has_a_heartbeat() {
+    let server = Server::start(&["--ping-interval", "0.1"]);
+    let mut events = Events::open(&server, "/rooms/tea/events", "");
+    events.next();
+    for _ in 0..3 {
+        while events.line() != ":" {}
+    }
+}
+
+#[test]
+fn a_shutdown_says_when_to_come_back() {
+    let server = Server::start(&[]);
+    let mut events = Events::open(&server, "/rooms/tea/events", "");
+    events.next();
+    server.signal("TERM");
+    let bye = events.next();
+    assert_eq!(
+        (bye.kind.as_str(), &bye.data["code"]),
+        ("bye", &json!(1001))
+    );
+    let mut rest = String::new();
+    assert_eq!(events.stream.read_line(&mut rest).unwrap(), 0, "{rest}");
+}
+
+#[test]
+fn what_is_no_stream() {
+    let server = Server::start(&[]);
+    for (request, status) in [
+        (get("/rooms/a%20b/events"), 400),
+        (get("/rooms/tea/events").replace("GET", "POST"), 405),
+        (
+            get("/rooms/tea/events").replace("\r\n\r\n", "\r\nOrigin: http://evil.example\r\n\r\n"),
+            403,
+        ),
+    ] {
+        assert_eq!(server.http().ask(&request).status, status, "{request}");
+    }
+}
