@@ -141,6 +141,8 @@ impl<S: Stream> Server<S> {
             }
         }
         self.queue_pieces(id, Format::Plain, state);
+        // The room's own name, which all its members share.
+        let name = self.chat.room_name(room).cloned().unwrap_or(name);
         self.open(id, Door::Plain(name), now);
         Ok(())
     }

@@ -44,6 +44,8 @@ impl<S: Stream> Server<S> {
         let head = stream_head(now);
         self.queue_response(id, head, None);
         self.queue_pieces(id, Format::Events, state);
+        // The room's own name, which all its members share.
+        let name = self.chat.room_name(room).cloned().unwrap_or(name);
         if let Some(connection) = self.get_mut(id) {
             connection.door = Door::Events(name);
         }
