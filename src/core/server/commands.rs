@@ -261,6 +261,10 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, Format::Json, name, now.ms);
         self.forget_ended();
         let room = joined?;
+        if since.is_some() {
+            // Whoever was here already gets what is still on its way with the answer.
+            self.chat.skip_to_now(id, room);
+        }
         let position = since.map(|since| Position {
             // An epoch that is none is that of no room.
             epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
