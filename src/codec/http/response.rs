@@ -83,6 +83,9 @@ impl Problem {
     }
 }
 
+/// The last moment that a `Date` can say, in milliseconds since 1970: its year has four digits.
+const LAST_DATE_MS: u64 = 253_402_300_799_999;
+
 /// Writes a response's head, field by field.
 #[derive(Debug)]
 pub struct Head(String);
@@ -90,7 +93,8 @@ pub struct Head(String);
 impl Head {
     /// Begins with the status line and `Date`, given in milliseconds since 1970.
     pub fn new(status: Status, unix_ms: u64) -> Self {
-        let date = std::time::UNIX_EPOCH + std::time::Duration::from_millis(unix_ms);
+        let date =
+            std::time::UNIX_EPOCH + std::time::Duration::from_millis(unix_ms.min(LAST_DATE_MS));
         let mut head = Self(String::with_capacity(256));
         // Writing to a String does not fail.
         let _ = write!(head.0, "HTTP/1.1 {} {}\r\n", status.code, status.phrase);
@@ -142,6 +146,14 @@ mod tests {
         assert_eq!(
             head,
             "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_date_stays_within_four_digits() {
+        assert_eq!(
+            Head::new(Status::OK, u64::MAX).finish(),
+            b"HTTP/1.1 200 OK\r\nDate: Fri, 31 Dec 9999 23:59:59 GMT\r\n\r\n"
         );
     }
 }
