@@ -45,7 +45,7 @@ fn the_reason_of_a_failure_is_logged() {
 
 #[test]
 fn messages_are_never_logged() {
-    let server = Server::start_with_log_filter("trace", &["-vvv"]);
+    let server = Server::start_with_environment(&[("RUST_LOG", "trace")], &["-vvv"]);
     let mut client = server.client("/ws/tea");
     client.say("s3cret");
     client.send(b"s3cret".to_vec());
@@ -60,7 +60,7 @@ fn messages_are_never_logged() {
 
 #[test]
 fn what_peers_send_cannot_forge_a_line() {
-    let server = Server::start_with_log_filter("trace", &["-vvv"]);
+    let server = Server::start_with_environment(&[("RUST_LOG", "trace")], &["-vvv"]);
     server
         .http()
         .ask(get("/%0aERROR-forged"))

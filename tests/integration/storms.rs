@@ -1,47 +1,11 @@
 //! Many at once, and ends at any moment.
 
 use std::io::Write;
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-
-use socket2::SockRef;
 
 use crate::common::{
-    CLOSE, FIN, Http, PING, RawClient, Server, TEXT, eventually, frame, get, upgrade,
+    CLOSE, FIN, Http, PING, RawClient, Server, TEXT, frame, get, reset, upgrade,
+    with_a_healthy_pair,
 };
-
-/// Ends the connection with a reset.
-fn reset(stream: &TcpStream) {
-    SockRef::from(stream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-}
-
-/// Two members that chat on while `storm` blows; nothing of it stays behind.
-fn with_a_healthy_pair(server: &Server, storm: impl FnOnce() + Send) {
-    let mut pair = (server.client("/ws/pair"), server.client("/ws/pair"));
-    pair.0.say("calm");
-    pair.1.expect("calm");
-    let before = server.open_files();
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            storm();
-            over.store(true, Ordering::Relaxed);
-        });
-        while !over.load(Ordering::Relaxed) {
-            pair.0.say("tick");
-            pair.1.expect("tick");
-        }
-    });
-    eventually("every descriptor of the storm is free", || {
-        server.open_files() == before
-    });
-    pair.1.say("calm again");
-    pair.0.expect("calm again");
-}
 
 #[test]
 fn resets_at_any_moment() {

@@ -1,5 +1,6 @@
 //! A well-behaved client: tungstenite over a blocking socket.
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 
 use tungstenite::client::IntoClientRequest;
@@ -76,9 +77,11 @@ impl Client {
 
     pub(crate) fn try_next(&mut self) -> Result<Message, Error> {
         loop {
-            let message = self.socket.read()?;
-            if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
-                return Ok(message);
+            match self.socket.read() {
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                // A read with a time-out is not restarted after a signal.
+                Err(Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+                other => return other,
             }
         }
     }

@@ -2,6 +2,7 @@
 //! client: tungstenite for what a decent peer does, frames by hand for what it does not.
 
 mod client;
+mod health;
 mod http;
 mod json;
 mod raw;
@@ -10,9 +11,10 @@ mod server;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
+pub(crate) use health::with_a_healthy_pair;
 pub(crate) use http::{Http, Response, get, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
@@ -30,6 +32,13 @@ pub(crate) fn narrow(server: &Server) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
     socket.into()
+}
+
+/// Has the connection end with a reset when it is dropped, or its process killed.
+pub(crate) fn reset(stream: &TcpStream) {
+    SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
 }
 
 /// Waits until `done` says so. For states that announce themselves by no event, such as a descriptor

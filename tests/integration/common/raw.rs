@@ -60,6 +60,11 @@ impl RawClient {
         RawClient::after(http)
     }
 
+    /// The client of an upgrade request that has been sent over `stream`.
+    pub(crate) fn upgrading(stream: TcpStream) -> RawClient {
+        RawClient::after(Http::new(stream))
+    }
+
     /// The client of an upgrade request that was sent over `http`.
     pub(crate) fn after(mut http: Http) -> RawClient {
         let response = http.head();

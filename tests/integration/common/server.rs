@@ -1,5 +1,6 @@
 //! A parlor process on a free port.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -58,13 +59,16 @@ impl Server {
         Server::spawn(command)
     }
 
-    /// Like `start`, with RUST_LOG set.
-    pub(crate) fn start_with_log_filter(filter: &str, flags: &[&str]) -> Server {
+    /// Like `start`, with these variables set.
+    pub(crate) fn start_with_environment(
+        variables: &[(&str, impl AsRef<OsStr>)],
+        flags: &[&str],
+    ) -> Server {
         let mut command = parlor();
-        command
-            .args(["--port", "0"])
-            .args(flags)
-            .env("RUST_LOG", filter);
+        command.args(["--port", "0"]).args(flags);
+        for (name, value) in variables {
+            command.env(name, value);
+        }
         Server::spawn(command)
     }
 
