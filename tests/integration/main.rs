@@ -20,6 +20,7 @@ mod recovery;
 mod rooms;
 mod shutdown;
 mod slow_readers;
+mod slowloris;
 mod startup;
 mod storms;
 mod timers;
