@@ -4,6 +4,7 @@ mod common;
 
 mod close;
 mod conflation;
+mod deaths;
 mod events;
 mod faults;
 mod fragments;
