@@ -2,6 +2,7 @@
 
 mod common;
 
+mod clock;
 mod close;
 mod conflation;
 mod deaths;
