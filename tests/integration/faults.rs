@@ -1,11 +1,11 @@
-//! Descriptors run out, peers send garbage: the server lives, and nobody else notices.
+//! Descriptors run out, the process is stopped: the server lives, and nobody else notices.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{CLOSE, FIN, Http, PING, Server, TEXT, frame, get, noise, run, upgrade};
+use crate::common::{CLOSE, FIN, Http, Server, eventually, get, run, upgrade, with_a_healthy_pair};
 
 #[test]
 fn with_no_descriptor_left_it_waits_without_spinning() {
@@ -97,78 +97,47 @@ fn more_connections_than_descriptors_are_no_start() {
     );
 }
 
+/// As many as there are descriptors for are let in, the others wait; all of them are served in the end.
 #[test]
-fn garbage_is_refused() {
+fn a_crowd_beyond_the_limit_of_descriptors() {
     let server = Server::start(&[]);
-    let mut healthy = server.client("/ws/quiet");
-    for seed in 0..50 {
-        let mut stream = server.tcp();
-        let _ = stream.write_all(&noise(seed, 2000));
-        let _ = stream.shutdown(Shutdown::Write);
-        Http::new(stream).expect_end_or_reset();
-    }
-    for seed in 0..50 {
-        let mut client = server.raw("/ws");
-        let _ = (&mut client.stream()).write_all(&noise(seed, 2000));
-        client.finish_sending();
-        client.expect_end_or_reset();
-    }
-    healthy.say("still here");
-}
-
-#[test]
-fn a_flood_of_pings_is_no_trouble() {
-    let server = Server::start(&[]);
-    let mut healthy = server.client("/ws/quiet");
-    let client = server.raw("/ws");
-    let before = server.resident_bytes();
-    // Pongs that nobody reads: no more than a bounded number waits.
-    let mut stream = client.stream().try_clone().unwrap();
-    stream
-        .set_write_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
-    let flood = frame(FIN | PING, &[b'?'; 125]).repeat(1000);
-    for _ in 0..200 {
-        if stream.write_all(&flood).is_err() {
-            break;
+    server.limit_open_files(60);
+    with_a_healthy_pair(&server, || {
+        let complaints = || server.log().matches("cannot accept").count();
+        let before = complaints();
+        let mut crowd: Vec<Http> = (0..200).map(|_| server.http()).collect();
+        eventually("no descriptor is left", || complaints() > before);
+        for http in &mut crowd {
+            http.send("GET /style.css HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n");
         }
-    }
-    healthy.say("still here");
-    let grown = server.resident_bytes().saturating_sub(before);
-    assert!(grown < 8 << 20, "{grown} bytes of pongs");
-}
-
-#[test]
-fn a_flood_of_empty_messages_is_no_trouble() {
-    let server = Server::start(&[]);
-    let mut healthy = server.client("/ws/quiet");
-    let mut client = server.raw("/ws");
-    let mut sending = client.stream().try_clone().unwrap();
-    let flood = frame(FIN | TEXT, b"").repeat(1000);
-    let flooding = thread::spawn(move || (0..100).for_each(|_| sending.write_all(&flood).unwrap()));
-    for n in 0..100_000 {
-        client.expect(FIN | TEXT, b"");
-        if n % 1000 == 0 {
-            healthy.say("still here");
+        for mut http in crowd {
+            assert_eq!(http.response().status, 200);
+            http.expect_end();
         }
-    }
-    flooding.join().unwrap();
+    });
 }
 
+/// Stopped for longer than both timers, so that all of them are overdue when it wakes up, and then in quick succession.
 #[test]
 fn a_stopped_server_goes_on_where_it_was() {
     let server = Server::start(&["--ping-interval", "0.3", "--pong-timeout", "0.3"]);
-    let mut pair = (server.client("/ws"), server.client("/ws"));
-    pair.0.say("before");
-    pair.1.expect("before");
-    server.signal("STOP");
-    pair.0.send("meanwhile");
-    let mut newcomer = server.tcp();
-    newcomer.write_all(upgrade("/ws").as_bytes()).unwrap();
-    // Longer than both timers: all of them are overdue when it wakes up.
-    thread::sleep(Duration::from_secs(1));
-    server.signal("CONT");
-    pair.0.expect("meanwhile");
-    pair.1.expect("meanwhile");
-    assert_eq!(Http::new(newcomer).head().status, 101);
+    with_a_healthy_pair(&server, || {
+        server.signal("STOP");
+        let newcomers: Vec<TcpStream> = (0..50)
+            .map(|_| {
+                let mut stream = server.tcp();
+                stream.write_all(upgrade("/ws/late").as_bytes()).unwrap();
+                stream
+            })
+            .collect();
+        thread::sleep(Duration::from_secs(1));
+        server.signal("CONT");
+        for stream in newcomers {
+            assert_eq!(Http::new(stream).head().status, 101);
+        }
+        for _ in 0..20 {
+            server.signal("STOP");
+            server.signal("CONT");
+        }
+    });
 }
