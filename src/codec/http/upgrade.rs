@@ -113,6 +113,25 @@ fn is_sixteen_bytes_in_base64(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::http::request::HeadLimits;
+
+    #[test]
+    fn a_handshake_needs_http_11() {
+        let limits = HeadLimits {
+            head: 400,
+            uri: 100,
+        };
+        let outcome = |version: &str| {
+            let head = format!(
+                "GET /ws HTTP/{version}\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            let (request, _) = Request::parse(head.as_bytes(), 0, limits).unwrap().unwrap();
+            check(&request).map_err(|problem| problem.status.code)
+        };
+        assert_eq!(outcome("1.0"), Err(400));
+        assert_eq!(outcome("1.1").unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 
     #[test]
     fn a_page_of_the_same_host_and_port_may_come_in() {

@@ -162,4 +162,34 @@ mod tests {
             [0x88, 2, 0x0b, 0xb8]
         );
     }
+
+    #[test]
+    fn a_reason_fits_its_frame_and_may_be_sent() {
+        for (reason, code) in [
+            (CloseReason::Shutdown, 1001),
+            (CloseReason::TooSlow, 1008),
+            (CloseReason::PingTimeout, 1008),
+            (CloseReason::OutOfMemory, 1013),
+            (CloseReason::TooBig, 1009),
+            (CloseReason::InvalidUtf8, 1007),
+            (CloseReason::ReservedBit, 1002),
+            (CloseReason::ReservedOpcode, 1002),
+            (CloseReason::MissingMask, 1002),
+            (CloseReason::LongLength, 1002),
+            (CloseReason::FragmentedControl, 1002),
+            (CloseReason::LongControl, 1002),
+            (CloseReason::StrayContinuation, 1002),
+            (CloseReason::NestedMessage, 1002),
+            (CloseReason::ShortClose, 1002),
+            (CloseReason::InvalidCloseCode, 1002),
+        ] {
+            let frame = reason.to_frame();
+            let [0x88, length, payload @ ..] = &frame[..] else {
+                panic!("no Close: {frame:x?}");
+            };
+            assert!(*length <= 125 && payload.len() == usize::from(*length));
+            assert_eq!(parse(payload).unwrap(), Some(code));
+            assert_eq!(&payload[2..], reason.phrase().as_bytes());
+        }
+    }
 }

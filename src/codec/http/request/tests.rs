@@ -143,6 +143,28 @@ fn limits_hold_before_the_head_ends() {
     );
 }
 
+#[test]
+fn a_whole_head_is_measured_like_a_part_of_one() {
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+        "a".repeat(400)
+    );
+    assert_eq!(problem(&long), 431);
+    assert_eq!(problem(&long[..401]), 431);
+}
+
+#[test]
+fn empty_lines_are_no_request() {
+    assert_eq!(problem("\r\n\r\n"), 400);
+    assert_eq!(request("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n").path, "/");
+}
+
+#[test]
+fn a_chunked_body_is_a_body() {
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert!(request(chunked).has_body);
+}
+
 proptest! {
     #[test]
     fn any_split_gives_the_same_head(
