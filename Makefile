@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz soak churn bench
+.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz coverage soak churn bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ mutants: ## plant bugs in the core and see that the simulation catches each
 
 fuzz: ## fuzz what takes bytes from strangers, 20 seconds each (SECONDS=600 changes that)
 	python3 tests/fuzz/run.py $(or $(SECONDS),20)
+
+coverage: ## the lines of the codecs that unit tests and the fuzzer's corpus reach
+	python3 tests/coverage.py
 
 soak: ## run the simulation on new seeds until stopped
 	PARLOR_SOAK=0 cargo test --release --test simulation -- --nocapture soak
