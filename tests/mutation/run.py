@@ -4,7 +4,8 @@
 usage: run.py [WORD...]   only the bugs whose name has one of these words
 
 Works on a copy in target/mutants: nothing of the sources is touched. Fails when a bug is not caught, and when the text
-that it replaces is not there exactly once, so that the list stays true.
+that it replaces is not there exactly once, so that the list stays true. When all are caught, writes the table in
+tests/mutation/README.md anew.
 """
 
 import os
@@ -22,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / "target" / "mutants" / "crate"
 # Where the dependencies are built already.
 BUILD = ROOT / "target"
+TABLE = ROOT / "tests" / "mutation" / "README.md"
 # A bug may keep a run from ending.
 LIMIT_SECONDS = 240
 
@@ -86,6 +88,25 @@ def try_mutant(path, old, new):
     return caught is not None, caught or "NOT CAUGHT"
 
 
+def write_table(rows):
+    """What caught each bug: which kind of run, its seed, and what it said, in a few words."""
+    lines = [
+        "# Planted bugs",
+        "",
+        "Each is planted alone in the core (`make mutants`, which writes this table), and the simulation run as",
+        "`make test` runs it: this many seeds into which kind of run says what.",
+        "",
+        "| bug | caught by | which says |",
+        "|---|---|---|",
+    ]
+    for name, how in rows:
+        by, _, says = how.partition(": ")
+        says = re.sub(r"\[[\d, ]{20,}\]?", "[…]", says)
+        says = says if len(says) <= 100 else says[:99] + "…"
+        lines.append(f"| {name} | {by} | {says.replace('|', '/')} |")
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
 def main():
     words = sys.argv[1:]
     copy_crate()
@@ -96,14 +117,18 @@ def main():
     if wrong:
         sys.exit(f"the simulation fails without a planted bug: {wrong}")
     passed = failed = 0
+    rows = []
     for name, path, old, new in MUTANTS:
         if words and not any(word in name for word in words):
             continue
         began = time.monotonic()
         is_caught, how = try_mutant(path, old, new)
         passed, failed = passed + is_caught, failed + (not is_caught)
+        rows.append((name, how))
         print(f"{name:55} {time.monotonic() - began:4.0f} s  {how[:160]}", flush=True)
     print(f"mutation: {passed} passed, {failed} failed")
+    if not words and not failed:
+        write_table(rows)
     sys.exit(1 if failed else 0)
 
 
