@@ -1,7 +1,7 @@
 //! Peers that are as slow as they may be and slower, in each phase of a connection: each is let go in its time, and
 //! takes nothing along that others need.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,7 +48,17 @@ fn crowd(connect: impl Fn() -> TcpStream, first: &[u8]) -> Vec<TcpStream> {
 fn drip_until_cut_off(mut crowd: Vec<TcpStream>, more: &[u8]) {
     let give_up = Instant::now() + PATIENCE;
     for byte in more.iter().cycle() {
-        crowd.retain_mut(|stream| stream.write_all(&[*byte]).is_ok());
+        crowd.retain_mut(|stream| match stream.write_all(&[*byte]) {
+            Ok(()) => true,
+            Err(error) => {
+                let is_closed = matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                );
+                assert!(is_closed, "{error}");
+                false
+            }
+        });
         if crowd.is_empty() {
             break;
         }
