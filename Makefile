@@ -21,6 +21,7 @@ test: setup lint test-rust test-shell test-browser ## check and test everything 
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
+	cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --all-features
 
