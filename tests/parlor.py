@@ -16,9 +16,10 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(BINARY), TOOLS, os.environ
 class Server:
     """A parlor process on a free port."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, environment={}):
         self.process = subprocess.Popen([BINARY, "--port", "0", *flags], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **environment})
         line = self.process.stdout.readline()
         found = re.fullmatch(r"parlor listening on http://.*:(\d+)\n", line)
         if not found:
@@ -54,8 +55,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*flags):
-    server = Server(*flags)
+def serving(*flags, environment={}):
+    server = Server(*flags, environment=environment)
     try:
         yield server
     finally:

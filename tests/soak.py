@@ -3,8 +3,9 @@
 
 usage: soak.py [SECONDS]   60 unless told otherwise
 
-Memory and descriptors over time are drawn to target/soak.svg. Fails when a message of the pair is lost or late, when
-descriptors do not return to where they were, or when memory grows from the second quarter to the last.
+Memory and descriptors over time are drawn to target/soak.svg; tests/soak.svg is such a drawing. Fails when a message of
+the pair is lost or late, when resident memory grows from the second quarter to the last, or when descriptors or
+allocated bytes are not at last what they were after a short churn before.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ import random
 import socket
 import statistics
 import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -22,6 +25,10 @@ import parlor
 CHURNERS = 60
 ROOMS = 5
 LATE_SECONDS = 5
+SAMPLES = 600
+WARM_UP_SECONDS = 15
+# Tables that do not shrink grow with the most connections there were at once.
+SLACK_BYTES = 16 << 10
 HANDSHAKE = (
     "GET /ws/%s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -159,76 +166,127 @@ class Churn:
             writer.write(frame(10, payload))
 
 
-def look(pid):
-    """Resident memory in KiB, and open descriptors."""
-    with open("/proc/%d/status" % pid) as status:
-        rss = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-    return rss, len(os.listdir("/proc/%d/fd" % pid))
+class Heap:
+    """The bytes that a process has allocated, as tests/heap.c counts them."""
+
+    def __init__(self, folder):
+        library, self.path = os.path.join(folder, "heap.so"), os.path.join(folder, "allocated")
+        source = os.path.join(parlor.ROOT, "tests", "heap.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", source, "-o", library], check=True)
+        with open(self.path, "wb") as file:
+            file.write(bytes(8))
+        self.environment = {"LD_PRELOAD": library, "HEAP": self.path}
+
+    def allocated(self):
+        with open(self.path, "rb") as file:
+            return struct.unpack("l", file.read())[0]
 
 
-async def soak(server, seconds):
-    pid = server.process.pid
-    churn = Churn(server.port)
+class Process:
+    def __init__(self, pid, heap):
+        self.pid, self.heap = pid, heap
+
+    def look(self):
+        """Resident KiB, allocated KiB, open descriptors."""
+        with open("/proc/%d/status" % self.pid) as status:
+            resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        return resident, self.heap.allocated() / 1024, len(os.listdir("/proc/%d/fd" % self.pid))
+
+    async def calm(self, descriptors, allocated_kib=None):
+        """Waits for what has ended to be given back; in vain after 30 s, which the checks will say."""
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up:
+            _, allocated, open_now = self.look()
+            if open_now <= descriptors and (allocated_kib is None or allocated <= allocated_kib):
+                break
+            await asyncio.sleep(0.1)
+
+
+async def soak(process, port, seconds):
+    """A churn of `seconds`: samples over time, connections made, messages of the pair, the longest that one took."""
+    churn = Churn(port)
     began = time.monotonic()
     churn.ends_at = began + seconds
-    before = look(pid)
     tasks = [asyncio.create_task(churn.churn()) for _ in range(CHURNERS)]
     pair = asyncio.create_task(churn.chat())
     samples = []
     while time.monotonic() < churn.ends_at and not pair.done():
-        samples.append((time.monotonic() - began, *look(pid)))
-        await asyncio.sleep(0.25)
+        samples.append((time.monotonic() - began, *process.look()))
+        await asyncio.sleep(max(0.25, seconds / SAMPLES))
     count, worst = await pair
     await asyncio.gather(*tasks)
-    give_up = time.monotonic() + 30
-    while look(pid)[1] > before[1] and time.monotonic() < give_up:
-        await asyncio.sleep(0.1)
-    samples.append((time.monotonic() - began, *look(pid)))
-    return before, samples, churn.connections, count, worst
+    return samples, churn.connections, count, worst
+
+
+async def warm_up_and_soak(process, port, seconds):
+    descriptors = process.look()[2]
+    await soak(process, port, WARM_UP_SECONDS)
+    # Longer than any deadline: the timers have forgotten all who came.
+    await process.calm(descriptors)
+    await asyncio.sleep(12)
+    before = process.look()
+    found = await soak(process, port, seconds)
+    await process.calm(descriptors, before[1] + SLACK_BYTES / 1024)
+    return before, process.look(), *found
+
+
+def panel(samples, value, name, colour, top):
+    """One curve on a scale of its own from zero, with the most on its axis."""
+    width, height, left = 900, 150, 80
+    end, most = samples[-1][0], max(value(sample) for sample in samples)
+    points = " ".join(
+        "%.1f,%.1f" % (left + width * sample[0] / end, top + height * (1 - value(sample) / most)) for sample in samples
+    )
+    bottom = top + height
+    return "".join([
+        '<text x="%d" y="%d" fill="%s">%s</text>' % (left, top - 8, colour, name),
+        '<text x="%d" y="%d" text-anchor="end">%.3g</text>' % (left - 8, top + 5, most),
+        '<text x="%d" y="%d" text-anchor="end">0</text>' % (left - 8, bottom),
+        '<path d="M%d %dV%dH%d" fill="none" stroke="#888"/>' % (left, top, bottom, left + width),
+        '<text x="%d" y="%d" text-anchor="end">%.0f s</text>' % (left + width, bottom + 18, end),
+        '<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>' % (colour, points),
+    ])
 
 
 def draw(samples, path):
-    """Two curves, each on a scale of its own from zero."""
-    width, height = 900, 300
-    end = samples[-1][0]
-    curves = []
-    for column, (name, colour) in enumerate([("resident KiB", "#2563eb"), ("descriptors", "#d97706")], start=1):
-        most = max(sample[column] for sample in samples)
-        points = " ".join(
-            "%.1f,%.1f" % (50 + width * sample[0] / end, 20 + height * (1 - sample[column] / most)) for sample in samples
-        )
-        curves.append('<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>' % (colour, points))
-        label = '<text x="%d" y="350" fill="%s">%s, at most %d</text>'
-        curves.append(label % (50 + (column - 1) * 300, colour, name, most))
-    axis = '<path d="M50 20V%d H%d" fill="none" stroke="#888"/>' % (20 + height, 50 + width)
-    seconds = '<text x="%d" y="350" text-anchor="end">%.0f s</text>' % (50 + width, end)
+    panels = [
+        panel(samples, lambda sample: sample[1] / 1024, "resident memory, MiB", "#2563eb", 30),
+        panel(samples, lambda sample: sample[2] / 1024, "allocated, MiB", "#15803d", 235),
+        panel(samples, lambda sample: sample[3], "open descriptors", "#b45309", 440),
+    ]
     with open(path, "w") as file:
         file.write(
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 370" font-family="sans-serif" font-size="14">'
-            '<rect width="1000" height="370" fill="#fff"/>%s%s%s</svg>\n' % (axis, "".join(curves), seconds)
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 625" font-family="sans-serif" font-size="14">'
+            '<rect width="1000" height="625" fill="#fff"/>%s</svg>\n' % "".join(panels)
         )
 
 
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
-    with parlor.serving("--bind", "127.0.0.1", "--max-queue", "262144", "--handshake-timeout", "2",
-                        "--close-timeout", "2", "--ping-interval", "5", "--pong-timeout", "5") as server:
-        before, samples, connections, count, worst = asyncio.run(soak(server, seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        heap = Heap(folder)
+        with parlor.serving("--bind", "127.0.0.1", "--max-queue", "262144", "--handshake-timeout", "2",
+                            "--close-timeout", "2", "--ping-interval", "5", "--pong-timeout", "5", "--history", "0",
+                            environment=heap.environment) as server:
+            process = Process(server.process.pid, heap)
+            before, after, samples, connections, count, worst = asyncio.run(
+                warm_up_and_soak(process, server.port, seconds))
     path = os.path.join(parlor.ROOT, "target", "soak.svg")
     draw(samples, path)
     quarter = len(samples) // 4
     memory = [sample[1] for sample in samples]
     early, late = statistics.median(memory[quarter : 2 * quarter]), statistics.median(memory[-quarter:])
-    after = samples[-1]
     print("%d connections in %.0f s; the pair exchanged %d messages, the slowest took %.0f ms"
           % (connections, seconds, count, worst * 1000))
-    print("resident: %d KiB before, %d early, %d late, %d after" % (before[0], early, late, after[1]))
-    print("descriptors: %d before, %d at most, %d after" % (before[1], max(it[2] for it in samples), after[2]))
+    print("resident: %d KiB before, %d early, %d late, %d after" % (before[0], early, late, after[0]))
+    print("allocated: %.1f KiB before, %.1f after" % (before[1], after[1]))
+    print("descriptors: %d before, %d at most, %d after" % (before[2], max(it[3] for it in samples), after[2]))
     print("drawn to %s" % os.path.relpath(path, parlor.ROOT))
     checks = {
         "the pair was heard in time": worst < LATE_SECONDS and count > 0,
-        "every descriptor was given back": after[2] == before[1],
-        "memory stayed flat": late <= 1.1 * early + 1024,
+        "every descriptor was given back": after[2] == before[2],
+        "every allocation was given back": after[1] <= before[1] + SLACK_BYTES / 1024,
+        "resident memory stayed flat": late <= 1.1 * early + 1024,
     }
     for name, held in checks.items():
         print("%s: %s" % ("ok" if held else "FAILED", name))
