@@ -7,13 +7,14 @@ DEADLINES = "src/core/server/deadlines.rs"
 QUEUE = "src/core/write_queue.rs"
 BROADCAST = "src/core/broadcast.rs"
 CHAT = "src/core/chat.rs"
+VISITS = "src/core/chat/visits.rs"
 
 MUTANTS = [
     (
         "a batch is queued without a dirty mark",
         DELIVER,
-        "                connection.served = delivery.last_offset;\n                self.mark_dirty(id);",
-        "                connection.served = delivery.last_offset;",
+        "                connection.served = delivery.last;\n                self.mark_dirty(id);",
+        "                connection.served = delivery.last;",
     ),
     (
         "a partial write loses a byte",
@@ -24,8 +25,8 @@ MUTANTS = [
     (
         "who is lost stays a member",
         END,
-        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {\n        self.leave(id);",
-        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason) {",
+        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, now: Now) {\n        self.leave(id, now);",
+        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, _: Now) {",
     ),
     (
         "a slot is never freed",
@@ -60,8 +61,8 @@ MUTANTS = [
     (
         "one room too many",
         CHAT,
-        "if self.rooms.len() >= self.max_rooms {",
-        "if self.rooms.len() > self.max_rooms {",
+        "if self.rooms.len() >= self.limits.max_rooms && ",
+        "if self.rooms.len() > self.limits.max_rooms && ",
     ),
     (
         "a pong is lost when something waits",
@@ -72,8 +73,8 @@ MUTANTS = [
     (
         "a room is taken for another",
         CHAT,
-        "match self.by_name.get(name) {",
-        "match self.by_name.get(name).or(self.by_name.values().next()) {",
+        "let index = *self.by_name.get(name)?;",
+        "let index = *self.by_name.get(name).or(self.by_name.values().next())?;",
     ),
     (
         "two batches change places",
@@ -102,8 +103,8 @@ MUTANTS = [
     (
         "what is said during a fan-out is forgotten",
         BROADCAST,
-        "        if outbox.batch.count > 0 {\n            self.ready.push(fanout.room);",
-        "        if outbox.batch.count > 100 {\n            self.ready.push(fanout.room);",
+        "        if outbox.batch.count > 0 {\n            self.ready.push(fanout.audience);",
+        "        if outbox.batch.count > 100 {\n            self.ready.push(fanout.audience);",
     ),
     (
         "a fan-out ends one member early",
@@ -161,7 +162,7 @@ MUTANTS = [
     ),
     (
         "a seat is not moved with its member",
-        CHAT,
+        VISITS,
         "            moved.place = seat.place;",
         "            moved.place = moved.place.max(seat.place);",
     ),
@@ -174,8 +175,8 @@ MUTANTS = [
     (
         "what has to wait for its room is lost",
         READ,
-        "                self.broadcast.hold(room, id);\n",
-        "",
+        "                Some(audience) => self.broadcast.hold(audience, id),\n",
+        "                Some(_) => {}\n",
     ),
     (
         "a batch grows while its room is behind",
