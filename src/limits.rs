@@ -61,6 +61,14 @@ pub struct Limits {
     #[arg(long, value_name = "PATTERN=close|latest", value_parser = parse_overflow)]
     pub overflow: Vec<OverflowRule>,
 
+    /// Shortest message in bytes that is compressed for those who agree to that (permessage-deflate)
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub deflate_min: usize,
+
+    /// Compress nothing
+    #[arg(long)]
+    pub no_deflate: bool,
+
     /// Longest request head in bytes; a longer one is answered with 431
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10, value_parser = parse_head_limit)]
     pub max_head: usize,
@@ -107,6 +115,11 @@ pub enum Overflow {
 }
 
 impl Limits {
+    /// The shortest message in bytes that is compressed; `None` if none is.
+    pub fn deflate_min(&self) -> Option<usize> {
+        (!self.no_deflate).then_some(self.deflate_min)
+    }
+
     /// What happens to slow readers in the room of this name.
     pub fn overflow(&self, room: &str) -> Overflow {
         let mut rules = self.overflow.iter();

@@ -155,7 +155,7 @@ impl Broadcast {
                 count,
                 first_offset,
                 members,
-                is_steady: audience.format == Format::Plain && !chat.conflates(audience.room),
+                is_steady: audience.format.is_plain() && !chat.conflates(audience.room),
                 served: 0,
             });
         }

@@ -69,22 +69,74 @@ pub(super) struct Chat {
 pub(super) enum Format {
     /// WebSocket messages as they were sent.
     Plain,
+    /// The same, compressed.
+    PlainDeflated,
     /// WebSocket messages that are JSON events.
     Json,
+    /// The same, compressed.
+    JsonDeflated,
     /// Server-Sent Events.
     Events,
 }
 
 impl Format {
-    pub(super) fn frame_kind(self) -> FrameKind {
-        match self {
-            Self::Plain | Self::Json => FrameKind::Data,
-            Self::Events => FrameKind::Event,
-        }
+    pub(super) const COUNT: usize = 5;
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Plain,
+        Self::PlainDeflated,
+        Self::Json,
+        Self::JsonDeflated,
+        Self::Events,
+    ];
+    /// Those of the JSON door.
+    pub(super) const JSON: [Self; 2] = [Self::Json, Self::JsonDeflated];
+    /// Those of the doors by which everyone is a guest.
+    const GUESTS: [Self; 3] = [Self::Plain, Self::PlainDeflated, Self::Events];
+
+    pub(super) fn is_json(self) -> bool {
+        Self::JSON.contains(&self)
     }
 
-    pub(super) const COUNT: usize = 3;
-    pub(super) const ALL: [Self; Self::COUNT] = [Self::Plain, Self::Json, Self::Events];
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::PlainDeflated)
+    }
+
+    pub(super) fn is_deflated(self) -> bool {
+        matches!(self, Self::PlainDeflated | Self::JsonDeflated)
+    }
+
+    pub(super) fn frame_kind(self) -> FrameKind {
+        match self {
+            Self::Events => FrameKind::Event,
+            _ => FrameKind::Data,
+        }
+    }
+}
+
+/// What messages are encoded for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) room: &'a str,
+    pub(super) epoch: u64,
+    /// What all those read who it is for.
+    pub(super) reading: Reading,
+}
+
+/// What one connection reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) format: Format,
+    /// What is compressed for it must suit a small window.
+    pub(super) is_narrow: bool,
+}
+
+impl From<Format> for Reading {
+    fn from(format: Format) -> Self {
+        Self {
+            format,
+            is_narrow: false,
+        }
+    }
 }
 
 /// A room that exists, and never again one of the same name that begins after it has ended.
@@ -183,8 +235,8 @@ impl Chat {
         let Some(seats) = self.seats.get(id.index as usize) else {
             return;
         };
-        if let (Some(format), Some(seat)) = (seats.format(), seats.of_room(room.index)) {
-            let audience = self.rooms[room.index].audience_mut(format);
+        if let (Some(reading), Some(seat)) = (seats.reading(), seats.of_room(room.index)) {
+            let audience = self.rooms[room.index].audience_mut(reading.format);
             let since = audience.sequence;
             Rc::make_mut(&mut audience.members)[seat.place as usize].since = since;
         }
@@ -242,7 +294,22 @@ impl Chat {
 
     /// What a connection reads, if it is in a room.
     pub(super) fn format_of(&self, id: ConnectionId) -> Option<Format> {
-        self.seats.get(id.index as usize)?.format()
+        let reading = self.seats.get(id.index as usize)?.reading()?;
+        Some(reading.format)
+    }
+
+    /// What an encoder has to know of an audience.
+    pub(super) fn context(&self, audience: AudienceId) -> Option<Context<'_>> {
+        let room = self.get(audience.room)?;
+        Some(Context {
+            room: room.name.as_str(),
+            epoch: room.epoch,
+            reading: Reading {
+                format: audience.format,
+                // One who has a small window is enough.
+                is_narrow: room.audience(audience.format).narrow > 0,
+            },
+        })
     }
 
     /// Whether a slow reader of this room misses messages instead of being closed.
@@ -276,7 +343,7 @@ impl Chat {
     fn member(&self, id: ConnectionId, room: RoomId) -> Option<Member> {
         let seats = self.seats.get(id.index as usize)?;
         let seat = seats.of_room(room.index)?;
-        let members = &self.get(room)?.audience(seats.format()?).members;
+        let members = &self.get(room)?.audience(seats.reading()?.format).members;
         // The place in the slab may have passed to a later connection.
         Some(members[seat.place as usize]).filter(|member| member.id == id)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::chat::{PersonId, RoomName};
+use super::chat::{Format, PersonId, Reading, RoomName};
 use super::session::Session;
 use super::timers::Slot;
 use super::write_queue::WriteQueue;
@@ -67,6 +67,15 @@ impl Door {
             Self::Http | Self::Json(_) => None,
         }
     }
+}
+
+/// Whether messages are compressed (RFC 7692).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deflate {
+    Off,
+    On,
+    /// The peer's window is small.
+    Narrow,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +150,7 @@ pub(super) struct Connection<S> {
     /// Bytes that came and could not be taken yet: an unfinished head or header, or what waits behind a response.
     pub(super) tail: Box<[u8]>,
     pub(super) door: Door,
+    pub(super) deflate: Deflate,
     pub(super) traffic: Traffic,
     /// Came when the server was full, to be told so.
     pub(super) refused: bool,
@@ -178,6 +188,7 @@ impl<S> Connection<S> {
             decoder: Decoder::default(),
             tail: Box::default(),
             door: Door::Http,
+            deflate: Deflate::Off,
             traffic: Traffic::default(),
             refused: false,
             opened_ms: now_ms,
@@ -206,6 +217,21 @@ impl<S> Connection<S> {
         match &self.door {
             Door::Json(session) => session.person,
             _ => PersonId(self.id.generation),
+        }
+    }
+
+    /// What a WebSocket reads, at the JSON door or the plain one.
+    pub(super) fn reading(&self) -> Reading {
+        let is_json = matches!(self.door, Door::Json(_));
+        let format = match (is_json, self.deflate) {
+            (false, Deflate::Off) => Format::Plain,
+            (false, _) => Format::PlainDeflated,
+            (true, Deflate::Off) => Format::Json,
+            (true, _) => Format::JsonDeflated,
+        };
+        Reading {
+            format,
+            is_narrow: self.deflate == Deflate::Narrow,
         }
     }
 

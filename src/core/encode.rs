@@ -1,9 +1,12 @@
-//! A message in the formats that members read: made once for each, whoever many they are.
+//! A message in the formats that members read: made once for each, however many read it.
 
-use super::chat::{Arrival, Author, Content, Format, Message};
+use std::mem;
+
+use super::chat::{Arrival, Author, Content, Context, Format, Message, Reading};
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
 use crate::codec::sse;
+use crate::codec::ws::deflate::Deflater;
 use crate::codec::ws::frame;
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
@@ -47,27 +50,89 @@ fn data<'a>(message: &Message<'a>) -> Option<Data<'a>> {
     }
 }
 
-/// The JSON of a message's event, made when it is asked for first.
-#[derive(Debug, Default)]
-pub(super) struct Json(Vec<u8>);
-
-impl Json {
-    /// Forgets the last one, and keeps its buffer.
-    pub(super) fn reset(&mut self) {
-        self.0.clear();
-    }
-
-    pub(super) fn of(&mut self, room: &str, message: &Message<'_>) -> &str {
-        if self.0.is_empty() {
-            event::write(&Event::Message(message_event(room, message)), &mut self.0);
-        }
-        str::from_utf8(&self.0).expect("JSON is UTF-8")
-    }
+/// Makes the bytes of one message, or one event, for each format that asks for it; what two formats share is made once.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    /// The message's event, or the event, as JSON; empty before it is asked for.
+    json: Vec<u8>,
+    deflater: Option<Box<Deflater>>,
+    /// Shorter payloads are not compressed, in bytes; `None` for none at all.
+    deflate_min: Option<usize>,
 }
 
-/// The WebSocket frame of a JSON text.
-pub(super) fn text_frame(json: &[u8], out: &mut Vec<u8>) {
-    frame::encode(OpCode::Data(Opcode::Text), json, out);
+impl Encoder {
+    pub(super) fn new(deflate_min: Option<usize>) -> Self {
+        Self {
+            json: Vec::new(),
+            deflater: None,
+            deflate_min,
+        }
+    }
+
+    /// What follows is another message; the buffer of the last one is kept.
+    pub(super) fn begin(&mut self) {
+        self.json.clear();
+    }
+
+    /// A message for those who read it in this format.
+    pub(super) fn message(
+        &mut self,
+        context: &Context<'_>,
+        message: &Message<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        match context.reading.format {
+            Format::Plain | Format::PlainDeflated => {
+                let opcode = match message.content {
+                    Content::Text | Content::Json => Opcode::Text,
+                    Content::Binary => Opcode::Binary,
+                };
+                self.frame(context.reading, opcode, message.body, out);
+            }
+            Format::Json | Format::JsonDeflated => {
+                let event = Event::Message(message_event(context.room, message));
+                self.event(context, &event, out);
+            }
+            Format::Events => {
+                self.write_json(&Event::Message(message_event(context.room, message)));
+                let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
+                server_sent(json, context.epoch, message, out);
+            }
+        }
+    }
+
+    /// An event for those at the JSON door.
+    pub(super) fn event(&mut self, context: &Context<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.write_json(event);
+        let json = mem::take(&mut self.json);
+        self.frame(context.reading, Opcode::Text, &json, out);
+        self.json = json;
+    }
+
+    fn write_json(&mut self, event: &Event<'_>) {
+        if self.json.is_empty() {
+            event::write(event, &mut self.json);
+        }
+    }
+
+    /// The frame of a JSON text for one connection.
+    pub(super) fn text_frame(&mut self, reading: Reading, json: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(json.len() + frame::MAX_SERVER_HEADER);
+        self.frame(reading, Opcode::Text, json, &mut out);
+        out
+    }
+
+    /// A WebSocket frame, compressed where those who read it have agreed to that and it makes it shorter.
+    fn frame(&mut self, reading: Reading, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+        if reading.format.is_deflated() && self.deflate_min.is_some_and(|min| payload.len() >= min)
+        {
+            let deflater = self.deflater.get_or_insert_default();
+            if let Some(small) = deflater.deflate(payload, reading.is_narrow) {
+                return frame::encode_compressed(OpCode::Data(opcode), small, out);
+            }
+        }
+        frame::encode(OpCode::Data(opcode), payload, out);
+    }
 }
 
 /// The Server-Sent Event of a message.
@@ -83,52 +148,40 @@ pub(super) fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &m
     event.encode(out);
 }
 
-/// A message for one connection, in the format that it reads.
-pub(super) fn message(
-    format: Format,
-    room: &str,
-    epoch: u64,
-    message: &Message<'_>,
-    out: &mut Vec<u8>,
-) {
-    let mut json = Json::default();
-    match format {
-        Format::Plain => plain(message, out),
-        Format::Json => text_frame(json.of(room, message).as_bytes(), out),
-        Format::Events => server_sent(json.of(room, message), epoch, message, out),
-    }
-}
-
 /// The state of a key as a Server-Sent Event: older than what comes next, so it does not move the reader's position.
 pub(super) fn server_sent_state(room: &str, message: &Message<'_>, out: &mut Vec<u8>) {
-    let mut json = Json::default();
+    let json = event_json(&Event::Message(message_event(room, message)));
     let event = sse::Event {
         id: None,
         event: None,
-        data: json.of(room, message),
+        data: &json,
     };
     event.encode(out);
 }
 
 /// Which messages were lost to someone; a plain door has no words for it.
-pub(super) fn gap(format: Format, room: &str, from: u64, to: u64, out: &mut Vec<u8>) {
+pub(super) fn gap(context: &Context<'_>, from: u64, to: u64, out: &mut Vec<u8>) {
+    let room = context.room;
     let event = Event::Gap { room, from, to };
-    match format {
+    match context.reading.format {
         _ if from > to => {}
-        Format::Plain => {}
-        Format::Json => out.extend_from_slice(&event_frame(&event)),
+        Format::Plain | Format::PlainDeflated => {}
+        Format::Json | Format::JsonDeflated => frame::encode(
+            OpCode::Data(Opcode::Text),
+            event_json(&event).as_bytes(),
+            out,
+        ),
         Format::Events => named_event("gap", None, &event, out),
     }
 }
 
 /// A Server-Sent Event of another kind than a message.
 pub(super) fn named_event(name: &str, id: Option<&str>, event: &Event<'_>, out: &mut Vec<u8>) {
-    let mut json = Vec::new();
-    event::write(event, &mut json);
+    let json = event_json(event);
     let event = sse::Event {
         id,
         event: Some(name),
-        data: str::from_utf8(&json).expect("JSON is UTF-8"),
+        data: &json,
     };
     event.encode(out);
 }
@@ -164,11 +217,9 @@ pub(super) fn direct<'a>(message: &Message<'a>, to: &'a Author) -> Event<'a> {
     }
 }
 
-/// An event in a frame of its own.
-pub(super) fn event_frame(event: &Event<'_>) -> Vec<u8> {
+/// An event as JSON.
+pub(super) fn event_json(event: &Event<'_>) -> String {
     let mut json = Vec::new();
     event::write(event, &mut json);
-    let mut frame = Vec::with_capacity(json.len() + frame::MAX_SERVER_HEADER);
-    text_frame(&json, &mut frame);
-    frame
+    String::from_utf8(json).expect("JSON is UTF-8")
 }

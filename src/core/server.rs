@@ -24,15 +24,16 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::broadcast::Broadcast;
-use super::chat::{Chat, PersonId};
+use super::chat::{Chat, Format, PersonId};
 use super::connection::{Connection, ConnectionId, Input};
-use super::encode::{self, Json};
+use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
 use super::lagging::Lagging;
 use super::site::Site;
 use super::timers::Timers;
 use super::{Now, Stream};
 use crate::codec::json::event::Event;
+use crate::codec::ws::deflate::Inflater;
 use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
 use drain::Drain;
@@ -61,8 +62,9 @@ pub struct Server<S> {
     closed: Vec<ConnectionId>,
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
     buffer: Vec<u8>,
-    /// The JSON of the message that is being handed out.
-    json: Json,
+    encoder: Encoder,
+    /// For those who send compressed messages; made when the first comes.
+    inflater: Option<Box<Inflater>>,
     /// The ping that every quiet peer gets, and the one that scripts see.
     ping: Rc<Frames>,
     json_ping: Rc<Frames>,
@@ -104,11 +106,14 @@ impl<S: Stream> Server<S> {
         let mut random = ChaCha8Rng::from_seed(seed);
         let mut chat_seed = [0; 32];
         random.fill_bytes(&mut chat_seed);
-        let json_ping = encode::event_frame(&Event::Ping);
+        let mut encoder = Encoder::new(limits.deflate_min());
+        let json_ping = encode::event_json(&Event::Ping);
+        let json_ping = encoder.text_frame(Format::Json.into(), json_ping.as_bytes());
         Self {
             chat: Chat::new(limits.clone(), chat_seed),
             lagging: Lagging::default(),
-            json: Json::default(),
+            encoder,
+            inflater: None,
             json_ping: Frames::new(json_ping, FrameKind::Data, &meter),
             heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),
             node: format!("{:08x}", random.next_u32()),

@@ -6,6 +6,7 @@ mod clock;
 mod close;
 mod conflation;
 mod deaths;
+mod deflate;
 mod events;
 mod faults;
 mod floods;

@@ -49,14 +49,22 @@ pub fn check(request: &Request<'_>) -> Result<String, Problem> {
     }
 }
 
-/// The response that completes the handshake, for a subprotocol or none.
-pub fn accept(accept_key: &str, subprotocol: Option<&str>, unix_ms: u64) -> Vec<u8> {
+/// The response that completes the handshake, with the subprotocol and the extension that were agreed on.
+pub fn accept(
+    accept_key: &str,
+    subprotocol: Option<&str>,
+    extension: Option<&str>,
+    unix_ms: u64,
+) -> Vec<u8> {
     let mut head = Head::new(Status::SWITCHING_PROTOCOLS, unix_ms);
     head.field("Upgrade", "websocket");
     head.field("Connection", "Upgrade");
     head.field("Sec-WebSocket-Accept", accept_key);
     if let Some(subprotocol) = subprotocol {
         head.field("Sec-WebSocket-Protocol", subprotocol);
+    }
+    if let Some(extension) = extension {
+        head.field("Sec-WebSocket-Extensions", extension);
     }
     head.finish()
 }

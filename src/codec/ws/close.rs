@@ -23,6 +23,8 @@ pub enum CloseReason {
     TooBig,
     /// A text message or a close reason is not UTF-8.
     InvalidUtf8,
+    /// A compressed message is not DEFLATE.
+    InvalidDeflate,
     /// A reserved bit is set, and no extension was agreed on.
     ReservedBit,
     /// The opcode is one of those left for later.
@@ -72,6 +74,7 @@ impl CloseReason {
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),
+            Self::InvalidDeflate => (1007, "invalid compressed data"),
             Self::ReservedBit => (1002, "reserved bit set"),
             Self::ReservedOpcode => (1002, "reserved opcode"),
             Self::MissingMask => (1002, "frame without mask"),

@@ -18,6 +18,8 @@ pub const MAX_CONTROL_PAYLOAD: usize = 125;
 pub struct Header {
     /// The last frame of its message.
     pub fin: bool,
+    /// The first reserved bit: the message is compressed, if that was agreed on (RFC 7692 section 6).
+    pub compressed: bool,
     /// What the frame carries.
     pub opcode: OpCode,
     /// The masking key.
@@ -30,7 +32,7 @@ impl Header {
     /// Reads a header from the start of `input`; `None` while it is not whole. Also says how long the header is.
     ///
     /// # Errors
-    /// 1002, for reserved bits and opcodes, frames without a mask, lengths that are not minimal, and control frames
+    /// 1002, for reserved bits, but the first, and opcodes, frames without a mask, lengths that are not minimal, and control frames
     /// that are fragmented or too long. `FrameHeader::parse` checks only the opcode.
     pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, CloseReason> {
         let mut cursor = Cursor::new(input);
@@ -40,7 +42,7 @@ impl Header {
             // The only error there is: reading from a slice does not fail.
             Err(_) => return Err(CloseReason::ReservedOpcode),
         };
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        if header.rsv2 || header.rsv3 {
             return Err(CloseReason::ReservedBit);
         }
         let Some(mask) = header.mask else {
@@ -61,6 +63,7 @@ impl Header {
         Ok(Some((
             Self {
                 fin: header.is_final,
+                compressed: header.rsv1,
                 opcode: header.opcode,
                 mask,
                 length,
@@ -72,7 +75,17 @@ impl Header {
 
 /// Appends an unmasked, unfragmented frame, as a server sends it.
 pub fn encode(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    encode_with(false, opcode, payload, out);
+}
+
+/// The same of a payload that is compressed (RFC 7692 section 6.1).
+pub fn encode_compressed(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    encode_with(true, opcode, payload, out);
+}
+
+fn encode_with(rsv1: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
     let header = FrameHeader {
+        rsv1,
         opcode,
         ..FrameHeader::default()
     };
@@ -126,6 +139,7 @@ mod tests {
         let text = OpCode::Data(Data::Text);
         let header = Header {
             fin: true,
+            compressed: false,
             opcode: text,
             mask: [1, 2, 3, 4],
             length: 256,
@@ -136,7 +150,7 @@ mod tests {
     #[test]
     fn what_a_client_must_not_send() {
         assert_eq!(phrase(&[0x81, 0x00]), "frame without mask");
-        assert_eq!(phrase(&[0xc1, 0x80, 0, 0, 0, 0]), "reserved bit set");
+        assert_eq!(phrase(&[0xa1, 0x80, 0, 0, 0, 0]), "reserved bit set");
         assert_eq!(phrase(&[0x83, 0x80, 0, 0, 0, 0]), "reserved opcode");
         assert_eq!(phrase(&[0x8b, 0x80, 0, 0, 0, 0]), "reserved opcode");
         assert_eq!(

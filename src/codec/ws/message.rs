@@ -32,6 +32,8 @@ impl Kind {
 pub enum Event<'a> {
     /// A message; a text is valid UTF-8.
     Message(Kind, &'a [u8]),
+    /// A message whose payload is to be inflated (RFC 7692 section 6.2), and then checked.
+    Compressed(Kind, &'a [u8]),
     /// A ping, to be answered with the same payload.
     Ping(&'a [u8]),
     /// A pong, asked for or not.
@@ -72,6 +74,7 @@ struct Frame {
 #[derive(Debug)]
 struct Message {
     kind: Kind,
+    compressed: bool,
     payload: Vec<u8>,
     /// The text up to here is valid UTF-8; at most three bytes follow, the start of a character.
     valid_up_to: usize,
@@ -81,7 +84,8 @@ impl Decoder {
     /// Takes the next event off the front of `input`; `None` when more bytes are needed. What is left in `input` then is
     /// an unfinished header of at most 13 bytes, to be presented again with what follows it. Payload is unmasked in place.
     ///
-    /// A message may be `max_message` bytes long, whatever the number of its fragments.
+    /// A message may be `max_message` bytes long, whatever the number of its fragments. It may be compressed if
+    /// `deflate` was agreed on.
     ///
     /// # Errors
     /// The reason to close the connection with; the decoder is of no use after that.
@@ -89,6 +93,7 @@ impl Decoder {
         &'e mut self,
         input: &mut &'i mut [u8],
         max_message: usize,
+        deflate: bool,
     ) -> Result<Option<Event<'e>>, CloseReason> {
         self.release_taken();
         loop {
@@ -97,6 +102,7 @@ impl Decoder {
                 None => match Header::parse(input)? {
                     Some((header, size)) => {
                         self.check_sequence(&header)?;
+                        check_compression(&header, deflate)?;
                         self.check_length(&header, max_message)?;
                         take_front(input, size);
                         Frame { header, arrived: 0 }
@@ -125,17 +131,20 @@ impl Decoder {
                         && self.message_in_progress().is_none() =>
                 {
                     let kind = kind_of(current.header.opcode);
+                    if current.header.compressed {
+                        return Ok(Some(Event::Compressed(kind, payload)));
+                    }
                     if kind == Kind::Text {
                         str::from_utf8(payload).map_err(|_| CloseReason::InvalidUtf8)?;
                     }
                     return Ok(Some(Event::Message(kind, payload)));
                 }
                 OpCode::Data(_) => {
-                    let kind = kind_of(current.header.opcode);
+                    let header = &current.header;
                     let message = self
                         .unfinished()
                         .message
-                        .get_or_insert_with(|| Message::new(kind));
+                        .get_or_insert_with(|| Message::new(header));
                     message.append(payload)?;
                     if whole && current.header.fin {
                         return self.finish_message().map(Some);
@@ -209,7 +218,15 @@ impl Decoder {
         let arrived = self
             .message_in_progress()
             .map_or(0, |message| message.payload.len());
-        if header.length > max_message.saturating_sub(arrived) as u64 {
+        let is_compressed =
+            header.compressed || self.message_in_progress().is_some_and(|it| it.compressed);
+        let most = if is_compressed {
+            // What cannot be made smaller becomes a little larger: five bytes for each block.
+            max_message + max_message / 1024 + 64
+        } else {
+            max_message
+        };
+        if header.length > most.saturating_sub(arrived) as u64 {
             return Err(CloseReason::TooBig);
         }
         Ok(())
@@ -228,6 +245,9 @@ impl Decoder {
             .message
             .as_ref()
             .expect("a finished message was begun");
+        if message.compressed {
+            return Ok(Event::Compressed(message.kind, &message.payload));
+        }
         if message.kind == Kind::Text && message.valid_up_to != message.payload.len() {
             return Err(CloseReason::InvalidUtf8);
         }
@@ -249,9 +269,11 @@ impl Frame {
 }
 
 impl Message {
-    fn new(kind: Kind) -> Self {
+    /// The message that begins with this frame.
+    fn new(header: &Header) -> Self {
         Self {
-            kind,
+            kind: kind_of(header.opcode),
+            compressed: header.compressed,
             payload: Vec::new(),
             valid_up_to: 0,
         }
@@ -259,7 +281,7 @@ impl Message {
 
     fn append(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
         self.payload.extend_from_slice(payload);
-        if self.kind == Kind::Binary {
+        if self.kind == Kind::Binary || self.compressed {
             return Ok(());
         }
         match str::from_utf8(&self.payload[self.valid_up_to..]) {
@@ -270,6 +292,15 @@ impl Message {
         }
         Ok(())
     }
+}
+
+/// The first frame of a message says that it is compressed, and no other (RFC 7692 section 6.1).
+fn check_compression(header: &Header, deflate: bool) -> Result<(), CloseReason> {
+    let may_be = deflate && matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+    if header.compressed && !may_be {
+        return Err(CloseReason::ReservedBit);
+    }
+    Ok(())
 }
 
 /// Splits `length` bytes off the front of `input`.

@@ -16,6 +16,12 @@ impl Chat {
             for format in Format::ALL {
                 seated += self.check_audience(index, format)?;
             }
+            let connections: u32 = room.people.values().sum();
+            let json = Format::JSON.map(|format| room.audience(format).members.len());
+            ensure(
+                connections as usize == json.iter().sum::<usize>(),
+                "people and their connections differ",
+            )?;
             let is_dormant = room
                 .ends_ms
                 .is_some_and(|ends_ms| self.dormant.contains(&(ends_ms, index)));
@@ -53,16 +59,11 @@ impl Chat {
             let seats = self.seats.get(member.id.index as usize);
             let is_there = seats.is_some_and(|seats| {
                 let seat = seats.of_room(index);
-                seats.format() == Some(format)
+                seats.reading().map(|reading| reading.format) == Some(format)
                     && seat.is_some_and(|seat| seat.place as usize == place)
             });
             ensure(is_there, "a member's seat is elsewhere")?;
         }
-        let connections: u32 = room.people.values().sum();
-        ensure(
-            format != Format::Json || connections as usize == members.len(),
-            "people and their connections differ",
-        )?;
         Ok(members.len())
     }
 }

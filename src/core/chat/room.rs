@@ -35,6 +35,8 @@ pub(super) struct Audience {
     pub(super) sequence: u64,
     /// Shared with the fan-outs that are going out; changed in place when there is none.
     pub(super) members: Rc<Vec<Member>>,
+    /// How many of them have a small window.
+    pub(super) narrow: u32,
 }
 
 /// Someone in a room.
@@ -62,14 +64,13 @@ impl Room {
 
     /// How many are here; someone with several connections is one.
     pub(super) fn count(&self) -> usize {
-        let others = [Format::Plain, Format::Events];
-        let others = others.map(|format| self.audience(format).members.len());
+        let others = Format::GUESTS.map(|format| self.audience(format).members.len());
         self.people.len() + others.iter().sum::<usize>()
     }
 
     /// Some of those who are here, and by their names first those who may have chosen one.
     pub(super) fn listed(&self, limit: usize) -> impl Iterator<Item = PersonId> {
-        let guests = [Format::Plain, Format::Events]
+        let guests = Format::GUESTS
             .into_iter()
             .flat_map(|format| self.audience(format).members.iter())
             .map(|member| PersonId(member.id.generation));

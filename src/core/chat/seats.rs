@@ -1,16 +1,16 @@
 //! Where one connection sits: in no room, in one, or, at the JSON door, in several.
 
-use super::Format;
+use super::Reading;
 
 /// A place in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     pub(super) room: u32,
-    /// Index among the members of the audience that the connection's format makes it one of.
+    /// Index among the members of the audience that the connection's reading makes it one of.
     pub(super) place: u32,
 }
 
-/// The seats of one connection, which are all of one format. One seat is held inline: so many connections have just one.
+/// The seats of one connection, in all of which it reads the same. One seat is held inline: so many connections have just one.
 #[derive(Debug, Default)]
 #[expect(
     clippy::box_collection,
@@ -19,15 +19,15 @@ pub(super) struct Seat {
 pub(super) enum Seats {
     #[default]
     None,
-    One(Format, Seat),
-    Many(Format, Box<Vec<Seat>>),
+    One(Reading, Seat),
+    Many(Reading, Box<Vec<Seat>>),
 }
 
 impl Seats {
-    pub(super) fn format(&self) -> Option<Format> {
+    pub(super) fn reading(&self) -> Option<Reading> {
         match self {
             Self::None => None,
-            Self::One(format, _) | Self::Many(format, _) => Some(*format),
+            Self::One(reading, _) | Self::Many(reading, _) => Some(*reading),
         }
     }
 
@@ -61,13 +61,13 @@ impl Seats {
             .find(|seat| seat.room as usize == room)
     }
 
-    pub(super) fn add(&mut self, format: Format, seat: Seat) {
+    pub(super) fn add(&mut self, reading: Reading, seat: Seat) {
         *self = match std::mem::take(self) {
-            Self::None => Self::One(format, seat),
-            Self::One(_, first) => Self::Many(format, Box::new(vec![first, seat])),
+            Self::None => Self::One(reading, seat),
+            Self::One(_, first) => Self::Many(reading, Box::new(vec![first, seat])),
             Self::Many(_, mut seats) => {
                 seats.push(seat);
-                Self::Many(format, seats)
+                Self::Many(reading, seats)
             }
         };
     }

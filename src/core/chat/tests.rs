@@ -26,7 +26,13 @@ fn name(text: &str) -> RoomName {
 }
 
 fn join(chat: &mut Chat, index: u32, room: &str) -> Result<RoomId, JoinError> {
-    chat.join(id(index), PersonId(index), Format::Plain, &name(room), 0)
+    chat.join(
+        id(index),
+        PersonId(index),
+        Format::Plain.into(),
+        &name(room),
+        0,
+    )
 }
 
 fn leave(chat: &mut Chat, index: u32) {
@@ -264,7 +270,7 @@ fn someone_with_two_connections_is_one() {
     let people = [0, 1, 2].map(|index| chat.begin_person(id(index)));
     let enter = |chat: &mut Chat, index: usize, person| {
         let id = id(index as u32);
-        chat.join(id, person, Format::Json, &name("tea"), 0)
+        chat.join(id, person, Format::Json.into(), &name("tea"), 0)
             .unwrap()
     };
     for (index, person) in people.into_iter().enumerate() {

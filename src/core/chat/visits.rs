@@ -6,8 +6,8 @@ use super::person::PersonId;
 use super::presence::Change;
 use super::seats::Seat;
 use super::{
-    Author, Chat, ConnectionId, Format, Member, Message, NameTaken, PersonName, RoomId, RoomName,
-    Secret, TooManyRooms,
+    Author, Chat, ConnectionId, Format, Member, Message, NameTaken, PersonName, Reading, RoomId,
+    RoomName, Secret, TooManyRooms,
 };
 use crate::limits::{MAX_LISTED, PRESENCE_MS};
 use rand_chacha::rand_core::Rng;
@@ -62,7 +62,7 @@ impl Chat {
         &mut self,
         id: ConnectionId,
         person: PersonId,
-        format: Format,
+        reading: Reading,
         name: &RoomName,
         now_ms: u64,
     ) -> Result<RoomId, JoinError> {
@@ -76,7 +76,8 @@ impl Chat {
         }
         let room_id = self.find_or_begin(name, now_ms)?;
         let room = &mut self.rooms[room_id.index];
-        let audience = room.audience_mut(format);
+        let audience = room.audience_mut(reading.format);
+        audience.narrow += u32::from(reading.is_narrow);
         let seat = Seat {
             room: room_id.index as u32,
             place: audience.members.len() as u32,
@@ -87,9 +88,9 @@ impl Chat {
             self.seats
                 .resize_with(id.index as usize + 1, Default::default);
         }
-        self.seats[id.index as usize].add(format, seat);
+        self.seats[id.index as usize].add(reading, seat);
         self.settle(room_id.index, now_ms);
-        self.appear(room_id, person, format, now_ms);
+        self.appear(room_id, person, reading.format, now_ms);
         Ok(room_id)
     }
 
@@ -138,10 +139,12 @@ impl Chat {
         let Some(seats) = self.seats.get_mut(id.index as usize) else {
             return false;
         };
-        let (Some(format), Some(seat)) = (seats.format(), seats.remove(room_id.index)) else {
+        let (Some(reading), Some(seat)) = (seats.reading(), seats.remove(room_id.index)) else {
             return false;
         };
-        let members = Rc::make_mut(&mut self.rooms[room_id.index].audience_mut(format).members);
+        let audience = self.rooms[room_id.index].audience_mut(reading.format);
+        audience.narrow -= u32::from(reading.is_narrow);
+        let members = Rc::make_mut(&mut audience.members);
         members.swap_remove(seat.place as usize);
         if let Some(moved) = members.get(seat.place as usize) {
             let seats = &mut self.seats[moved.id.index as usize];
@@ -150,7 +153,7 @@ impl Chat {
                 .expect("a member has a seat");
             moved.place = seat.place;
         }
-        self.disappear(room_id, person, format, now_ms);
+        self.disappear(room_id, person, reading.format, now_ms);
         if self.settle(room_id.index, now_ms) {
             self.end(room_id.index);
         }
@@ -249,7 +252,7 @@ impl Chat {
 
     /// Someone has one more connection in a room: if it is the first, the others are told.
     fn appear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
-        if format == Format::Json {
+        if format.is_json() {
             let connections = self.rooms[room.index].people.entry(person).or_default();
             *connections += 1;
             if *connections > 1 {
@@ -260,7 +263,7 @@ impl Chat {
     }
 
     fn disappear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
-        if format == Format::Json {
+        if format.is_json() {
             let people = &mut self.rooms[room.index].people;
             let connections = people.entry(person).or_default();
             *connections = connections.saturating_sub(1);
@@ -274,10 +277,10 @@ impl Chat {
 
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
     fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
-        if self.rooms[id.index]
-            .audience(Format::Json)
-            .members
-            .is_empty()
+        let room = &self.rooms[id.index];
+        if Format::JSON
+            .iter()
+            .all(|format| room.audience(*format).members.is_empty())
         {
             return;
         }

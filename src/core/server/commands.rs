@@ -75,8 +75,8 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// The answer to a command, in its frame; a pong has none.
-pub(super) type Answer = Result<Option<Vec<u8>>, Failure>;
+/// The answer to a command, as JSON; a pong has none.
+pub(super) type Answer = Result<Option<String>, Failure>;
 
 impl<S: Stream> Server<S> {
     /// A message has come at the JSON door.
@@ -104,7 +104,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         match answer {
-            Ok(Some(frame)) => self.send_frame(id, frame, now),
+            Ok(Some(json)) => self.send_json(id, &json, now),
             Ok(None) => {}
             Err(Failure { code, message }) => {
                 let event = Event::Error {
@@ -172,16 +172,16 @@ impl<S: Stream> Server<S> {
                 let limit = limit.map_or(DEFAULT_PAGE, page_size);
                 let room = parse_room(&room)?;
                 let before = before.unwrap_or(u64::MAX);
-                Ok(Some(encode::event_frame(
+                Ok(Some(encode::event_json(
                     &self.history(&room, before, limit, echo),
                 )))
             }
             Command::Members { room } => {
                 let room = parse_room(&room)?;
-                Ok(Some(self.members_frame(&room, echo)))
+                Ok(Some(self.members_json(&room, echo)))
             }
-            Command::Rooms => Ok(Some(encode::event_frame(&self.rooms(echo)))),
-            Command::Ping => Ok(Some(encode::event_frame(&Event::Pong { id: echo }))),
+            Command::Rooms => Ok(Some(encode::event_json(&self.rooms(echo)))),
+            Command::Ping => Ok(Some(encode::event_json(&Event::Pong { id: echo }))),
             Command::Pong => Ok(None),
         }
     }
@@ -221,11 +221,11 @@ impl<S: Stream> Server<S> {
     }
 
     /// What someone is told who has come in, or has a new name.
-    pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<Vec<u8>> {
+    pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<String> {
         let person = self.get(id)?.person();
         let limits = &self.limits;
         let rate = (limits.rate > 0).then_some(limits.rate);
-        Some(encode::event_frame(&Event::Welcome {
+        Some(encode::event_json(&Event::Welcome {
             id: echo,
             you: encode::person(&self.chat.author(person)),
             resume: &self.chat.resume_token(person)?,
@@ -255,10 +255,11 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> Answer {
-        let Some(person) = self.person(id) else {
+        let Some(connection) = self.get(id) else {
             return Ok(None);
         };
-        let joined = self.chat.join(id, person, Format::Json, name, now.ms);
+        let (person, reading) = (connection.person(), connection.reading());
+        let joined = self.chat.join(id, person, reading, name, now.ms);
         self.forget_ended();
         let room = joined?;
         if since.is_some() {
@@ -274,7 +275,7 @@ impl<S: Stream> Server<S> {
         let Some(arrival) = self.chat.arrival(room, position, last, now.ms) else {
             return Ok(None);
         };
-        Ok(Some(encode::event_frame(&encode::joined(&arrival, echo))))
+        Ok(Some(encode::event_json(&encode::joined(&arrival, echo))))
     }
 
     fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
@@ -290,7 +291,7 @@ impl<S: Stream> Server<S> {
         if !left {
             return Err(Failure::new("not_joined", "you are not in this room"));
         }
-        Ok(Some(encode::event_frame(&Event::Ok {
+        Ok(Some(encode::event_json(&Event::Ok {
             id: echo,
             offset: None,
         })))
@@ -329,7 +330,7 @@ impl<S: Stream> Server<S> {
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
-        Ok(Some(encode::event_frame(&Event::Ok { id: echo, offset })))
+        Ok(Some(encode::event_json(&Event::Ok { id: echo, offset })))
     }
 
     /// To every connection of the addressee, and of the sender, whose other tabs show it too.
@@ -356,7 +357,10 @@ impl<S: Stream> Server<S> {
             content,
             body,
         };
-        let frame = encode::event_frame(&encode::direct(&message, &addressee));
+        let json = encode::event_json(&encode::direct(&message, &addressee));
+        let frame = self
+            .encoder
+            .text_frame(Format::Json.into(), json.as_bytes());
         let frames = Frames::new(frame, FrameKind::Data, &self.meter);
         let mut receivers = self.chat.connections_of(to).to_vec();
         if from != to {
@@ -365,7 +369,7 @@ impl<S: Stream> Server<S> {
         for receiver in receivers {
             self.send_shared(receiver, Rc::clone(&frames), now);
         }
-        Ok(Some(encode::event_frame(&Event::Ok {
+        Ok(Some(encode::event_json(&Event::Ok {
             id: echo,
             offset: None,
         })))
@@ -376,9 +380,9 @@ impl<S: Stream> Server<S> {
     }
 
     /// The answer to `members`.
-    pub(super) fn members_frame(&self, name: &RoomName, echo: Id<'_>) -> Vec<u8> {
+    pub(super) fn members_json(&self, name: &RoomName, echo: Id<'_>) -> String {
         let (members, count) = self.chat.listed(name, MAX_LISTED);
-        encode::event_frame(&Event::Members {
+        encode::event_json(&Event::Members {
             id: echo,
             room: name.as_str(),
             members: members.iter().map(encode::person).collect(),

@@ -50,7 +50,8 @@ impl<S: Stream> Server<S> {
             sse::encode_retry(retry_ms, &mut bytes);
             encode::named_event("bye", None, &event, &mut bytes);
         } else {
-            bytes = encode::event_frame(&event);
+            let json = encode::event_json(&event);
+            bytes = self.encoder.text_frame(format.into(), json.as_bytes());
         }
         self.queue_pieces(id, format, bytes);
     }

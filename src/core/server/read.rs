@@ -8,9 +8,10 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
+use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
-use crate::core::connection::{CloseHandshake, ConnectionId, Door, Goodbye, Input, Phase};
+use crate::core::connection::{CloseHandshake, ConnectionId, Deflate, Door, Goodbye, Input, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
 use crate::limits::{READ_BUDGET, READ_BUFFER};
@@ -207,9 +208,10 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return Step::Wait;
         };
+        let deflate = connection.deflate != Deflate::Off;
         let mut decoder = mem::take(&mut connection.decoder);
         let mut rest = mem::take(input);
-        let result = decoder.decode(&mut rest, max_message);
+        let result = decoder.decode(&mut rest, max_message, deflate);
         let step = match result {
             Ok(Some(event)) => {
                 self.on_event(event, id, now);
@@ -231,11 +233,28 @@ impl<S: Stream> Server<S> {
     fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
         match event {
             Event::Message(kind, payload) => self.on_message(id, kind, payload, now),
+            Event::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),
             Event::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
             Event::Pong => {}
             Event::Close(code) => self.on_end_of_talk(id, Goodbye::Answer(code), now),
         }
+    }
+
+    /// A message that is larger than it came (RFC 7692 section 6.2).
+    fn on_compressed(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
+        let mut inflater = self.inflater.take().unwrap_or_default();
+        let inflated = inflater.inflate(payload, self.limits.max_message);
+        let checked = inflated.and_then(|message| match kind {
+            Kind::Text if str::from_utf8(message).is_err() => Err(CloseReason::InvalidUtf8),
+            _ => Ok(message),
+        });
+        match checked {
+            Ok(message) => self.on_message(id, kind, message, now),
+            Err(reason) => self.on_end_of_talk(id, Goodbye::Violation(reason), now),
+        }
+        inflater.shrink(READ_BUFFER);
+        self.inflater = Some(inflater);
     }
 
     fn on_message(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {

@@ -5,8 +5,9 @@ use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
+use crate::codec::ws::deflate;
 use crate::core::chat::{Format, PersonId, RoomName};
-use crate::core::connection::{AfterResponse, ConnectionId, Door, Phase};
+use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::session::Session;
 use crate::core::site::{Asset, SECURITY_FIELDS};
@@ -92,7 +93,8 @@ impl<S: Stream> Server<S> {
             return Err(unavailable("the server is shutting down"));
         }
         let subprotocol = is_json.then_some(SUBPROTOCOL);
-        let accept = upgrade::accept(&accept_key, subprotocol, now.unix_ms);
+        let deflate = self.agree_on_deflate(request, id);
+        let accept = upgrade::accept(&accept_key, subprotocol, deflate.as_deref(), now.unix_ms);
         match room {
             room if is_json => self.open_json(id, accept, room, now),
             Some(room) => self.open_plain(id, accept, room, now)?,
@@ -117,6 +119,17 @@ impl<S: Stream> Server<S> {
         self.open_stream(request, room, id, now)
     }
 
+    /// Takes a client up on its offer to compress (RFC 7692), and gives the field that says so.
+    fn agree_on_deflate(&mut self, request: &Request<'_>, id: ConnectionId) -> Option<String> {
+        self.limits.deflate_min()?;
+        let agreement = deflate::negotiate(request.values("sec-websocket-extensions"))?;
+        self.get_mut(id)?.deflate = match agreement.is_narrow {
+            true => Deflate::Narrow,
+            false => Deflate::On,
+        };
+        Some(agreement.response)
+    }
+
     /// The plain door: in one room from the first to the last.
     fn open_plain(
         &mut self,
@@ -126,7 +139,10 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Result<(), Problem> {
         let person = PersonId(id.generation);
-        let joined = self.chat.join(id, person, Format::Plain, &name, now.ms);
+        let reading = self
+            .get(id)
+            .map_or(Format::Plain.into(), Connection::reading);
+        let joined = self.chat.join(id, person, reading, &name, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         log::info!(
@@ -158,7 +174,7 @@ impl<S: Stream> Server<S> {
         let session = Session::new(person, self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);
         if let Some(welcome) = self.welcome(None, id) {
-            self.send_frame(id, welcome, now);
+            self.send_json(id, &welcome, now);
         }
         if let Some(room) = room {
             let answer = self.join(&room, None, None, None, id, now);

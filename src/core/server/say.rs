@@ -9,7 +9,7 @@ use crate::codec::ws::message::Kind;
 use crate::core::chat::{
     Author, Content, Draft, Format, Message, News, PersonId, Refusal, RoomId, Stamped,
 };
-use crate::core::connection::ConnectionId;
+use crate::core::connection::{Connection, ConnectionId};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::write_queue::{Chunk, Enqueue};
 use crate::core::{Now, Stream, encode};
@@ -61,32 +61,23 @@ impl<S: Stream> Server<S> {
     /// Encodes a message once for each format that someone in the room reads, behind what else they are told in this
     /// tick.
     fn hand_out(&mut self, room: RoomId, message: &Message<'_>) {
-        let Self {
-            chat,
-            broadcast,
-            json,
-            ..
-        } = self;
-        json.reset();
-        let next_offset = chat.offset(room) + 1;
+        self.encoder.begin();
+        let next_offset = self.chat.offset(room) + 1;
         for format in Format::ALL {
             // A signal to those who understand it: noise to everyone else.
-            if message.offset.is_none() && format != Format::Json {
+            if message.offset.is_none() && !format.is_json() {
                 continue;
             }
             let audience = room.audience(format);
-            let (Some(sequence), Some(name)) = (chat.next_sequence(audience), chat.room_name(room))
-            else {
+            let Some(sequence) = self.chat.next_sequence(audience) else {
+                continue;
+            };
+            let Some(context) = self.chat.context(audience) else {
                 continue;
             };
             let offset = message.offset.unwrap_or(next_offset);
-            broadcast.append(audience, sequence, offset, |out| match format {
-                Format::Plain => encode::plain(message, out),
-                Format::Json => encode::text_frame(json.of(name.as_str(), message).as_bytes(), out),
-                Format::Events => {
-                    let json = json.of(name.as_str(), message);
-                    encode::server_sent(json, chat.epoch(room), message, out);
-                }
+            self.broadcast.append(audience, sequence, offset, |out| {
+                self.encoder.message(&context, message, out);
             });
         }
     }
@@ -94,19 +85,22 @@ impl<S: Stream> Server<S> {
     /// Tells the members of rooms, where the time for it has come, who came and who went.
     pub(super) fn tell_news(&mut self, now: Now) {
         while let Some((room, news)) = self.chat.take_news(now.ms) {
-            let audience = room.audience(Format::Json);
+            self.encoder.begin();
             let next_offset = self.chat.offset(room) + 1;
-            let Some(sequence) = self.chat.next_sequence(audience) else {
-                continue;
-            };
-            let Some(name) = self.chat.room_name(room) else {
-                continue;
-            };
-            let event = presence(name.as_str(), &news);
-            self.broadcast
-                .append(audience, sequence, next_offset, |out| {
-                    out.extend_from_slice(&encode::event_frame(&event));
-                });
+            for format in Format::JSON {
+                let audience = room.audience(format);
+                let Some(sequence) = self.chat.next_sequence(audience) else {
+                    continue;
+                };
+                let Some(context) = self.chat.context(audience) else {
+                    continue;
+                };
+                let event = presence(context.room, &news);
+                self.broadcast
+                    .append(audience, sequence, next_offset, |out| {
+                        self.encoder.event(&context, &event, out);
+                    });
+            }
         }
     }
 
@@ -115,22 +109,17 @@ impl<S: Stream> Server<S> {
     pub(super) fn catch_up(&mut self) {
         while let Some((id, rooms)) = self.lagging.take_drained() {
             for (room, from) in rooms {
-                let (Some(format), Some(name)) =
-                    (self.chat.format_of(id), self.chat.room_name(room))
-                else {
+                let Some(format) = self.chat.format_of(id) else {
+                    continue;
+                };
+                let Some(context) = self.chat.context(room.audience(format)) else {
                     continue;
                 };
                 let mut out = Vec::new();
-                let epoch = self.chat.epoch(room);
-                encode::gap(
-                    format,
-                    name.as_str(),
-                    from,
-                    self.chat.offset(room),
-                    &mut out,
-                );
+                encode::gap(&context, from, self.chat.offset(room), &mut out);
                 for message in self.chat.latest_by_key(room, from - 1) {
-                    encode::message(format, name.as_str(), epoch, &message, &mut out);
+                    self.encoder.begin();
+                    self.encoder.message(&context, &message, &mut out);
                 }
                 self.chat.skip_to_now(id, room);
                 self.queue_pieces(id, format, out);
@@ -152,16 +141,20 @@ impl<S: Stream> Server<S> {
 
     /// Sends an event to one connection at the JSON door.
     pub(super) fn send(&mut self, id: ConnectionId, event: &Event<'_>, now: Now) {
-        self.send_frame(id, encode::event_frame(event), now);
+        self.send_json(id, &encode::event_json(event), now);
     }
 
-    /// The same of an event that is in its frame already.
-    pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Vec<u8>, now: Now) {
+    /// The same of an event that is JSON already.
+    pub(super) fn send_json(&mut self, id: ConnectionId, json: &str, now: Now) {
+        let Some(reading) = self.get(id).map(Connection::reading) else {
+            return;
+        };
+        let frame = self.encoder.text_frame(reading, json.as_bytes());
         let frames = Frames::new(frame, FrameKind::Data, &self.meter);
         self.send_shared(id, frames, now);
     }
 
-    /// The same of a frame that others get, too.
+    /// The same of an event in a frame that others get, too.
     pub(super) fn send_shared(&mut self, id: ConnectionId, frames: Rc<Frames>, now: Now) {
         let max_queue = self.limits.max_queue;
         let Some(connection) = self.get_mut(id) else {

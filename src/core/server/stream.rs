@@ -34,7 +34,9 @@ impl<S: Stream> Server<S> {
             (None, None) => 0,
         };
         let person = PersonId(id.generation);
-        let joined = self.chat.join(id, person, Format::Events, &name, now.ms);
+        let joined = self
+            .chat
+            .join(id, person, Format::Events.into(), &name, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         let mut state = Vec::new();
@@ -98,6 +100,7 @@ fn encode_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
         }
     }
     for message in &arrival.messages {
-        encode::message(Format::Events, room, epoch, message, out);
+        let json = encode::event_json(&Event::Message(encode::message_event(room, message)));
+        encode::server_sent(&json, epoch, message, out);
     }
 }

@@ -87,7 +87,7 @@ fn compare_upgrade(request: &Request<'_>, head: &[u8]) {
     );
     let mut written = Vec::new();
     server::write_response(Cursor::new(&mut written), &response).expect("a Vec takes all");
-    let ours = upgrade::accept(&accept_key, None, 0);
+    let ours = upgrade::accept(&accept_key, None, None, 0);
     for line in String::from_utf8_lossy(&written).to_lowercase().lines() {
         let ours = String::from_utf8_lossy(&ours).to_lowercase();
         assert!(

@@ -54,7 +54,7 @@ fn decode(input: &[u8], cuts: &[usize]) -> Outcome {
         from = end;
         let mut rest = tail.as_mut_slice();
         loop {
-            match decoder.decode(&mut rest, MAX_MESSAGE) {
+            match decoder.decode(&mut rest, MAX_MESSAGE, false) {
                 Ok(Some(event)) => {
                     seen.push(own(&event));
                     if matches!(seen.last(), Some(Seen::Close(_))) {
@@ -81,6 +81,7 @@ fn own(event: &Event<'_>) -> Seen {
     match event {
         Event::Message(kind, payload) if kind.opcode() == text() => Seen::Text(payload.to_vec()),
         Event::Message(_, payload) => Seen::Binary(payload.to_vec()),
+        Event::Compressed(..) => unreachable!("compression was not agreed on"),
         Event::Ping(payload) => Seen::Ping(payload.to_vec()),
         Event::Pong => Seen::Pong,
         Event::Close(code) => Seen::Close(*code),

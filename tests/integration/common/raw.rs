@@ -18,6 +18,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// An upgraded connection.
 pub(crate) struct RawClient {
+    deflate: bool,
     stream: BufReader<TcpStream>,
 }
 
@@ -69,7 +70,13 @@ impl RawClient {
     pub(crate) fn after(mut http: Http) -> RawClient {
         let response = http.head();
         assert_eq!(response.status, 101, "{response:?}");
+        RawClient::over_response(http, false)
+    }
+
+    /// The client of an upgrade whose response has been read from `http`. `deflate`: frames may be compressed.
+    pub(crate) fn over_response(http: Http, deflate: bool) -> RawClient {
         RawClient {
+            deflate,
             stream: http.into_reader(),
         }
     }
@@ -110,7 +117,8 @@ impl RawClient {
                 .read_exact(&mut head[1..])
                 .expect("a frame's second octet"),
         }
-        assert_eq!(head[0] & 0x70, 0, "reserved bits are set: {head:x?}");
+        let reserved = if self.deflate { 0x30 } else { 0x70 };
+        assert_eq!(head[0] & reserved, 0, "reserved bits are set: {head:x?}");
         assert_eq!(head[1] & MASKED, 0, "a server's frame is not masked");
         let length = match head[1] {
             126 => u64::from(u16::from_be_bytes(self.array())),

@@ -33,7 +33,7 @@ fn decode_parts<'p>(parts: impl IntoIterator<Item = &'p [u8]>, max_message: usiz
         tail.extend_from_slice(part);
         let mut input = tail.as_mut_slice();
         loop {
-            match decoder.decode(&mut input, max_message) {
+            match decoder.decode(&mut input, max_message, false) {
                 Ok(Some(event)) => seen.push(format!("{event:?}")),
                 Ok(None) => break,
                 Err(reason) => {
@@ -120,7 +120,7 @@ fn a_declared_length_holds_no_memory() {
     header.truncate(20);
     let mut decoder = Decoder::default();
     assert_eq!(
-        decoder.decode(&mut header.as_mut_slice(), 1 << 20),
+        decoder.decode(&mut header.as_mut_slice(), 1 << 20, false),
         Ok(None)
     );
     assert!(decoder.held_bytes() < 300, "{}", decoder.held_bytes());
@@ -133,10 +133,10 @@ fn nothing_is_held_between_messages() {
     input.extend(client_frame(true, 0, b"b"));
     let mut input = input.as_mut_slice();
     assert!(matches!(
-        decoder.decode(&mut input, 10),
+        decoder.decode(&mut input, 10, false),
         Ok(Some(Event::Message(..)))
     ));
-    assert_eq!(decoder.decode(&mut input, 10), Ok(None));
+    assert_eq!(decoder.decode(&mut input, 10, false), Ok(None));
     assert_eq!(decoder.held_bytes(), 0);
 }
 
@@ -194,4 +194,29 @@ proptest! {
         input.extend(client_frame(true, 2, &data));
         prop_assert_eq!(decode_all(&input), [message(Kind::Text, text.as_bytes()), message(Kind::Binary, &data)]);
     }
+}
+
+#[test]
+fn only_a_first_frame_says_that_a_message_is_compressed() {
+    let decode = |frames: &[&[u8]], deflate| {
+        let mut input = frames.concat();
+        let mut decoder = Decoder::default();
+        let mut input = input.as_mut_slice();
+        match decoder.decode(&mut input, 100, deflate) {
+            Ok(Some(Event::Compressed(kind, payload))) => format!("{kind:?} {payload:?}"),
+            other => format!("{other:?}"),
+        }
+    };
+    let text: &[u8] = &[0xc1, 0x81, 0, 0, 0, 0, 7];
+    assert_eq!(decode(&[text], true), "Text [7]");
+    assert_eq!(decode(&[text], false), "Err(ReservedBit)");
+    let begin: &[u8] = &[0x41, 0x81, 0, 0, 0, 0, 0xff];
+    let end: &[u8] = &[0x80, 0x81, 0, 0, 0, 0, 8];
+    assert_eq!(decode(&[begin, end], true), "Text [255, 8]");
+    let end: &[u8] = &[0xc0, 0x81, 0, 0, 0, 0, 8];
+    assert_eq!(decode(&[begin, end], true), "Err(ReservedBit)");
+    assert_eq!(
+        decode(&[&[0xc9, 0x80, 0, 0, 0, 0]], true),
+        "Err(ReservedBit)"
+    );
 }
