@@ -93,7 +93,7 @@ fn a_plain_request_for_the_room_is_told_to_upgrade() {
     assert_eq!(response.header("upgrade"), Some("websocket"));
 }
 
-/// Whoever sends Upgrade must name it in Connection (RFC 9110 section 7.8), which may come in several lines.
+/// Whoever sends Upgrade must name it in Connection (RFC 9110 section 7.8).
 #[test]
 fn a_426_lists_its_upgrade_in_connection() {
     let server = Server::start(&[]);
@@ -106,11 +106,8 @@ fn a_426_lists_its_upgrade_in_connection() {
     ] {
         let response = server.http().ask(request);
         response.expect_problem(426);
-        let mut options = response.list("connection");
-        options.sort_unstable();
-        let mut expected = ["upgrade", besides];
-        expected.sort_unstable();
-        assert_eq!(options, expected);
+        let options = format!("upgrade, {besides}");
+        assert_eq!(response.header("connection"), Some(&*options));
     }
 }
 

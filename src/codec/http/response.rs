@@ -118,6 +118,18 @@ impl Head {
         );
     }
 
+    /// The same in a response that has the field `Upgrade`, which is to be named here (RFC 9110 section 7.8).
+    pub fn connection_and_upgrade(&mut self, keep_alive: bool) {
+        self.field(
+            "Connection",
+            if keep_alive {
+                "upgrade, keep-alive"
+            } else {
+                "upgrade, close"
+            },
+        );
+    }
+
     /// Ends the head; a body may be appended.
     pub fn finish(mut self) -> Vec<u8> {
         self.0.push_str("\r\n");

@@ -104,12 +104,8 @@ fn host_and_port<'a>(authority: &'a str, default_port: &'a str) -> (&'a str, &'a
 }
 
 fn upgrade_required(detail: &'static str) -> Problem {
-    // Connection is a list: what is said of keep-alive comes besides (RFC 9110 section 7.8).
-    Problem::new(Status::UPGRADE_REQUIRED, detail).with(&[
-        ("Upgrade", "websocket"),
-        ("Connection", "upgrade"),
-        ("Sec-WebSocket-Version", "13"),
-    ])
+    Problem::new(Status::UPGRADE_REQUIRED, detail)
+        .with(&[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")])
 }
 
 /// 16 bytes are 22 base64 digits, of which the last holds four spare bits, and `==`.

@@ -243,10 +243,16 @@ impl<S: Stream> Server<S> {
         head.field("Content-Type", "application/problem+json");
         head.field("Content-Length", &body.len().to_string());
         head.field("X-Content-Type-Options", "nosniff");
+        let mut offers_upgrade = false;
         for (name, value) in problem.fields {
             head.field(name, value);
+            offers_upgrade |= *name == "Upgrade";
         }
-        head.connection(then == AfterResponse::NextRequest);
+        if offers_upgrade {
+            head.connection_and_upgrade(then == AfterResponse::NextRequest);
+        } else {
+            head.connection(then == AfterResponse::NextRequest);
+        }
         let mut bytes = head.finish();
         if !is_head {
             bytes.extend_from_slice(body.as_bytes());
