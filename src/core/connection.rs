@@ -152,6 +152,8 @@ pub(super) struct Connection<S> {
     pub(super) door: Door,
     pub(super) deflate: Deflate,
     pub(super) traffic: Traffic,
+    /// Status of the last response, for the log; 0 for none.
+    pub(super) status: u16,
     /// Came when the server was full, to be told so.
     pub(super) refused: bool,
     pub(super) opened_ms: u64,
@@ -190,6 +192,7 @@ impl<S> Connection<S> {
             door: Door::Http,
             deflate: Deflate::Off,
             traffic: Traffic::default(),
+            status: 0,
             refused: false,
             opened_ms: now_ms,
             heard_ms: now_ms,

@@ -44,6 +44,18 @@ fn the_reason_of_a_failure_is_logged() {
 }
 
 #[test]
+fn the_status_of_the_last_response_is_logged() {
+    let server = Server::start(&["-v"]);
+    let mut http = server.http();
+    let peer = http.stream().local_addr().unwrap().to_string();
+    http.ask(get("/"));
+    http.ask("GET / HTTP/2.0\r\n\r\n").expect_problem(505);
+    http.expect_end();
+    drop(http);
+    server.wait_for_log(|line| line.contains(&peer) && line.contains(" status=505 "));
+}
+
+#[test]
 fn messages_are_never_logged() {
     let server = Server::start_with_environment(&[("RUST_LOG", "trace")], &["-vvv"]);
     let mut client = server.client("/ws/tea");

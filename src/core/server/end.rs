@@ -262,8 +262,9 @@ fn log_end<S>(connection: &Connection<S>, now: Now) {
     };
     let traffic = connection.traffic;
     log::info!(
-        "closed peer={} room={room} reason=\"{reason}\" duration_ms={} messages_in={} messages_out={} bytes_in={} bytes_out={}",
+        "closed peer={} room={room} reason=\"{reason}\" status={} duration_ms={} messages_in={} messages_out={} bytes_in={} bytes_out={}",
         connection.peer,
+        connection.status,
         now.ms - connection.opened_ms,
         traffic.messages_in,
         traffic.messages_out,

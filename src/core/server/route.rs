@@ -149,7 +149,7 @@ impl<S: Stream> Server<S> {
             "opened peer={} room={name}",
             self.connections[id.index as usize].peer
         );
-        self.queue_response(id, accept, None);
+        self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let mut state = Vec::new();
         if let Some(arrival) = self.chat.arrival(room, None, 0, now.ms) {
             for message in &arrival.retained {
@@ -169,7 +169,7 @@ impl<S: Stream> Server<S> {
             "opened peer={} room=-",
             self.connections[id.index as usize].peer
         );
-        self.queue_response(id, accept, None);
+        self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let person = self.chat.begin_person(id);
         let session = Session::new(person, self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);
@@ -226,7 +226,7 @@ impl<S: Stream> Server<S> {
         write_asset_fields(&mut head, asset, is_fresh);
         head.connection(then == AfterResponse::NextRequest);
         let body = (!is_fresh && request.method == "GET").then(|| asset.body());
-        self.queue_response(id, head.finish(), body.map(Chunk::whole));
+        self.queue_response(status, id, head.finish(), body.map(Chunk::whole));
         self.begin_response(id, then, now);
     }
 
@@ -257,13 +257,20 @@ impl<S: Stream> Server<S> {
         if !is_head {
             bytes.extend_from_slice(body.as_bytes());
         }
-        self.queue_response(id, bytes, None);
+        self.queue_response(problem.status, id, bytes, None);
         self.begin_response(id, then, now);
     }
 
-    pub(super) fn queue_response(&mut self, id: ConnectionId, head: Vec<u8>, body: Option<Chunk>) {
+    pub(super) fn queue_response(
+        &mut self,
+        status: Status,
+        id: ConnectionId,
+        head: Vec<u8>,
+        body: Option<Chunk>,
+    ) {
         let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
         if let Some(connection) = self.get_mut(id) {
+            connection.status = status.code;
             for chunk in std::iter::once(head).chain(body) {
                 connection.queue.append(chunk);
             }

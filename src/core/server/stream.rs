@@ -44,7 +44,7 @@ impl<S: Stream> Server<S> {
             encode_arrival(&arrival, &mut state);
         }
         let head = stream_head(now);
-        self.queue_response(id, head, None);
+        self.queue_response(Status::OK, id, head, None);
         self.queue_pieces(id, Format::Events, state);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
