@@ -26,6 +26,11 @@ fn http() {
 }
 
 #[test]
+fn body() {
+    replay("body", properties::body::check);
+}
+
+#[test]
 fn websocket() {
     replay("websocket", properties::websocket::check);
 }

@@ -18,6 +18,15 @@ pub struct HeadLimits {
     pub uri: usize,
 }
 
+/// How long a request's body is (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// So many bytes; 0 for no body.
+    Counted(u64),
+    /// To be read in chunks.
+    Chunked,
+}
+
 /// The request line and what is needed of the header fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request<'a> {
@@ -27,10 +36,12 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The query of the target, not decoded; empty if there is none.
     pub query: &'a str,
-    /// Whether more requests may follow on this connection.
+    /// Whether more requests may follow on this connection, once the body has been read.
     pub keep_alive: bool,
-    /// Whether a body follows the head.
-    pub has_body: bool,
+    /// The body that follows the head.
+    pub body: BodyLength,
+    /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
+    pub expects_continue: bool,
     /// The request is HTTP/1.1, not 1.0.
     pub is_http_11: bool,
     fields: Vec<Header<'a>>,
@@ -88,12 +99,14 @@ impl<'a> Request<'a> {
             path,
             query,
             keep_alive: true,
-            has_body: false,
+            body: BodyLength::Counted(0),
+            expects_continue: false,
             is_http_11: minor == 1,
             fields,
         };
         request.check_host()?;
-        request.has_body = request.find_body()?;
+        request.body = request.find_body()?;
+        request.expects_continue = request.find_expectation()?;
         request.keep_alive = request.wants_keep_alive();
         Ok(Some((request, length)))
     }
@@ -125,6 +138,11 @@ impl<'a> Request<'a> {
             .map(|field| field.value)
     }
 
+    /// Whether there is a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
     /// The value of a field that may stand only once; `None` also when it is not ASCII or stands more often.
     pub fn value(&self, name: &str) -> Option<&'a str> {
         let mut values = self.values(name);
@@ -144,9 +162,20 @@ impl<'a> Request<'a> {
 
     /// Whether a field that is a comma-separated list has this item, in any case (RFC 9110 section 5.6.1).
     pub fn lists(&self, name: &str, item: &str) -> bool {
+        self.items(name)
+            .any(|listed| listed.eq_ignore_ascii_case(item.as_bytes()))
+    }
+
+    /// Whether a body follows the head.
+    pub fn has_body(&self) -> bool {
+        self.body != BodyLength::Counted(0)
+    }
+
+    fn items(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
-            .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(item.as_bytes()))
+            .map(<[u8]>::trim_ascii)
+            .filter(|item| !item.is_empty())
     }
 
     /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, at most one in 1.0.
@@ -161,7 +190,7 @@ impl<'a> Request<'a> {
     }
 
     /// RFC 9112 section 6.3. Lengths that contradict each other are how requests are smuggled: refused.
-    fn find_body(&self) -> Result<bool, Problem> {
+    fn find_body(&self) -> Result<BodyLength, Problem> {
         let mut length = None;
         for value in self.values("content-length") {
             let digits = str::from_utf8(value)
@@ -181,8 +210,8 @@ impl<'a> Request<'a> {
             }
             length = Some(value);
         }
-        if self.values("transfer-encoding").next().is_none() {
-            return Ok(length.is_some_and(|length| length > 0));
+        if !self.has("transfer-encoding") {
+            return Ok(BodyLength::Counted(length.unwrap_or(0)));
         }
         if length.is_some() {
             return Err(Problem::new(
@@ -196,17 +225,53 @@ impl<'a> Request<'a> {
                 "Transfer-Encoding needs HTTP/1.1",
             ));
         }
-        Ok(true)
+        self.check_codings()
     }
 
-    /// RFC 9112 section 9.3. A body nobody reads ends the connection too.
+    /// RFC 9112 section 6.1: chunked comes last, or nobody knows where the body ends.
+    fn check_codings(&self) -> Result<BodyLength, Problem> {
+        let last = self.items("transfer-encoding").last();
+        if !last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")) {
+            return Err(Problem::new(
+                Status::BAD_REQUEST,
+                "the last Transfer-Encoding must be chunked",
+            ));
+        }
+        if self.items("transfer-encoding").count() > 1 {
+            return Err(Problem::new(
+                Status::NOT_IMPLEMENTED,
+                "no Transfer-Encoding but chunked is understood",
+            ));
+        }
+        Ok(BodyLength::Chunked)
+    }
+
+    /// RFC 9110 section 10.1.1: there is one expectation, and HTTP/1.0 has none.
+    fn find_expectation(&self) -> Result<bool, Problem> {
+        if !self.is_http_11 {
+            return Ok(false);
+        }
+        let mut expects_continue = false;
+        for item in self.items("expect") {
+            if !item.eq_ignore_ascii_case(b"100-continue") {
+                return Err(Problem::new(
+                    Status::EXPECTATION_FAILED,
+                    "nothing but 100-continue may be expected",
+                ));
+            }
+            expects_continue = true;
+        }
+        Ok(expects_continue)
+    }
+
+    /// RFC 9112 section 9.3.
     fn wants_keep_alive(&self) -> bool {
         let asked = if self.is_http_11 {
             true
         } else {
             self.lists("connection", "keep-alive")
         };
-        asked && !self.has_body && !self.lists("connection", "close")
+        asked && !self.lists("connection", "close")
     }
 }
 

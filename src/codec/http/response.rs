@@ -12,10 +12,14 @@ pub struct Status {
 }
 
 impl Status {
+    /// 100, which says that the body is wanted.
+    pub const CONTINUE: Self = Self::new(100, "Continue");
     /// 101, RFC 9110 section 15.2.2.
     pub const SWITCHING_PROTOCOLS: Self = Self::new(101, "Switching Protocols");
     /// 200.
     pub const OK: Self = Self::new(200, "OK");
+    /// 204.
+    pub const NO_CONTENT: Self = Self::new(204, "No Content");
     /// 304, the client's copy is still good.
     pub const NOT_MODIFIED: Self = Self::new(304, "Not Modified");
     /// 400.
@@ -28,12 +32,20 @@ impl Status {
     pub const METHOD_NOT_ALLOWED: Self = Self::new(405, "Method Not Allowed");
     /// 408.
     pub const REQUEST_TIMEOUT: Self = Self::new(408, "Request Timeout");
+    /// 413.
+    pub const CONTENT_TOO_LARGE: Self = Self::new(413, "Content Too Large");
     /// 414.
     pub const URI_TOO_LONG: Self = Self::new(414, "URI Too Long");
+    /// 415.
+    pub const UNSUPPORTED_MEDIA_TYPE: Self = Self::new(415, "Unsupported Media Type");
+    /// 417.
+    pub const EXPECTATION_FAILED: Self = Self::new(417, "Expectation Failed");
     /// 426, comes with `Upgrade`.
     pub const UPGRADE_REQUIRED: Self = Self::new(426, "Upgrade Required");
     /// 431, RFC 6585.
     pub const HEADERS_TOO_LARGE: Self = Self::new(431, "Request Header Fields Too Large");
+    /// 501.
+    pub const NOT_IMPLEMENTED: Self = Self::new(501, "Not Implemented");
     /// 503, comes with `Retry-After`.
     pub const SERVICE_UNAVAILABLE: Self = Self::new(503, "Service Unavailable");
     /// 505.
@@ -100,6 +112,11 @@ impl Head {
         let _ = write!(head.0, "HTTP/1.1 {} {}\r\n", status.code, status.phrase);
         head.field("Date", &httpdate::fmt_http_date(date));
         head
+    }
+
+    /// The whole of an interim response, after which the real one follows (RFC 9110 section 15.2).
+    pub fn interim(status: Status) -> Vec<u8> {
+        format!("HTTP/1.1 {} {}\r\n\r\n", status.code, status.phrase).into_bytes()
     }
 
     /// Adds a field; the caller vouches that the value holds no line ends.

@@ -25,7 +25,7 @@ pub fn check(request: &Request<'_>) -> Result<String, Problem> {
             "a WebSocket handshake needs HTTP/1.1",
         ));
     }
-    if request.has_body {
+    if request.has_body() {
         return Err(Problem::new(
             Status::BAD_REQUEST,
             "a WebSocket handshake has no body",

@@ -19,7 +19,8 @@ impl<S: Stream> Server<S> {
     /// Answers a request with a page, an upgrade, or a problem.
     pub(super) fn answer(&mut self, request: &Request<'_>, id: ConnectionId, now: Now) {
         let is_head = request.method == "HEAD";
-        let then = if request.keep_alive {
+        // A body nobody reads ends the connection.
+        let then = if request.keep_alive && !request.has_body() {
             AfterResponse::NextRequest
         } else {
             AfterResponse::Close

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use parlor::codec::http::request::{HeadLimits, Request};
+use parlor::codec::http::request::{BodyLength, HeadLimits, Request};
 use parlor::codec::http::response::Problem;
 use parlor::codec::http::upgrade;
 use tungstenite::handshake::machine::TryParse;
@@ -25,7 +25,7 @@ pub(crate) fn check(data: &[u8]) {
             assert!(length <= LIMITS.head && request.path.len() <= LIMITS.uri);
             assert!(request.path.starts_with('/'));
             assert!(!request.method.is_empty());
-            assert!(!(request.keep_alive && request.has_body));
+            assert!(request.is_http_11 || request.body != BodyLength::Chunked);
             compare_upgrade(&request, &input[..length]);
         }
         Ok(None) => assert!(input.len() <= LIMITS.head),

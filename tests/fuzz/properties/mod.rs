@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of these")]
 
+pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod http;
 pub(crate) mod websocket;

@@ -41,7 +41,7 @@ fn a_head_is_read_when_it_is_whole() {
         (request.method, request.path, length),
         ("GET", "/ws/tea", input.len() - 4)
     );
-    assert!(request.keep_alive && !request.has_body);
+    assert!(request.keep_alive && !request.has_body());
     assert_eq!(request.values("X").collect::<Vec<_>>(), [b"1", b"2"]);
     assert_eq!(
         (request.value("host"), request.value("x")),
@@ -61,8 +61,41 @@ fn when_a_connection_stays_open() {
     assert!(!request("GET / HTTP/1.0\r\n\r\n").keep_alive);
     assert!(request("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
     assert!(!request("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n").keep_alive);
-    assert!(!request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").keep_alive);
-    assert!(request("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").keep_alive);
+    assert!(request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n").keep_alive);
+}
+
+#[test]
+fn bodies() {
+    let body = |fields: &str| request(&format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).body;
+    assert_eq!(body(""), BodyLength::Counted(0));
+    assert_eq!(body("Content-Length: 0\r\n"), BodyLength::Counted(0));
+    assert_eq!(
+        body("Content-Length: 3\r\nContent-Length: 3\r\n"),
+        BodyLength::Counted(3)
+    );
+    assert_eq!(body("Transfer-Encoding: Chunked\r\n"), BodyLength::Chunked);
+}
+
+#[test]
+fn expectations() {
+    let expecting = |minor: u8, what: &str| {
+        format!("POST / HTTP/1.{minor}\r\nHost: a\r\nExpect: {what}\r\n\r\n")
+    };
+    assert!(request(&expecting(1, "100-Continue")).expects_continue);
+    assert!(!request(&expecting(0, "100-continue")).expects_continue);
+    assert!(!request("GET / HTTP/1.1\r\nHost: a\r\n\r\n").expects_continue);
+    assert_eq!(problem(&expecting(1, "100-continue, tea")), 417);
+}
+
+#[test]
+fn fields_of_the_query() {
+    let text = "GET /?key=a%26b+c&retain&key=d&%6Bind=%C3%A9 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = request(text);
+    let value = |name| request.query_value(name);
+    assert_eq!(value("key").as_deref(), Some("a&b c"));
+    assert_eq!(value("retain").as_deref(), Some(""));
+    assert_eq!(value("kind").as_deref(), Some("\u{e9}"));
+    assert_eq!(value("dedup"), None);
 }
 
 #[test]
@@ -92,6 +125,13 @@ fn what_smugglers_send() {
     assert_eq!(
         with("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
         400
+    );
+    assert_eq!(with("Transfer-Encoding: chunked, identity\r\n"), 400);
+    assert_eq!(with("Transfer-Encoding: \r\n"), 400);
+    assert_eq!(with("Transfer-Encoding: gzip, chunked\r\n"), 501);
+    assert_eq!(
+        with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+        501
     );
     assert_eq!(with("X: a\r\n folded\r\n"), 400);
     assert_eq!(with("X : a\r\n"), 400);
@@ -162,7 +202,7 @@ fn empty_lines_are_no_request() {
 #[test]
 fn a_chunked_body_is_a_body() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    assert!(request(chunked).has_body);
+    assert!(request(chunked).has_body());
 }
 
 proptest! {
