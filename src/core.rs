@@ -11,6 +11,7 @@ mod connection;
 mod encode;
 mod frames;
 mod lagging;
+mod pending;
 mod server;
 mod session;
 pub mod site;

@@ -43,6 +43,7 @@
 //! - A queue that is not empty belongs to a connection that is dirty, or that the kernel takes nothing from.
 //! - A connection is in rooms only while its phase is `Open`, `Leaving` or `Streaming`; at the doors that lead to one
 //!   room, exactly then.
+//! - A connection keeps a request exactly while its phase is `Body`.
 //! - An offset is given once in an epoch of its room, and every member is told of the offsets in their order.
 //! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
 //! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.

@@ -3,6 +3,7 @@
 //! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
 //! a socket, and nothing but its last step frees a connection.
 
+mod body;
 mod commands;
 mod deadlines;
 mod deliver;
@@ -10,6 +11,8 @@ mod drain;
 mod end;
 mod invariants;
 mod read;
+mod respond;
+mod rooms;
 mod route;
 mod say;
 mod stream;

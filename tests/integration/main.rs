@@ -20,6 +20,8 @@ mod logging;
 mod memory;
 mod origin;
 mod people;
+mod post;
+mod post_fields;
 mod recovery;
 mod rooms;
 mod shutdown;

@@ -94,7 +94,7 @@ impl Reader {
         // What is refused unread, or came too late, is not known to be a HEAD.
         let is_head =
             self.bodiless.front().copied().unwrap_or(false) && status != 400 && status != 408;
-        let length = if is_head || status == 101 || status == 304 {
+        let length = if is_head || matches!(status, 100 | 101 | 204 | 304) {
             0
         } else {
             let length = field("content-length").and_then(|value| value.parse().ok());
@@ -110,7 +110,9 @@ impl Reader {
             body: bytes[body.clone()].to_vec(),
             closes,
         };
-        self.bodiless.pop_front();
+        if status != 100 {
+            self.bodiless.pop_front();
+        }
         self.is_websocket = status == 101;
         Ok(Some((event, body.end)))
     }

@@ -1,5 +1,6 @@
 //! Responses: a status, header fields, and a body that may be shared (RFC 9110 section 15, RFC 9457).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A status code and its reason phrase.
@@ -48,6 +49,8 @@ impl Status {
     pub const NOT_IMPLEMENTED: Self = Self::new(501, "Not Implemented");
     /// 503, comes with `Retry-After`.
     pub const SERVICE_UNAVAILABLE: Self = Self::new(503, "Service Unavailable");
+    /// 507.
+    pub const INSUFFICIENT_STORAGE: Self = Self::new(507, "Insufficient Storage");
     /// 505.
     pub const VERSION_NOT_SUPPORTED: Self = Self::new(505, "HTTP Version Not Supported");
 
@@ -57,12 +60,12 @@ impl Status {
 }
 
 /// A request that is answered with an error: `application/problem+json` (RFC 9457).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The status.
     pub status: Status,
-    /// What is wrong and what to do about it, in one line of plain ASCII without quotes.
-    pub detail: &'static str,
+    /// What is wrong and what to do about it, in one line.
+    pub detail: Cow<'static, str>,
     /// Header fields that the status calls for.
     pub fields: &'static [(&'static str, &'static str)],
 }
@@ -72,25 +75,35 @@ impl Problem {
     pub const fn new(status: Status, detail: &'static str) -> Self {
         Self {
             status,
-            detail,
+            detail: Cow::Borrowed(detail),
+            fields: &[],
+        }
+    }
+
+    /// The same of one whose detail is found as it comes up.
+    pub fn detailed(status: Status, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
             fields: &[],
         }
     }
 
     /// The same with header fields.
-    pub const fn with(self, fields: &'static [(&'static str, &'static str)]) -> Self {
+    pub fn with(self, fields: &'static [(&'static str, &'static str)]) -> Self {
         Self { fields, ..self }
     }
 
     /// The body.
-    pub fn to_json(self) -> String {
+    pub fn to_json(&self) -> String {
         let Self {
             status: Status { code, phrase },
-            detail,
+            ref detail,
             ..
-        } = self;
+        } = *self;
+        let detail = serde_json::Value::from(&**detail);
         format!(
-            "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{code},\"detail\":\"{detail}\"}}\n"
+            "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{code},\"detail\":{detail}}}\n"
         )
     }
 }
@@ -160,10 +173,10 @@ mod tests {
 
     #[test]
     fn a_problem_is_one_line_of_json() {
-        let json = Problem::new(Status::NOT_FOUND, "nothing is here").to_json();
+        let json = Problem::detailed(Status::NOT_FOUND, "no \"tea\"").to_json();
         assert_eq!(
             json,
-            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"nothing is here\"}\n"
+            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"tea\\\"\"}\n"
         );
     }
 

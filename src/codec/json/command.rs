@@ -233,7 +233,7 @@ fn decode<'a>(
     otherwise: &str,
 ) -> Result<Data<'a>, Invalid> {
     match (data, binary) {
-        (Some(data), None) => decode_json(data.get()),
+        (Some(data), None) => decode_json(data.get()).map_err(|error| invalid(&error)),
         (None, Some(binary)) => match BASE64.decode(binary.as_bytes()) {
             Ok(bytes) => Ok(Data::Binary(bytes)),
             Err(error) => Err(bad_command(format!("binary is not base64: {error}"))),
@@ -242,17 +242,23 @@ fn decode<'a>(
     }
 }
 
-/// What JSON carries: its text if it is a string.
+/// Reads a message that is JSON and nothing else.
 ///
 /// # Errors
-/// Strings may stand for what is no text, a lone surrogate.
-pub fn decode_json(json: &str) -> Result<Data<'_>, Invalid> {
+/// It is not.
+pub fn parse_data(text: &str) -> serde_json::Result<Data<'_>> {
+    let json: &RawValue = serde_json::from_str(text)?;
+    decode_json(json.get())
+}
+
+/// What JSON carries: its text if it is a string; which may stand for what is no text, a lone surrogate.
+fn decode_json(json: &str) -> serde_json::Result<Data<'_>> {
     if json.trim_ascii_start().starts_with('"') {
         // Borrows where nothing is escaped, which `Cow` alone does not.
         #[derive(Deserialize)]
         #[serde(transparent)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-        let text: Text<'_> = serde_json::from_str(json).map_err(|error| invalid(&error))?;
+        let text: Text<'_> = serde_json::from_str(json)?;
         return Ok(Data::Text(text.0));
     }
     Ok(Data::Json(compact(json)))

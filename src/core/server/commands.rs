@@ -9,8 +9,8 @@ use crate::codec::json::event::{self, Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
-    Content, Draft, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal,
-    RoomName, TooManyRooms,
+    Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
+    TooManyRooms,
 };
 use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
 use crate::core::frames::{FrameKind, Frames};
@@ -162,7 +162,7 @@ impl<S: Stream> Server<S> {
                 self.join(&room, since.as_ref(), last, echo, id, now)
             }
             Command::Leave { room } => self.leave_room(&parse_room(&room)?, echo, id, now),
-            Command::Publish(publish) => self.publish(&publish, echo, id, now),
+            Command::Publish(publish) => self.publish_as_member(&publish, echo, id, now),
             Command::Direct { to, data } => self.direct(&to, &data, echo, id, now),
             Command::History {
                 room,
@@ -297,36 +297,17 @@ impl<S: Stream> Server<S> {
         })))
     }
 
-    fn publish(
+    fn publish_as_member(
         &mut self,
         publish: &Publish<'_>,
         echo: Id<'_>,
         id: ConnectionId,
         now: Now,
     ) -> Answer {
-        let name = parse_room(&publish.room)?;
-        check_key("key", publish.key.as_deref())?;
-        check_key("dedup", publish.dedup.as_deref())?;
-        if publish.retain && publish.key.is_none() {
-            return Err(Failure::new("bad_command", "retain needs key"));
-        }
-        let found = self.chat.find_or_begin(&name, now.ms);
-        self.forget_ended();
-        let room = found?;
         let Some(person) = self.person(id) else {
             return Ok(None);
         };
-        let (content, body) = content_of(&publish.data);
-        let draft = Draft {
-            author: &self.chat.author(person),
-            content,
-            body,
-            key: publish.key.as_deref(),
-            retain: publish.retain,
-            ephemeral: publish.ephemeral,
-            dedup: publish.dedup.as_deref().map(|dedup| (dedup, Some(person))),
-        };
-        let offset = self.say(room, &draft, now)?;
+        let (room, offset) = self.publish(publish, person, Some(person), now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
@@ -451,7 +432,7 @@ pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Fa
     }
 }
 
-fn parse_room(text: &str) -> Result<RoomName, Failure> {
+pub(super) fn parse_room(text: &str) -> Result<RoomName, Failure> {
     let message = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
     RoomName::parse(text).ok_or(Failure::new("bad_room", message))
 }

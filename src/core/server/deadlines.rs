@@ -86,6 +86,7 @@ impl<S: Stream> Server<S> {
         };
         match phase {
             Phase::Request { .. } => self.on_request_timeout(id, now),
+            Phase::Body => self.on_body_timeout(id, now),
             Phase::Response { .. } => self.close_now(id, "response not taken in time", now),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
             Phase::Streaming { stalled } => self.on_heartbeat(id, stalled, now),

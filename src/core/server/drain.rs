@@ -1,6 +1,7 @@
 //! The end of the server: what was said is handed out, everyone is told, and their answers are awaited.
 
 use super::Server;
+use super::respond::unavailable;
 use crate::codec::ws::close::CloseReason;
 use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
 use crate::core::{Now, Stream};
@@ -88,6 +89,7 @@ impl<S: Stream> Server<S> {
             }
             Phase::Streaming { .. } => self.end_stream(id, CloseReason::Shutdown, now),
             Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase(), now),
+            Phase::Body => self.refuse_body(&unavailable("the server is shutting down"), id, now),
             Phase::Response { then } => *then = AfterResponse::Close,
             Phase::Leaving { .. }
             | Phase::Closing { .. }

@@ -245,6 +245,7 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.connections.get_mut(id.index as usize) {
             connection.tail = Box::default();
             connection.decoder = Decoder::default();
+            connection.take_pending();
             self.meter
                 .subtract(mem::take(&mut connection.metered_bytes));
         }

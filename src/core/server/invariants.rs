@@ -97,6 +97,10 @@ impl<S: Stream> Server<S> {
             is_in_room == is_member || (is_member && !leads_to_one_room),
             "phase and membership differ",
         )?;
+        ensure(
+            (connection.phase == Phase::Body) == connection.pending().is_some(),
+            "phase and pending request differ",
+        )?;
         connection.queue.check()?;
         ensure(
             !is_member || connection.queue.is_within(self.limits.max_queue),

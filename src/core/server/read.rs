@@ -17,7 +17,7 @@ use crate::core::{Now, Stream};
 use crate::limits::{READ_BUDGET, READ_BUFFER};
 
 /// What taking a step through the input came to.
-enum Step {
+pub(super) enum Step {
     /// Something was taken; there may be more.
     Taken,
     /// What is there is not enough to go on.
@@ -72,16 +72,18 @@ impl<S: Stream> Server<S> {
     fn read_size(&self, id: ConnectionId) -> usize {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.limits.max_head,
+            Some(Phase::Body) => self.body_read_size(id),
             _ => READ_BUFFER,
         }
     }
 
-    /// Whether a member is not to be read for now, and where it waits then. What has been read is always taken, so the
-    /// limits that are looked at here may be exceeded by one read.
-    fn must_wait(&mut self, id: ConnectionId) -> bool {
+    /// Whether one who speaks in a room is not to be read for now, and where it waits then. What has been read is always
+    /// taken, so the limits that are looked at here may be exceeded by one read.
+    pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
             Some((Door::Plain(_), true)) => self.chat.room_of(id),
             Some((Door::Json(session), true)) => session.publishes_to,
+            Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),
             _ => return false,
         };
         if self.drain.holds_input() {
@@ -150,6 +152,7 @@ impl<S: Stream> Server<S> {
             };
             let step = match connection.phase {
                 Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
+                Phase::Body => self.take_body(&mut rest, id, now),
                 Phase::Response { .. } => Step::Wait,
                 Phase::Open { .. }
                 | Phase::Closing {
@@ -195,7 +198,7 @@ impl<S: Stream> Server<S> {
                 Step::NeedMore
             }
             Err(problem) => {
-                self.refuse(problem, id, now);
+                self.refuse(&problem, id, now);
                 *input = &mut [];
                 Step::Taken
             }
@@ -290,6 +293,7 @@ impl<S: Stream> Server<S> {
     fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close_now(id, "done", now),
+            Some(Phase::Body) => self.close_now(id, "connection lost", now),
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
                 self.on_end_of_talk(id, Goodbye::EndOfInput, now);
             }
@@ -308,14 +312,14 @@ impl<S: Stream> Server<S> {
                     Status::REQUEST_TIMEOUT,
                     "the request did not arrive in time",
                 );
-                self.refuse(problem, id, now);
+                self.refuse(&problem, id, now);
             }
             None => {}
         }
     }
 
     /// Tells the meter what unfinished input holds now.
-    fn meter_input(&mut self, id: ConnectionId) {
+    pub(super) fn meter_input(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.index as usize) else {
             return;
         };

@@ -1,72 +1,65 @@
 //! What a request asks for, and the answer.
 
 use super::Server;
+use super::respond::unavailable;
+use super::rooms::{FOREIGN_ORIGIN, parse_room};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
 use crate::core::chat::{Format, PersonId, RoomName};
-use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Phase};
-use crate::core::frames::{FrameKind, Frames};
+use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door};
+use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
 use crate::core::site::{Asset, SECURITY_FIELDS};
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream, encode};
-use crate::limits::RETRY_AFTER_SECONDS;
 
 impl<S: Stream> Server<S> {
     /// Answers a request with a page, an upgrade, or a problem.
     pub(super) fn answer(&mut self, request: &Request<'_>, id: ConnectionId, now: Now) {
-        let is_head = request.method == "HEAD";
-        // A body nobody reads ends the connection.
-        let then = if request.keep_alive && !request.has_body() {
-            AfterResponse::NextRequest
-        } else {
-            AfterResponse::Close
+        let reply = Reply {
+            id,
+            is_head: request.method == "HEAD",
+            // A body nobody reads ends the connection.
+            then: AfterResponse::new(request.keep_alive && !request.has_body()),
+            sharing: Sharing::SameOrigin,
         };
         if self.get(id).is_some_and(|connection| connection.refused) {
-            self.respond_problem(
-                unavailable("the server is full"),
-                is_head,
-                AfterResponse::Close,
-                id,
-                now,
-            );
+            self.respond_problem(&unavailable("the server is full"), &reply.closing(), now);
+        } else if let Some(path) = request.path.strip_prefix("/rooms/") {
+            self.answer_rooms(request, path, &reply, now);
         } else if let Some(room) = room_of_path(request.path) {
             if let Err(problem) = self.upgrade(request, room, id, now) {
-                self.respond_problem(problem, is_head, then, id, now);
-            }
-        } else if let Some(room) = events_of_path(request.path) {
-            if let Err(problem) = self.answer_stream(request, room, id, now) {
-                self.respond_problem(problem, is_head, then, id, now);
+                self.respond_problem(&problem, &reply, now);
             }
         } else if self.site.asset(request.path).is_none() {
             let problem = Problem::new(
                 Status::NOT_FOUND,
                 "nothing is here: the page is at /, the rooms at /ws",
             );
-            self.respond_problem(problem, is_head, then, id, now);
-        } else if request.method != "GET" && !is_head {
+            self.respond_problem(&problem, &reply, now);
+        } else if request.method != "GET" && !reply.is_head {
             let problem = Problem::new(
                 Status::METHOD_NOT_ALLOWED,
                 "this address only answers GET and HEAD",
             );
-            self.respond_problem(
-                problem.with(&[("Allow", "GET, HEAD")]),
-                is_head,
-                then,
-                id,
-                now,
-            );
+            self.respond_problem(&problem.with(&[("Allow", "GET, HEAD")]), &reply, now);
         } else {
-            self.respond_asset(request, then, id, now);
+            self.respond_asset(request, &reply, now);
         }
     }
 
     /// Answers what is not a request, or came too late. Where the next request begins is not known: closes.
-    pub(super) fn refuse(&mut self, problem: Problem, id: ConnectionId, now: Now) {
-        self.respond_problem(problem, false, AfterResponse::Close, id, now);
+    pub(super) fn refuse(&mut self, problem: &Problem, id: ConnectionId, now: Now) {
+        let reply = Reply {
+            id,
+            is_head: false,
+            then: AfterResponse::Close,
+            sharing: Sharing::SameOrigin,
+        };
+        self.respond_problem(problem, &reply, now);
     }
 
     /// Turns the connection into a WebSocket: at the JSON door if its subprotocol is asked for, else in a room.
@@ -89,7 +82,9 @@ impl<S: Stream> Server<S> {
             return Err(Problem::new(Status::BAD_REQUEST, detail));
         }
         let accept_key = upgrade::check(request)?;
-        self.check_origin(request)?;
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
         if self.drain.is_begun() {
             return Err(unavailable("the server is shutting down"));
         }
@@ -102,22 +97,6 @@ impl<S: Stream> Server<S> {
             None => {}
         }
         Ok(())
-    }
-
-    fn answer_stream(
-        &mut self,
-        request: &Request<'_>,
-        room: &str,
-        id: ConnectionId,
-        now: Now,
-    ) -> Result<(), Problem> {
-        let room = parse_room(room)?;
-        if request.method != "GET" {
-            let problem = Problem::new(Status::METHOD_NOT_ALLOWED, "a stream is opened with GET");
-            return Err(problem.with(&[("Allow", "GET")]));
-        }
-        self.check_origin(request)?;
-        self.open_stream(request, room, id, now)
     }
 
     /// Takes a client up on its offer to compress (RFC 7692), and gives the field that says so.
@@ -184,15 +163,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// No Origin means that no browser is involved, and no page that could abuse its visitor.
-    fn check_origin(&self, request: &Request<'_>) -> Result<(), Problem> {
-        if self.is_origin_allowed(request) {
-            return Ok(());
-        }
-        let detail = "pages of this origin may not come in; see --allow-origin";
-        Err(Problem::new(Status::FORBIDDEN, detail))
-    }
-
-    fn is_origin_allowed(&self, request: &Request<'_>) -> bool {
+    pub(super) fn is_origin_allowed(&self, request: &Request<'_>) -> bool {
         let mut origins = request.values("origin");
         match (origins.next(), origins.next()) {
             (None, _) => true,
@@ -203,13 +174,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn respond_asset(
-        &mut self,
-        request: &Request<'_>,
-        then: AfterResponse,
-        id: ConnectionId,
-        now: Now,
-    ) {
+    fn respond_asset(&mut self, request: &Request<'_>, reply: &Reply, now: Now) {
         let Some(asset) = self.site.asset(request.path) else {
             return;
         };
@@ -225,63 +190,10 @@ impl<S: Stream> Server<S> {
         };
         let mut head = Head::new(status, now.unix_ms);
         write_asset_fields(&mut head, asset, is_fresh);
-        head.connection(then == AfterResponse::NextRequest);
+        head.connection(reply.keeps_alive());
         let body = (!is_fresh && request.method == "GET").then(|| asset.body());
-        self.queue_response(status, id, head.finish(), body.map(Chunk::whole));
-        self.begin_response(id, then, now);
-    }
-
-    fn respond_problem(
-        &mut self,
-        problem: Problem,
-        is_head: bool,
-        then: AfterResponse,
-        id: ConnectionId,
-        now: Now,
-    ) {
-        let body = problem.to_json();
-        let mut head = Head::new(problem.status, now.unix_ms);
-        head.field("Content-Type", "application/problem+json");
-        head.field("Content-Length", &body.len().to_string());
-        head.field("X-Content-Type-Options", "nosniff");
-        let mut offers_upgrade = false;
-        for (name, value) in problem.fields {
-            head.field(name, value);
-            offers_upgrade |= *name == "Upgrade";
-        }
-        if offers_upgrade {
-            head.connection_and_upgrade(then == AfterResponse::NextRequest);
-        } else {
-            head.connection(then == AfterResponse::NextRequest);
-        }
-        let mut bytes = head.finish();
-        if !is_head {
-            bytes.extend_from_slice(body.as_bytes());
-        }
-        self.queue_response(problem.status, id, bytes, None);
-        self.begin_response(id, then, now);
-    }
-
-    pub(super) fn queue_response(
-        &mut self,
-        status: Status,
-        id: ConnectionId,
-        head: Vec<u8>,
-        body: Option<Chunk>,
-    ) {
-        let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
-        if let Some(connection) = self.get_mut(id) {
-            connection.status = status.code;
-            for chunk in std::iter::once(head).chain(body) {
-                connection.queue.append(chunk);
-            }
-            self.mark_dirty(id);
-        }
-    }
-
-    fn begin_response(&mut self, id: ConnectionId, then: AfterResponse, now: Now) {
-        let deadline = self.limits.handshake_timeout.after(now.ms);
-        self.enter(id, Phase::Response { then }, deadline);
+        self.queue_response(status, reply.id, head.finish(), body.map(Chunk::whole));
+        self.begin_response(reply, now);
     }
 }
 
@@ -297,20 +209,6 @@ fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {
         "" => Some(RoomOfPath::None),
         rest => rest.strip_prefix('/').map(RoomOfPath::Named),
     }
-}
-
-/// The room that a path of `/rooms/{room}/events` names.
-fn events_of_path(path: &str) -> Option<&str> {
-    path.strip_prefix("/rooms/")?.strip_suffix("/events")
-}
-
-fn parse_room(encoded: &str) -> Result<RoomName, Problem> {
-    let detail = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
-    RoomName::parse_encoded(encoded).ok_or(Problem::new(Status::BAD_REQUEST, detail))
-}
-
-pub(super) fn unavailable(detail: &'static str) -> Problem {
-    Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
 }
 
 fn write_asset_fields(head: &mut Head, asset: &Asset, is_fresh: bool) {

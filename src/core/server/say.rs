@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use super::Server;
+use super::commands::{Failure, check_key, content_of, parse_room};
+use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
@@ -38,6 +40,37 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.get_mut(id) {
             connection.traffic.messages_in += 1;
         }
+    }
+
+    /// Does what the command and the request ask for: publishes a message in a room, which begins if it does not exist.
+    /// `sender` is whose ids of messages `dedup` is one of, if that is known.
+    pub(super) fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        person: PersonId,
+        sender: Option<PersonId>,
+        now: Now,
+    ) -> Result<(RoomId, Option<u64>), Failure> {
+        let name = parse_room(&publish.room)?;
+        check_key("key", publish.key.as_deref())?;
+        check_key("dedup", publish.dedup.as_deref())?;
+        if publish.retain && publish.key.is_none() {
+            return Err(Failure::new("bad_command", "retain needs key"));
+        }
+        let found = self.chat.find_or_begin(&name, now.ms);
+        self.forget_ended();
+        let room = found?;
+        let (content, body) = content_of(&publish.data);
+        let draft = Draft {
+            author: &self.chat.author(person),
+            content,
+            body,
+            key: publish.key.as_deref(),
+            retain: publish.retain,
+            ephemeral: publish.ephemeral,
+            dedup: publish.dedup.as_deref().map(|dedup| (dedup, sender)),
+        };
+        Ok((room, self.say(room, &draft, now)?))
     }
 
     /// Publishes a message, unless it was published before, and says which offset it has; `None` for one that is not

@@ -2,13 +2,14 @@
 
 use super::Server;
 use super::commands::page_size;
-use super::route::unavailable;
+use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::json::event::{Epoch, Event};
 use crate::codec::sse;
 use crate::core::chat::{Arrival, Format, PersonId, Position, RoomName};
-use crate::core::connection::{ConnectionId, Door, Phase};
+use crate::core::connection::{Door, Phase};
+use crate::core::pending::Reply;
 use crate::core::{Now, Stream, encode};
 use crate::limits::{DEFAULT_LAST, RECONNECT_MS};
 
@@ -18,11 +19,15 @@ impl<S: Stream> Server<S> {
         &mut self,
         request: &Request<'_>,
         name: RoomName,
-        id: ConnectionId,
+        reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
-        if self.drain.is_begun() {
-            return Err(unavailable("the server is shutting down"));
+        let id = reply.id;
+        let head = stream_head(reply, now);
+        if reply.is_head {
+            self.queue_response(Status::OK, id, head, None);
+            self.begin_response(&reply.clone().closing(), now);
+            return Ok(());
         }
         let position = request.value("last-event-id").and_then(parse_position);
         let last = request
@@ -43,7 +48,6 @@ impl<S: Stream> Server<S> {
         if let Some(arrival) = self.chat.arrival(room, position, last, now.ms) {
             encode_arrival(&arrival, &mut state);
         }
-        let head = stream_head(now);
         self.queue_response(Status::OK, id, head, None);
         self.queue_pieces(id, Format::Events, state);
         // The room's own name, which all its members share.
@@ -58,12 +62,13 @@ impl<S: Stream> Server<S> {
 }
 
 /// The stream ends with the connection. Proxies are asked to pass on each event as it comes.
-fn stream_head(now: Now) -> Vec<u8> {
+fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
     let mut head = Head::new(Status::OK, now.unix_ms);
     head.field("Content-Type", "text/event-stream");
     head.field("Cache-Control", "no-store");
     head.field("X-Accel-Buffering", "no");
     head.field("X-Content-Type-Options", "nosniff");
+    write_sharing(&mut head, &reply.sharing);
     head.connection(false);
     head.finish()
 }

@@ -34,6 +34,14 @@ const PIECES: [&[u8]; 8] = [
     b"\x82\xfe\x00\xc8\0\0\0\0",
 ];
 
+/// Requests with bodies, and pieces of them.
+const POSTS: [&[u8]; 4] = [
+    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 150\r\n\r\n",
+    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n64\r\n",
+    b"\r\n0\r\n\r\n",
+];
+
 #[derive(Debug, Default)]
 struct Wire {
     to_server: VecDeque<u8>,
@@ -63,7 +71,8 @@ pub(crate) fn check(data: &[u8]) {
         let who = usize::from(op & 0x0f) % CONNECTIONS;
         match op >> 4 {
             0..=3 => world.send(who, &mut ops.by_ref().take(usize::from(argument))),
-            4..=7 => world.send(who, &mut PIECES[usize::from(argument) % 8].iter().copied()),
+            4..=6 => world.send(who, &mut PIECES[usize::from(argument) % 8].iter().copied()),
+            7 => world.send(who, &mut POSTS[usize::from(argument) % 4].iter().copied()),
             8..=10 => world.make_space(who, usize::from(argument)),
             11 | 12 => world.now.ms += u64::from(argument) * 16,
             13 => world.end(who),

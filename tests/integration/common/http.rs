@@ -20,6 +20,26 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: parlor.test\r\n\r\n")
 }
 
+/// A POST of `body` to `path`; each of the `headers` ends in CRLF.
+pub(crate) fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: parlor.test\r\n{headers}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// The same in these chunks.
+pub(crate) fn post_chunked(path: &str, chunks: &[&str]) -> Vec<u8> {
+    let mut request =
+        format!("POST {path} HTTP/1.1\r\nHost: parlor.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for chunk in chunks.iter().chain([&""]) {
+        request += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    request.into_bytes()
+}
+
 /// A good WebSocket handshake; the key is RFC 6455's own example.
 pub(crate) fn upgrade(path: &str) -> String {
     upgrade_with(path, "")

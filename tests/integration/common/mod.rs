@@ -15,7 +15,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
 pub(crate) use health::with_a_healthy_pair;
-pub(crate) use http::{Http, Response, get, upgrade, upgrade_with};
+pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
 pub(crate) use server::{Finished, Server, run};

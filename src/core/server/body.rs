@@ -1,0 +1,87 @@
+//! From a request that has a body to the whole of it.
+
+use std::mem;
+
+use super::Server;
+use super::read::Step;
+use crate::codec::http::response::{Problem, Status};
+use crate::core::connection::{Connection, ConnectionId, Door, Phase};
+use crate::core::pending::Pending;
+use crate::core::{Now, Stream};
+use crate::limits::READ_BUFFER;
+
+impl<S: Stream> Server<S> {
+    /// Keeps a request until its body has arrived, for which there is as much time as for its head.
+    pub(super) fn begin_body(&mut self, pending: Pending, now: Now) {
+        let id = pending.reply.id;
+        if let Some(connection) = self.get_mut(id) {
+            connection.door = Door::Http(Some(Box::new(pending)));
+            let deadline = self.limits.handshake_timeout.after(now.ms);
+            self.enter(id, Phase::Body, deadline);
+        }
+    }
+
+    /// How much of a body to read at once: the requests behind it wait in the kernel.
+    pub(super) fn body_read_size(&self, id: ConnectionId) -> usize {
+        let pending = self.get(id).and_then(Connection::pending);
+        let missing = pending.and_then(|pending| pending.body.missing());
+        missing.map_or(self.limits.max_head, |missing| missing.min(READ_BUFFER))
+    }
+
+    /// Takes what belongs to the body off the front of `input`, unless the room it goes to is too far behind.
+    pub(super) fn take_body(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
+        if self.must_wait(id) {
+            return Step::Wait;
+        }
+        let Some(connection) = self.get_mut(id) else {
+            return Step::Wait;
+        };
+        let Door::Http(Some(pending)) = &mut connection.door else {
+            return Step::Wait;
+        };
+        // Who sends the body right away does not wait for leave.
+        let is_waiting = mem::take(&mut pending.expects_continue) && input.is_empty();
+        let arrived = mem::take(input);
+        match pending.body.decode(arrived) {
+            Ok(Some(length)) => {
+                *input = &mut arrived[length..];
+                if let Some(pending) = connection.take_pending() {
+                    self.on_body(*pending, now);
+                }
+                Step::Taken
+            }
+            Ok(None) => {
+                if is_waiting {
+                    self.respond_continue(id);
+                }
+                Step::NeedMore
+            }
+            Err(problem) => {
+                self.refuse_body(&problem, id, now);
+                Step::Taken
+            }
+        }
+    }
+
+    /// The body did not arrive in time.
+    pub(super) fn on_body_timeout(&mut self, id: ConnectionId, now: Now) {
+        if self.get(id).is_some_and(|connection| connection.in_line) {
+            // The delay of one whom we do not read is ours.
+            self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
+            return;
+        }
+        let detail = "the body did not arrive in time";
+        self.refuse_body(&Problem::new(Status::REQUEST_TIMEOUT, detail), id, now);
+    }
+
+    /// Answers a request whose body will not be read to its end.
+    pub(super) fn refuse_body(&mut self, problem: &Problem, id: ConnectionId, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if let Some(pending) = connection.take_pending() {
+            self.respond_problem(problem, &pending.reply.closing(), now);
+            self.meter_input(id);
+        }
+    }
+}

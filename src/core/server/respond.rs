@@ -1,0 +1,118 @@
+//! Responses, and the fields that all of a kind carry.
+
+use super::Server;
+use crate::codec::http::response::{Head, Problem, Status};
+use crate::core::connection::{AfterResponse, ConnectionId, Phase};
+use crate::core::frames::{FrameKind, Frames};
+use crate::core::pending::{Reply, Sharing};
+use crate::core::write_queue::Chunk;
+use crate::core::{Now, Stream};
+use crate::limits::RETRY_AFTER_SECONDS;
+
+impl<S: Stream> Server<S> {
+    /// Answers with an error (RFC 9457).
+    pub(super) fn respond_problem(&mut self, problem: &Problem, reply: &Reply, now: Now) {
+        let mut head = Head::new(problem.status, now.unix_ms);
+        let mut offers_upgrade = false;
+        for (name, value) in problem.fields {
+            head.field(name, value);
+            offers_upgrade |= *name == "Upgrade";
+        }
+        if offers_upgrade {
+            head.connection_and_upgrade(reply.keeps_alive());
+        } else {
+            head.connection(reply.keeps_alive());
+        }
+        let kind = "application/problem+json";
+        self.respond_text(problem.status, head, kind, &problem.to_json(), reply, now);
+    }
+
+    /// Answers with what a program asked for, which is true only now.
+    pub(super) fn respond_json(&mut self, json: &str, reply: &Reply, now: Now) {
+        let mut head = Head::new(Status::OK, now.unix_ms);
+        head.field("Cache-Control", "no-store");
+        head.connection(reply.keeps_alive());
+        self.respond_text(Status::OK, head, "application/json", json, reply, now);
+    }
+
+    /// Answers without a body.
+    pub(super) fn respond_empty(&mut self, fields: &[(&str, &str)], reply: &Reply, now: Now) {
+        let mut head = Head::new(Status::NO_CONTENT, now.unix_ms);
+        for (name, value) in fields {
+            head.field(name, value);
+        }
+        write_sharing(&mut head, &reply.sharing);
+        head.connection(reply.keeps_alive());
+        self.queue_response(Status::NO_CONTENT, reply.id, head.finish(), None);
+        self.begin_response(reply, now);
+    }
+
+    /// Tells a client that its body is wanted (RFC 9110 section 15.2.1).
+    pub(super) fn respond_continue(&mut self, id: ConnectionId) {
+        self.queue_response(Status::CONTINUE, id, Head::interim(Status::CONTINUE), None);
+    }
+
+    fn respond_text(
+        &mut self,
+        status: Status,
+        mut head: Head,
+        content_type: &str,
+        body: &str,
+        reply: &Reply,
+        now: Now,
+    ) {
+        head.field("Content-Type", content_type);
+        head.field("Content-Length", &body.len().to_string());
+        head.field("X-Content-Type-Options", "nosniff");
+        write_sharing(&mut head, &reply.sharing);
+        let mut bytes = head.finish();
+        if !reply.is_head {
+            bytes.extend_from_slice(body.as_bytes());
+        }
+        self.queue_response(status, reply.id, bytes, None);
+        self.begin_response(reply, now);
+    }
+
+    pub(super) fn queue_response(
+        &mut self,
+        status: Status,
+        id: ConnectionId,
+        head: Vec<u8>,
+        body: Option<Chunk>,
+    ) {
+        let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
+        if let Some(connection) = self.get_mut(id) {
+            connection.status = status.code;
+            for chunk in std::iter::once(head).chain(body) {
+                connection.queue.append(chunk);
+            }
+            self.mark_dirty(id);
+        }
+    }
+
+    pub(super) fn begin_response(&mut self, reply: &Reply, now: Now) {
+        let deadline = self.limits.handshake_timeout.after(now.ms);
+        self.enter(reply.id, Phase::Response { then: reply.then }, deadline);
+    }
+}
+
+impl Reply {
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.then == AfterResponse::NextRequest
+    }
+}
+
+/// The refusal of one who may come back later.
+pub(super) fn unavailable(detail: &'static str) -> Problem {
+    Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
+}
+
+/// A shared cache must not hand one origin's answer to another, so `Vary` comes even without an Origin.
+pub(super) fn write_sharing(head: &mut Head, sharing: &Sharing) {
+    if let Sharing::Allowed(origin) = sharing {
+        if let Some(origin) = origin {
+            head.field("Access-Control-Allow-Origin", origin);
+        }
+        head.field("Vary", "Origin");
+    }
+}

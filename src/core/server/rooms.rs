@@ -1,0 +1,240 @@
+//! The rooms over HTTP: what is at `/rooms`.
+
+use super::Server;
+use super::commands::Failure;
+use super::respond::unavailable;
+use crate::codec::http::body;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::command::{self, Data, Publish};
+use crate::codec::json::event::Epoch;
+use crate::core::chat::{Content, RoomName};
+use crate::core::connection::{AfterResponse, Connection};
+use crate::core::pending::{Pending, Post, Reply, Sharing};
+use crate::core::{Now, Stream};
+
+/// What a page of another origin may send, and for how many seconds a browser may remember that.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Methods", "GET, HEAD, POST"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Last-Event-ID",
+    ),
+    ("Access-Control-Max-Age", "600"),
+];
+
+/// What the rest of a path that begins with `/rooms/` names.
+enum Resource {
+    Room(RoomName),
+    Events(RoomName),
+}
+
+impl Resource {
+    fn parse(path: &str) -> Result<Self, Problem> {
+        match path.split_once('/') {
+            None => parse_room(path).map(Self::Room),
+            Some((room, "events")) => parse_room(room).map(Self::Events),
+            Some(_) => Err(Problem::new(
+                Status::NOT_FOUND,
+                "of a room there is /rooms/tea to post to and /rooms/tea/events",
+            )),
+        }
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// Answers a request for a room, or begins to read what is said in it.
+    pub(super) fn answer_rooms(
+        &mut self,
+        request: &Request<'_>,
+        path: &str,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let origin = request.value("origin");
+        let origin = origin.filter(|_| self.is_origin_allowed(request));
+        let reply = Reply {
+            sharing: Sharing::Allowed(origin.map(Into::into)),
+            ..reply.clone()
+        };
+        if let Err(problem) = self.serve_rooms(request, path, &reply, now) {
+            self.respond_problem(&problem, &reply, now);
+        }
+    }
+
+    fn serve_rooms(
+        &mut self,
+        request: &Request<'_>,
+        path: &str,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        if self.drain.is_begun() {
+            return Err(unavailable("the server is shutting down"));
+        }
+        match (request.method, Resource::parse(path)?) {
+            ("OPTIONS", _) => self.respond_empty(&PREFLIGHT, reply, now),
+            ("POST", Resource::Room(room)) => self.begin_post(request, room, reply, now)?,
+            (_, Resource::Room(_)) => {
+                let detail = "a room takes messages by POST, and WebSockets at /ws";
+                let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+                return Err(problem.with(&[("Allow", "OPTIONS, POST")]));
+            }
+            ("GET" | "HEAD", Resource::Events(room)) => {
+                self.open_stream(request, room, reply, now)?;
+            }
+            (_, Resource::Events(_)) => return Err(read_only()),
+        }
+        Ok(())
+    }
+
+    /// Begins to read a message that comes as the request's body.
+    fn begin_post(
+        &mut self,
+        request: &Request<'_>,
+        room: RoomName,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let text = |name| request.query_value(name).map(Into::into);
+        let post = Post {
+            room,
+            content: content_of(request)?,
+            key: text("key"),
+            retain: flag(request, "retain")?,
+            ephemeral: flag(request, "ephemeral")?,
+            dedup: text("dedup"),
+        };
+        let pending = Pending {
+            post,
+            reply: Reply {
+                then: AfterResponse::new(request.keep_alive),
+                ..reply.clone()
+            },
+            body: body::Decoder::new(request.body, self.limits.max_message)?,
+            expects_continue: request.expects_continue,
+        };
+        self.begin_body(pending, now);
+        Ok(())
+    }
+
+    /// A request's body is whole.
+    pub(super) fn on_body(&mut self, pending: Pending, now: Now) {
+        let Pending {
+            post, reply, body, ..
+        } = pending;
+        match self.on_post(&post, &body.into_body(), &reply, now) {
+            Ok(json) => self.respond_json(&json, &reply, now),
+            Err(problem) => self.respond_problem(&problem, &reply, now),
+        }
+    }
+
+    /// Publishes a message that came by POST, and gives the answer.
+    fn on_post(
+        &mut self,
+        post: &Post,
+        body: &[u8],
+        reply: &Reply,
+        now: Now,
+    ) -> Result<String, Problem> {
+        let publish = Publish {
+            room: post.room.as_str().into(),
+            data: data_of(post.content, body)?,
+            key: post.key.as_deref().map(Into::into),
+            retain: post.retain,
+            ephemeral: post.ephemeral,
+            dedup: post.dedup.as_deref().map(Into::into),
+        };
+        let Some(guest) = self.get(reply.id).map(Connection::person) else {
+            return Err(unavailable("the connection has ended"));
+        };
+        // A retry comes on another connection, so whoever knows the id of a message is its sender.
+        let (room, offset) = self.publish(&publish, guest, None, now)?;
+        if let Some(connection) = self.get_mut(reply.id) {
+            connection.traffic.messages_in += 1;
+        }
+        let epoch = Epoch(self.chat.epoch(room));
+        let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":{offset}"));
+        // A room's name holds nothing that JSON would have to escape.
+        let name = &post.room;
+        Ok(format!(
+            "{{\"room\":\"{name}\",\"epoch\":\"{epoch}\"{offset}}}\n"
+        ))
+    }
+}
+
+/// How the body is to be understood: forms are text, because curl takes whatever it is given for one.
+fn content_of(request: &Request<'_>) -> Result<Content, Problem> {
+    if request.has("content-encoding") {
+        let detail = "the body is to be sent as it is, without a Content-Encoding";
+        return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let kind = request.value("content-type").unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    Ok(if essence.eq_ignore_ascii_case("application/json") {
+        Content::Json
+    } else if essence.eq_ignore_ascii_case("application/octet-stream") {
+        Content::Binary
+    } else {
+        Content::Text
+    })
+}
+
+fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
+    if content == Content::Binary {
+        return Ok(Data::Binary(body.to_vec()));
+    }
+    let Ok(text) = str::from_utf8(body) else {
+        let detail = "the text is not UTF-8; send other bytes as application/octet-stream";
+        return Err(Problem::new(Status::BAD_REQUEST, detail));
+    };
+    if content == Content::Text {
+        return Ok(Data::Text(text.into()));
+    }
+    command::parse_data(text).map_err(|error| {
+        let detail = format!("the body is not JSON: {error}");
+        Problem::detailed(Status::BAD_REQUEST, detail)
+    })
+}
+
+/// A field of the query that says yes by being there.
+fn flag(request: &Request<'_>, name: &str) -> Result<bool, Problem> {
+    match request.query_value(name).as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("" | "true" | "1") => Ok(true),
+        Some(_) => {
+            let detail = format!("{name} is true or false");
+            Err(Problem::detailed(Status::BAD_REQUEST, detail))
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let status = match failure.code {
+            "too_many_rooms" => return unavailable("the server has as many rooms as it may have"),
+            "too_many_keys" => Status::INSUFFICIENT_STORAGE,
+            _ => Status::BAD_REQUEST,
+        };
+        Self::detailed(status, failure.message)
+    }
+}
+
+pub(super) const FOREIGN_ORIGIN: Problem = Problem::new(
+    Status::FORBIDDEN,
+    "pages of this origin may not come in; see --allow-origin",
+);
+
+pub(super) fn parse_room(encoded: &str) -> Result<RoomName, Problem> {
+    let detail = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
+    RoomName::parse_encoded(encoded).ok_or(Problem::new(Status::BAD_REQUEST, detail))
+}
+
+/// The refusal of another method where there is something to read.
+pub(super) fn read_only() -> Problem {
+    let detail = "this address only answers GET and HEAD";
+    Problem::new(Status::METHOD_NOT_ALLOWED, detail).with(&[("Allow", "GET, HEAD")])
+}
