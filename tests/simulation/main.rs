@@ -7,6 +7,7 @@ mod habits;
 mod hall;
 mod model;
 mod plan;
+mod posts;
 mod random;
 mod reader;
 mod record;
