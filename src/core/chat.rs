@@ -321,6 +321,22 @@ impl Chat {
         self.rooms.len()
     }
 
+    /// Places that are taken in all rooms.
+    pub(super) fn seat_count(&self) -> usize {
+        let taken = self.seats.iter().map(|seats| seats.all().len());
+        taken.sum()
+    }
+
+    /// Those who have come by the JSON door, and are here or may come back.
+    pub(super) fn person_count(&self) -> usize {
+        self.people.count()
+    }
+
+    /// Bytes of memory of all that is remembered.
+    pub(super) fn history_bytes(&self) -> usize {
+        self.history_bytes
+    }
+
     fn id_of(&self, index: usize) -> RoomId {
         RoomId {
             index,

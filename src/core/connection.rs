@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::AddAssign;
 
 use super::chat::{Format, PersonId, Reading, RoomName};
 use super::pending::Pending;
@@ -139,11 +140,27 @@ pub(super) struct Traffic {
     pub(super) bytes_out: u64,
 }
 
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.messages_in += other.messages_in;
+        self.messages_out += other.messages_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
+}
+
 /// A peer's address, in fewer bytes than a `SocketAddr` takes in each of 100,000 connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     ip: IpAddr,
     port: u16,
+}
+
+impl Peer {
+    /// Whether it is on this machine.
+    pub(super) fn is_loopback(self) -> bool {
+        self.ip.to_canonical().is_loopback()
+    }
 }
 
 impl fmt::Display for Peer {

@@ -10,6 +10,8 @@ mod deliver;
 mod drain;
 mod end;
 mod invariants;
+mod metrics;
+mod queries;
 mod read;
 mod respond;
 mod rooms;
@@ -41,6 +43,7 @@ use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
 use drain::Drain;
 pub(super) use invariants::ensure;
+use metrics::Counters;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// Every connection, room and decision, on sockets of type `S`.
@@ -79,6 +82,7 @@ pub struct Server<S> {
     generation: u32,
     /// Connections that are here only to be told that the server is full.
     refused: usize,
+    counters: Counters,
     /// Of use for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
 }
@@ -136,6 +140,7 @@ impl<S: Stream> Server<S> {
             drain: Drain::default(),
             generation: 0,
             refused: 0,
+            counters: Counters::new(now.ms),
             random,
         }
     }

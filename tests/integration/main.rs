@@ -22,6 +22,7 @@ mod origin;
 mod people;
 mod post;
 mod post_fields;
+mod queries;
 mod recovery;
 mod rooms;
 mod shutdown;

@@ -130,6 +130,10 @@ impl People {
     }
 
     /// When the next one is forgotten.
+    pub(super) fn count(&self) -> usize {
+        self.people.len()
+    }
+
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         self.absent.front().map(|(forgotten_ms, _)| *forgotten_ms)
     }

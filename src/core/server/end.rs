@@ -192,6 +192,7 @@ impl<S: Stream> Server<S> {
             let connection = self.connections.remove(id.index as usize);
             self.meter.subtract(connection.metered_bytes);
             self.refused -= usize::from(connection.refused);
+            self.counters.count_end(&connection);
             log_end(&connection, now);
         }
         if self.connections.is_empty() {

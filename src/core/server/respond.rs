@@ -28,11 +28,16 @@ impl<S: Stream> Server<S> {
     }
 
     /// Answers with what a program asked for, which is true only now.
-    pub(super) fn respond_json(&mut self, json: &str, reply: &Reply, now: Now) {
+    pub(super) fn respond_now(&mut self, content_type: &str, body: &str, reply: &Reply, now: Now) {
         let mut head = Head::new(Status::OK, now.unix_ms);
         head.field("Cache-Control", "no-store");
         head.connection(reply.keeps_alive());
-        self.respond_text(Status::OK, head, "application/json", json, reply, now);
+        self.respond_text(Status::OK, head, content_type, body, reply, now);
+    }
+
+    /// The same in JSON.
+    pub(super) fn respond_json(&mut self, json: &str, reply: &Reply, now: Now) {
+        self.respond_now("application/json", json, reply, now);
     }
 
     /// Answers without a body.
@@ -80,6 +85,7 @@ impl<S: Stream> Server<S> {
         head: Vec<u8>,
         body: Option<Chunk>,
     ) {
+        self.counters.count_response(status);
         let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
         if let Some(connection) = self.get_mut(id) {
             connection.status = status.code;

@@ -23,20 +23,28 @@ const PREFLIGHT: [(&str, &str); 3] = [
     ("Access-Control-Max-Age", "600"),
 ];
 
-/// What the rest of a path that begins with `/rooms/` names.
+/// What a path that begins with `/rooms` names.
 enum Resource {
+    Rooms,
     Room(RoomName),
     Events(RoomName),
+    Messages(RoomName),
+    Members(RoomName),
 }
 
 impl Resource {
     fn parse(path: &str) -> Result<Self, Problem> {
+        let Some(path) = path.strip_prefix('/') else {
+            return Ok(Self::Rooms);
+        };
         match path.split_once('/') {
             None => parse_room(path).map(Self::Room),
             Some((room, "events")) => parse_room(room).map(Self::Events),
+            Some((room, "messages")) => parse_room(room).map(Self::Messages),
+            Some((room, "members")) => parse_room(room).map(Self::Members),
             Some(_) => Err(Problem::new(
                 Status::NOT_FOUND,
-                "of a room there is /rooms/tea to post to and /rooms/tea/events",
+                "a room has events, messages and members, as in /rooms/tea/events",
             )),
         }
     }
@@ -79,14 +87,20 @@ impl<S: Stream> Server<S> {
             ("OPTIONS", _) => self.respond_empty(&PREFLIGHT, reply, now),
             ("POST", Resource::Room(room)) => self.begin_post(request, room, reply, now)?,
             (_, Resource::Room(_)) => {
-                let detail = "a room takes messages by POST, and WebSockets at /ws";
+                let detail =
+                    "a room takes messages by POST; what was said is at its /messages and /events";
                 let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
                 return Err(problem.with(&[("Allow", "OPTIONS, POST")]));
             }
             ("GET" | "HEAD", Resource::Events(room)) => {
                 self.open_stream(request, room, reply, now)?;
             }
-            (_, Resource::Events(_)) => return Err(read_only()),
+            ("GET" | "HEAD", Resource::Messages(room)) => {
+                self.answer_messages(request, &room, reply, now)?;
+            }
+            ("GET" | "HEAD", Resource::Members(room)) => self.answer_members(&room, reply, now),
+            ("GET" | "HEAD", Resource::Rooms) => self.answer_list(request, reply, now)?,
+            _ => return Err(read_only()),
         }
         Ok(())
     }

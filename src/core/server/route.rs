@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::respond::unavailable;
-use super::rooms::{FOREIGN_ORIGIN, parse_room};
+use super::rooms::{FOREIGN_ORIGIN, parse_room, read_only};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
@@ -28,8 +28,12 @@ impl<S: Stream> Server<S> {
         };
         if self.get(id).is_some_and(|connection| connection.refused) {
             self.respond_problem(&unavailable("the server is full"), &reply.closing(), now);
-        } else if let Some(path) = request.path.strip_prefix("/rooms/") {
+        } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
+        } else if let Some(answer) = self.answer_operator(request, &reply, now) {
+            if let Err(problem) = answer {
+                self.respond_problem(&problem, &reply, now);
+            }
         } else if let Some(room) = room_of_path(request.path) {
             if let Err(problem) = self.upgrade(request, room, id, now) {
                 self.respond_problem(&problem, &reply, now);
@@ -37,15 +41,11 @@ impl<S: Stream> Server<S> {
         } else if self.site.asset(request.path).is_none() {
             let problem = Problem::new(
                 Status::NOT_FOUND,
-                "nothing is here: the page is at /, the rooms at /ws",
+                "nothing is here: the page is at /, the rooms at /ws and /rooms",
             );
             self.respond_problem(&problem, &reply, now);
         } else if request.method != "GET" && !reply.is_head {
-            let problem = Problem::new(
-                Status::METHOD_NOT_ALLOWED,
-                "this address only answers GET and HEAD",
-            );
-            self.respond_problem(&problem.with(&[("Allow", "GET, HEAD")]), &reply, now);
+            self.respond_problem(&read_only(), &reply, now);
         } else {
             self.respond_asset(request, &reply, now);
         }
@@ -202,6 +202,12 @@ impl<S: Stream> Server<S> {
 enum RoomOfPath<'a> {
     None,
     Named(&'a str),
+}
+
+/// What follows `/rooms` in a path.
+fn rooms_path(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/rooms")?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {

@@ -1,0 +1,176 @@
+//! What the server tells operators of itself, in the text format of Prometheus.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use super::Server;
+use crate::codec::http::response::Status;
+use crate::core::connection::{Connection, Door, EndReason, Phase, Traffic};
+use crate::core::{Now, Stream};
+
+/// What is known of connections that have ended. The living count for themselves, so that a message costs nothing here.
+#[derive(Debug)]
+pub(super) struct Counters {
+    started_ms: u64,
+    ended: BTreeMap<EndReason, u64>,
+    traffic: Traffic,
+    responses: BTreeMap<u16, u64>,
+}
+
+impl Counters {
+    pub(super) fn new(started_ms: u64) -> Self {
+        Self {
+            started_ms,
+            ended: BTreeMap::new(),
+            traffic: Traffic::default(),
+            responses: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn count_response(&mut self, status: Status) {
+        *self.responses.entry(status.code).or_default() += 1;
+    }
+
+    pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
+        if let Phase::Closed { reason } = connection.phase {
+            *self.ended.entry(reason).or_default() += 1;
+        }
+        self.traffic += connection.traffic;
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// The answer to `/metrics`.
+    pub(super) fn metrics(&self, now: Now) -> String {
+        let mut traffic = self.counters.traffic;
+        let mut doors = [("http", 0), ("plain", 0), ("json", 0), ("events", 0)];
+        for (_, connection) in &self.connections {
+            traffic += connection.traffic;
+            let door = match connection.door {
+                Door::Http(_) => 0,
+                Door::Plain(_) => 1,
+                Door::Json(_) => 2,
+                Door::Events(_) => 3,
+            };
+            doors[door].1 += 1;
+        }
+        let mut out = String::new();
+        let help = "Connections now, by door.";
+        write_family(&mut out, ("connections", GAUGE, help), "door", doors);
+        let help = "Connections that have ended, by reason.";
+        let ended = &self.counters.ended;
+        write_family(&mut out, ("closes_total", COUNTER, help), "reason", ended);
+        let help = "HTTP responses, by status.";
+        let responses = &self.counters.responses;
+        write_family(
+            &mut out,
+            ("responses_total", COUNTER, help),
+            "status",
+            responses,
+        );
+        for (name, help, value) in traffic_values(traffic) {
+            write_head(&mut out, name, COUNTER, help);
+            write_line(&mut out, format_args!("parlor_{name} {value}"));
+        }
+        for (name, help, value) in self.values(now) {
+            write_head(&mut out, name, GAUGE, help);
+            write_line(&mut out, format_args!("parlor_{name} {value}"));
+        }
+        out
+    }
+
+    /// What can be read off the server as it is.
+    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 11] {
+        let Self { limits, chat, .. } = self;
+        let uptime_ms = now.ms - self.counters.started_ms;
+        let held = self.broadcast.held().count();
+        let lagging = self.lagging.all().count();
+        let in_flight = self.meter.used();
+        let of_history = "What --history-memory allows of it.";
+        let of_flight = "What --max-memory allows of it.";
+        [
+            (
+                "uptime_seconds",
+                "Since the start.",
+                (uptime_ms / 1000) as usize,
+            ),
+            (
+                "connections_max",
+                "What --max-connections allows.",
+                limits.max_connections,
+            ),
+            (
+                "rooms",
+                "Rooms that have members or are remembered.",
+                chat.room_count(),
+            ),
+            ("members", "Places taken in all rooms.", chat.seat_count()),
+            (
+                "people",
+                "People here by the JSON door, or soon back.",
+                chat.person_count(),
+            ),
+            (
+                "held_connections",
+                "Not read until their room catches up.",
+                held,
+            ),
+            ("lagging_members", "Missing messages for now.", lagging),
+            ("inflight_bytes", "Memory of messages in flight.", in_flight),
+            ("inflight_bytes_max", of_flight, limits.max_memory),
+            (
+                "history_bytes",
+                "Memory of what rooms remember.",
+                chat.history_bytes(),
+            ),
+            ("history_bytes_max", of_history, limits.history_memory),
+        ]
+    }
+}
+
+const GAUGE: &str = "gauge";
+const COUNTER: &str = "counter";
+
+fn traffic_values(traffic: Traffic) -> [(&'static str, &'static str, u64); 4] {
+    let to_clients = "Messages and events to clients, one for each reader.";
+    [
+        (
+            "messages_received_total",
+            "Messages and commands.",
+            traffic.messages_in,
+        ),
+        ("messages_sent_total", to_clients, traffic.messages_out),
+        (
+            "bytes_received_total",
+            "Bytes from clients.",
+            traffic.bytes_in,
+        ),
+        ("bytes_sent_total", "Bytes to clients.", traffic.bytes_out),
+    ]
+}
+
+/// A metric with a value for each of a label's. None of these holds what would have to be escaped.
+fn write_family(
+    out: &mut String,
+    (name, kind, help): (&str, &str, &str),
+    label: &str,
+    values: impl IntoIterator<Item = (impl Display, impl Display)>,
+) {
+    write_head(out, name, kind, help);
+    for (of, value) in values {
+        write_line(
+            out,
+            format_args!("parlor_{name}{{{label}=\"{of}\"}} {value}"),
+        );
+    }
+}
+
+fn write_head(out: &mut String, name: &str, kind: &str, help: &str) {
+    write_line(out, format_args!("# HELP parlor_{name} {help}"));
+    write_line(out, format_args!("# TYPE parlor_{name} {kind}"));
+}
+
+fn write_line(out: &mut String, line: impl Display) {
+    // Writing to a String does not fail.
+    let _ = writeln!(out, "{line}");
+}

@@ -1,0 +1,105 @@
+//! What programs and operators ask over HTTP: what was said, who is here, and how the server is.
+
+use super::Server;
+use super::commands::page_size;
+use super::respond::unavailable;
+use super::rooms::read_only;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::core::chat::RoomName;
+use crate::core::pending::Reply;
+use crate::core::{Now, Stream, encode};
+use crate::limits::DEFAULT_PAGE;
+
+/// The text format of Prometheus.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl<S: Stream> Server<S> {
+    /// What was said in a room, as at the JSON door.
+    pub(super) fn answer_messages(
+        &mut self,
+        request: &Request<'_>,
+        room: &RoomName,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let before = number(request, "before")?.unwrap_or(u64::MAX);
+        let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
+        let json = encode::event_json(&self.history(room, before, limit, None));
+        self.respond_event(json, reply, now);
+        Ok(())
+    }
+
+    /// Who is in a room, as at the JSON door.
+    pub(super) fn answer_members(&mut self, room: &RoomName, reply: &Reply, now: Now) {
+        let json = self.members_json(room, None);
+        self.respond_event(json, reply, now);
+    }
+
+    /// Which rooms there are, as at the JSON door.
+    pub(super) fn answer_list(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        self.check_local(request, reply)?;
+        let json = encode::event_json(&self.rooms(None));
+        self.respond_event(json, reply, now);
+        Ok(())
+    }
+
+    /// What is asked by those who run the server; `None` for anything else.
+    pub(super) fn answer_operator(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Option<Result<(), Problem>> {
+        let (content_type, body) = match request.path {
+            "/healthz" => (TEXT, Ok("ok\n".to_owned())),
+            "/readyz" if self.drain.is_begun() => {
+                (TEXT, Err(unavailable("the server is shutting down")))
+            }
+            "/readyz" => (TEXT, Ok("ready\n".to_owned())),
+            "/metrics" => {
+                let local = self.check_local(request, reply);
+                (METRICS, local.map(|()| self.metrics(now)))
+            }
+            _ => return None,
+        };
+        if !matches!(request.method, "GET" | "HEAD") {
+            return Some(Err(read_only()));
+        }
+        Some(body.map(|body| self.respond_now(content_type, &body, reply, now)))
+    }
+
+    /// Only for this machine; whom a proxy on it speaks for is elsewhere.
+    fn check_local(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
+        let is_forwarded = request.has("forwarded") || request.has("x-forwarded-for");
+        match self.get(reply.id) {
+            Some(connection) if connection.peer.is_loopback() && !is_forwarded => Ok(()),
+            _ => {
+                let detail = "this is only told to the machine that the server runs on";
+                Err(Problem::new(Status::FORBIDDEN, detail))
+            }
+        }
+    }
+
+    fn respond_event(&mut self, mut json: String, reply: &Reply, now: Now) {
+        json.push('\n');
+        self.respond_json(&json, reply, now);
+    }
+}
+
+/// A field of the query that is a number.
+fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, Problem> {
+    let Some(value) = request.query_value(name) else {
+        return Ok(None);
+    };
+    value.parse().map(Some).map_err(|_| {
+        let detail = format!("{name} is a number");
+        Problem::detailed(Status::BAD_REQUEST, detail)
+    })
+}

@@ -1,0 +1,227 @@
+//! What may be asked over HTTP: what was said, who is here, and how the server is.
+
+use serde_json::{Value, json};
+
+use crate::common::{FIN, Http, JsonClient, Response, Server, TEXT, get, post};
+
+fn ask(server: &Server, path: &str) -> Value {
+    let response = server.http().ask(get(path));
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    serde_json::from_slice(&response.body).expect("JSON")
+}
+
+/// The answer to a request that a page at `origin` makes of `localhost:8080`.
+fn from_page(server: &Server, request: &str, origin: &str) -> Response {
+    let fields = format!("Host: localhost:8080\r\nOrigin: {origin}\r\n");
+    let mut http: Http = server.http();
+    http.send(request.replace("Host: parlor.test\r\n", &fields));
+    http.head()
+}
+
+/// The value of one metric, its labels included in the name.
+fn metric(server: &Server, name: &str) -> u64 {
+    let response = server.http().ask(get("/metrics"));
+    assert_eq!(response.status, 200);
+    let text = String::from_utf8(response.body).unwrap();
+    let mut lines = text
+        .lines()
+        .filter_map(|line| line.split_once(&format!("{name} ")));
+    let value = lines
+        .find(|(before, _)| before.is_empty())
+        .map(|(_, value)| value);
+    value
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn what_was_said_page_by_page() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for number in 1..=7 {
+        let response = http.ask(post("/rooms/tea", "", number.to_string()));
+        assert_eq!(response.status, 200);
+    }
+    let data = |page: &Value| -> Vec<String> {
+        let messages = page["messages"].as_array().unwrap();
+        messages
+            .iter()
+            .map(|it| it["data"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let newest = ask(&server, "/rooms/tea/messages?limit=3");
+    assert_eq!(
+        (data(&newest), &newest["more"]),
+        (vec!["5".into(), "6".into(), "7".into()], &json!(true))
+    );
+    let first = ask(&server, "/rooms/tea/messages?before=3");
+    assert_eq!(
+        (data(&first), &first["more"]),
+        (vec!["1".into(), "2".into()], &json!(false))
+    );
+    assert_eq!(first["epoch"], newest["epoch"]);
+    assert_eq!(
+        ask(&server, "/rooms/nobody/messages")["messages"],
+        json!([])
+    );
+    for query in ["before=x", "limit=-1", "limit="] {
+        http.ask(get(&format!("/rooms/tea/messages?{query}")))
+            .expect_problem(400);
+    }
+}
+
+#[test]
+fn who_is_here() {
+    let server = Server::start(&[]);
+    let (mut ann, _) = JsonClient::in_room(&server, "tea");
+    ann.ask(json!({"type": "login", "name": "Ann"}));
+    let mut guest = server.raw("/ws/tea");
+    guest.send_frame(FIN | TEXT, b"hi");
+    guest.expect(FIN | TEXT, b"hi");
+    let members = ask(&server, "/rooms/tea/members");
+    assert_eq!(members["count"], 2);
+    let names = members["members"].to_string();
+    assert!(
+        names.contains("\"Ann\"") && names.contains("\"guest-"),
+        "{names}"
+    );
+    assert_eq!(
+        ask(&server, "/rooms")["rooms"],
+        json!([{"name": "tea", "count": 2}])
+    );
+    assert_eq!(ask(&server, "/rooms/nobody/members")["count"], 0);
+}
+
+#[test]
+fn what_is_only_for_this_machine() {
+    let server = Server::start(&[]);
+    for path in ["/rooms", "/metrics"] {
+        for field in ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1"] {
+            let request = get(path).replace("Host:", &format!("{field}\r\nHost:"));
+            server.http().ask(request).expect_problem(403);
+        }
+    }
+}
+
+#[test]
+fn head_gives_the_same_without_the_body() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for path in [
+        "/rooms",
+        "/rooms/tea/messages",
+        "/rooms/tea/members",
+        "/healthz",
+        "/readyz",
+    ] {
+        let whole = http.ask(get(path));
+        http.send(get(path).replacen("GET", "HEAD", 1));
+        let head = http.head();
+        assert_eq!(head.status, 200, "{path}");
+        for name in ["content-length", "content-type", "cache-control"] {
+            assert_eq!(head.header(name), whole.header(name), "{path}");
+        }
+        let refused = http.ask(get(path).replacen("GET", "PUT", 1));
+        refused.expect_problem(405);
+        assert_eq!(refused.header("allow"), Some("GET, HEAD"));
+    }
+    http.send(get("/rooms/tea/events").replacen("GET", "HEAD", 1));
+    let head = http.head();
+    assert_eq!(
+        (head.status, head.header("content-type")),
+        (200, Some("text/event-stream"))
+    );
+    http.expect_end();
+    assert_eq!(ask(&server, "/rooms")["rooms"], json!([]), "nobody came in");
+    server
+        .http()
+        .ask(get("/rooms/tea/tables"))
+        .expect_problem(404);
+    server.http().ask(get("/roomsy")).expect_problem(404);
+}
+
+#[test]
+fn pages_of_allowed_origins_may_read() {
+    let server = Server::start(&["--allow-origin", "https://app.example"]);
+    for path in [
+        "/rooms/tea/messages",
+        "/rooms/tea/members",
+        "/rooms/tea/events",
+    ] {
+        let answer = from_page(&server, &get(path), "https://app.example");
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example")
+        );
+        assert_eq!(answer.header("vary"), Some("Origin"));
+        let answer = from_page(&server, &get(path), "https://evil.example");
+        assert_eq!(
+            (answer.status, answer.header("access-control-allow-origin")),
+            (403, None)
+        );
+        let preflight = get(path).replacen("GET", "OPTIONS", 1);
+        let answer = from_page(&server, &preflight, "https://app.example");
+        assert_eq!(answer.status, 204);
+        assert!(answer.list("access-control-allow-methods").contains(&"GET"));
+        assert!(
+            answer
+                .list("access-control-allow-headers")
+                .contains(&"Last-Event-ID")
+        );
+    }
+}
+
+#[test]
+fn how_the_server_is() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    assert_eq!(http.ask(get("/healthz")).body, b"ok\n");
+    assert_eq!(http.ask(get("/readyz")).body, b"ready\n");
+}
+
+#[test]
+fn what_the_metrics_count() {
+    let server = Server::start(&["--max-connections", "100"]);
+    let mut plain = server.raw("/ws/tea");
+    let (mut json, _) = JsonClient::in_room(&server, "tea");
+    for text in ["one", "two"] {
+        assert_eq!(server.http().ask(post("/rooms/tea", "", text)).status, 200);
+        plain.expect(FIN | TEXT, text.as_bytes());
+        json.wait_for("message");
+    }
+    for (name, value) in [
+        ("parlor_connections{door=\"plain\"}", 1),
+        ("parlor_connections{door=\"json\"}", 1),
+        ("parlor_connections{door=\"events\"}", 0),
+        ("parlor_connections_max", 100),
+        ("parlor_rooms", 1),
+        ("parlor_members", 2),
+        ("parlor_people", 1),
+        ("parlor_held_connections", 0),
+        ("parlor_lagging_members", 0),
+        ("parlor_responses_total{status=\"101\"}", 2),
+        // Two posts, and the command to join.
+        ("parlor_messages_received_total", 3),
+    ] {
+        assert_eq!(metric(&server, name), value, "{name}");
+    }
+    assert!(metric(&server, "parlor_messages_sent_total") >= 4);
+    assert!(
+        metric(&server, "parlor_bytes_sent_total") > metric(&server, "parlor_bytes_received_total")
+    );
+    assert!(metric(&server, "parlor_history_bytes") > 6);
+    assert!(
+        metric(&server, "parlor_inflight_bytes") < metric(&server, "parlor_inflight_bytes_max")
+    );
+    // Counters do not fall when their connections go.
+    let sent = metric(&server, "parlor_messages_sent_total");
+    drop(plain);
+    drop(json);
+    while metric(&server, "parlor_members") > 0 {}
+    assert!(metric(&server, "parlor_messages_sent_total") >= sent);
+    assert!(metric(&server, "parlor_closes_total{reason=\"connection lost\"}") >= 1);
+}
