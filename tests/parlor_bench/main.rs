@@ -2,25 +2,42 @@
 #![cfg(feature = "bench")]
 
 mod faulty;
+mod faulty_recovery;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
 use faulty::{Fault, serve};
+use faulty_recovery::{Recovery, serve_recovery};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_parlor-bench");
 
-/// A floor server that ends with the test.
-struct Floor {
+/// A server that ends with the test.
+struct Server {
     process: Child,
     url: String,
 }
 
-impl Floor {
-    fn start(mode: &str) -> Floor {
-        let mut process = Command::new(PROGRAM)
-            .args(["--floor", mode, "--port", "0"])
+impl Server {
+    fn floor(mode: &str) -> Server {
+        let arguments = format!("--floor {mode} --port 0");
+        Server::start(PROGRAM, &arguments, "floor listening on ", "")
+    }
+
+    /// parlor, and a room at its JSON door.
+    fn parlor(arguments: &str) -> Server {
+        let program = env!("CARGO_BIN_EXE_parlor");
+        let arguments = format!("--bind 127.0.0.1 --port 0 {arguments}");
+        let mut server =
+            Server::start(program, &arguments, "parlor listening on http", "/ws/bench");
+        server.url.insert_str(0, "ws");
+        server
+    }
+
+    fn start(program: &str, arguments: &str, greeting: &str, path: &str) -> Server {
+        let mut process = Command::new(program)
+            .args(arguments.split_whitespace())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -28,16 +45,15 @@ impl Floor {
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("floor listening on ")
-            .unwrap()
-            .to_owned();
-        Floor { process, url }
+        let url = line.trim().strip_prefix(greeting).unwrap();
+        Server {
+            process,
+            url: format!("{url}{path}"),
+        }
     }
 }
 
-impl Drop for Floor {
+impl Drop for Server {
     fn drop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -73,7 +89,7 @@ fn assert_clean(report: &Value) {
 #[test]
 fn a_closed_loop_on_the_floor_is_clean_and_measured() {
     for mode in ["each", "tick"] {
-        let floor = Floor::start(mode);
+        let floor = Server::floor(mode);
         let pid = floor.process.id();
         let load = format!("--connections 60 --senders 3 --window 8 --size 200 --pid {pid}");
         let (success, report) = report(&floor.url, &load);
@@ -91,7 +107,7 @@ fn a_closed_loop_on_the_floor_is_clean_and_measured() {
 
 #[test]
 fn an_open_loop_sends_what_the_rate_says() {
-    let floor = Floor::start("tick");
+    let floor = Server::floor("tick");
     let (success, report) = report(&floor.url, "--connections 20 --senders 4 --rate 200");
     assert!(success);
     assert_clean(&report);
@@ -102,7 +118,7 @@ fn an_open_loop_sends_what_the_rate_says() {
 
 #[test]
 fn visitors_come_and_go_and_some_stop_reading() {
-    let floor = Floor::start("tick");
+    let floor = Server::floor("tick");
     let load = "--connections 30 --window 4 --churn 200 --churn-hold 0.05 --stall 10";
     let (success, report) = report(&floor.url, load);
     assert!(success);
@@ -116,7 +132,7 @@ fn visitors_come_and_go_and_some_stop_reading() {
 
 #[test]
 fn idle_connections_are_held_and_weighed() {
-    let floor = Floor::start("each");
+    let floor = Server::floor("each");
     let load = format!("--connections 500 --idle --pid {}", floor.process.id());
     let (success, report) = report(&floor.url, &load);
     assert!(success);
@@ -126,8 +142,85 @@ fn idle_connections_are_held_and_weighed() {
 }
 
 #[test]
+fn the_json_door_is_checked_like_the_plain_one() {
+    let parlor = Server::parlor("--rate 0");
+    for size in [24, 300] {
+        let load = format!("--door json --connections 40 --senders 3 --window 8 --size {size}");
+        let (success, report) = report(&parlor.url, &load);
+        assert!(success);
+        assert_clean(&report);
+        assert_eq!(
+            (&report["foreign"], &report["options"]["door"]),
+            (&0.into(), &"json".into())
+        );
+        assert!(
+            report["deliveries"].as_u64().unwrap() > 40 * 100,
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
+fn at_the_json_door_visitors_are_cut_off_and_miss_nothing() {
+    let parlor = Server::parlor("--rate 0");
+    let load = "--door json --connections 10 --rate 300 --churn 300 --churn-hold 0.05";
+    let (success, report) = report(&parlor.url, load);
+    assert!(success);
+    assert_clean(&report);
+    let recovery = &report["recovery"];
+    assert!(recovery["recovered"].as_u64().unwrap() > 20, "{report:#}");
+    for fault in ["holes", "repeats", "denied"] {
+        assert_eq!(recovery[fault], 0, "{report:#}");
+    }
+}
+
+#[test]
+fn a_recovery_that_misses_or_doubles_is_found() {
+    let load = "--door json --connections 3 --rate 300 --churn 100 --churn-hold 0.05";
+    for (fault, name) in [
+        (Recovery::Miss, "holes"),
+        (Recovery::Double, "repeats"),
+        (Recovery::Deny, "denied"),
+    ] {
+        let (success, report) = report(&serve_recovery(fault), load);
+        assert!(!success, "{report:#}");
+        for counted in ["holes", "repeats", "denied"] {
+            let is_counted = report["recovery"][counted] != 0;
+            assert_eq!(is_counted, counted == name, "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn all_who_idle_at_the_json_door_leave_at_once() {
+    let parlor = Server::parlor("");
+    let pid = parlor.process.id();
+    let load = format!("--door json --connections 300 --idle --pid {pid}");
+    let (success, report) = report(&parlor.url, &load);
+    assert!(success);
+    assert_clean(&report);
+    let server = &report["server"];
+    assert!(
+        server["cpu_us_per_leave"].as_f64().unwrap() > 0.0,
+        "{report:#}"
+    );
+}
+
+#[test]
+fn a_limit_on_commands_is_said_and_not_taken_for_loss() {
+    let parlor = Server::parlor("--rate 1");
+    let output = generate(&parlor.url, "--door json --connections 3 --window 100");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        errors.contains("rate_limited") && errors.contains("--rate 0"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn a_table_for_people_and_a_plot() {
-    let floor = Floor::start("tick");
+    let floor = Server::floor("tick");
     let file = std::env::temp_dir().join(format!("parlor-bench-{}.svg", std::process::id()));
     let output = generate(
         &floor.url,
@@ -220,6 +313,18 @@ fn what_cannot_work_is_said_in_one_line() {
             "--senders 9 --connections 8",
             2,
             "between 1 and 8",
+        ),
+        (
+            format!("{}/bench", serve(Fault::Mute)),
+            "--door json --connections 3",
+            1,
+            "does not speak parlor.v1.json",
+        ),
+        (
+            "ws://127.0.0.1:1/ws".into(),
+            "--door json",
+            1,
+            "needs a room's URL",
         ),
         (
             "ws://127.0.0.1:1/ws".into(),

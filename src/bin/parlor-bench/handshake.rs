@@ -4,24 +4,34 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::{Response, generate_key, generate_request};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
-use tungstenite::http::{StatusCode, Uri, header};
+use tungstenite::http::{HeaderValue, StatusCode, Uri, header};
 
 /// Far more than a response needs.
 const MAX_RESPONSE: usize = 16 * 1024;
 
 /// A prepared request; only the key changes from connection to connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RequestTemplate {
     bytes: Vec<u8>,
     key_at: usize,
+    protocol: Option<&'static str>,
 }
 
 impl RequestTemplate {
-    pub(crate) fn new(uri: &Uri) -> Result<RequestTemplate, String> {
-        let request = uri
+    /// Asks for a subprotocol, if one is given.
+    pub(crate) fn new(
+        uri: &Uri,
+        protocol: Option<&'static str>,
+    ) -> Result<RequestTemplate, String> {
+        let mut request = uri
             .clone()
             .into_client_request()
             .map_err(|error| format!("{uri}: {error}"))?;
+        if let Some(protocol) = protocol {
+            let value = HeaderValue::from_static(protocol);
+            let fields = request.headers_mut();
+            fields.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+        }
         let (bytes, key) = generate_request(request).map_err(|error| format!("{uri}: {error}"))?;
         let key_at = bytes
             .windows(key.len())
@@ -29,6 +39,7 @@ impl RequestTemplate {
         Ok(RequestTemplate {
             key_at: key_at.ok_or("the request has no key")?,
             bytes,
+            protocol,
         })
     }
 
@@ -39,12 +50,23 @@ impl RequestTemplate {
         bytes[self.key_at..self.key_at + key.len()].copy_from_slice(key.as_bytes());
         (bytes, derive_accept_key(key.as_bytes()))
     }
+
+    /// The subprotocol that it asks for.
+    pub(crate) fn protocol(&self) -> Option<&'static str> {
+        self.protocol
+    }
 }
 
 /// Looks for the response in what has come so far: how many bytes of it are the response's, once it is complete.
-pub(crate) fn parse_response(input: &[u8], accept_key: &str) -> Result<Option<usize>, String> {
+pub(crate) fn parse_response(
+    input: &[u8],
+    accept_key: &str,
+    protocol: Option<&str>,
+) -> Result<Option<usize>, String> {
     match Response::try_parse(input) {
-        Ok(Some((length, response))) => verify(&response, accept_key).map(|()| Some(length)),
+        Ok(Some((length, response))) => {
+            verify(&response, accept_key, protocol).map(|()| Some(length))
+        }
         Ok(None) if input.len() > MAX_RESPONSE => Err("the response's header does not end".into()),
         Ok(None) => Ok(None),
         Err(error) => Err(format!("bad response: {error}")),
@@ -52,7 +74,7 @@ pub(crate) fn parse_response(input: &[u8], accept_key: &str) -> Result<Option<us
 }
 
 /// RFC 6455 section 4.1, the client's part.
-fn verify(response: &Response, accept_key: &str) -> Result<(), String> {
+fn verify(response: &Response, accept_key: &str, protocol: Option<&str>) -> Result<(), String> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(format!("refused with {}", response.status()));
     }
@@ -78,7 +100,11 @@ fn verify(response: &Response, accept_key: &str) -> Result<(), String> {
     if !value(header::SEC_WEBSOCKET_EXTENSIONS).is_empty() {
         return Err("the server uses an extension that was not offered".into());
     }
-    Ok(())
+    match (value(header::SEC_WEBSOCKET_PROTOCOL), protocol) {
+        (chosen, asked) if chosen == asked.unwrap_or_default() => Ok(()),
+        ("", Some(asked)) => Err(format!("the server does not speak {asked}")),
+        (chosen, _) => Err(format!("the server speaks {chosen}, unasked")),
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_right_answer_is_taken_and_the_rest_left() {
-        let template = RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws")).unwrap();
+        let template =
+            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), None).unwrap();
         let (request, accept) = template.request();
         assert!(request.starts_with(b"GET /ws HTTP/1.1\r\n"));
         let head = format!(
@@ -95,16 +122,16 @@ mod tests {
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         assert_eq!(
-            parse_response(format!("{head}frames").as_bytes(), &accept),
+            parse_response(format!("{head}frames").as_bytes(), &accept, None),
             Ok(Some(head.len()))
         );
         assert_eq!(
-            parse_response(&head.as_bytes()[..head.len() - 1], &accept),
+            parse_response(&head.as_bytes()[..head.len() - 1], &accept, None),
             Ok(None)
         );
-        assert!(parse_response(head.as_bytes(), "another").is_err());
+        assert!(parse_response(head.as_bytes(), "another", None).is_err());
         assert!(
-            parse_response(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", &accept)
+            parse_response(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", &accept, None)
                 .unwrap_err()
                 .contains("503")
         );
@@ -112,7 +139,27 @@ mod tests {
 
     #[test]
     fn each_connection_has_its_own_key() {
-        let template = RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws")).unwrap();
+        let template =
+            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), None).unwrap();
         assert_ne!(template.request(), template.request());
+    }
+    #[test]
+    fn a_subprotocol_is_asked_for_and_must_be_taken() {
+        let uri = Uri::from_static("ws://localhost:1/ws");
+        let template = RequestTemplate::new(&uri, Some("parlor.v1.json")).unwrap();
+        let (request, accept) = template.request();
+        let request = String::from_utf8(request).unwrap().to_lowercase();
+        assert!(request.contains("\r\nsec-websocket-protocol: parlor.v1.json\r\n"));
+        let answer = |protocol: &str| {
+            let head =
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+            format!("{head}{protocol}Sec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes()
+        };
+        let taken = answer("Sec-WebSocket-Protocol: parlor.v1.json\r\n");
+        let parse = |response: &[u8], protocol| parse_response(response, &accept, protocol);
+        assert_eq!(parse(&taken, template.protocol()), Ok(Some(taken.len())));
+        let ignored = parse(&answer(""), template.protocol()).unwrap_err();
+        assert!(ignored.contains("does not speak parlor.v1.json"));
+        assert!(parse(&taken, None).is_err());
     }
 }

@@ -6,6 +6,7 @@
 mod books;
 mod client;
 mod connecting;
+mod lives;
 mod outcome;
 mod receiving;
 mod sending;
@@ -19,18 +20,19 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::check::Checker;
+use crate::door::{Door, Draft};
 use crate::handshake::RequestTemplate;
 use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::process::Process;
 use crate::progress::Progress;
 use crate::record::Recorder;
-use crate::scan::Shape;
 use crate::stamp::new_run;
 use crate::target::Target;
 use books::Books;
 use client::Client;
 use connecting::{Connector, describe};
+pub(crate) use lives::Recovery;
 use outcome::Marks;
 pub(crate) use outcome::Outcome;
 use sending::Pace;
@@ -53,7 +55,7 @@ struct Load {
     connector: Connector,
     visitors: Visitors,
     books: Books,
-    shape: Shape,
+    door: Door,
     pace: Pace,
     stage: Stage,
     sending: bool,
@@ -68,7 +70,7 @@ struct Load {
     idle_ns: u64,
     next_tick_ns: u64,
     buffer: Box<[u8]>,
-    message: Vec<u8>,
+    message: Draft,
     control: Vec<(u8, Vec<u8>)>,
     ready: Vec<u16>,
 }
@@ -103,7 +105,13 @@ impl Load {
         let rate = options.churn.unwrap_or(0.0);
         // Ports stay taken for a minute after a connection.
         let ports = options.connections + (rate * 60.0) as usize;
-        let template = RequestTemplate::new(&uri)?;
+        let door = Door::new(&options, &uri)?;
+        let template = RequestTemplate::new(&uri, door.protocol())?;
+        // Who comes back says so by a command, and must not be put into the room before.
+        let visit = match door.room() {
+            Some(room) => RequestTemplate::new(&room.lobby, door.protocol())?,
+            None => template.clone(),
+        };
         let target = Target::new(&uri, ports)?;
         let window = if options.rate.is_some() {
             0
@@ -119,6 +127,7 @@ impl Load {
             connector: Connector::new(
                 target,
                 template,
+                visit,
                 options.connect_concurrency,
                 options.connect_timeout,
             ),
@@ -132,8 +141,9 @@ impl Load {
                 probed: vec![false; readers],
                 unprobed: readers,
                 disconnected: Default::default(),
+                lives: Default::default(),
+                refusal: None,
             },
-            shape: Shape::new(options.size),
             pace: match options.rate {
                 Some(per_second) => Pace::Rate {
                     per_second,
@@ -153,7 +163,8 @@ impl Load {
             idle_ns: 0,
             next_tick_ns: 0,
             buffer: vec![0; READ_BUFFER].into(),
-            message: sending::blank_message(options.size),
+            message: door.draft(options.size),
+            door,
             control: Vec::new(),
             ready: Vec::new(),
             options,

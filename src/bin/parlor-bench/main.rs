@@ -5,6 +5,8 @@
 //! measured against.
 
 mod check;
+mod door;
+mod events;
 mod floor;
 mod handshake;
 mod ledger;

@@ -23,6 +23,10 @@ pub(crate) struct Options {
     #[arg(required_unless_present = "floor", value_parser = websocket_url)]
     pub(crate) url: Option<Uri>,
 
+    /// How to speak to the server. json is parlor's own, of a room: ws://127.0.0.1:8080/ws/bench; start it with --rate 0
+    #[arg(long, value_enum, default_value_t = DoorKind::Plain)]
+    pub(crate) door: DoorKind,
+
     /// Connections to open
     #[arg(long, short = 'c', default_value_t = 1_000, value_parser = at_least_one)]
     pub(crate) connections: usize,
@@ -51,11 +55,12 @@ pub(crate) struct Options {
     #[arg(long, default_value = "1", value_parser = seconds)]
     pub(crate) warmup: Duration,
 
-    /// Connections to open and close per second while the broadcast goes on
+    /// Connections to open and close per second while the broadcast goes on. With --door json they are cut off, come
+    /// back and check that they miss nothing and get nothing twice
     #[arg(long, value_parser = positive)]
     pub(crate) churn: Option<f64>,
 
-    /// Seconds each of those stays
+    /// Seconds each of those stays; with --door json about so long, and away for as long
     #[arg(long, default_value = "1", requires = "churn", value_parser = seconds)]
     pub(crate) churn_hold: Duration,
 
@@ -63,7 +68,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0)]
     pub(crate) stall: usize,
 
-    /// Send nothing: connect, hold for --seconds, report memory and CPU (needs --pid)
+    /// Send nothing: connect, hold for --seconds, all leave at once; report memory and CPU (needs --pid)
     #[arg(long, requires = "pid", conflicts_with_all = ["rate", "window", "churn", "stall", "senders"])]
     pub(crate) idle: bool,
 
@@ -102,6 +107,15 @@ pub(crate) struct Options {
     /// Port of the floor server on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 0, requires = "floor")]
     pub(crate) port: u16,
+}
+
+/// How messages and connections are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoorKind {
+    /// Whatever is sent is a message for all
+    Plain,
+    /// The subprotocol parlor.v1.json
+    Json,
 }
 
 /// What the floor server sends.

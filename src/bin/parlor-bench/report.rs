@@ -5,8 +5,8 @@ mod plot;
 
 use std::fmt::Write;
 
-use crate::load::Outcome;
-use crate::options::Options;
+use crate::load::{Outcome, Recovery};
+use crate::options::{DoorKind, Options};
 use crate::record::percentiles;
 pub(crate) use json::json;
 pub(crate) use plot::plot;
@@ -95,6 +95,9 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
         );
         rows.push(("churn", format!("{rate:.0}/s: {counts}")));
     }
+    if options.churn.is_some() && options.door == DoorKind::Json {
+        rows.push(("recovery", recovery_line(&outcome.recovery)));
+    }
     if options.stall > 0 {
         rows.push((
             "stalled",
@@ -104,6 +107,18 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
             ),
         ));
     }
+}
+
+/// How those fared who were cut off and came back.
+fn recovery_line(recovery: &Recovery) -> String {
+    format!(
+        "{} recovered, {} had been away too long, {} wrongly told so; {} holes, {} repeats",
+        grouped(recovery.recovered),
+        grouped(recovery.unrecovered - recovery.denied),
+        recovery.denied,
+        recovery.holes,
+        recovery.repeats
+    )
 }
 
 /// What load was asked for.
@@ -136,9 +151,12 @@ fn server_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
         ),
     };
     let connect = server.connect_cpu_ns as f64 / 1e3 / connections;
+    let leave = server.leave_cpu_ns.map_or(String::new(), |cpu_ns| {
+        format!(", {:.1} µs per leave", cpu_ns as f64 / 1e3 / connections)
+    });
     rows.push((
         "server CPU",
-        format!("{share:.2} %{each}; {connect:.1} µs per connect"),
+        format!("{share:.2} %{each}; {connect:.1} µs per connect{leave}"),
     ));
     let grown = server
         .resident_connected

@@ -8,10 +8,10 @@ use crate::stamp::STAMP_BYTES;
 
 /// Longest header of a server's frame: two bytes and a 64-bit length. Servers do not mask.
 const MAX_HEADER: usize = 10;
-const MAX_CONTROL_PAYLOAD: u64 = 125;
+pub(crate) const MAX_CONTROL_PAYLOAD: u64 = 125;
 
 const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
+pub(crate) const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 
 /// What the scanner finds.
@@ -20,6 +20,10 @@ pub(crate) trait Sink {
     fn message(&mut self, stamp: &[u8; STAMP_BYTES]);
     /// A message of another size.
     fn foreign(&mut self);
+    /// The offset of the message that is told of next.
+    fn offset(&mut self, offset: u64);
+    /// An event of the JSON door that is not a message of the room.
+    fn event(&mut self, json: &[u8]);
     /// A control frame: close, ping or pong.
     fn control(&mut self, opcode: u8, payload: &[u8]);
 }
@@ -236,7 +240,8 @@ impl Scanner {
     }
 }
 
-fn header_length(second: u8) -> usize {
+/// Bytes of a header with this second byte.
+pub(crate) fn header_length(second: u8) -> usize {
     match second & 0x7f {
         126 => 4,
         127 => 10,
@@ -246,4 +251,4 @@ fn header_length(second: u8) -> usize {
 
 #[cfg(test)]
 #[path = "scan_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -3,10 +3,12 @@ use super::*;
 const SIZE: usize = 30;
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
-    messages: Vec<Vec<u8>>,
-    foreign: usize,
-    control: Vec<(u8, Vec<u8>)>,
+pub(crate) struct Found {
+    pub(crate) messages: Vec<Vec<u8>>,
+    pub(crate) offsets: Vec<u64>,
+    pub(crate) foreign: usize,
+    pub(crate) events: Vec<Vec<u8>>,
+    pub(crate) control: Vec<(u8, Vec<u8>)>,
 }
 
 impl Sink for Found {
@@ -15,6 +17,12 @@ impl Sink for Found {
     }
     fn foreign(&mut self) {
         self.foreign += 1;
+    }
+    fn offset(&mut self, offset: u64) {
+        self.offsets.push(offset);
+    }
+    fn event(&mut self, json: &[u8]) {
+        self.events.push(json.to_vec());
     }
     fn control(&mut self, opcode: u8, payload: &[u8]) {
         self.control.push((opcode, payload.to_vec()));
@@ -29,7 +37,7 @@ fn message(number: usize) -> Vec<u8> {
         .collect()
 }
 
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     if payload.len() < 126 {
         frame.push(payload.len() as u8);
@@ -76,6 +84,7 @@ fn stream() -> (Vec<u8>, Found) {
             (10, Vec::new()),
             (8, vec![3, 232]),
         ],
+        ..Found::default()
     };
     (bytes, found)
 }

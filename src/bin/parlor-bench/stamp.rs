@@ -1,7 +1,8 @@
 //! What a message says about itself: the run it belongs to, its sender, its number, its time.
 //!
 //! Each of the three fields is 48 bits in eight printable characters, so that a message is valid text, holds
-//! no space or line end that a server might trim, and is decoded with a handful of shifts.
+//! no space or line end that a server might trim, nothing that JSON would escape, and is decoded with a handful of
+//! shifts.
 
 /// Length of the stamp at the head of each message: run, sender with sequence number, time.
 pub(crate) const STAMP_BYTES: usize = 24;
@@ -11,6 +12,13 @@ pub(crate) const PROBE: u16 = 4095;
 
 /// First of the 64 consecutive printable characters that stand for the digits 0 to 63.
 const ZERO: u64 = 0x3030_3030_3030_3030;
+
+/// The one of them that JSON escapes, and what stands for it.
+const ESCAPED: u8 = b'\\';
+const SUBSTITUTE: u8 = b'~';
+
+/// A byte in each place of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 const BITS_48: u64 = (1 << 48) - 1;
 
@@ -61,12 +69,21 @@ fn eight(bytes: &[u8; STAMP_BYTES], at: usize) -> u64 {
 }
 
 fn encode(value: u64) -> [u8; 8] {
-    std::array::from_fn(|digit| b'0' + (value >> (42 - 6 * digit) & 63) as u8)
+    std::array::from_fn(
+        |digit| match b'0' + (value >> (42 - 6 * digit) & 63) as u8 {
+            ESCAPED => SUBSTITUTE,
+            character => character,
+        },
+    )
 }
 
 /// Folds eight six-bit digits, one per byte, into 48 bits: to pairs, to quadruples, to all eight.
 #[inline]
 fn decode(word: u64) -> u64 {
+    // A one in each byte that holds the substitute: of the others, adding 127 sets the highest bit.
+    let other = word ^ (EACH * u64::from(SUBSTITUTE));
+    let substituted = !(other & (EACH * 0x7f)).wrapping_add(EACH * 0x7f) >> 7 & EACH;
+    let word = word ^ (substituted * u64::from(SUBSTITUTE ^ ESCAPED));
     let digits = word.wrapping_sub(ZERO) & 0x3f3f_3f3f_3f3f_3f3f;
     let pairs = digits & 0x003f_003f_003f_003f | (digits & 0x3f00_3f00_3f00_3f00) >> 2;
     let fours = pairs & 0x0000_0fff_0000_0fff | (pairs & 0x0fff_0000_0fff_0000) >> 4;
@@ -91,6 +108,7 @@ mod tests {
             stamp.write(&mut bytes);
             assert_eq!(Stamp::read(&bytes), stamp);
             assert!(bytes.iter().all(u8::is_ascii_graphic));
+            assert!(!bytes.contains(&b'\\') && !bytes.contains(&b'"'));
         }
     }
 }

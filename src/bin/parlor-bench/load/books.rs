@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::client::Role;
+use super::lives::Lives;
 use crate::check::{Checker, Verdict};
+use crate::door::{Event, Joined};
 use crate::ledger::Ledger;
 use crate::record::Recorder;
 use crate::scan::Sink;
@@ -23,6 +25,9 @@ pub(super) struct Books {
     pub(super) unprobed: usize,
     /// Readers that the server has cut off, by reason.
     pub(super) disconnected: BTreeMap<String, u64>,
+    pub(super) lives: Lives,
+    /// Why a command was refused: the load is not the one that was asked for.
+    pub(super) refusal: Option<String>,
 }
 
 impl Books {
@@ -62,8 +67,12 @@ pub(super) struct Incoming<'a> {
     pub(super) books: &'a mut Books,
     pub(super) receiver: usize,
     pub(super) role: Role,
+    /// Of a visitor at the JSON door.
+    pub(super) life: Option<usize>,
     pub(super) now_ns: u64,
     pub(super) control: &'a mut Vec<(u8, Vec<u8>)>,
+    /// Pings, to be answered.
+    pub(super) pings: &'a mut u32,
 }
 
 impl Sink for Incoming<'_> {
@@ -108,6 +117,25 @@ impl Sink for Incoming<'_> {
 
     fn foreign(&mut self) {
         self.books.foreign += 1;
+    }
+
+    #[inline]
+    fn offset(&mut self, offset: u64) {
+        if let Some(life) = self.life {
+            self.books.lives.message(life, offset);
+        }
+    }
+
+    fn event(&mut self, json: &[u8]) {
+        match (Event::read(json), self.life) {
+            (Some(Event::Ping), _) => *self.pings += 1,
+            (Some(Event::Joined(json)), Some(life)) => match Joined::read(json) {
+                Ok(joined) => self.books.lives.joined(life, joined),
+                Err(reason) => self.books.refusal = Some(reason),
+            },
+            (Some(Event::Refused(reason)), _) => self.books.refusal = Some(reason),
+            _ => {}
+        }
     }
 
     fn control(&mut self, opcode: u8, payload: &[u8]) {

@@ -4,7 +4,10 @@ use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;
 
-use crate::scan::Scanner;
+use crate::door::Stream;
+
+/// The opcode of text.
+pub(super) const TEXT: u8 = 0x1;
 
 /// A connection and what it is for.
 #[derive(Debug)]
@@ -14,7 +17,9 @@ pub(super) struct Client {
     pub(super) stream: TcpStream,
     pub(super) role: Role,
     pub(super) phase: Phase,
-    pub(super) scanner: Scanner,
+    pub(super) incoming: Stream,
+    /// Whose connection it is, of those who come back.
+    pub(super) life: Option<usize>,
     /// Bytes that the kernel has not taken yet.
     pub(super) out: Vec<u8>,
 }

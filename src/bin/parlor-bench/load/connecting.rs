@@ -11,7 +11,6 @@ use super::Load;
 use super::client::{Client, Phase, Role};
 use crate::handshake::{RequestTemplate, parse_response};
 use crate::record::Latencies;
-use crate::scan::Scanner;
 use crate::target::Target;
 
 /// Connects under way and done.
@@ -19,6 +18,8 @@ use crate::target::Target;
 pub(super) struct Connector {
     pub(super) target: Target,
     pub(super) template: RequestTemplate,
+    /// The same for visitors.
+    pub(super) visit: RequestTemplate,
     pub(super) concurrency: usize,
     pub(super) timeout: Duration,
     pub(super) under_way: usize,
@@ -34,12 +35,14 @@ impl Connector {
     pub(super) fn new(
         target: Target,
         template: RequestTemplate,
+        visit: RequestTemplate,
         concurrency: usize,
         timeout: Duration,
     ) -> Connector {
         Connector {
             target,
             template,
+            visit,
             concurrency,
             timeout,
             under_way: 0,
@@ -79,7 +82,11 @@ impl Load {
             connector.fail(describe(&error));
             return false;
         }
-        let (request, accept_key) = connector.template.request();
+        let template = match role {
+            Role::Visitor => &connector.visit,
+            Role::Reader | Role::Staller => &connector.template,
+        };
+        let (request, accept_key) = template.request();
         let phase = Phase::Handshaking {
             began_ns,
             accept_key,
@@ -90,7 +97,8 @@ impl Load {
             stream,
             role,
             phase,
-            scanner: Scanner::default(),
+            incoming: self.door.stream(),
+            life: None,
             out: request,
         });
         match role {
@@ -117,7 +125,7 @@ impl Load {
             return None;
         };
         head.extend_from_slice(input);
-        let length = match parse_response(head, accept_key) {
+        let length = match parse_response(head, accept_key, self.connector.template.protocol()) {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(reason) => {
@@ -135,7 +143,7 @@ impl Load {
         self.connector.under_way -= 1;
         self.connector.opened += 1;
         if role == Role::Visitor {
-            self.visitors.arrived(now_ns, key, id);
+            self.arrive(now_ns, key, id);
         }
         Some(rest)
     }

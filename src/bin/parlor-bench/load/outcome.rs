@@ -1,6 +1,6 @@
 //! What a run has shown.
 
-use super::Load;
+use super::{Load, Recovery};
 use crate::check::Faults;
 use crate::options::Options;
 use crate::process::Process;
@@ -14,6 +14,7 @@ pub(super) struct Marks {
     resident_connected: Option<u64>,
     cpu_connected_ns: Option<u64>,
     resident_drained: Option<u64>,
+    cpu_left_ns: Option<u64>,
     connected_ns: u64,
     begin: Mark,
     end: Mark,
@@ -87,6 +88,11 @@ impl Marks {
         self.end = Mark::new(now_ns, idle_ns, deliveries, messages, server);
     }
 
+    /// The last connection has ended.
+    pub(super) fn left(&mut self, server: Option<&Process>) {
+        self.cpu_left_ns = server.and_then(Process::cpu_ns);
+    }
+
     pub(super) fn drained(&mut self, server: Option<&Process>) {
         self.resident_drained = server.and_then(Process::resident_bytes);
     }
@@ -112,6 +118,8 @@ pub(crate) struct Outcome {
     /// Connects that failed while the load was on, by reason.
     pub(crate) failures: Vec<(String, u64)>,
     pub(crate) visitors: VisitorCount,
+    /// Of those who were cut off and came back, over the whole run.
+    pub(crate) recovery: Recovery,
     pub(crate) stallers_cut_off: u64,
     pub(crate) server: Option<ServerUse>,
     /// Share of the measured time that the generator was not waiting, and its CPU time's share.
@@ -133,6 +141,8 @@ pub(crate) struct ServerUse {
     /// Its CPU time while the connections were opened, and while it was measured.
     pub(crate) connect_cpu_ns: u64,
     pub(crate) cpu_ns: u64,
+    /// The same while all left at once, if they did.
+    pub(crate) leave_cpu_ns: Option<u64>,
     pub(crate) resident_before: u64,
     pub(crate) resident_connected: u64,
     pub(crate) resident_end: u64,
@@ -147,6 +157,7 @@ impl Outcome {
             && self.disconnected.is_empty()
             && self.failures.is_empty()
             && self.visitors.dropped == 0
+            && self.recovery.is_clean()
     }
 }
 
@@ -179,6 +190,7 @@ impl Load {
                 left: self.visitors.left,
                 dropped: self.visitors.dropped,
             },
+            recovery: self.books.lives.recovery,
             stallers_cut_off: self.stallers_cut_off,
         }
     }
@@ -192,6 +204,10 @@ impl Marks {
                 .end
                 .server_cpu_ns?
                 .saturating_sub(self.begin.server_cpu_ns?),
+            leave_cpu_ns: self
+                .cpu_left_ns
+                .zip(self.end.server_cpu_ns)
+                .map(|(left, end)| left - end),
             resident_before: self.resident_before?,
             resident_connected: self.resident_connected?,
             resident_end: self.end.server_resident?,

@@ -4,12 +4,13 @@ use std::io::{ErrorKind, Read};
 
 use super::Load;
 use super::books::Incoming;
-use super::client::{Phase, Role, append_frame};
+use super::client::{Phase, Role, TEXT, append_frame};
 use super::connecting::describe;
 
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
+const PONG_COMMAND: &[u8] = br#"{"type":"pong"}"#;
 
 impl Load {
     /// Reads a socket until it is empty, which a short read says.
@@ -48,15 +49,19 @@ impl Load {
     fn take_frames(&mut self, key: usize, input: &[u8]) {
         let now_ns = self.now_ns();
         let client = &mut self.clients[key];
+        let mut pings = 0;
         let mut incoming = Incoming {
             books: &mut self.books,
             receiver: key,
             role: client.role,
+            life: client.life,
             now_ns,
             control: &mut self.control,
+            pings: &mut pings,
         };
-        let result = client.scanner.scan(&self.shape, input, &mut incoming);
-        if !self.control.is_empty() {
+        let result = self.door.scan(&mut client.incoming, input, &mut incoming);
+        (0..pings).for_each(|_| append_frame(&mut client.out, TEXT, PONG_COMMAND));
+        if pings > 0 || !self.control.is_empty() {
             self.on_control(key);
         }
         if let Err(error) = result {
@@ -98,6 +103,8 @@ impl Load {
                 return self.connect_failed(key, reason.to_owned());
             }
             (Phase::Closing, Role::Visitor) => self.visitors.left += 1,
+            // It was told to leave.
+            (Phase::Closing, Role::Reader) => {}
             (_, Role::Visitor) => self.visitors.dropped += 1,
             (_, Role::Staller) => self.stallers_cut_off += 1,
             (_, Role::Reader) => self.books.reader_gone(key, reason.to_owned()),

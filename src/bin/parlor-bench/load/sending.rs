@@ -1,11 +1,8 @@
 //! The load itself: who sends when.
 
 use super::Load;
-use super::client::append_frame;
+use super::client::{TEXT, append_frame};
 use crate::stamp::{PROBE, Stamp};
-
-const TEXT: u8 = 0x1;
-const FILLER: u8 = b'.';
 
 /// When messages are sent.
 #[derive(Debug)]
@@ -106,14 +103,13 @@ impl Load {
             return false;
         };
         let sequence = self.books.ledger.send(sender);
-        Stamp {
+        let stamp = Stamp {
             run: self.books.run,
             sender,
             sequence,
             time_ns,
-        }
-        .write(&mut self.message);
-        append_frame(&mut client.out, TEXT, &self.message);
+        };
+        append_frame(&mut client.out, TEXT, self.message.stamped(&stamp));
         true
     }
 
@@ -132,21 +128,15 @@ impl Load {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        Stamp {
+        let stamp = Stamp {
             run: self.books.run,
             sender: PROBE,
             sequence: 0,
             time_ns: 0,
-        }
-        .write(&mut self.message);
-        append_frame(&mut client.out, TEXT, &self.message);
+        };
+        append_frame(&mut client.out, TEXT, self.message.stamped(&stamp));
         self.flush(0);
     }
-}
-
-/// A message without its stamp.
-pub(super) fn blank_message(size: usize) -> Vec<u8> {
-    vec![FILLER; size]
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub(super) enum Stage {
     Holding {
         until_ns: u64,
     },
+    /// After that: all have been told to leave, and the server is to let them go.
+    Leaving {
+        give_up_ns: u64,
+    },
     Done,
 }
 
@@ -83,9 +87,18 @@ impl Load {
             Stage::Holding { until_ns } if now_ns >= until_ns => {
                 self.marks
                     .end(now_ns, self.idle_ns, 0, 0, self.server.as_ref());
+                self.leave_all(now_ns);
+            }
+            Stage::Leaving { give_up_ns } if self.clients.is_empty() || now_ns >= give_up_ns => {
+                if self.clients.is_empty() {
+                    self.marks.left(self.server.as_ref());
+                }
                 self.stage = Stage::Done;
             }
             _ => {}
+        }
+        if let Some(reason) = self.books.refusal.take() {
+            return Err(format!("the server refused a command: {reason}"));
         }
         if self.books.ledger.receivers == 0 {
             return Err(format!(
@@ -262,6 +275,18 @@ impl Load {
         };
     }
 
+    fn leave_all(&mut self, now_ns: u64) {
+        let all: Vec<(usize, u64)> = self
+            .clients
+            .iter()
+            .map(|(key, client)| (key, client.id))
+            .collect();
+        all.into_iter().for_each(|(key, id)| self.leave(key, id));
+        self.stage = Stage::Leaving {
+            give_up_ns: now_ns + self.options.connect_timeout.as_nanos() as u64,
+        };
+    }
+
     fn show_progress(&self, now_ns: u64) {
         let seconds = |until_ns: u64| {
             format!(
@@ -313,6 +338,10 @@ impl Load {
                 in_ms(until_ns, self.options.seconds),
                 seconds(until_ns),
             ),
+            Stage::Leaving { .. } => {
+                let left = wanted - self.clients.len() as u64;
+                ("leaving", (left, wanted), format!("{left} of {wanted}"))
+            }
             Stage::Draining | Stage::Waking { .. } | Stage::Done => (
                 "draining",
                 (1, 1),

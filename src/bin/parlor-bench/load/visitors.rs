@@ -1,10 +1,13 @@
 //! Connections that come and go while the broadcast goes on (`--churn`).
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use super::Load;
-use super::client::{Phase, Role, append_frame};
+use super::client::{Phase, Role, TEXT, append_frame};
 
 const CLOSE: u8 = 0x8;
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
@@ -16,8 +19,8 @@ pub(super) struct Visitors {
     hold: Duration,
     begin_ns: u64,
     begun: u64,
-    /// Who leaves when; all stay equally long, so in order of time.
-    leaving: VecDeque<(u64, usize, u64)>,
+    /// Who leaves when.
+    leaving: BinaryHeap<Reverse<(u64, usize, u64)>>,
     pub(super) arrived: u64,
     pub(super) left: u64,
     /// Cut off by the server.
@@ -27,13 +30,12 @@ pub(super) struct Visitors {
 impl Visitors {
     /// `rate` comings per second from `begin_ns` on; 0 for none.
     pub(super) fn new(rate: f64, hold: Duration) -> Visitors {
-        let leaving = VecDeque::new();
         Visitors {
             rate,
             hold,
             begin_ns: u64::MAX,
             begun: 0,
-            leaving,
+            leaving: BinaryHeap::new(),
             arrived: 0,
             left: 0,
             dropped: 0,
@@ -51,10 +53,14 @@ impl Visitors {
         self.begin_ns = u64::MAX;
     }
 
-    pub(super) fn arrived(&mut self, now_ns: u64, key: usize, id: u64) {
+    fn arrived(&mut self, leave_ns: u64, key: usize, id: u64) {
         self.arrived += 1;
-        self.leaving
-            .push_back((now_ns + self.hold.as_nanos() as u64, key, id));
+        self.leaving.push(Reverse((leave_ns, key, id)));
+    }
+
+    /// As long as visits are on average, but never the same.
+    fn about_hold_ns(&self) -> u64 {
+        fastrand::u64(..=2 * self.hold.as_nanos() as u64)
     }
 
     /// Counts from here on.
@@ -69,8 +75,8 @@ impl Visitors {
 
     pub(super) fn next_leave_ns(&self) -> u64 {
         self.leaving
-            .front()
-            .map_or(u64::MAX, |&(leave_ns, ..)| leave_ns)
+            .peek()
+            .map_or(u64::MAX, |&Reverse((leave_ns, ..))| leave_ns)
     }
 
     fn next_coming_ns(&self) -> u64 {
@@ -89,17 +95,55 @@ impl Load {
                 break;
             }
         }
-        while let Some(&(leave_ns, key, id)) = self.visitors.leaving.front() {
+        while let Some(&Reverse((leave_ns, key, id))) = self.visitors.leaving.peek() {
             if leave_ns > now_ns {
                 break;
             }
-            self.visitors.leaving.pop_front();
-            self.leave(key, id);
+            self.visitors.leaving.pop();
+            match self.door.room() {
+                Some(_) => self.cut_off(key, id),
+                None => self.leave(key, id),
+            }
+        }
+    }
+
+    /// A visitor's connection is open: whoever was here before asks for what they have missed.
+    pub(super) fn arrive(&mut self, now_ns: u64, key: usize, id: u64) {
+        let Some(room) = self.door.room() else {
+            let leave_ns = now_ns + self.visitors.hold.as_nanos() as u64;
+            return self.visitors.arrived(leave_ns, key, id);
+        };
+        let life = self.books.lives.next(now_ns);
+        let client = &mut self.clients[key];
+        client.life = Some(life);
+        append_frame(
+            &mut client.out,
+            TEXT,
+            &room.join(self.books.lives.since(life)),
+        );
+        // A socket that is broken will say so when it is read.
+        let _ = client.flush();
+        let leave_ns = now_ns + self.visitors.about_hold_ns();
+        self.visitors.arrived(leave_ns, key, id);
+    }
+
+    /// Ends a connection with a reset, whatever is under way on it.
+    fn cut_off(&mut self, key: usize, id: u64) {
+        if self.clients.get(key).is_none_or(|client| client.id != id) {
+            return;
+        }
+        let client = self.clients.remove(key);
+        // What cannot be reset is closed, which is a way to go as well.
+        let _ = SockRef::from(&client.stream).set_linger(Some(Duration::ZERO));
+        self.visitors.left += 1;
+        if let Some(life) = client.life {
+            let back_ns = self.now_ns() + self.visitors.about_hold_ns();
+            self.books.lives.leave(life, back_ns);
         }
     }
 
     /// Begins the closing handshake; the server ends it.
-    fn leave(&mut self, key: usize, id: u64) {
+    pub(super) fn leave(&mut self, key: usize, id: u64) {
         let Some(client) = self.clients.get_mut(key).filter(|client| client.id == id) else {
             return;
         };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::is_generator_limit;
 use crate::load::Outcome;
-use crate::options::Options;
+use crate::options::{DoorKind, Options};
 use crate::record::{Interval, percentiles};
 
 /// One JSON object; times and sizes carry their unit in the name.
@@ -37,6 +37,13 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
             "left": outcome.visitors.left,
             "dropped": outcome.visitors.dropped,
         })),
+        "recovery": outcome.options.churn.filter(|_| outcome.options.door == DoorKind::Json).map(|_| json!({
+            "recovered": outcome.recovery.recovered,
+            "unrecovered": outcome.recovery.unrecovered,
+            "denied": outcome.recovery.denied,
+            "holes": outcome.recovery.holes,
+            "repeats": outcome.recovery.repeats,
+        })),
         "stalled_cut_off": outcome.stallers_cut_off,
         "server": server(outcome),
         "generator": {
@@ -51,6 +58,10 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
 fn options(options: &Options) -> Value {
     json!({
         "url": options.url.as_ref().map(ToString::to_string),
+        "door": match options.door {
+            DoorKind::Plain => "plain",
+            DoorKind::Json => "json",
+        },
         "connections": options.connections,
         "senders": options.senders,
         "size": options.size,
@@ -73,6 +84,7 @@ fn server(outcome: &Outcome) -> Option<Value> {
         "cpu": cpu_us / 1e6 / outcome.measured_s,
         "cpu_us_per_delivery": (outcome.deliveries > 0).then(|| cpu_us / outcome.deliveries as f64),
         "cpu_us_per_connect": server.connect_cpu_ns as f64 / 1e3 / connections,
+        "cpu_us_per_leave": server.leave_cpu_ns.map(|cpu_ns| cpu_ns as f64 / 1e3 / connections),
         "bytes_per_connection": grown as f64 / connections,
         "resident_bytes": {
             "before": server.resident_before,
