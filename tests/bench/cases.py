@@ -11,6 +11,11 @@ LOADS = [(1, 1), (10, 1), (1, 32), (10, 32)]
 SIZES = [64, 1024]
 RECEIVERS = [100, 1_000, 10_000, 19_000]
 
+# CPU per delivery at the JSON door, as a multiple of the plain door's: more bytes for the same message.
+JSON_DOOR_GOAL = 1.3
+# Coming and going at once must cost each the same, however many they are.
+STORMS = [1_250, 2_500, 5_000, 10_000]
+
 # Who is measured beyond 1,000 receivers; the other peers are for the comparison at that number.
 WHOLE_MATRIX = ["floor-each", "floor-tick", "parlor", "uwebsockets"]
 
@@ -78,6 +83,8 @@ def other_cases(many, most):
         Case("stalled-memory", stalled, ("server", "resident_bytes", "end"), "B", own, seconds=FILL_SECONDS),
         Case("idle-memory", idle, ("server", "bytes_per_connection"), "B", (), 300, against=NOTHING),
         Case("idle-cpu", idle, ("server", "cpu"), "of a core", own, 0.002, against=NOTHING),
+        *storm_cases([count for count in STORMS if count <= many]),
+        *recovery_cases(),
         Case(
             "room-next-door",
             ["-c", 2, "--rate", 50],
@@ -88,6 +95,27 @@ def other_cases(many, most):
             against=NOTHING,
             beside=["-c", many, "-s", 10, "-w", 32, "--size", 1_024],
         ),
+    ]
+
+
+def storm_cases(counts):
+    """Everyone into one room at once, and out of it at once."""
+    doors = ("parlor", "parlor-json")
+    cases = []
+    for count in counts:
+        storm = ["-c", count, "--idle", "--connect-concurrency", 2_000]
+        for way, figure in [("join", "cpu_us_per_connect"), ("leave", "cpu_us_per_leave")]:
+            cases.append(Case(f"storm-{way}/{count}", storm, ("server", figure), "µs each", doors))
+    return cases
+
+
+def recovery_cases():
+    """Visitors that are cut off and come back, a thousand a second."""
+    churn = ["-c", 100, "--rate", 100, "--churn", 1_000, "--churn-hold", 0.3]
+    goals = [("recovered", None), ("holes", 0), ("repeats", 0)]
+    return [
+        Case(f"recovery-{name}", churn, ("recovery", name), "in all", ("parlor-json",), goal, against=NOTHING)
+        for name, goal in goals
     ]
 
 

@@ -6,7 +6,7 @@ from math import ceil, floor, log10
 WIDTH, HEIGHT = 960, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 48, 92
 INK, FAINT = "#24292f", "#e1e4e8"
-COLORS = ["#8c959f", "#57606a", "#cf222e", "#0969da", "#1a7f37", "#8250df", "#bf8700", "#bc4c00"]
+COLORS = ["#8c959f", "#57606a", "#cf222e", "#0969da", "#1a7f37", "#8250df", "#bf8700", "#bc4c00", "#1b7c83"]
 
 
 def text(x, y, content, size=13, anchor="middle"):
@@ -58,7 +58,7 @@ def legend(names):
     parts, columns = [], 4
     for position, name in enumerate(names):
         x = LEFT + position % columns * (WIDTH - LEFT - RIGHT) / columns
-        y = HEIGHT - 42 + position // columns * 20
+        y = HEIGHT - 52 + position // columns * 18
         parts.append(f'<rect x="{x:.1f}" y="{y - 10}" width="12" height="12" fill="{COLORS[position % len(COLORS)]}"/>')
         parts.append(text(x + 18, y, name, 12, "start"))
     return parts

@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 
 from cases import all_cases
 from report import write_readme, write_report
-from servers import FLOORS, GENERATOR, OUT, SERVERS, Server, build_own
+from servers import DOORS, FLOORS, GENERATOR, OUT, SERVERS, Server, build_own
 
 # Those whose latency over time is drawn.
 PLOTTED = ["open-loop", "churn", "stalled"]
@@ -45,9 +45,10 @@ def parse_arguments():
     return arguments
 
 
-def generate(server, arguments, seconds, room="", plot=None, real_time=False):
+def generate(server, name, arguments, seconds, room="", plot=None, real_time=False):
     """Starts the generator, pinned to core 1."""
-    command = ["taskset", "-c", 1, GENERATOR, server.url(room), "--pid", server.process.pid, "--json", "-q"]
+    door, default_room = DOORS.get(name, ([], ""))
+    command = ["taskset", "-c", 1, GENERATOR, server.url(room or default_room), *door, "--pid", server.process.pid, "--json", "-q"]
     command += ["--seconds", seconds, *arguments]
     if plot:
         command += ["--plot", plot]
@@ -72,11 +73,11 @@ def measure(case, name, command, seconds, round_number):
     timeout = seconds + 180
     with Server(command) as server:
         if not case.beside:
-            return finish(generate(server, case.arguments, seconds, plot=plot), timeout)
-        noise = generate(server, case.beside, seconds + 2 * BESIDE_WARMUP, room="/next-door")
+            return finish(generate(server, name, case.arguments, seconds, plot=plot), timeout)
+        noise = generate(server, name, case.beside, seconds + 2 * BESIDE_WARMUP, room="/next-door")
         # It warms up while the other connects, and must not wait for the other's turn on their core to end.
         watched = [*case.arguments, "--warmup", BESIDE_WARMUP]
-        report = finish(generate(server, watched, seconds, real_time=os.geteuid() == 0), timeout)
+        report = finish(generate(server, name, watched, seconds, real_time=os.geteuid() == 0), timeout)
         report["beside"] = finish(noise, timeout)
         return report
 

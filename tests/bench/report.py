@@ -4,7 +4,7 @@ import shutil
 import sys
 from statistics import median
 
-from cases import FLOOR, LOADS, NOTHING, fan_out
+from cases import FLOOR, JSON_DOOR_GOAL, LOADS, NOTHING, fan_out
 from chart import bars
 from servers import OUT, ROOT, SERVERS
 
@@ -81,7 +81,7 @@ class Results:
 def number(value):
     if value is None:
         return "–"
-    if value >= 100:
+    if value >= 100 or value == 0:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value >= 0.1 else f"{value:.3f}"
 
@@ -136,19 +136,34 @@ def other_table(results, plan):
 def goal_table(results, plan):
     rows = []
     for case, names in plan:
-        if case.goal is None or "parlor" not in names:
+        measured = next((name for name in ("parlor", "parlor-json") if name in names), None)
+        if case.goal is None or measured is None:
             continue
-        figure, unit = results.against(case, "parlor")
+        figure, unit = results.against(case, measured)
         if figure is None:
             continue
         met = figure >= case.goal if case.at_least else figure <= case.goal
         sign = "≥" if case.at_least else "≤"
         scale, unit = READABLE.get(unit, (1, unit))
-        limited = "generator" if results.generator_limited(case.name, "parlor") else ""
+        limited = "generator" if results.generator_limited(case.name, measured) else ""
         against = "" if case.against == NOTHING else f" ÷ {'floor' if case.against == FLOOR else case.against}"
         values = [f"{number(value * scale)} {unit}" for value in (figure, case.goal)]
         rows.append([case.name + against, values[0], f"{sign} {values[1]}", "yes" if met else "**no**", limited])
+    rows += door_goals(results)
     return table(["parlor", "measured", "goal", "met", "limit"], rows) if rows else ""
+
+
+def door_goals(results):
+    """What the JSON door costs more than the plain one."""
+    rows = []
+    for load in LOADS:
+        case = fan_out(64, 1_000, *load)
+        ratio = results.quotient((case, "parlor-json"), (case, "parlor"))
+        if ratio is not None:
+            met = "yes" if ratio <= JSON_DOOR_GOAL else "**no**"
+            limited = "generator" if results.generator_limited(case, "parlor-json") else ""
+            rows.append([f"{case}, JSON door ÷ plain door", f"{number(ratio)} ×", f"≤ {JSON_DOOR_GOAL} ×", met, limited])
+    return rows
 
 
 def write_charts(results):

@@ -78,11 +78,14 @@ def build_go():
     return [program]
 
 
+PARLOR = [TARGET / "release/parlor", "--bind", "127.0.0.1"]
+
 # Name in tables, and the function that builds it and returns its command, to which the port is added.
 SERVERS = {
     "floor-each": ("floor, one send per message", lambda: [GENERATOR, "--floor", "each", "--port"]),
     "floor-tick": ("floor, one send per tick", lambda: [GENERATOR, "--floor", "tick", "--port"]),
-    "parlor": ("**parlor**", lambda: [TARGET / "release/parlor", "--bind", "127.0.0.1", "--port"]),
+    "parlor": ("**parlor**", lambda: [*PARLOR, "--port"]),
+    "parlor-json": ("parlor's JSON door", lambda: [*PARLOR, "--rate", "0", "--port"]),
     "uwebsockets": ("uWebSockets", build_uwebsockets),
     "go": ("the classic Go example", build_go),
     "axum": ("axum + tokio, one thread", lambda: build_cargo("axum")),
@@ -90,6 +93,8 @@ SERVERS = {
     "tungstenite": ("mio + tungstenite each", lambda: build_cargo("tungstenite")),
 }
 FLOORS = ["floor-each", "floor-tick"]
+# What the generator has to be told, and the room where none is asked for.
+DOORS = {"parlor-json": (["--door", "json"], "/bench")}
 
 
 class Server:
