@@ -7,7 +7,6 @@ between figures of the same minute.
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -18,7 +17,7 @@ sys.dont_write_bytecode = True
 
 from cases import all_cases
 from report import write_readme, write_report
-from servers import DOORS, FLOORS, GENERATOR, OUT, SERVERS, Server, build_own
+from servers import DOORS, FLOORS, GENERATOR, OUT, REAL_TIME, SERVERS, Server, build_own
 
 # Those whose latency over time is drawn.
 PLOTTED = ["open-loop", "churn", "stalled"]
@@ -53,7 +52,7 @@ def generate(server, name, arguments, seconds, room="", plot=None, real_time=Fal
     if plot:
         command += ["--plot", plot]
     if real_time:
-        command = ["chrt", "--fifo", 1, *command]
+        command = [*REAL_TIME, *command]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -71,13 +70,14 @@ def finish(process, timeout):
 def measure(case, name, command, seconds, round_number):
     plot = OUT / f"{case.name}-{name}.svg" if case.name in PLOTTED and round_number == 0 else None
     timeout = seconds + 180
-    with Server(command) as server:
+    with Server(command, case.real_time) as server:
         if not case.beside:
-            return finish(generate(server, name, case.arguments, seconds, plot=plot), timeout)
+            watched = generate(server, name, case.arguments, seconds, plot=plot, real_time=case.real_time)
+            return finish(watched, timeout)
         noise = generate(server, name, case.beside, seconds + 2 * BESIDE_WARMUP, room="/next-door")
         # It warms up while the other connects, and must not wait for the other's turn on their core to end.
         watched = [*case.arguments, "--warmup", BESIDE_WARMUP]
-        report = finish(generate(server, name, watched, seconds, real_time=os.geteuid() == 0), timeout)
+        report = finish(generate(server, name, watched, seconds, real_time=True), timeout)
         report["beside"] = finish(noise, timeout)
         return report
 
