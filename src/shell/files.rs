@@ -7,66 +7,33 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PICTURE: &str = "image/svg+xml";
 const STYLE: &str = "text/css; charset=utf-8";
 
+/// The file of that name under `assets/`, served at that name.
+macro_rules! asset {
+    ($name:literal, $content_type:expr) => {
+        asset!($name, concat!("/", $name), $content_type)
+    };
+    ($name:literal, $path:expr, $content_type:expr) => {
+        File {
+            path: $path,
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../assets/", $name)),
+        }
+    };
+}
+
 /// What is served besides the rooms.
 pub(super) const FILES: &[File] = &[
-    File {
-        path: "/app.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/app.js"),
-    },
-    File {
-        path: "/composer.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/composer.js"),
-    },
-    File {
-        path: "/connection.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/connection.js"),
-    },
-    File {
-        path: "/favicon.svg",
-        content_type: PICTURE,
-        bytes: include_bytes!("../../assets/favicon.svg"),
-    },
-    File {
-        path: "/",
-        content_type: HTML,
-        bytes: include_bytes!("../../assets/index.html"),
-    },
-    File {
-        path: "/log.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/log.js"),
-    },
-    File {
-        path: "/message.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/message.js"),
-    },
-    File {
-        path: "/outbox.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/outbox.js"),
-    },
-    File {
-        path: "/room.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/room.js"),
-    },
-    File {
-        path: "/status.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/status.js"),
-    },
-    File {
-        path: "/style.css",
-        content_type: STYLE,
-        bytes: include_bytes!("../../assets/style.css"),
-    },
-    File {
-        path: "/text.js",
-        content_type: SCRIPT,
-        bytes: include_bytes!("../../assets/text.js"),
-    },
+    asset!("app.js", SCRIPT),
+    asset!("composer.js", SCRIPT),
+    asset!("connection.js", SCRIPT),
+    asset!("favicon.svg", PICTURE),
+    asset!("index.html", "/", HTML),
+    asset!("log.js", SCRIPT),
+    asset!("message.js", SCRIPT),
+    asset!("outbox.js", SCRIPT),
+    asset!("parlor.js", SCRIPT),
+    asset!("room.js", SCRIPT),
+    asset!("status.js", SCRIPT),
+    asset!("style.css", STYLE),
+    asset!("text.js", SCRIPT),
 ];

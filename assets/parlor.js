@@ -1,0 +1,588 @@
+// parlor's client: rooms over one WebSocket that comes back by itself. It depends on nothing; use it as it is:
+//
+//   import { Parlor } from 'https://chat.example.org/parlor.js';
+//
+//   const parlor = new Parlor({ credentials: { name: 'ana' } });
+//   parlor.addEventListener('message', ({ detail }) => console.log(detail.from.name, detail.data));
+//   await parlor.join('tea', { last: 20 });
+//   await parlor.publish('tea', 'The kettle is on.');
+
+const SUBPROTOCOL = 'parlor.v1.json';
+const FIRST_RETRY_MS = 500;
+const BUSY_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 30_000;
+const STABLE_MS = 5_000;
+const ANSWER_MS = 10_000;
+const PING_MARGIN_MS = 5_000;
+/** The server knows a `dedup` id for two minutes; a little less is certain. */
+const DEDUP_MS = 110_000;
+
+const ABNORMAL = 1006;
+const TOO_LONG = 1009;
+const TRY_AGAIN_LATER = 1013;
+
+/**
+ * @typedef {{id: string, name: string}} Person
+ * @typedef {{epoch: string, offset: number}} Position where one is in a room's sequence of messages
+ * @typedef {{name?: string, token?: string, resume?: string}} Credentials `resume` is the secret of an earlier welcome:
+ *   the same person again, from another tab or after a lost connection
+ * @typedef {{room: string, offset?: number, at: number, from: Person, data?: any, binary?: Uint8Array, key?: string,
+ *   ephemeral?: true}} Message `at` is in milliseconds since 1970; an ephemeral message has no offset
+ * @typedef {{you: Person, resume: string, node: string, server: string, ping_ms: number,
+ *   limits: Record<string, number>}} Welcome
+ * @typedef {{room: string, epoch: string, offset: number, recovered: boolean, rejoined: boolean, messages: Message[],
+ *   retained: Message[], members: Person[], count: number}} Joined `rejoined`: it follows a reconnect, and `recovered`
+ *   says whether every message of the time between is there
+ * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'closed', code?: number, reason?: string, opened?: boolean,
+ *   retryAt?: number}} State `waiting` tells how the connection ended, whether it ever was open, and when the next try is
+ */
+
+/** What the server refused, or what became of a command: `code` is for programs. */
+export class ParlorError extends Error {
+  /** @param {string} code @param {string} message */
+  constructor(code, message) {
+    super(message);
+    this.name = 'ParlorError';
+    /** A code of the protocol, or `connection_lost`, `unconfirmed` (it may have arrived, or not), `closed`. */
+    this.code = code;
+  }
+}
+
+/**
+ * A person's connection to a parlor. Its events, each a `CustomEvent` with the value as `detail`:
+ *
+ * - `state` {@link State}: connected, or when the next try is.
+ * - `welcome` {@link Welcome}: who one is; again when that changes.
+ * - `joined` {@link Joined}: a room is entered, for the first time or again.
+ * - `message` {@link Message}: every message of the rooms joined, those of `joined.messages` included: in order, each
+ *   once, over all reconnects, with no hole unless a `joined` with `recovered: false` or a `gap` told of it.
+ * - `presence`, `direct`, `gap`, `bye`: as the protocol has them.
+ * - `error` {@link ParlorError}: nobody waits for an answer and this went wrong.
+ */
+export class Parlor extends EventTarget {
+  /** Who one is. @type {Person | null} */
+  you = null;
+  /** The server's limits. @type {Record<string, number>} */
+  limits = {};
+  /** The state told last. @type {State} */
+  state = { phase: 'connecting' };
+
+  #link;
+  #credentials;
+  #chosen = {};
+  #ready = false;
+  #refusal = null;
+  #rooms = new Map();
+  #commands = new Map();
+  #lastId = 0;
+  #held = 0;
+  #dedupPrefix = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join('');
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.url] the server's `/ws`; without it, that of the server this module came from
+   * @param {Credentials | (() => Credentials | Promise<Credentials>)} [options.credentials] who to log in as; a function
+   *   is asked anew at each connection
+   * @param {typeof WebSocket} [options.WebSocket] where there is none built in
+   */
+  constructor({ url, credentials = {}, WebSocket = globalThis.WebSocket } = {}) {
+    super();
+    this.#credentials = credentials;
+    this.#link = new Link(url ?? ownServer(), WebSocket, {
+      onConnecting: () => this.#setState({ phase: 'connecting' }),
+      onMessage: (message) => this.#received(message),
+      onLost: (state) => this.#lost(state),
+    });
+    globalThis.addEventListener?.('online', () => this.reconnect());
+  }
+
+  /**
+   * Enters a room, and enters it again after each reconnect until `leave`.
+   * @param {string} room
+   * @param {{last?: number, since?: Position}} [options] how many of its newest messages to get, or from where to go on
+   * @returns {Promise<Joined>}
+   */
+  join(room, { last, since } = {}) {
+    return new Promise((resolve, reject) => {
+      const known = this.#rooms.get(room) ?? { name: room, last, position: since && { ...since }, waiting: [] };
+      known.waiting.push({ resolve, reject });
+      this.#rooms.set(room, known);
+      if (this.#ready) this.#enter(known);
+    });
+  }
+
+  /** @param {string} room */
+  async leave(room) {
+    const known = this.#rooms.get(room);
+    if (!known) return;
+    this.#rooms.delete(room);
+    for (const { reject } of known.waiting) reject(new ParlorError('not_joined', `left ${room}`));
+    // A connection that is gone took the membership with it.
+    if (this.#ready) await this.#ask({ type: 'leave', room }).catch(unlessLost);
+  }
+
+  /**
+   * Says something. The promise is fulfilled when the room has it; until then it is sent again after each reconnect,
+   * and published once.
+   * @param {string} room
+   * @param {any} data any JSON, or an ArrayBuffer or view of one for binary
+   * @param {{key?: string, retain?: boolean, ephemeral?: boolean}} [options]
+   * @returns {Promise<{offset?: number}>}
+   */
+  publish(room, data, { key, retain, ephemeral } = {}) {
+    const bytes = bytesOf(data);
+    const content = bytes ? { binary: toBase64(bytes) } : { data: data ?? null };
+    const command = { type: 'publish', room, ...content, key, retain, ephemeral };
+    if (ephemeral) return this.#ask(command);
+    return this.#command({ ...command, dedup: `${this.#dedupPrefix}-${this.#lastId + 1}` }, { repeatable: DEDUP_MS });
+  }
+
+  /** Says something to one person. @param {string} to a name @param {any} data @returns {Promise<object>} */
+  direct(to, data) {
+    return this.#command({ type: 'direct', to, data }, { repeatable: 0 });
+  }
+
+  /**
+   * Messages before an offset, or the newest.
+   * @param {string} room
+   * @param {{before?: number, limit?: number}} [options]
+   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean}>}
+   */
+  async history(room, { before, limit } = {}) {
+    const reply = await this.#query({ type: 'history', room, before, limit });
+    return { ...reply, messages: reply.messages.map(decoded) };
+  }
+
+  /** @param {string} room @returns {Promise<{room: string, members: Person[], count: number}>} */
+  members(room) {
+    return this.#query({ type: 'members', room });
+  }
+
+  /** @returns {Promise<{rooms: {name: string, count: number}[], more: boolean}>} */
+  rooms() {
+    return this.#query({ type: 'rooms' });
+  }
+
+  /** Becomes someone else, or takes a name. @param {Credentials} credentials @returns {Promise<Welcome>} */
+  async login(credentials) {
+    const welcome = await this.#query({ type: 'login', ...credentials });
+    if (credentials.name) this.#chosen.name = credentials.name;
+    return welcome;
+  }
+
+  /** Does not wait for the next try. If there is a connection, it is seen whether it is alive. */
+  reconnect() {
+    this.#link.retryNow();
+  }
+
+  /** Ends the connection for good. */
+  close() {
+    this.#ready = false;
+    this.#link.close();
+    const closed = new ParlorError('closed', 'the connection was closed');
+    for (const command of this.#commands.values()) this.#drop(command, closed);
+    this.#setState({ phase: 'closed' });
+  }
+
+  // Commands. Each waits in #commands, in the order given, until its answer comes.
+
+  /** Asks what changes nothing, and may be asked again after a reconnect. */
+  #query(fields) {
+    return this.#command(fields, { repeatable: Infinity });
+  }
+
+  /** Sends a command that means nothing any more once this connection is lost. */
+  #ask(fields) {
+    if (!this.#link.isOpen) return Promise.reject(lost());
+    return this.#command(fields, { bound: true });
+  }
+
+  /** `repeatable`: for how many ms after it was first sent; `bound`: to this connection, whether logged in or not. */
+  #command(fields, { repeatable = 0, bound = false }) {
+    return new Promise((resolve, reject) => {
+      this.#lastId += 1;
+      const json = JSON.stringify({ ...fields, id: this.#lastId });
+      const command = { id: this.#lastId, json, repeatable, bound, sent: false, sentAt: null, resolve, reject };
+      this.#commands.set(this.#lastId, command);
+      this.#flush();
+    });
+  }
+
+  #flush() {
+    if (this.#held || !this.#link.isOpen) return;
+    for (const command of this.#commands.values()) {
+      if (command.sent || !(this.#ready || command.bound)) continue;
+      const bytes = new TextEncoder().encode(command.json).length;
+      if (bytes > this.limits.message) {
+        this.#drop(command, new ParlorError('too_big', `${bytes} bytes, ${this.limits.message} allowed`));
+      } else if (Date.now() - (command.sentAt ?? Date.now()) > command.repeatable) {
+        this.#drop(command, unconfirmed());
+      } else {
+        command.sent = true;
+        command.sentAt ??= Date.now();
+        this.#link.send(command.json);
+      }
+    }
+  }
+
+  #answered(command, reply) {
+    if (reply.code === 'rate_limited') {
+      command.sent = false;
+      // It was refused, so that it cannot come twice.
+      command.sentAt = null;
+      this.#hold(reply.retry_ms ?? FIRST_RETRY_MS);
+    } else if (reply.type === 'error') {
+      this.#drop(command, new ParlorError(reply.code, reply.message));
+    } else {
+      this.#commands.delete(command.id);
+      command.resolve(reply);
+    }
+  }
+
+  /** Sends nothing for a while, as the server asked. */
+  #hold(ms) {
+    this.#held ||= setTimeout(() => {
+      this.#held = 0;
+      this.#flush();
+    }, ms);
+  }
+
+  #drop(command, error) {
+    this.#commands.delete(command.id);
+    command.reject(error);
+  }
+
+  // The connection.
+
+  #lost(state) {
+    this.#ready = false;
+    clearTimeout(this.#held);
+    this.#held = 0;
+    for (const command of this.#commands.values()) {
+      if (command.bound) this.#drop(command, lost());
+      // Sent again, it would end the next connection as well.
+      else if (command.sent && state.code === TOO_LONG) this.#drop(command, new ParlorError('too_big', state.reason));
+      else if (command.sent && command.repeatable === 0) this.#drop(command, unconfirmed());
+      command.sent = false;
+    }
+    this.#setState(state);
+  }
+
+  #received(message) {
+    const command = this.#commands.get(message.id);
+    switch (message.type) {
+      case 'welcome':
+        if (this.#ready) this.#become(message);
+        else if (!command) this.#begin(message);
+        break;
+      case 'joined': this.#joined(message); break;
+      case 'message': this.#message(message); break;
+      case 'gap': this.#gap(message); break;
+      case 'bye': this.#link.retryIn(message.retry_ms); this.#emit('bye', message); break;
+      case 'ping': this.#link.send('{"type":"pong"}'); break;
+      case 'presence':
+      case 'direct': this.#emit(message.type, message); break;
+      case 'error':
+        if (!command) this.#emit('error', new ParlorError(message.code, message.message));
+        break;
+      default: break;
+    }
+    if (command) this.#answered(command, message);
+  }
+
+  /** The connection is there: become oneself again, enter the rooms, then send what waits. */
+  async #begin(welcome) {
+    this.limits = welcome.limits;
+    this.#link.patience = welcome.ping_ms + PING_MARGIN_MS;
+    const link = this.#link.connection;
+    let identity;
+    try {
+      identity = await this.#identify(welcome);
+    } catch (error) {
+      if (this.#link.connection === link) {
+        this.#emit('error', error);
+        this.#link.abandon();
+      }
+      return;
+    }
+    if (this.#link.connection !== link) return;
+    this.#become(identity);
+    for (const room of this.#rooms.values()) this.#enter(room);
+    this.#ready = true;
+    this.#setState({ phase: 'open' });
+    this.#flush();
+  }
+
+  /** Logs in as well as it goes: as the same person, else under the same name, else as the guest one is already. */
+  async #identify(welcome) {
+    const { resume, name, token } = await this.#wanted();
+    const known = resume && await this.#tryLogin({ resume, token });
+    if (known) return known;
+    if (!name && !token) return welcome;
+    const named = await this.#tryLogin({ name, token });
+    if (named) return named;
+    const refusal = this.#refusal;
+    // Another tab may have been quicker to take the name, and is who one is now.
+    const now = await this.#wanted();
+    const other = now.resume !== resume && await this.#tryLogin({ resume: now.resume, token: now.token });
+    if (!other) this.#emit('error', refusal);
+    return other || welcome;
+  }
+
+  async #wanted() {
+    const given = typeof this.#credentials === 'function' ? await this.#credentials() : this.#credentials;
+    return typeof this.#credentials === 'function' ? { ...this.#chosen, ...given } : { ...given, ...this.#chosen };
+  }
+
+  /** Gives the welcome, or null if the server would rather have somebody else. */
+  async #tryLogin(credentials) {
+    try {
+      return await this.#ask({ type: 'login', ...credentials });
+    } catch (error) {
+      if (!['bad_resume', 'name_taken', 'bad_name'].includes(error.code)) throw error;
+      this.#refusal = error;
+      return null;
+    }
+  }
+
+  #become(welcome) {
+    this.you = welcome.you;
+    this.#chosen.resume = welcome.resume;
+    this.#emit('welcome', welcome);
+  }
+
+  // Rooms.
+
+  async #enter(room) {
+    const take = () => room.waiting.splice(0);
+    try {
+      const { name, position, last } = room;
+      const joined = await this.#ask({ type: 'join', room: name, since: position, last });
+      for (const { resolve } of take()) resolve(joined);
+    } catch (error) {
+      if (error.code === 'connection_lost') return;
+      this.#rooms.delete(room.name);
+      const waiting = take();
+      for (const { reject } of waiting) reject(error);
+      if (waiting.length === 0) this.#emit('error', error);
+    }
+  }
+
+  #joined(joined) {
+    const room = this.#rooms.get(joined.room);
+    if (!room) return;
+    joined.rejoined = Boolean(room.position);
+    joined.messages = joined.messages.map(decoded);
+    joined.retained = joined.retained.map(decoded);
+    if (room.position?.epoch !== joined.epoch) room.position = { epoch: joined.epoch, offset: 0 };
+    this.#emit('joined', joined);
+    for (const message of joined.messages) this.#deliver(room, message);
+    room.position.offset = Math.max(room.position.offset, joined.offset);
+  }
+
+  #message(message) {
+    const room = this.#rooms.get(message.room);
+    if (room?.position) this.#deliver(room, decoded(message));
+  }
+
+  #deliver(room, message) {
+    if (!message.ephemeral) {
+      if (message.offset <= room.position.offset) return;
+      room.position.offset = message.offset;
+    }
+    this.#emit('message', message);
+  }
+
+  #gap(gap) {
+    const room = this.#rooms.get(gap.room);
+    if (!room?.position) return;
+    room.position.offset = Math.max(room.position.offset, gap.to);
+    this.#emit('gap', gap);
+  }
+
+  #setState(state) {
+    this.state = state;
+    this.#emit('state', state);
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+const lost = () => new ParlorError('connection_lost', 'the connection was lost');
+const unconfirmed = () => new ParlorError('unconfirmed', 'the connection was lost before the answer came');
+
+function unlessLost(error) {
+  if (error.code !== 'connection_lost') throw error;
+}
+
+function ownServer() {
+  const url = new URL('ws', import.meta.url);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+function bytesOf(data) {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : null;
+}
+
+function toBase64(bytes) {
+  let characters = '';
+  for (const byte of bytes) characters += String.fromCharCode(byte);
+  return btoa(characters);
+}
+
+/** A message with its binary as bytes. */
+function decoded(message) {
+  if (typeof message.binary !== 'string') return message;
+  return { ...message, binary: Uint8Array.from(atob(message.binary), (character) => character.charCodeAt(0)) };
+}
+
+/**
+ * One live WebSocket, or the time at which the next one is tried: with jittered exponential back-off, or when the server
+ * said. Gives up a server from which nothing comes.
+ */
+class Link {
+  /** For how long the server may be silent before it is asked whether it is there. */
+  patience = ANSWER_MS;
+  /** Counts the connections, so that what waited for one finds out that it is another. */
+  connection = 0;
+
+  #url;
+  #WebSocket;
+  #handlers;
+  #socket = null;
+  #timer = 0;
+  #failures = 0;
+  #openedAt = null;
+  #heardAt = 0;
+  /** Nothing was heard since the server was asked. */
+  #isSilent = false;
+  #retryMs = null;
+  #closed = false;
+
+  constructor(url, WebSocket, handlers) {
+    this.#url = url;
+    this.#WebSocket = WebSocket;
+    this.#handlers = handlers;
+    // Who made this may add listeners first.
+    queueMicrotask(() => this.#connect());
+  }
+
+  get isOpen() {
+    return this.#openedAt !== null;
+  }
+
+  /** Hands a text to the socket. Only while `isOpen`. */
+  send(text) {
+    this.#socket.send(text);
+  }
+
+  /** When to come back, told by the server before it goes. */
+  retryIn(ms) {
+    this.#retryMs = ms;
+  }
+
+  retryNow() {
+    if (!this.#socket) this.#connect();
+    else if (this.isOpen) this.#probe();
+  }
+
+  close() {
+    this.#closed = true;
+    this.connection += 1;
+    clearTimeout(this.#timer);
+    this.#openedAt = null;
+    this.#release()?.close(1000);
+  }
+
+  #connect() {
+    if (this.#closed) return;
+    this.connection += 1;
+    const socket = new this.#WebSocket(this.#url, SUBPROTOCOL);
+    socket.onopen = () => this.#opened();
+    socket.onmessage = ({ data }) => this.#received(data);
+    socket.onclose = ({ code, reason }) => this.#ended(code, reason);
+    socket.onerror = () => {};
+    this.#socket = socket;
+    this.#setTimer(() => this.abandon(), ANSWER_MS);
+    this.#handlers.onConnecting();
+  }
+
+  #opened() {
+    this.#openedAt = Date.now();
+    this.#heardAt = this.#openedAt;
+    this.patience = ANSWER_MS;
+    this.#watch(this.patience);
+  }
+
+  #received(text) {
+    this.#heardAt = Date.now();
+    this.#isSilent = false;
+    this.#handlers.onMessage(JSON.parse(text));
+  }
+
+  /** One timer, however much arrives: it looks at how long the server has been silent. */
+  #watch(ms) {
+    this.#setTimer(() => {
+      const left = this.#heardAt + this.patience - Date.now();
+      if (left > 0) this.#watch(left);
+      else this.#probe();
+    }, ms);
+  }
+
+  /** Scripts cannot see a WebSocket's pings. A long message on a slow line delays the answer while it goes out. */
+  #probe() {
+    const unsent = this.#socket.bufferedAmount;
+    this.#isSilent = true;
+    this.send('{"type":"ping"}');
+    this.#setTimer(() => {
+      if (!this.#isSilent) this.#watch(this.patience);
+      else if (this.#socket.bufferedAmount < unsent) this.#probe();
+      else this.abandon();
+    }, ANSWER_MS);
+  }
+
+  /** A peer gone without a word will not answer a close frame either: do not wait for it. */
+  abandon() {
+    this.#release()?.close();
+    this.#ended(ABNORMAL, '');
+  }
+
+  #release() {
+    const socket = this.#socket;
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
+    this.#socket = null;
+    return socket;
+  }
+
+  #ended(code, reason) {
+    const opened = this.isOpen;
+    this.connection += 1;
+    // A server that accepts and closes at once must not be asked twice a second for ever.
+    if (opened && Date.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
+    this.#socket = null;
+    this.#openedAt = null;
+    const delay = this.#nextDelay(code);
+    this.#setTimer(() => this.#connect(), delay);
+    this.#handlers.onLost({ phase: 'waiting', code, reason, opened, retryAt: Date.now() + delay });
+  }
+
+  /** Half of the delay is fixed and half is random, so that a room does not come back in one stampede. */
+  #nextDelay(code) {
+    const told = this.#retryMs;
+    this.#retryMs = null;
+    if (told !== null) return told;
+    const first = code === TRY_AGAIN_LATER ? BUSY_RETRY_MS : FIRST_RETRY_MS;
+    const ceiling = Math.min(LONGEST_RETRY_MS, first * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 16);
+    return ceiling * (0.5 + Math.random() / 2);
+  }
+
+  #setTimer(action, ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, ms);
+  }
+}
