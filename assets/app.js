@@ -1,211 +1,185 @@
-// The page: a room of the server's plain door, where every text message is what somebody typed.
+// The page: what happens at the server goes into the places it belongs to, and what people do goes to the server.
 //
-//   app.js         wires the parts together
-//   room.js        the room in the address            connection.js  the socket and its back-off
-//   outbox.js      what is not delivered yet          log.js         the conversation
-//   message.js     the elements of one message        composer.js    where messages are written
-//   status.js      how the connection is              text.js        strings, dates, numbers
+//   parlor.js        the connection, for any program      app.js      wires the parts together
+//   places.js        the open rooms, and their list       person.js   who one is, in all tabs
+//   conversation.js  one room's messages                  message.js  the elements of one message
+//   composer.js      where messages are written           outbox.js   what is not delivered yet
+//   commands.js      what a slash begins                  people.js   who is here, who is writing
+//   actions.js       what people can do                   status.js   how the connection is
+//   text.js          strings                              locale.js   dates, numbers
 
-import { Composer, OutboxView, stateText } from './composer.js';
-import { Connection } from './connection.js';
-import { ConversationLog } from './log.js';
-import { Outbox, byteLength } from './outbox.js';
-import { isRoomName, pageAddress, readable, roomOfPage, socketAddress } from './room.js';
+import { Actions } from './actions.js';
+import { Alerts } from './alerts.js';
+import { byId } from './dom.js';
+import { summary } from './message.js';
+import { Naming } from './naming.js';
+import { Members, PeopleView } from './people.js';
+import { credentials, shareAcrossTabs } from './person.js';
+import { Panel } from './panels.js';
+import { Parlor } from './parlor.js';
 import { StatusView, explanation, isRemarkable } from './status.js';
 import { localize, text } from './text.js';
 
-const byId = (id) => document.getElementById(id);
-const room = roomOfPage();
+const GAP_TOLD_MS = 60_000;
 
 document.documentElement.lang = text.lang;
 localize(document);
-setUpHeader();
-setUpWelcome();
-const outbox = new Outbox();
-const log = new ConversationLog();
-const outboxView = new OutboxView({ resend, edit, discard });
-const composer = new Composer({ submit, refusal });
-const statusView = new StatusView(() => connection.retryNow());
+
+const parlor = new Parlor({ credentials });
+const announce = (what) => { byId('announcer').textContent = what; };
+const alerts = new Alerts();
+const statusView = new StatusView(() => parlor.reconnect());
+const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
+const people = new Panel('people', 'people-toggle', '(min-width: 72rem)', 'people');
+const actions = new Actions(parlor, { announce, moved, closePanels });
+const { places } = actions;
+const naming = new Naming((name) => actions.rename(name));
+const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
 let lostAt = null;
-let unseen = 0;
-let connection = null;
 
-if (isRoomName(room)) enter();
-else refuseRoom();
+shareAcrossTabs(parlor);
+const on = (type, handle) => parlor.addEventListener(type, ({ detail }) => handle(detail));
+on('state', stateChanged);
+on('welcome', ({ you }) => { naming.show(you); showPeople(); });
+on('joined', joined);
+on('message', received);
+on('presence', presenceChanged);
+on('direct', directReceived);
+on('gap', gapTold);
+on('error', (error) => {
+  const { name } = credentials();
+  if (error.code === 'name_taken') places.current?.conversation.notice(text.lostName(name));
+});
+actions.restore();
 
-function enter() {
-  connection = new Connection(socketAddress(room), {
-    onState,
-    onMessage,
-    isAnswerDue: () => outbox.isEchoDue,
-  });
-  document.addEventListener('visibilitychange', showTitle);
-  addEventListener('beforeunload', (event) => {
-    if (outbox.items.length > 0) event.preventDefault();
-  });
-  if (matchMedia('(pointer: fine)').matches) composer.focus();
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) {
+    parlor.reconnect();
+    actions.read();
+  }
+  moved();
+});
+addEventListener('pageshow', () => parlor.reconnect());
+addEventListener('pagehide', () => places.save());
+addEventListener('popstate', () => actions.followAddress());
+addEventListener('beforeunload', (event) => {
+  if ([...places].some(({ conversation }) => !conversation.outbox.isEmpty)) event.preventDefault();
+});
+// What is typing times out without a word.
+setInterval(showTyping, 1000);
+
+/** Another place is current, or there is something new in one. */
+function moved() {
+  places.show();
+  alerts.showTitle(places.current?.title() ?? 'parlor', places.unread);
+  showPeople();
 }
 
-function refuseRoom() {
-  byId('welcome-title').textContent = text.badRoom;
-  byId('welcome-body').textContent = `${text.roomNames} ${text.chooseRoom}`;
-  byId('share').hidden = true;
-  byId('copy-link').hidden = true;
-  statusView.showUnusable();
-  composer.disable();
+function closePanels() {
+  sidebar.close();
+  people.close();
 }
 
-function onState(state) {
+function showPeople() {
+  peopleView.show(places.current?.members ?? new Members(), parlor.you);
+  showTyping();
+}
+
+function showTyping() {
+  const names = places.current?.members.typing ?? [];
+  const what = names.length > 0 ? text.isTyping(names) : '';
+  const line = byId('typing');
+  if (line.textContent !== what) line.textContent = what;
+}
+
+function stateChanged(state) {
   statusView.show(state);
-  if (state.phase === 'open') opened();
-  else if (state.phase === 'waiting') closed(state);
+  for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
+  if (state.phase !== 'waiting' || !state.opened) return;
+  lostAt = Date.now();
+  if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));
+  announce(explanation(state));
 }
 
-function opened() {
-  if (lostAt) {
-    const now = new Date();
-    log.add({ notice: text.missed((now - lostAt) / 1000), at: now });
-    lostAt = null;
+function joined(room) {
+  const place = places.get(room.room);
+  if (!place) return;
+  const isNewEpoch = place.epoch !== room.epoch;
+  const isKnown = !isNewEpoch && place.readOffset !== null;
+  if (room.rejoined && isNewEpoch) place.conversation.forgetOffsets();
+  if (room.rejoined && lostAt) {
+    const seconds = (Date.now() - lostAt) / 1000;
+    place.conversation.notice(room.recovered ? text.recovered(seconds) : text.notRecovered(seconds));
   }
-  send();
+  place.epoch = room.epoch;
+  if (!isKnown) place.readOffset = room.rejoined ? 0 : room.offset;
+  place.offset = room.offset;
+  place.members.set(room);
+  if (!room.recovered) startAnew(place, room);
+  if (!room.rejoined) place.conversation.setMore(room.messages[0]?.offset > 1);
+  moved();
 }
 
-function closed(state) {
-  if (!state.opened) return;
-  lostAt = new Date();
-  if (isRemarkable(state)) log.add({ notice: explanation(state), at: lostAt });
-  outbox.connectionLost(state.code);
-  showOutbox();
-  const failed = outbox.items.find((item) => item.state !== 'queued');
-  announce(failed ? `${explanation(state)} ${stateText(failed)}` : explanation(state));
+/** Begins with what the room retains, as far as it does not come again among the messages. */
+function startAnew(place, { retained, messages: [first] }) {
+  const earlier = retained.filter(({ offset }) => !first || offset < first.offset);
+  place.latest = new Map(earlier.map((message) => [message.key, message]));
 }
 
-function onMessage(data) {
-  const own = typeof data === 'string' && outbox.settle(data);
-  if (own) showOutbox();
-  byId('welcome').hidden = true;
-  log.add({ data, own, at: new Date() });
-  if (document.hidden && !own) {
-    unseen += 1;
-    showTitle();
+function received(message) {
+  const place = places.get(message.room);
+  if (!place) return;
+  if (message.ephemeral) return void typed(place, message);
+  place.offset = message.offset;
+  place.members.setTyping(message.from, false);
+  if (message.key) {
+    if (message.data === null) place.latest.delete(message.key);
+    else place.latest.set(message.key, message);
   }
+  show(place, message);
 }
 
-/** Why a text cannot be sent, or nothing. */
-function refusal(written) {
-  if (written.trim() === '') return text.emptyHint;
-  if (byteLength(written) >= outbox.refusedBytes) return text.tooLongHint(outbox.refusedBytes);
-  return null;
+function typed(place, { from, data }) {
+  if (typeof data?.typing !== 'boolean' || from.id === parlor.you?.id) return;
+  place.members.setTyping(from, data.typing);
+  if (place === places.current) showTyping();
 }
 
-function submit(written) {
-  const item = outbox.add(written);
-  send();
-  if (item.state === 'queued') announce(stateText(item));
-  log.toEnd();
+/** A room that keeps only the latest may have many gaps: one word in a minute is enough. */
+function gapTold({ room }) {
+  const place = places.get(room);
+  if (!place || Date.now() - place.gapToldAt < GAP_TOLD_MS) return;
+  place.gapToldAt = Date.now();
+  place.conversation.notice(text.gap);
 }
 
-function resend(item) {
-  outbox.requeue(item);
-  send();
-  log.toEnd();
-  composer.focus();
+function directReceived({ from, to, at, data }) {
+  const other = from.id === parlor.you?.id ? to : from;
+  show(actions.openDirect(other.name), { from, at, data });
 }
 
-function edit(item) {
-  discard(item);
-  composer.restore(item.text);
+/** Adds a message to its place, and says so where that is not in view. */
+function show(place, message) {
+  const entry = actions.entry(message);
+  place.conversation.add(entry);
+  actions.showWelcome(place);
+  const isNews = !entry.own && !message.key && (place.isDirect || message.offset > place.readOffset);
+  if (place === places.current) showTyping();
+  if (actions.isInView(place)) return void actions.read();
+  if (!isNews) return;
+  place.unread += 1;
+  moved();
+  const where = place.isDirect ? message.from.name : text.saidIn(message.from.name, place.title());
+  alerts.notify(where, summary(message), `${place.key} ${message.offset ?? message.at}`, () => actions.go(place));
 }
 
-function discard(item) {
-  outbox.remove(item);
-  showOutbox();
-  composer.focus();
-}
-
-/** Sends what is queued, if there is a connection; otherwise it goes when there is one. */
-function send() {
-  if (connection.isOpen) outbox.flush((written) => connection.send(written));
-  showOutbox();
-}
-
-function showOutbox() {
-  outboxView.show(outbox.items);
-  if (outbox.items.length > 0) byId('welcome').hidden = true;
-}
-
-function showTitle() {
-  if (!document.hidden) unseen = 0;
-  document.title = unseen > 0 ? `(${unseen}) ${room} · parlor` : `${room} · parlor`;
-}
-
-/** For screen readers: what others see at a glance. */
-function announce(what) {
-  byId('announcer').textContent = what;
-}
-
-function setUpHeader() {
-  const field = byId('room');
-  const hint = byId('room-hint');
-  field.value = room;
-  document.title = `${room} · parlor`;
-  field.addEventListener('focus', () => field.select());
-  field.addEventListener('input', () => showHint(false));
-  byId('room-form').addEventListener('submit', (event) => {
-    event.preventDefault();
-    const wanted = field.value.trim();
-    if (!isRoomName(wanted)) showHint(true);
-    else if (wanted === room) composer.focus();
-    else location.assign(pageAddress(wanted));
-  });
-  function showHint(wrong) {
-    hint.textContent = wrong ? text.roomNames : '';
-    hint.hidden = !wrong;
-    field.setAttribute('aria-invalid', wrong);
+function presenceChanged(presence) {
+  const place = places.get(presence.room);
+  if (!place) return;
+  for (const { before, name } of place.members.change(presence)) {
+    place.conversation.notice(text.renamed(before, name));
+    const direct = places.get(before, true);
+    if (direct) places.rename(direct, name);
   }
-  setUpCopying(byId('copy-link'), byId('copy-link').querySelector('.copy-text'), () => pageAddress(room));
-}
-
-function setUpWelcome() {
-  const command = `websocat ${socketAddress(room)}`;
-  byId('welcome').hidden = false;
-  byId('welcome-title').textContent = text.quiet;
-  byId('welcome-body').textContent = text.welcome(room);
-  byId('address').textContent = readable(pageAddress(room));
-  byId('terminal').textContent = readable(command);
-  byId('scroller').setAttribute('aria-label', text.conversation(room));
-  byId('message-label').textContent = text.messageTo(room);
-  byId('message').placeholder = text.messageTo(room);
-  setUpCopying(byId('copy-address'), byId('copy-address'), () => pageAddress(room));
-  setUpCopying(byId('copy-terminal'), byId('copy-terminal'), () => command);
-}
-
-/** Makes a button copy a value and say so in its label for a while. */
-function setUpCopying(button, label, value) {
-  const name = label.textContent;
-  let reset = 0;
-  button.addEventListener('click', async () => {
-    const outcome = await copy(value()) ? text.copied : text.copyFailed;
-    show(outcome, true);
-    announce(outcome);
-    clearTimeout(reset);
-    reset = setTimeout(() => show(name, false), 2000);
-  });
-  function show(name, done) {
-    label.textContent = name;
-    button.classList.toggle('done', done);
-  }
-}
-
-/** Browsers give the clipboard to `https:` and localhost only; elsewhere the old way works. */
-async function copy(value) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(value).then(() => true, () => false);
-  const field = document.createElement('textarea');
-  field.value = value;
-  field.className = 'visually-hidden';
-  document.body.append(field);
-  field.select();
-  const copied = document.execCommand('copy');
-  field.remove();
-  return copied;
+  if (place === places.current) showPeople();
 }

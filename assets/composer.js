@@ -1,23 +1,24 @@
-// Where messages are written, and the list of those not yet delivered.
+// Where messages are written.
 
-import { byteLength } from './outbox.js';
-import { button, element, textElement } from './message.js';
+import { COMMANDS, matching, usage } from './commands.js';
+import { button, byId, element } from './dom.js';
 import { text } from './text.js';
 
-/** The form at the foot of the page. `submit(text)` takes what was written. */
+/** The form at the foot of the page. */
 export class Composer {
-  #form = document.getElementById('composer');
-  #field = document.getElementById('message');
-  #hint = document.getElementById('hint');
-  #refusal;
+  #form = byId('composer');
+  #field = byId('message');
+  #hint = byId('hint');
+  #help = byId('command-help');
+  #handlers;
 
-  /** `refusal(text)` says why a text cannot be sent, or nothing. */
-  constructor({ submit, refusal }) {
-    this.#refusal = refusal;
+  /** `submit(text)` takes what was written, or says why it cannot be sent; `changed(text)` hears of every change. */
+  constructor(handlers) {
+    this.#handlers = handlers;
     this.#hint.textContent = text.keys;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#submit(submit);
+      this.#submit();
     });
     this.#field.addEventListener('keydown', (event) => this.#keydown(event));
     this.#field.addEventListener('input', () => this.#changed());
@@ -28,43 +29,84 @@ export class Composer {
     this.#field.focus();
   }
 
-  disable() {
-    this.#field.disabled = true;
-    this.#field.placeholder = '';
-    this.#form.querySelector('button').disabled = true;
-    this.#hint.textContent = '';
+  /** Shows another conversation's draft. */
+  edit(draft, label) {
+    this.#field.value = draft;
+    this.#field.placeholder = label;
+    byId('message-label').textContent = label;
+    this.#laidOut();
   }
 
-  /** Brings a text back for editing, before what is being written. */
+  /** Puts a text before what is being written. */
   restore(written) {
     this.#field.value = this.#field.value ? `${written}\n${this.#field.value}` : written;
     this.#changed();
     this.focus();
   }
 
+  refuse(why) {
+    this.#showHint(why, true);
+  }
+
   #keydown(event) {
     // Enter that ends an input method's composition chooses a word; some browsers tell only by key code 229.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Tab' && !event.shiftKey && this.#complete()) event.preventDefault();
+    if (event.key === 'Escape') this.#help.hidden = true;
+    if (event.key !== 'Enter' || event.shiftKey) return;
     event.preventDefault();
     this.#form.requestSubmit();
   }
 
-  #submit(submit) {
+  #submit() {
     // A lone surrogate would come back from the socket as another character.
     const written = this.#field.value.toWellFormed();
-    const refusal = this.#refusal(written);
     this.focus();
-    if (refusal) return this.#showHint(refusal, true);
+    if (written.trim() === '') return this.refuse(text.emptyHint);
     this.#field.value = '';
+    const refusal = this.#handlers.submit(written);
+    // A command may have led to another room, whose draft is there now.
+    if (refusal) this.#field.value = written;
     this.#changed();
-    submit(written);
+    if (refusal) this.refuse(refusal);
+  }
+
+  /** Completes a command that is the first of those that begin as typed. */
+  #complete() {
+    const [command] = matching(this.#field.value);
+    if (!command || this.#help.hidden) return false;
+    this.#take(command);
+    return true;
+  }
+
+  #take(command) {
+    this.#field.value = command.takes ? `/${command.name} ` : `/${command.name}`;
+    this.#changed();
+    this.focus();
   }
 
   #changed() {
+    this.#laidOut();
+    this.#handlers.changed(this.#field.value);
+  }
+
+  #laidOut() {
     this.#showHint(text.keys, false);
+    this.#showHelp();
     // Back to one row first: scrollHeight never tells less than the height there is.
     this.#field.style.height = 'auto';
     this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+
+  #showHelp() {
+    const commands = matching(this.#field.value);
+    this.#help.hidden = commands.length === 0;
+    this.#help.replaceChildren(...commands.map((command) => {
+      const row = button('command', '', () => this.#take(command));
+      row.append(element('code', '', usage(command)), element('span', 'muted', text.commands[command.name]));
+      row.tabIndex = -1;
+      return row;
+    }));
   }
 
   #showHint(hint, wrong) {
@@ -74,59 +116,10 @@ export class Composer {
   }
 }
 
-/** Shows the outbox below the conversation. The actions: `resend(item)`, `edit(item)`, `discard(item)`. */
-export class OutboxView {
-  #root = document.getElementById('outbox');
-  #nodes = new Map();
-  #actions;
-
-  constructor(actions) {
-    this.#actions = actions;
-    this.#root.setAttribute('aria-label', text.outbox);
-  }
-
-  show(items) {
-    for (const [item, shown] of this.#nodes) {
-      // Only what changed is built anew, so that a button in use keeps the focus.
-      if (items.includes(item) && shown.state === item.state) continue;
-      shown.node.remove();
-      this.#nodes.delete(item);
-    }
-    for (const item of items) {
-      if (!this.#nodes.has(item)) this.#nodes.set(item, { state: item.state, node: this.#nodeOf(item) });
-    }
-    const order = items.map((item) => this.#nodes.get(item).node);
-    order.forEach((node, index) => {
-      if (this.#root.children[index] !== node) this.#root.insertBefore(node, this.#root.children[index] ?? null);
-    });
-    this.#root.hidden = items.length === 0;
-  }
-
-  #nodeOf(item) {
-    const state = element('span', 'state', stateText(item));
-    const delivery = element('p', 'delivery', state, ...this.#buttonsOf(item));
-    return element('div', `message own pending ${item.state}`, element('div', 'bubble', textElement(item.text)), delivery);
-  }
-
-  #buttonsOf(item) {
-    if (item.state === 'sent') return [];
-    const buttons = [
-      button('text-button', text.edit, () => this.#actions.edit(item)),
-      button('text-button', text.discard, () => this.#actions.discard(item)),
-    ];
-    if (item.state === 'unconfirmed') {
-      buttons.unshift(button('text-button', text.sendAgain, () => this.#actions.resend(item)));
-    }
-    return buttons;
-  }
-}
-
-/** What became of an outbox item, for people. */
-export function stateText(item) {
-  switch (item.state) {
-    case 'queued': return text.queued;
-    case 'sent': return text.sending;
-    case 'unconfirmed': return text.unconfirmed;
-    default: return text.refused(byteLength(item.text));
-  }
+/** What `/help` shows. */
+export function commandList() {
+  const rows = COMMANDS.flatMap((command) => [
+    element('dt', '', usage(command)), element('dd', '', text.commands[command.name]),
+  ]);
+  return element('div', 'command-list', element('dl', '', ...rows), element('p', '', text.slashes));
 }

@@ -1,36 +1,50 @@
-// Builds the elements of one message. What people wrote goes in as text nodes only, never as markup.
+// Builds the elements of one message: a text, JSON, or binary.
 
-import { formatFull, formatTime, text } from './text.js';
-import { byteLength } from './outbox.js';
+import { avatar, button, element, paint } from './dom.js';
+import { formatFull, formatTime, size } from './locale.js';
+import { text } from './text.js';
 
 const LONG_TEXT = 4000;
 const EXCERPT = 1500;
+const SHORT_JSON = 60;
+const PREVIEW_BYTES = 24;
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`，。；：！？、）】》」』]+/gi;
+const IMAGES = [
+  ['image/png', /^\x89PNG/],
+  ['image/jpeg', /^\xff\xd8\xff/],
+  ['image/gif', /^GIF8/],
+  ['image/webp', /^RIFF....WEBP/s],
+];
+const encoder = new TextEncoder();
 
-/** An element with a class and children, each an element or a text. */
-export function element(tag, className, ...children) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.append(...children);
-  return node;
-}
+/** The length that counts against the server's limit. */
+export const byteLength = (written) => encoder.encode(written).length;
 
-export function button(className, label, action) {
-  const node = element('button', className, label);
-  node.type = 'button';
-  node.addEventListener('click', action);
-  return node;
-}
-
-/** A message of the room: `data` is a text or a Blob, `own` true for what was sent from here. */
-export function messageElement({ data, own, at }) {
-  const body = typeof data === 'string' ? textElement(data) : binaryElement(data, at);
-  const bubble = element('div', 'bubble', body);
+/** A message with its author: `{from, own, at, data | binary, key}`. */
+export function messageElement({ from, own, at, data, binary, key }) {
+  const bubble = element('div', 'bubble', binary ? binaryElement(binary, at) : dataElement(data));
+  if (key) bubble.prepend(element('span', 'key', key));
   if (own) bubble.prepend(element('span', 'visually-hidden', text.you));
   const time = element('time', 'time', formatTime(at));
   time.dateTime = at.toISOString();
   time.title = formatFull(at);
-  return element('div', own ? 'message own' : 'message', bubble, time);
+  if (own) return element('div', 'message own', bubble, time);
+  const who = paint(element('p', 'who', from.name), from.name);
+  return element('div', 'message', avatar(from.name), element('div', 'body', who, bubble), time);
+}
+
+/** What was said, in one line: for notifications. */
+export function summary({ data, binary }) {
+  if (binary) return text.binary(binary.length);
+  return (typeof data === 'string' ? data : JSON.stringify(data)).slice(0, 200).toWellFormed();
+}
+
+function dataElement(data) {
+  if (typeof data === 'string') return textElement(data);
+  const compact = JSON.stringify(data);
+  const node = textElement(compact.length > SHORT_JSON ? JSON.stringify(data, null, 2) : compact);
+  node.classList.add('json');
+  return node;
 }
 
 /** A text as typed; a very long one begins folded, so that one message cannot bury the conversation. */
@@ -49,12 +63,28 @@ export function textElement(data) {
   return element('div', 'folded', node, unfold);
 }
 
-/** Binary data as its size and a file to keep. The page never looks inside. */
-function binaryElement(blob, at) {
+/** Binary data as its size, its first bytes or the picture it is, and a file to keep. */
+function binaryElement(bytes, at) {
+  const start = String.fromCharCode(...bytes.subarray(0, PREVIEW_BYTES));
+  const type = IMAGES.find(([, signature]) => signature.test(start))?.[0] ?? 'application/octet-stream';
   const link = element('a', 'download', text.download);
-  link.href = URL.createObjectURL(blob);
-  link.download = `parlor-${at.toISOString().replace(/[:.]/g, '-')}.bin`;
-  return element('p', 'text binary', element('span', 'muted', text.binary(blob.size)), ' ', link);
+  link.href = URL.createObjectURL(new Blob([bytes], { type }));
+  link.download = `parlor-${at.toISOString().replace(/[:.]/g, '-')}.${type.startsWith('image/') ? type.slice(6) : 'bin'}`;
+  const line = element('p', 'text binary', element('span', 'muted', text.binary(bytes.length)), ' ', link);
+  const preview = type.startsWith('image/') ? picture(link.href, bytes.length) : hex(bytes);
+  return element('div', 'file', preview, line);
+}
+
+function picture(address, bytes) {
+  const image = element('img', 'picture');
+  image.src = address;
+  image.alt = text.picture(size(bytes));
+  return image;
+}
+
+function hex(bytes) {
+  const digits = Array.from(bytes.subarray(0, PREVIEW_BYTES), (byte) => byte.toString(16).padStart(2, '0'));
+  return element('code', 'hex', `${digits.join(' ')}${bytes.length > PREVIEW_BYTES ? ' …' : ''}`);
 }
 
 /** Frees what an element that leaves the page holds outside of it. */

@@ -1,71 +1,75 @@
-// What was written here and is not yet seen to have reached the room.
+// What was written in a room and is not yet known to be there.
 
-const TOO_LONG = 1009;
-const encoder = new TextEncoder();
-
-/** The length that counts against the server's limit. */
-export const byteLength = (text) => encoder.encode(text).length;
+import { button, element } from './dom.js';
+import { textElement } from './message.js';
+import { text } from './text.js';
 
 /**
- * Messages in the order they were given to the socket. Each is in one state: `queued` (no connection yet), `sent` (its
- * echo is due), `unconfirmed` (the connection ended before the echo) or `refused` (too long for the server).
- *
- * The room echoes a sender's messages in the order sent, so the first one sent is the only one an echo can belong to.
+ * Messages in the order written: `{text, state}` with state `sending`, `queued` (no connection just now) or the code of
+ * the error that ended it. The actions: `resend(item)`, `edit(item)`, `discard(item)`.
  */
-export class Outbox {
-  items = [];
-  /** The shortest message this server was seen to refuse. */
-  refusedBytes = Infinity;
+export class OutboxView {
+  root = element('div', 'outbox');
+  #items = new Map();
+  #actions;
 
-  get isEchoDue() {
-    return this.items.some((item) => item.state === 'sent');
+  constructor(actions) {
+    this.#actions = actions;
+    this.root.setAttribute('role', 'group');
+    this.root.setAttribute('aria-label', text.outbox);
+    this.root.hidden = true;
   }
 
-  add(text) {
-    const item = { text, state: 'queued' };
-    this.items.push(item);
-    return item;
+  get isEmpty() {
+    return this.#items.size === 0;
   }
 
-  /** Puts an item last, to be sent anew. */
-  requeue(item) {
-    this.remove(item);
-    item.state = 'queued';
-    this.items.push(item);
+  show(item, state) {
+    if (item.state === state) return;
+    item.state = state;
+    const node = this.#nodeOf(item);
+    if (this.#items.has(item)) this.#items.get(item).replaceWith(node);
+    else this.root.append(node);
+    this.#items.set(item, node);
+    this.root.hidden = false;
   }
 
-  remove(item) {
-    this.items = this.items.filter((other) => other !== item);
-  }
-
-  /** Gives all that is queued to `send`. */
-  flush(send) {
-    for (const item of this.items) {
-      if (item.state !== 'queued') continue;
-      send(item.text);
-      item.state = 'sent';
+  /** Shows that all that is under way waits for a connection, or goes on. */
+  showConnected(isConnected) {
+    for (const item of this.#items.keys()) {
+      if (['sending', 'queued'].includes(item.state)) this.show(item, isConnected ? 'sending' : 'queued');
     }
   }
 
-  /** Takes a message of the room: true, and the item is gone, if it is the echo that is due next. */
-  settle(text) {
-    const next = this.items.find((item) => item.state === 'sent');
-    if (next?.text !== text) return false;
-    this.remove(next);
-    return true;
+  remove(item) {
+    this.#items.get(item)?.remove();
+    this.#items.delete(item);
+    this.root.hidden = this.isEmpty;
   }
 
-  /** The connection ended: what was sent and not echoed may have arrived or not. */
-  connectionLost(code) {
-    const sent = this.items.filter((item) => item.state === 'sent');
-    for (const item of sent) item.state = 'unconfirmed';
-    if (code === TOO_LONG && sent.length > 0) this.#refuseLongest(sent);
+  #nodeOf(item) {
+    const state = element('span', 'state', stateText(item));
+    const delivery = element('p', 'delivery', state, ...this.#buttonsOf(item));
+    const kind = ['sending', 'queued'].includes(item.state) ? item.state : 'failed';
+    return element('div', `message own pending ${kind}`, element('div', 'bubble', textElement(item.text)), delivery);
   }
 
-  /** One of them was over the limit, so the longest was, whichever the server stopped at. */
-  #refuseLongest(sent) {
-    const longest = sent.reduce((a, b) => (byteLength(b.text) > byteLength(a.text) ? b : a));
-    longest.state = 'refused';
-    this.refusedBytes = Math.min(this.refusedBytes, byteLength(longest.text));
+  #buttonsOf(item) {
+    if (['sending', 'queued'].includes(item.state)) return [];
+    return [
+      ...item.state === 'too_big' ? [] : [button('text-button', text.sendAgain, () => this.#actions.resend(item))],
+      button('text-button', text.edit, () => this.#actions.edit(item)),
+      button('text-button', text.discard, () => this.#actions.discard(item)),
+    ];
+  }
+}
+
+/** What became of an outbox item, for people. */
+export function stateText({ state }) {
+  switch (state) {
+    case 'sending': return text.sending;
+    case 'queued': return text.queued;
+    case 'unconfirmed': return text.unconfirmed;
+    default: return text.notDelivered(state);
   }
 }

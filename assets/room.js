@@ -1,4 +1,4 @@
-// The room that the page's address names, and the addresses of a room.
+// What the page's address names, and the addresses of a room.
 
 export const DEFAULT_ROOM = 'lobby';
 
@@ -6,19 +6,26 @@ export const DEFAULT_ROOM = 'lobby';
 export const isRoomName = (name) =>
   /^(?!\.{1,2}$)(?!\p{M})[\p{Alphabetic}\p{M}\p{N}\-_.:]{1,64}$/u.test(name);
 
-/** The room of this page, valid or not: `/?room=tea`. */
-export const roomOfPage = () => new URLSearchParams(location.search).get('room') || DEFAULT_ROOM;
+/** What this page's address asks for: `/?room=tea`, `/?room=plant&view=board`, `/?to=ben`. */
+export function addressed() {
+  const fields = new URLSearchParams(location.search);
+  if (fields.get('to')) return { isDirect: true, name: fields.get('to'), view: 'chat' };
+  const view = fields.get('view') === 'board' ? 'board' : 'chat';
+  return { isDirect: false, name: fields.get('room') || DEFAULT_ROOM, view };
+}
 
-/** The page's address for a room, without what else the current address carries. */
-export function pageAddress(room) {
+/** The page's address for a room or a person, without what else the current address carries. */
+export function pageAddress({ name, isDirect = false, view = 'chat' }) {
   const address = new URL('.', location.href);
-  if (room !== DEFAULT_ROOM) address.search = `?room=${encoded(room)}`;
+  const board = view === 'board' ? '&view=board' : '';
+  if (isDirect) address.search = `?to=${encoded(name)}`;
+  else if (name !== DEFAULT_ROOM || board) address.search = `?room=${encoded(name)}${board}`;
   return address.href;
 }
 
 /** The WebSocket address of a room, `wss:` when the page came by `https:`. */
-export function socketAddress(room) {
-  const address = new URL(`ws/${encoded(room)}`, pageAddress(DEFAULT_ROOM));
+export function socketAddress(name) {
+  const address = new URL(`ws/${encoded(name)}`, pageAddress({ name: DEFAULT_ROOM }));
   address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   return address.href;
 }
@@ -33,4 +40,4 @@ export function readable(address) {
 }
 
 /** A colon is as good as any character in a path or query, and reads better. */
-const encoded = (room) => encodeURIComponent(room).replaceAll('%3A', ':');
+const encoded = (name) => encodeURIComponent(name).replaceAll('%3A', ':');

@@ -47,12 +47,8 @@ export class StatusView {
     this.#countDown(state.retryAt ?? 0);
   }
 
-  /** The page cannot connect at all. */
-  showUnusable() {
-    this.#showMark('unusable', text.notConnected);
-  }
-
-  #showMark(phase, label = text[phase]) {
+  #showMark(phase) {
+    const label = text[phase];
     status.dataset.phase = phase;
     status.title = label;
     if (statusText.textContent !== label) statusText.textContent = label;

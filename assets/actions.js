@@ -1,0 +1,287 @@
+// What people can do: open and leave rooms, write, use commands, change their name.
+
+import { byId } from './dom.js';
+import { addressee, parse, usage, COMMANDS } from './commands.js';
+import { Composer, commandList } from './composer.js';
+import { Jump } from './conversation.js';
+import { byteLength } from './message.js';
+import { nameRefusal } from './naming.js';
+import { TypingSender } from './people.js';
+import { Places } from './places.js';
+import { DEFAULT_ROOM, addressed, isRoomName, pageAddress } from './room.js';
+import { text } from './text.js';
+import { Welcome, setUpCopying } from './welcome.js';
+
+const FIRST_MESSAGES = 100;
+const EARLIER_MESSAGES = 100;
+/** What a command has beside the text. */
+const ENVELOPE_BYTES = 400;
+
+export class Actions {
+  #parlor;
+  #page;
+  #jump = new Jump();
+  #welcome;
+  #composer;
+  #typing;
+
+  /**
+   * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`.
+   */
+  constructor(parlor, page) {
+    this.#parlor = parlor;
+    this.#page = page;
+    this.#welcome = new Welcome(page.announce);
+    this.places = new Places({
+      conversation: (place) => this.#conversationOf(place),
+      go: (place) => this.go(place),
+      leave: (place) => this.leave(place),
+    });
+    this.#composer = new Composer({
+      submit: (written) => this.#submit(written),
+      changed: (written) => this.#changed(written),
+    });
+    this.#typing = new TypingSender((data) => {
+      // Nobody misses it when it is lost.
+      parlor.publish(this.places.current.name, data, { ephemeral: true }).catch(() => {});
+    });
+    this.#setUpRoomForm();
+    setUpCopying(byId('copy-link'), () => pageAddress(this.places.current), page.announce);
+  }
+
+  // Places.
+
+  /** Opens what was open before, and shows what the address asks for. */
+  restore() {
+    const remembered = Places.remembered();
+    this.followAddress();
+    for (const room of remembered) if (isRoomName(room.name)) this.openRoom(room.name, room);
+  }
+
+  followAddress() {
+    const { name, isDirect, view } = addressed();
+    if (isDirect) return this.#show(this.openDirect(name), 'chat');
+    if (isRoomName(name)) return this.#show(this.openRoom(name), view);
+    return this.#showNowhere(text.badRoom, `${text.roomNames} ${text.chooseRoom}`);
+  }
+
+  /** Opens a room, if it is not open; `read` is how far it was read before. */
+  openRoom(name, read = Places.remembered().find((room) => room.name === name)) {
+    const known = this.places.get(name);
+    if (known) return known;
+    const place = this.places.open(name);
+    if (read) [place.epoch, place.readOffset] = [read.epoch, read.offset];
+    this.#parlor.join(name, { last: FIRST_MESSAGES }).catch((error) => {
+      if (error.code !== 'not_joined') place.conversation.notice(text.cannotJoin(name, error.message));
+    });
+    return place;
+  }
+
+  openDirect(name) {
+    return this.places.open(name, true);
+  }
+
+  /** Makes a place current, as a step in the browser's history. */
+  go(place, view = place.view) {
+    const isElsewhere = place !== this.places.current || view !== place.view;
+    this.#show(place, view);
+    if (isElsewhere) history.pushState(null, '', pageAddress(place));
+    this.#page.closePanels();
+    if (matchMedia('(pointer: fine)').matches && view === 'chat') this.#composer.focus();
+  }
+
+  leave(place) {
+    if (!place.isDirect) this.#parlor.leave(place.name).catch(() => {});
+    const wasCurrent = place === this.places.current;
+    this.places.close(place);
+    const [next] = this.places;
+    if (!wasCurrent) this.#page.moved();
+    else if (next) this.go(next);
+    else this.#showNowhere(text.nowhere, text.chooseRoom);
+  }
+
+  #show(place, view) {
+    this.places.current?.conversation.hide();
+    this.places.current = place;
+    place.view = view;
+    place.unread = 0;
+    place.conversation.show();
+    this.#showFrame(place);
+    this.showWelcome(place);
+    this.#composer.edit(place.draft, place.title(text.messageTo));
+    this.read();
+    this.places.save();
+    this.#page.moved();
+  }
+
+  #showFrame(place) {
+    byId('title').textContent = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
+    byId('copy-link').hidden = !place || place.isDirect;
+    byId('people-toggle').disabled = !place || place.isDirect;
+    byId('footer').hidden = !place;
+  }
+
+  #showNowhere(title, body) {
+    this.places.current?.conversation.hide();
+    this.places.current = null;
+    this.#jump.hide();
+    this.#showFrame(null);
+    this.#welcome.showNowhere(title, body);
+    this.#page.moved();
+  }
+
+  showWelcome(place) {
+    if (place === this.places.current) this.#welcome.show(place);
+  }
+
+  isInView(place) {
+    return place === this.places.current && !document.hidden;
+  }
+
+  /** What is in view is read. */
+  read() {
+    const place = this.places.current;
+    if (!place || document.hidden) return;
+    place.unread = 0;
+    if (place.readOffset !== null) place.readOffset = place.offset;
+  }
+
+  /** A message as conversations hold it. */
+  entry({ from, at, data, binary, key, offset }) {
+    return { from, own: from.id === this.#parlor.you?.id, at: new Date(at), data, binary, key, offset };
+  }
+
+  #conversationOf(place) {
+    return {
+      jump: this.#jump,
+      loadEarlier: async (before) => {
+        const { messages, more } = await this.#parlor.history(place.name, { before, limit: EARLIER_MESSAGES });
+        return { entries: messages.map((message) => this.entry(message)), more };
+      },
+      actions: {
+        resend: (item) => { this.#discard(place, item); this.#say(place, item.text); },
+        edit: (item) => { this.#discard(place, item); this.#composer.restore(item.text); },
+        discard: (item) => this.#discard(place, item),
+      },
+    };
+  }
+
+  #discard(place, item) {
+    place.conversation.outbox.remove(item);
+    this.showWelcome(place);
+    this.#composer.focus();
+  }
+
+  #setUpRoomForm() {
+    const field = byId('room');
+    const hint = byId('room-hint');
+    const showHint = (isWrong) => {
+      hint.textContent = isWrong ? text.roomNames : '';
+      hint.hidden = !isWrong;
+      field.setAttribute('aria-invalid', isWrong);
+    };
+    field.addEventListener('input', () => showHint(false));
+    field.addEventListener('focus', () => this.#listRooms());
+    byId('room-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      const wanted = field.value.trim().replace(/^#/, '');
+      if (!isRoomName(wanted)) return showHint(true);
+      field.value = '';
+      return this.go(this.openRoom(wanted));
+    });
+  }
+
+  async #listRooms() {
+    const { rooms } = await this.#parlor.rooms().catch(() => ({ rooms: [] }));
+    byId('known-rooms').replaceChildren(...rooms.map(({ name, count }) => new Option(`${count}`, name)));
+  }
+
+  // Writing.
+
+  #changed(written) {
+    const place = this.places.current;
+    if (!place) return;
+    place.draft = written;
+    const others = place.members.count > 1;
+    if (!place.isDirect && others) this.#typing.changed(written.trim() !== '' && !written.startsWith('/'));
+  }
+
+  /** Takes what was written; says why it cannot be sent. */
+  #submit(written) {
+    // A command may lead away from here.
+    this.places.current.draft = '';
+    const { say, name, rest } = parse(written);
+    if (say === undefined) return this.#run(name, rest);
+    const limit = this.#parlor.limits.message;
+    if (byteLength(JSON.stringify(say)) + ENVELOPE_BYTES > limit) return text.tooLongHint(byteLength(say), limit);
+    this.#typing.said();
+    this.#say(this.places.current, say);
+    return null;
+  }
+
+  async #say(place, said) {
+    const item = { text: said };
+    const { outbox } = place.conversation;
+    outbox.show(item, this.#parlor.state.phase === 'open' ? 'sending' : 'queued');
+    if (item.state === 'queued') this.#page.announce(text.queued);
+    this.showWelcome(place);
+    place.conversation.toEnd();
+    try {
+      if (place.isDirect) await this.#parlor.direct(place.name, said);
+      else await this.#parlor.publish(place.name, said);
+      outbox.remove(item);
+    } catch (error) {
+      outbox.show(item, error.code);
+      this.#page.announce(text.notDelivered(error.code));
+    }
+  }
+
+  #run(name, rest) {
+    const command = COMMANDS.find((known) => known.name === name);
+    if (!command) return text.unknownCommand(name);
+    if (command.takes && !rest) return text.missing(usage(command));
+    return this.#commands[name](rest, usage(command));
+  }
+
+  /** What each command does; it may say why it cannot. */
+  #commands = {
+    join: (rest) => {
+      const room = rest.replace(/^#/, '');
+      if (!isRoomName(room)) return text.roomNames;
+      return this.go(this.openRoom(room));
+    },
+    nick: (name) => {
+      this.rename(name).then((refusal) => { if (refusal) this.#composer.refuse(refusal); });
+    },
+    msg: (rest, usage) => {
+      const { to, said } = addressee(rest);
+      if (!to) return text.missing(usage);
+      const place = this.openDirect(to);
+      this.go(place);
+      if (said) this.#say(place, said);
+    },
+    who: () => { this.#listMembers(this.places.current); },
+    leave: (room, usage) => {
+      const place = room ? this.places.get(room.replace(/^#/, '')) : this.places.current;
+      if (!place) return text.missing(usage);
+      return this.leave(place);
+    },
+    help: () => { this.places.current.conversation.notice(commandList()); },
+  };
+
+  async #listMembers({ name, isDirect, conversation }) {
+    if (isDirect) return;
+    const { members, count } = await this.#parlor.members(name);
+    conversation.notice(text.whoIsHere(members.map((member) => member.name).join(', '), count - members.length));
+  }
+
+  /** Promises nothing, or why the name cannot be had. */
+  async rename(name) {
+    try {
+      await this.#parlor.login({ name });
+      return null;
+    } catch (error) {
+      return nameRefusal(error, name);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// What tells of news in a page that is not looked at: the title, and notifications for who wants them.
+
+import { byId } from './dom.js';
+import { storage } from './storage.js';
+import { text } from './text.js';
+
+const KEY = 'notify';
+
+export class Alerts {
+  #button = byId('notify');
+
+  constructor() {
+    this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
+    this.#button.addEventListener('click', () => this.#toggle());
+    this.#show();
+  }
+
+  get #isOn() {
+    return storage.get(KEY, false) && Notification.permission === 'granted';
+  }
+
+  /** Shows the page's place and what is unread elsewhere. */
+  showTitle(place, unread) {
+    document.title = unread > 0 ? `(${unread}) ${place} · parlor` : `${place} · parlor`;
+  }
+
+  /** Notifies, once in all tabs that say the same, with what a click does. */
+  notify(title, body, tag, action) {
+    if (!document.hidden || this.#button.hidden || !this.#isOn) return;
+    try {
+      const notification = new Notification(title, { body, tag, icon: 'favicon.svg' });
+      notification.onclick = () => {
+        focus();
+        action();
+        notification.close();
+      };
+    } catch { /* Phones do not let a page notify. */ }
+  }
+
+  async #toggle() {
+    const wanted = !this.#isOn;
+    const permitted = wanted && await Notification.requestPermission() === 'granted';
+    storage.set(KEY, permitted);
+    this.#show(wanted && !permitted);
+  }
+
+  #show(refused = false) {
+    const isOn = !this.#button.hidden && this.#isOn;
+    const label = refused ? text.notifyRefused : text.notify;
+    this.#button.setAttribute('aria-pressed', isOn);
+    this.#button.setAttribute('aria-label', label);
+    this.#button.title = label;
+  }
+}

@@ -1,0 +1,36 @@
+// What can be typed after a slash.
+
+import { text } from './text.js';
+
+/** The commands, with what follows each, in the order they are listed. */
+export const COMMANDS = [
+  { name: 'join', takes: 'room' },
+  { name: 'nick', takes: 'name' },
+  { name: 'msg', takes: 'nameAndText' },
+  { name: 'who', takes: null },
+  { name: 'leave', takes: null },
+  { name: 'help', takes: null },
+];
+
+/** A command as it is typed: `/join room`. */
+export const usage = ({ name, takes }) => (takes ? `/${name} ${text.takes[takes]}` : `/${name}`);
+
+/** Takes a text apart: `{say}` is what to send, or `{name, rest}` the command it is. Two slashes send one. */
+export function parse(written) {
+  if (!written.startsWith('/')) return { say: written };
+  if (written.startsWith('//')) return { say: written.slice(1) };
+  const [, name, rest] = /^\/(\S*)\s*([^]*)$/.exec(written);
+  return { name: name.toLowerCase(), rest: rest.trim() };
+}
+
+/** The name and the text of `/msg`; a name with spaces goes into quotation marks. */
+export function addressee(rest) {
+  const [, quoted, plain, said] = /^(?:"([^"]+)"|(\S+))\s*([^]*)$/.exec(rest) ?? [];
+  return { to: (quoted ?? plain ?? '').replace(/^@/, ''), said: said ?? '' };
+}
+
+/** The commands that begin as what was typed does, while it is still the command that is typed. */
+export function matching(written) {
+  const [, typed] = /^\/([a-z]*)$/i.exec(written) ?? [];
+  return typed === undefined ? [] : COMMANDS.filter(({ name }) => name.startsWith(typed.toLowerCase()));
+}

@@ -1,0 +1,108 @@
+// Who is in a room: its members, who of them is writing, and the panel that shows them.
+
+import { avatar, byId, element, paint } from './dom.js';
+import { text } from './text.js';
+
+const TYPING_MS = 6000;
+
+/** The members of one room. Above a hundred the server tells their number, and some of them. */
+export class Members {
+  count = 0;
+  #byId = new Map();
+  #typing = new Map();
+
+  /** Takes all there are. */
+  set({ members, count }) {
+    this.#byId = new Map(members.map(({ id, name }) => [id, name]));
+    this.count = count;
+  }
+
+  /** Takes what changed; gives those who have another name now, as `{before, name}`. */
+  change({ joined = [], left = [], count }) {
+    const renamed = joined
+      .map(({ id, name }) => ({ before: this.#byId.get(id), name }))
+      .filter(({ before, name }) => before !== undefined && before !== name);
+    for (const { id } of left) this.#byId.delete(id);
+    for (const { id, name } of joined) this.#byId.set(id, name);
+    this.count = count;
+    return renamed;
+  }
+
+  get list() {
+    return Array.from(this.#byId, ([id, name]) => ({ id, name }));
+  }
+
+  /** Somebody writes, or does not any more. */
+  setTyping({ id, name }, isTyping) {
+    if (isTyping) this.#typing.set(id, { name, until: Date.now() + TYPING_MS });
+    else this.#typing.delete(id);
+  }
+
+  /** The names of those who write, as of the last seconds. */
+  get typing() {
+    const now = Date.now();
+    for (const [id, { until }] of this.#typing) if (until <= now) this.#typing.delete(id);
+    return Array.from(this.#typing.values(), ({ name }) => name);
+  }
+}
+
+/** Shows the members of a room; `write(name)` begins a conversation with one of them. */
+export class PeopleView {
+  #list = byId('people-list');
+  #title = byId('people-title');
+  #badge = byId('people-count');
+  #toggle = byId('people-toggle');
+  #more = byId('people-more');
+  #write;
+
+  constructor(write) {
+    this.#write = write;
+  }
+
+  /** Shows a room's members, or nobody where there is no room. */
+  show(members, you) {
+    const people = members.list.sort((a, b) => (b.id === you?.id) - (a.id === you?.id) || a.name.localeCompare(b.name));
+    const isRoom = members.count > 0;
+    this.#title.textContent = isRoom ? text.hereNow(members.count) : text.people;
+    this.#badge.textContent = isRoom ? String(members.count) : '';
+    this.#toggle.title = text.people;
+    this.#toggle.setAttribute('aria-label', isRoom ? `${text.people}: ${members.count}` : text.people);
+    this.#list.replaceChildren(...people.map((person) => this.#row(person, person.id === you?.id)));
+    const others = members.count - people.length;
+    this.#more.hidden = others <= 0;
+    this.#more.textContent = text.andMore(others);
+  }
+
+  #row(person, isYou) {
+    const name = paint(element('span', 'name', person.name), person.name);
+    if (isYou) return element('li', 'person', avatar(person.name), name, element('span', 'muted tag', text.thatIsYou));
+    const node = element('button', 'person', avatar(person.name), name);
+    node.type = 'button';
+    node.title = text.writeTo(person.name);
+    node.addEventListener('click', () => this.#write(person.name));
+    return element('li', '', node);
+  }
+}
+
+/** Tells the others in a room that one writes: now and then, and when one has stopped. */
+export class TypingSender {
+  #publish;
+  #toldAt = 0;
+
+  /** `publish(data)` says something that is not kept. */
+  constructor(publish) {
+    this.#publish = publish;
+  }
+
+  changed(isWriting) {
+    const isDue = Date.now() - this.#toldAt > TYPING_MS / 2;
+    if (isWriting ? !isDue : this.#toldAt === 0) return;
+    this.#toldAt = isWriting ? Date.now() : 0;
+    this.#publish({ typing: isWriting });
+  }
+
+  /** What was written is said: everyone sees that without being told. */
+  said() {
+    this.#toldAt = 0;
+  }
+}

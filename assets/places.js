@@ -1,0 +1,150 @@
+// The rooms that are open, and the conversations with one person: what each knows, and the list of them.
+
+import { Conversation } from './conversation.js';
+import { avatar, button, byId, element, icon } from './dom.js';
+import { Members } from './people.js';
+import { pageAddress } from './room.js';
+import { storage } from './storage.js';
+import { text } from './text.js';
+
+const CROSS = 'M6 6l8 8M14 6l-8 8';
+
+/** A room, or a conversation with one person. */
+export class Place {
+  members = new Members();
+  /** The latest message of each key. */
+  latest = new Map();
+  view = 'chat';
+  unread = 0;
+  /** The room's position, and up to where it was read. */
+  epoch = null;
+  offset = 0;
+  readOffset = null;
+  /** When it was last said that messages were lost on the way. */
+  gapToldAt = 0;
+
+  constructor(name, isDirect, conversation) {
+    this.name = name;
+    this.isDirect = isDirect;
+    this.conversation = new Conversation({ ...conversation(this), label: this.title(text.conversation) });
+  }
+
+  static keyOf(name, isDirect) {
+    return isDirect ? `@${name.normalize('NFKC').toLowerCase()}` : `#${name}`;
+  }
+
+  get key() {
+    return Place.keyOf(this.name, this.isDirect);
+  }
+
+  /** The name as people read it, in a sentence if one is given. */
+  title(sentence = (name) => name) {
+    return sentence(this.isDirect ? `@${this.name}` : this.name);
+  }
+
+  get draft() {
+    return storage.get(`draft.${this.key}`, '');
+  }
+
+  set draft(written) {
+    storage.set(`draft.${this.key}`, written || null);
+  }
+}
+
+/** All that are open, one of them current, listed at the side. */
+export class Places {
+  current = null;
+  #open = new Map();
+  #views = byId('views');
+  #rooms = byId('rooms');
+  #directs = byId('directs');
+  #handlers;
+
+  /** The handlers: `conversation(place)` with what a Conversation needs, `go(place)`, `leave(place)`. */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  [Symbol.iterator]() {
+    return this.#open.values();
+  }
+
+  get(name, isDirect = false) {
+    return this.#open.get(Place.keyOf(name, isDirect));
+  }
+
+  /** The place, opened if it was not. */
+  open(name, isDirect = false) {
+    const known = this.get(name, isDirect);
+    if (known) return known;
+    const place = new Place(name, isDirect, this.#handlers.conversation);
+    this.#open.set(place.key, place);
+    this.#views.append(place.conversation.root);
+    this.show();
+    return place;
+  }
+
+  close(place) {
+    this.#open.delete(place.key);
+    place.conversation.root.remove();
+    if (this.current === place) this.current = null;
+    this.save();
+    this.show();
+  }
+
+  /** A person has another name, and so has the conversation with them. */
+  rename(place, name) {
+    if (this.get(name, true)) return;
+    this.#open.delete(place.key);
+    place.name = name;
+    this.#open.set(place.key, place);
+    this.show();
+  }
+
+  get unread() {
+    let sum = 0;
+    for (const { unread } of this) sum += unread;
+    return sum;
+  }
+
+  /** The rooms that were open when the page was last here, with what was read. */
+  static remembered() {
+    return storage.get('rooms', []);
+  }
+
+  save() {
+    const rooms = [...this].filter(({ isDirect }) => !isDirect);
+    storage.set('rooms', rooms.map(({ name, epoch, readOffset }) => ({ name, epoch, offset: readOffset })));
+  }
+
+  show() {
+    const places = [...this];
+    this.#rooms.replaceChildren(...places.filter(({ isDirect }) => !isDirect).map((place) => this.#row(place)));
+    this.#directs.replaceChildren(...places.filter(({ isDirect }) => isDirect).map((place) => this.#row(place)));
+    byId('directs-title').hidden = this.#directs.children.length === 0;
+    const elsewhere = places.some((place) => place !== this.current && place.unread > 0);
+    byId('menu').classList.toggle('has-news', elsewhere);
+  }
+
+  #row(place) {
+    const sign = place.isDirect ? avatar(place.name) : element('span', 'sign', '#');
+    sign.setAttribute('aria-hidden', 'true');
+    const link = element('a', 'place', sign, element('span', 'place-name', place.name));
+    link.href = pageAddress(place);
+    if (place === this.current) link.setAttribute('aria-current', 'page');
+    if (place.unread > 0) {
+      const badge = element('span', 'badge', place.unread > 99 ? '99+' : String(place.unread));
+      badge.append(element('span', 'visually-hidden', ` ${text.unread}`));
+      link.append(badge);
+    }
+    link.addEventListener('click', (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.#handlers.go(place);
+    });
+    const leave = button('icon-button leave', icon(CROSS), () => this.#handlers.leave(place));
+    leave.title = place.isDirect ? text.closeDirect(place.name) : text.leaveRoom(place.name);
+    leave.setAttribute('aria-label', leave.title);
+    return element('li', 'place-row', link, leave);
+  }
+}
