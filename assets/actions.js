@@ -1,5 +1,6 @@
 // What people can do: open and leave rooms, write, use commands, change their name.
 
+import { Board } from './board.js';
 import { byId } from './dom.js';
 import { addressee, parse, usage, COMMANDS } from './commands.js';
 import { Composer, commandList } from './composer.js';
@@ -26,7 +27,7 @@ export class Actions {
   #typing;
 
   /**
-   * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`.
+   * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`, `alarmRaised(place, alarm)`.
    */
   constructor(parlor, page) {
     this.#parlor = parlor;
@@ -47,6 +48,9 @@ export class Actions {
     });
     this.#setUpRoomForm();
     setUpCopying(byId('copy-link'), () => pageAddress(this.places.current), page.announce);
+    for (const view of ['chat', 'board']) {
+      byId(`view-${view}`).addEventListener('click', () => this.go(this.places.current, view));
+    }
   }
 
   // Places.
@@ -102,10 +106,14 @@ export class Actions {
 
   #show(place, view) {
     this.places.current?.conversation.hide();
+    this.places.current?.board?.hide();
     this.places.current = place;
     place.view = view;
     place.unread = 0;
-    place.conversation.show();
+    if (view === 'board') place.board ??= this.#boardOf(place);
+    if (view === 'board') place.board.show();
+    else place.conversation.show();
+    if (view === 'board') this.#jump.hide();
     this.#showFrame(place);
     this.showWelcome(place);
     this.#composer.edit(place.draft, place.title(text.messageTo));
@@ -114,15 +122,33 @@ export class Actions {
     this.#page.moved();
   }
 
+  #boardOf(place) {
+    const publish = (data, key) => this.#parlor.publish(place.name, data, { key, retain: true });
+    const board = new Board(place.name, {
+      publish,
+      you: () => this.#parlor.you?.name,
+      announce: this.#page.announce,
+      raised: (alarm) => this.#page.alarmRaised(place, alarm),
+    });
+    byId('views').append(board.root);
+    board.reset(place.latest.values());
+    return board;
+  }
+
   #showFrame(place) {
+    const isBoard = place?.view === 'board';
     byId('title').textContent = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
+    byId('view-switch').hidden = !place || place.isDirect;
     byId('copy-link').hidden = !place || place.isDirect;
     byId('people-toggle').disabled = !place || place.isDirect;
-    byId('footer').hidden = !place;
+    byId('footer').hidden = !place || isBoard;
+    byId('view-chat').setAttribute('aria-pressed', !isBoard);
+    byId('view-board').setAttribute('aria-pressed', isBoard);
   }
 
   #showNowhere(title, body) {
     this.places.current?.conversation.hide();
+    this.places.current?.board?.hide();
     this.places.current = null;
     this.#jump.hide();
     this.#showFrame(null);

@@ -5,8 +5,8 @@
 //   conversation.js  one room's messages                  message.js  the elements of one message
 //   composer.js      where messages are written           outbox.js   what is not delivered yet
 //   commands.js      what a slash begins                  people.js   who is here, who is writing
-//   actions.js       what people can do                   status.js   how the connection is
-//   text.js          strings                              locale.js   dates, numbers
+//   board.js         live values and alarms               status.js   how the connection is
+//   actions.js       what people can do                   text.js     strings; locale.js dates, numbers
 
 import { Actions } from './actions.js';
 import { Alerts } from './alerts.js';
@@ -31,7 +31,7 @@ const alerts = new Alerts();
 const statusView = new StatusView(() => parlor.reconnect());
 const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
 const people = new Panel('people', 'people-toggle', '(min-width: 72rem)', 'people');
-const actions = new Actions(parlor, { announce, moved, closePanels });
+const actions = new Actions(parlor, { announce, moved, closePanels, alarmRaised });
 const { places } = actions;
 const naming = new Naming((name) => actions.rename(name));
 const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
@@ -114,6 +114,7 @@ function joined(room) {
   place.epoch = room.epoch;
   if (!isKnown) place.readOffset = room.rejoined ? 0 : room.offset;
   place.offset = room.offset;
+  place.joinedOffset = room.offset;
   place.members.set(room);
   if (!room.recovered) startAnew(place, room);
   if (!room.rejoined) place.conversation.setMore(room.messages[0]?.offset > 1);
@@ -124,6 +125,7 @@ function joined(room) {
 function startAnew(place, { retained, messages: [first] }) {
   const earlier = retained.filter(({ offset }) => !first || offset < first.offset);
   place.latest = new Map(earlier.map((message) => [message.key, message]));
+  place.board?.reset(earlier);
 }
 
 function received(message) {
@@ -135,6 +137,7 @@ function received(message) {
   if (message.key) {
     if (message.data === null) place.latest.delete(message.key);
     else place.latest.set(message.key, message);
+    place.board?.add(message, message.offset > place.joinedOffset);
   }
   show(place, message);
 }
@@ -171,6 +174,14 @@ function show(place, message) {
   moved();
   const where = place.isDirect ? message.from.name : text.saidIn(message.from.name, place.title());
   alerts.notify(where, summary(message), `${place.key} ${message.offset ?? message.at}`, () => actions.go(place));
+}
+
+/** An alarm is news even while its board is shown: who sees it may be elsewhere. */
+function alarmRaised(place, alarm) {
+  if (!document.hidden) return;
+  place.unread += 1;
+  moved();
+  alerts.notify(text.alarmRaised(alarm.text), place.title(), `${place.key} ${alarm.key}`, () => actions.go(place));
 }
 
 function presenceChanged(presence) {

@@ -15,10 +15,13 @@ export class Place {
   /** The latest message of each key. */
   latest = new Map();
   view = 'chat';
+  board = null;
   unread = 0;
   /** The room's position, and up to where it was read. */
   epoch = null;
   offset = 0;
+  /** Where the room was when it was last joined: what comes after is live. */
+  joinedOffset = 0;
   readOffset = null;
   /** When it was last said that messages were lost on the way. */
   gapToldAt = 0;
@@ -87,6 +90,7 @@ export class Places {
   close(place) {
     this.#open.delete(place.key);
     place.conversation.root.remove();
+    place.board?.root.remove();
     if (this.current === place) this.current = null;
     this.save();
     this.show();

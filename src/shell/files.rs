@@ -24,8 +24,12 @@ macro_rules! asset {
 /// What is served besides the rooms.
 pub(super) const FILES: &[File] = &[
     asset!("actions.js", SCRIPT),
+    asset!("alarms.js", SCRIPT),
     asset!("alerts.js", SCRIPT),
     asset!("app.js", SCRIPT),
+    asset!("board.css", STYLE),
+    asset!("board.js", SCRIPT),
+    asset!("chart.js", SCRIPT),
     asset!("chinese.js", SCRIPT),
     asset!("commands.js", SCRIPT),
     asset!("composer.js", SCRIPT),
@@ -44,7 +48,9 @@ pub(super) const FILES: &[File] = &[
     asset!("person.js", SCRIPT),
     asset!("places.js", SCRIPT),
     asset!("room.js", SCRIPT),
+    asset!("series.js", SCRIPT),
     asset!("sides.css", STYLE),
+    asset!("siren.js", SCRIPT),
     asset!("status.js", SCRIPT),
     asset!("storage.js", SCRIPT),
     asset!("style.css", STYLE),

@@ -1,0 +1,154 @@
+// Alarms: raised by the plant, acknowledged by a person, cleared by the plant.
+//
+// An alarm is a retained message with the key `alarm.<name>` and data
+//   {"alarm": "raised" | "acknowledged" | "cleared", "text": …, "severity": "critical" | "warning" | "info",
+//    "raised_at"?: ms, "by"?: name, "acknowledged_at"?: ms}
+// The message's own time is that of the change. What a change leaves out stays as it was; who acknowledges carries on
+// what there is, because who comes later gets the latest message alone. `null` as data removes the alarm.
+
+import { button, element } from './dom.js';
+import { formatFull, formatSeconds } from './locale.js';
+import { Siren } from './siren.js';
+import { text } from './text.js';
+
+export const ALARM_KEY = /^alarm\.(.+)/;
+const STATES = ['raised', 'acknowledged', 'cleared'];
+const SEVERITIES = ['critical', 'warning', 'info'];
+
+/** The alarm after a message, or null if the message is no alarm. `before` is what was known of it. */
+export function alarmAfter({ key, data, at, from }, before = {}) {
+  const [, name] = ALARM_KEY.exec(key) ?? [];
+  if (!name || !STATES.includes(data?.alarm)) return null;
+  const isNew = data.alarm === 'raised' && before.state !== 'raised';
+  const known = isNew ? { text: before.text, severity: before.severity } : before;
+  const alarm = {
+    key,
+    name,
+    state: data.alarm,
+    text: string(data.text) ?? known.text ?? name,
+    severity: SEVERITIES.includes(data.severity) ? data.severity : known.severity ?? 'warning',
+    raisedAt: time(data.raised_at) ?? known.raisedAt ?? (data.alarm === 'raised' ? at : null),
+    by: string(data.by) ?? known.by ?? null,
+    acknowledgedAt: time(data.acknowledged_at) ?? known.acknowledgedAt ?? null,
+    clearedAt: data.alarm === 'cleared' ? at : null,
+  };
+  if (data.alarm === 'acknowledged') {
+    alarm.by ??= from.name;
+    alarm.acknowledgedAt ??= at;
+  }
+  return alarm;
+}
+
+const string = (value) => (typeof value === 'string' && value !== '' ? value.slice(0, 500) : null);
+const time = (value) => (Number.isFinite(value) ? value : null);
+
+/** The list of a room's alarms. */
+export class Alarms {
+  root = element('section', 'alarms');
+  #alarms = new Map();
+  #list = element('ul', 'alarm-list');
+  #none = element('p', 'muted', text.noAlarms);
+  #count = element('span', 'badge alarm-badge');
+  #siren = new Siren();
+  #handlers;
+
+  /** The handlers: `publish(data, key)`, `you()` gives one's name, `raised(alarm)`, `announce(text)`. */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    const sound = button('text-button', text.sound, () => {
+      sound.setAttribute('aria-pressed', this.#siren.toggle());
+      this.#show();
+    });
+    sound.title = text.soundTip;
+    sound.setAttribute('aria-pressed', false);
+    const head = element('div', 'board-head', element('h2', '', text.alarms), this.#count, sound);
+    this.root.append(head, this.#none, this.#list);
+    this.#show();
+  }
+
+  clear() {
+    this.#alarms.clear();
+    this.#show();
+  }
+
+  /** Takes a message with an alarm's key; `isLive` if it tells of something that happens now. */
+  add(message, isLive) {
+    const before = this.#alarms.get(message.key);
+    const alarm = alarmAfter(message, before);
+    if (message.data === null) this.#alarms.delete(message.key);
+    else if (alarm) this.#alarms.set(message.key, alarm);
+    if (isLive && alarm?.state === 'raised' && before?.state !== 'raised') {
+      this.#handlers.announce(text.alarmRaised(alarm.text));
+      this.#handlers.raised(alarm);
+    }
+    this.#show();
+  }
+
+  #show() {
+    const alarms = [...this.#alarms.values()].sort((a, b) =>
+      STATES.indexOf(a.state) - STATES.indexOf(b.state)
+      || SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)
+      || b.raisedAt - a.raisedAt);
+    const active = alarms.filter(({ state }) => state !== 'cleared').length;
+    this.#count.hidden = active === 0;
+    this.#count.textContent = active;
+    this.#count.title = text.alarmCount(active);
+    this.#none.hidden = alarms.length > 0;
+    // A button in use keeps the focus: it is found again by its alarm.
+    const focused = this.#list.contains(document.activeElement) && document.activeElement.closest('li').dataset.key;
+    this.#list.replaceChildren(...alarms.map((alarm) => this.#row(alarm)));
+    if (focused) this.#list.querySelector(`li[data-key="${CSS.escape(focused)}"] button`)?.focus();
+    this.#siren.sound(alarms.some(({ state }) => state === 'raised'));
+  }
+
+  #row(alarm) {
+    const said = element('div', 'alarm-words',
+      element('p', 'alarm-text', element('span', 'severity', text.severity[alarm.severity]), ' ', alarm.text),
+      element('p', 'alarm-times muted', ...this.#times(alarm)));
+    const row = element('li', `alarm ${alarm.state} ${alarm.severity}`, said);
+    row.dataset.key = alarm.key;
+    if (alarm.state === 'raised') {
+      row.append(this.#action(text.acknowledge, 'main-button', alarm, () => this.#acknowledgement(alarm)));
+    } else if (alarm.state === 'cleared') {
+      row.append(this.#action(text.removeAlarm, 'text-button', alarm, () => null));
+    }
+    return row;
+  }
+
+  #times({ name, raisedAt, by, acknowledgedAt, clearedAt }) {
+    const parts = [element('span', 'key', name)];
+    if (raisedAt !== null) parts.push(timeElement(raisedAt, text.raisedAt));
+    if (acknowledgedAt !== null) parts.push(timeElement(acknowledgedAt, (at) => text.acknowledgedBy(by, at)));
+    if (clearedAt !== null) parts.push(timeElement(clearedAt, text.clearedAt));
+    return parts;
+  }
+
+  #action(label, className, { key, text: what }, data) {
+    const node = button(className, label, async () => {
+      node.disabled = true;
+      await this.#handlers.publish(data(), key).catch(() => this.#handlers.announce(text.alarmFailed));
+      node.disabled = false;
+    });
+    node.setAttribute('aria-label', `${label}: ${what}`);
+    return node;
+  }
+
+  #acknowledgement({ text: what, severity, raisedAt }) {
+    return {
+      alarm: 'acknowledged',
+      text: what,
+      severity,
+      raised_at: raisedAt,
+      by: this.#handlers.you(),
+      acknowledged_at: Date.now(),
+    };
+  }
+}
+
+function timeElement(at, sentence) {
+  const date = new Date(at);
+  const node = element('time', '', sentence(formatSeconds(date)));
+  node.dateTime = date.toISOString();
+  node.title = formatFull(date);
+  return node;
+}

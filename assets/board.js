@@ -1,0 +1,164 @@
+// The board of a room: the numbers that are sent to it with a key as charts, and its alarms.
+
+import { ALARM_KEY, Alarms } from './alarms.js';
+import { Chart } from './chart.js';
+import { button, element } from './dom.js';
+import { readable } from './room.js';
+import { text } from './text.js';
+
+/** How long drawing may take of one frame: what is not drawn then is drawn in the next. */
+const FRAME_BUDGET_MS = 8;
+
+export class Board {
+  root = element('div', 'board');
+  #charts = new Map();
+  #order = [];
+  #turn = 0;
+  #grid = element('div', 'chart-grid');
+  #empty;
+  #paused = element('p', 'paused', text.paused);
+  #alarms;
+  #pausedAt = null;
+  #skew = null;
+  #frame = 0;
+  #colours = null;
+  #seen = new IntersectionObserver((entries) => this.#sighted(entries), { rootMargin: '50px' });
+  #sized = new ResizeObserver((entries) => this.#resized(entries));
+
+  /** The handlers are those of `Alarms`. */
+  constructor(room, handlers) {
+    this.#alarms = new Alarms(handlers);
+    const pause = button('text-button', text.pause, () => {
+      pause.textContent = this.#togglePause() ? text.resume : text.pause;
+    });
+    this.#paused.hidden = true;
+    this.#empty = emptyBoard(room);
+    const head = element('div', 'board-head', element('h2', '', text.charts), pause);
+    this.root.append(element('div', 'board-column',
+      this.#alarms.root, element('section', 'charts', head, this.#paused, this.#grid, this.#empty)));
+    this.root.tabIndex = 0;
+    this.root.setAttribute('role', 'region');
+    this.root.setAttribute('aria-label', text.board);
+    this.root.hidden = true;
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#recolour());
+  }
+
+  /** Begins anew with the messages there are. */
+  reset(messages) {
+    this.#alarms.clear();
+    for (const key of [...this.#charts.keys()]) this.#remove(key);
+    for (const message of messages) this.add(message, false);
+  }
+
+  /** Takes a message with a key; `isLive` if it is of this moment. */
+  add(message, isLive) {
+    const { key, at, data } = message;
+    if (ALARM_KEY.test(key)) return void this.#alarms.add(message, isLive);
+    // The server's clock counts; what comes live shows how far it is from the browser's.
+    if (isLive) this.#skew = Math.max(this.#skew ?? -Infinity, at - Date.now());
+    const value = numberIn(data);
+    if (data === null) this.#remove(key);
+    else if (value !== null) this.#chart(key).add(at, value);
+  }
+
+  show() {
+    this.root.hidden = false;
+    this.#recolour();
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  hide() {
+    this.root.hidden = true;
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+  }
+
+  #draw() {
+    this.#frame = requestAnimationFrame(() => this.#draw());
+    const now = this.#pausedAt ?? this.#now();
+    const end = performance.now() + FRAME_BUDGET_MS;
+    for (let n = 0; n < this.#order.length && performance.now() < end; n += 1) {
+      this.#turn = (this.#turn + 1) % this.#order.length;
+      const chart = this.#order[this.#turn];
+      if (chart.isDue(now)) chart.draw(now, this.#colours);
+    }
+  }
+
+  #now() {
+    return Date.now() + (this.#skew ?? 0);
+  }
+
+  #togglePause() {
+    this.#pausedAt = this.#pausedAt === null ? this.#now() : null;
+    this.#paused.hidden = this.#pausedAt === null;
+    return this.#pausedAt !== null;
+  }
+
+  #chart(key) {
+    const known = this.#charts.get(key);
+    if (known) return known;
+    const chart = new Chart(key);
+    this.#charts.set(key, chart);
+    const next = this.#order.findIndex((other) => other.key.localeCompare(key, undefined, { numeric: true }) > 0);
+    const place = next < 0 ? this.#order.length : next;
+    this.#grid.insertBefore(chart.root, this.#order[place]?.root ?? null);
+    this.#order.splice(place, 0, chart);
+    this.#seen.observe(chart.root);
+    this.#sized.observe(chart.canvas);
+    this.#empty.hidden = true;
+    return chart;
+  }
+
+  #remove(key) {
+    const chart = this.#charts.get(key);
+    if (!chart) return;
+    this.#charts.delete(key);
+    this.#order.splice(this.#order.indexOf(chart), 1);
+    this.#seen.unobserve(chart.root);
+    this.#sized.unobserve(chart.canvas);
+    chart.root.remove();
+    this.#empty.hidden = this.#order.length > 0;
+  }
+
+  #sighted(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const chart = this.#charts.get(target.dataset.key);
+      if (chart) chart.visible = isIntersecting;
+    }
+  }
+
+  #resized(entries) {
+    for (const { target, contentRect: { width, height } } of entries) {
+      this.#charts.get(target.closest('.chart').dataset.key)?.resize(width, height);
+    }
+  }
+
+  /** Reads the style sheet's colours once, not once per frame. */
+  #recolour() {
+    const style = getComputedStyle(this.root);
+    const lines = new Map();
+    this.#colours = {
+      font: `11px ${style.fontFamily}`,
+      label: style.getPropertyValue('--muted'),
+      grid: style.getPropertyValue('--line'),
+      line: (chart) => {
+        if (!lines.has(chart)) lines.set(chart, getComputedStyle(chart.root).getPropertyValue('--chart-line').trim());
+        return lines.get(chart);
+      },
+    };
+    for (const chart of this.#order) chart.touch();
+  }
+}
+
+/** The number that a message carries: as JSON, or as text, which is what plain senders have. */
+function numberIn(data) {
+  const value = typeof data === 'string' && data.trim() !== '' ? Number(data) : data;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function emptyBoard(room) {
+  const address = new URL(`rooms/${encodeURIComponent(room)}?key=boiler.temp&retain=1`, new URL('.', location.href));
+  const command = element('code', 'share-value', `curl -d 81.2 '${readable(address.href)}'`);
+  const title = element('p', 'no-charts-title', text.noCharts);
+  return element('div', 'no-charts', title, element('p', 'muted', text.noChartsBody), command);
+}

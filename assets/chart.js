@@ -1,0 +1,186 @@
+// One value over the last minute: drawn on a canvas, with the latest, least and greatest value beside it.
+
+import { element, paint } from './dom.js';
+import { formatSeconds, reading } from './locale.js';
+import { Series } from './series.js';
+import { text } from './text.js';
+
+export const WINDOW_MS = 60_000;
+const TIME_STEP_MS = 15_000;
+const NUMBERS_EVERY_MS = 250;
+const LABEL_HEIGHT = 18;
+const LABEL_WIDTH = 46;
+
+export class Chart {
+  visible = false;
+  #series = new Series();
+  #changed = true;
+  #drawnAt = -Infinity;
+  #numbersAt = -Infinity;
+  #canvas = element('canvas', 'chart-canvas');
+  #latest = element('span', 'chart-latest');
+  #least = element('dd', '');
+  #greatest = element('dd', '');
+  #width = 0;
+  #height = 0;
+
+  constructor(key) {
+    this.key = key;
+    const title = element('h3', 'chart-key', key);
+    title.title = key;
+    const extremes = element('dl', 'chart-extremes',
+      element('div', '', element('dt', '', text.minimum), this.#least),
+      element('div', '', element('dt', '', text.maximum), this.#greatest));
+    this.#canvas.setAttribute('role', 'img');
+    this.#canvas.setAttribute('aria-label', text.chartOf(key));
+    this.root = paint(element('article', 'chart', title, this.#latest, extremes, this.#canvas), key);
+    this.root.dataset.key = key;
+  }
+
+  add(at, value) {
+    this.#series.add(at, value);
+    this.#changed = true;
+  }
+
+  /** True when a picture of this time would be another one than that which is there. */
+  isDue(now) {
+    const aPixel = WINDOW_MS / Math.max(1, this.#width - LABEL_WIDTH);
+    return this.visible && this.#width > 0 && (this.#changed || Math.abs(now - this.#drawnAt) >= aPixel);
+  }
+
+  /** The next picture is another one, whatever the time. */
+  touch() {
+    this.#changed = true;
+  }
+
+  resize(width, height) {
+    const scale = devicePixelRatio;
+    [this.#width, this.#height] = [width, height];
+    this.#canvas.width = Math.round(width * scale);
+    this.#canvas.height = Math.round(height * scale);
+    this.#changed = true;
+  }
+
+  get canvas() {
+    return this.#canvas;
+  }
+
+  /** Draws the minute that ends at a time, in the colours of the style sheet. */
+  draw(now, colours) {
+    const context = this.#canvas.getContext('2d');
+    const first = Math.max(0, this.#series.before(now - WINDOW_MS) - 1);
+    const end = this.#series.before(now + 1);
+    const { least, greatest } = this.#extremes(first, end);
+    const scale = scaleOf(least, greatest);
+    const [right, bottom] = [this.#width - LABEL_WIDTH, this.#height - LABEL_HEIGHT];
+    const x = (at) => right - (now - at) / WINDOW_MS * right;
+    const y = (value) => 6 + (scale.high - value) / (scale.high - scale.low) * (bottom - 12);
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.clearRect(0, 0, this.#width, this.#height);
+    this.#drawAxes(context, { now, x, y, scale, right, bottom, colours });
+    if (end > first) this.#drawLine(context, { first, end, x, y, right, bottom, line: colours.line(this) });
+    this.#changed = false;
+    this.#drawnAt = now;
+    if (now - this.#numbersAt >= NUMBERS_EVERY_MS) this.#showNumbers(now, least, greatest);
+  }
+
+  #extremes(first, end) {
+    let [least, greatest] = [Infinity, -Infinity];
+    for (let n = first; n < end; n += 1) {
+      const value = this.#series.value(n);
+      if (value < least) least = value;
+      if (value > greatest) greatest = value;
+    }
+    return { least, greatest };
+  }
+
+  #showNumbers(now, least, greatest) {
+    this.#numbersAt = now;
+    const show = (node, value) => {
+      const words = Number.isFinite(value) ? reading(value) : '–';
+      if (node.textContent !== words) node.textContent = words;
+    };
+    show(this.#latest, this.#series.length > 0 ? this.#series.last : NaN);
+    show(this.#least, least);
+    show(this.#greatest, greatest);
+  }
+
+  #drawAxes(context, { now, x, y, scale, right, bottom, colours }) {
+    context.font = colours.font;
+    context.fillStyle = colours.label;
+    context.strokeStyle = colours.grid;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.textAlign = 'left';
+    context.textBaseline = 'middle';
+    for (const value of scale.ticks) {
+      const at = Math.round(y(value)) + 0.5;
+      context.moveTo(0, at);
+      context.lineTo(right, at);
+      context.fillText(reading(value), right + 6, at);
+    }
+    context.textAlign = 'center';
+    context.textBaseline = 'alphabetic';
+    const firstStep = Math.ceil((now - WINDOW_MS) / TIME_STEP_MS) * TIME_STEP_MS;
+    for (let at = firstStep; at <= now; at += TIME_STEP_MS) {
+      const across = Math.round(x(at)) + 0.5;
+      context.moveTo(across, 0);
+      context.lineTo(across, bottom);
+      if (across > 28 && across < right - 2) context.fillText(formatSeconds(at), across, this.#height - 4);
+    }
+    context.stroke();
+  }
+
+  /** However many values fall on one column of pixels, four points tell what there is to see. */
+  #drawLine(context, { first, end, x, y, right, bottom, line }) {
+    const path = new Path2D();
+    const begin = Math.max(0, x(this.#series.time(first)));
+    let column = -1;
+    let [least, greatest, latest] = [0, 0, y(this.#series.value(first))];
+    path.moveTo(begin, latest);
+    for (let n = first; n < end; n += 1) {
+      const across = Math.max(0, Math.floor(x(this.#series.time(n))));
+      const value = y(this.#series.value(n));
+      if (across === column) {
+        if (value < least) least = value;
+        if (value > greatest) greatest = value;
+      } else {
+        if (greatest > least) { path.lineTo(column, least); path.lineTo(column, greatest); path.lineTo(column, latest); }
+        path.lineTo(across, value);
+        [column, least, greatest] = [across, value, value];
+      }
+      latest = value;
+    }
+    if (greatest > least) { path.lineTo(column, least); path.lineTo(column, greatest); path.lineTo(column, latest); }
+    // A value holds until the next one.
+    path.lineTo(right, latest);
+    const area = new Path2D(path);
+    area.lineTo(right, bottom);
+    area.lineTo(begin, bottom);
+    context.fillStyle = line;
+    context.globalAlpha = 0.1;
+    context.fill(area);
+    context.globalAlpha = 1;
+    context.strokeStyle = line;
+    context.lineWidth = 1.5;
+    context.lineJoin = 'round';
+    context.stroke(path);
+    context.fillStyle = line;
+    context.beginPath();
+    context.arc(right, latest, 2.5, 0, 2 * Math.PI);
+    context.fill();
+  }
+}
+
+/** Round numbers around what there is: `{low, high, ticks}`. */
+export function scaleOf(least, greatest) {
+  if (!Number.isFinite(least)) return { low: 0, high: 1, ticks: [] };
+  const span = greatest - least || Math.abs(least) * 0.1 || 1;
+  const power = 10 ** Math.floor(Math.log10(span / 2));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((size) => span / size <= 3);
+  const low = Math.floor(least / step) * step;
+  const high = Math.max(Math.ceil(greatest / step) * step, low + step);
+  const count = Math.round((high - low) / step) + 1;
+  const ticks = Array.from({ length: count }, (_, n) => Number((low + n * step).toPrecision(12)));
+  return { low, high, ticks };
+}

@@ -1,0 +1,33 @@
+// The ring of a chart's values, assets/series.js.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Series } from '../../assets/series.js';
+
+const contents = (series) => Array.from({ length: series.length }, (_, n) => [series.time(n), series.value(n)]);
+const filled = (n) => {
+  const series = new Series();
+  for (let at = 0; at < n; at += 1) series.add(at, at * 2);
+  return series;
+};
+
+test('it keeps what it is given, in order, up to its limit, and then the newest', () => {
+  for (const n of [0, 1, 255, 256, 257, 8191, 8192]) {
+    assert.deepEqual(contents(filled(n)), Array.from({ length: n }, (_, at) => [at, at * 2]));
+  }
+  const full = filled(20_000);
+  assert.equal(full.length, 8192);
+  assert.deepEqual([full.time(0), full.time(8191), full.last], [11_808, 19_999, 39_998]);
+});
+
+test('it finds how many are before a time, across the seam of the ring', () => {
+  const series = filled(10_000);
+  assert.deepEqual([0, 1808, 1809, 5000, 9999, 20_000].map((at) => series.before(at)), [0, 0, 1, 3192, 8191, 8192]);
+  assert.equal(filled(0).before(5), 0);
+});
+
+test('time does not go back', () => {
+  const series = filled(3);
+  series.add(1, 7);
+  assert.deepEqual(contents(series).at(-1), [2, 7]);
+});
