@@ -3,13 +3,16 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run build setup lint test test-rust test-shell test-browser conformance mutants fuzz coverage soak churn bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-browser conformance mutants fuzz coverage soak churn bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## serve on http://localhost:8080 (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
 	cargo run --release --bin parlor -- --port $(PORT) $(ARGS)
+
+demo: build ## serve a plant that sends values and alarms, and say where its board is (SENSORS=50 HZ=20 scale it)
+	PORT=$(PORT) SENSORS=$(SENSORS) HZ=$(HZ) python3 tests/demo/plant.py
 
 build: ## build the release binaries
 	cargo build --release --all-features
