@@ -1,15 +1,18 @@
-// People talk: own messages and others', rooms, text as text, files, keys.
+// People talk: own messages and others', text as text, JSON, files, keys.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { field, isConnected, log, messages, openPage, say, sayAndSee, sendFromElsewhere, setUp, texts } from './support.js';
+import {
+  field, log, messages, nick, openPage, post, say, sayAndSee, sendFromElsewhere, setUp, texts,
+} from './support.js';
 
 const fixture = await setUp();
 const open = (t, options) => openPage(t, fixture, options);
 
 test('two pages chat in one order, and each tells its own messages apart', async (t) => {
-  const [ana, ben] = await Promise.all([open(t), open(t)]);
+  const [ana, ben] = await Promise.all([open(t, { room: 'hello' }), open(t, { room: 'hello' })]);
+  await nick(ana, 'ana');
   await sayAndSee(ana, 'Hello from Ana', [ben]);
   await sayAndSee(ben, 'Hello from Ben', [ana]);
   await sayAndSee(ben, 'same words', [ana]);
@@ -24,6 +27,7 @@ test('two pages chat in one order, and each tells its own messages apart', async
   // Not by colour and side alone: screen readers hear whose it is.
   assert.equal(await messages(ana).first().locator('.bubble').textContent(), 'You: Hello from Ana');
   assert.equal(await messages(ben).first().locator('.bubble').textContent(), 'Hello from Ana');
+  assert.equal(await messages(ben).first().locator('.who').textContent(), 'ana');
   assert.match(await messages(ben).first().locator('time').textContent(), /^\d\d:\d\d$/);
 });
 
@@ -98,7 +102,7 @@ test('an empty message is refused with a hint, white space around a message is k
 
 test('the room in the address separates', async (t) => {
   const [tea, tea2, lobby, chinese] = await Promise.all([
-    open(t, { room: 'tea' }), open(t, { room: 'tea' }), open(t, { room: 'lobby' }), open(t, { room: '茶-室' }),
+    open(t, { room: 'tea' }), open(t, { room: 'tea' }), open(t), open(t, { room: '茶-室' }),
   ]);
   await sayAndSee(lobby, 'only for the lobby');
   await sayAndSee(chinese, '只在茶室');
@@ -108,37 +112,54 @@ test('the room in the address separates', async (t) => {
   assert.deepEqual(await texts(chinese), ['只在茶室']);
 });
 
-test('the form in the header changes rooms and explains a bad name', async (t) => {
+test('the form at the side opens rooms and explains a bad name', async (t) => {
   const ana = await open(t, { room: 'first' });
-  const room = ana.getByRole('textbox', { name: 'Room' });
-  assert.equal(await room.inputValue(), 'first');
+  const room = ana.getByRole('combobox', { name: 'Join a room' });
   await room.fill('no spaces');
   await room.press('Enter');
   await ana.getByRole('alert').getByText('A room name has').waitFor();
   await room.fill('second');
   await ana.getByRole('button', { name: 'Enter this room' }).click();
   await ana.waitForURL(`${fixture.server.url}?room=second`);
-  await isConnected(ana);
   await sayAndSee(ana, 'in the second');
   await ana.goBack();
-  await isConnected(ana);
-  assert.equal(await room.inputValue(), 'first');
+  await ana.getByRole('heading', { name: '# first' }).waitFor();
+  assert.deepEqual(await texts(ana), []);
 });
 
-test('an address with a bad room name says so and connects nowhere', async (t) => {
-  const ana = await open(t, { room: 'a b', connected: false });
+test('an address with a bad room name says so, and other rooms can be joined', async (t) => {
+  const ana = await open(t, { room: 'a b' });
   await ana.getByRole('heading', { name: 'That is not a room name' }).waitFor();
-  assert.equal(await field(ana).isDisabled(), true);
+  assert.equal(await field(ana).count(), 0);
+  await ana.getByRole('combobox', { name: 'Join a room' }).fill('tea');
+  await ana.keyboard.press('Enter');
+  await sayAndSee(ana, 'here I am');
 });
 
-test('a binary message is shown by its size and can be kept', async (t) => {
+test('a binary message is shown by its size and first bytes, and can be kept', async (t) => {
   const ana = await open(t, { room: 'binary' });
   await sendFromElsewhere(ana, fixture.server, 'binary', [[0, 255, 10], 'text after\n', '']);
   await ana.getByText('text after').waitFor();
   assert.deepEqual(await texts(ana), ['binary message, 3 bytes Download', 'text after', 'empty message']);
+  assert.equal(await log(ana).locator('.hex').textContent(), '00 ff 0a');
   const [download] = await Promise.all([ana.waitForEvent('download'), ana.getByText('Download').click()]);
   assert.match(download.suggestedFilename(), /^parlor-.*\.bin$/);
   assert.deepEqual([...await readFile(await download.path())], [0, 255, 10]);
+});
+
+test('a picture is shown, JSON is shown as JSON, and a key is told', async (t) => {
+  const ana = await open(t, { room: 'data' });
+  const picture = await ana.screenshot({ clip: { x: 0, y: 0, width: 40, height: 30 } });
+  await sendFromElsewhere(ana, fixture.server, 'data', [[...picture]]);
+  await post(fixture.server, 'data', { temp: [1, 2.5], ok: true });
+  await post(fixture.server, 'data', { html: '<b>'.repeat(30), list: [1] });
+  await post(fixture.server, 'data', 81.2, { key: 'boiler.temp' });
+  await post(fixture.server, 'data', 'as text', { type: 'text/plain' });
+  await messages(ana).nth(4).waitFor();
+  assert.equal(await log(ana).getByRole('img', { name: 'Picture' }).evaluate((image) => image.naturalWidth), 40);
+  const pretty = JSON.stringify({ html: '<b>'.repeat(30), list: [1] }, null, 2);
+  assert.deepEqual((await texts(ana)).slice(1), ['{"temp":[1,2.5],"ok":true}', pretty, '81.2', 'as text']);
+  assert.equal(await messages(ana).nth(3).locator('.key').textContent(), 'boiler.temp');
 });
 
 test('an empty room tells how to bring others, and its commands can be copied', async (t) => {
@@ -146,9 +167,10 @@ test('an empty room tells how to bring others, and its commands can be copied', 
   const pasted = () => ana.evaluate(() => navigator.clipboard.readText());
   const address = `${fixture.server.url}?room=tea:2`;
   await ana.getByRole('heading', { name: 'It is quiet in here' }).waitFor();
-  await ana.getByRole('button', { name: 'Copy link' }).click();
+  await ana.getByRole('button', { name: 'Copy the link' }).click();
   await ana.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await pasted(), address);
+  await ana.getByRole('button', { name: 'Copy the link' }).waitFor();
   const [copyAddress, copyCommand] = await ana.getByRole('button', { name: 'Copy', exact: true }).all();
   await copyCommand.click();
   assert.equal(await pasted(), `websocat ${fixture.server.url.replace('http', 'ws')}ws/tea:2`);
@@ -162,24 +184,10 @@ test('the link can be copied where browsers give no clipboard', async (t) => {
   const url = fixture.server.url.replace('127.0.0.1', 'parlor.test');
   const ana = await open(t, { url });
   assert.equal(await ana.evaluate(() => isSecureContext), false);
-  await ana.getByRole('button', { name: 'Copy link' }).click();
+  await ana.getByRole('button', { name: 'Copy the link' }).click();
   await ana.getByRole('button', { name: 'Copied' }).first().waitFor();
   await field(ana).press('ControlOrMeta+V');
   assert.equal(await field(ana).inputValue(), url);
-});
-
-test('a hidden page counts what it missed in its title', async (t) => {
-  const [ana, ben] = await Promise.all([open(t, { room: 'title' }), open(t, { room: 'title' })]);
-  const show = (state) => ana.evaluate((visibility) => {
-    Object.defineProperty(document, 'hidden', { value: visibility === 'hidden', configurable: true });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, state);
-  await show('hidden');
-  await sayAndSee(ben, 'one', [ana]);
-  await sayAndSee(ben, 'two', [ana]);
-  assert.equal(await ana.title(), '(2) title · parlor');
-  await show('visible');
-  assert.equal(await ana.title(), 'title · parlor');
 });
 
 test('Chinese browsers get Chinese, others English', async (t) => {
@@ -191,6 +199,7 @@ test('Chinese browsers get Chinese, others English', async (t) => {
   assert.equal(await language(french), 'en');
   await chinese.getByRole('heading', { name: '这里还很安静' }).waitFor();
   await chinese.getByRole('status').getByText('已连接').waitFor();
+  await chinese.getByRole('heading', { name: '房间' }).waitFor();
   await french.getByRole('heading', { name: 'It is quiet in here' }).waitFor();
   assert.equal(await field(chinese).getAttribute('placeholder'), '发送到 茶');
   await sayAndSee(chinese, '你好', [french]);

@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
 import {
-  CONNECTION_ERRORS, DEVICES, LOOKS, field, launch, messages, openPage, outbox, say, sayAndSee, screenshot,
-  sendFromElsewhere, startServer,
+  CONNECTION_ERRORS, DEVICES, LOOKS, field, launch, log, messages, nick, openPage, outbox, post, say, sayAndSee,
+  screenshot, scroller, sendFromElsewhere, startServer, tellTimes, until,
 } from './support.js';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -30,11 +30,38 @@ async function conversation(ana, ben, server) {
   await sayAndSee(ana, 'Me! Two sugars, please.', [ben]);
   await sayAndSee(ben, 'Noted.', [ana]);
   await sayAndSee(ben, 'The scones are from https://example.org/scones, with less butter than it says.', [ana]);
-  await sayAndSee(ana, 'The oven is still warm:\n  oven.temp  71.4 °C\n  door  shut', []);
-  await sayAndSee(ana, '<img src=x onerror=alert(1)>', [ben]);
+  await sayAndSee(ana, 'The oven is still warm:\n  oven.temp  71.4 °C\n  door  shut', [ben]);
+  await sayAndSee(ben, '<img src=x onerror=alert(1)>', [ana]);
   await sayAndSee(ben, '茶已经泡好了，大家快来！', [ana]);
   await sendFromElsewhere(ben, server, 'tea', [[...Buffer.alloc(2048)]]);
   await messages(ana).getByText('Download').waitFor();
+}
+
+/** The page is told that a plant's values have come over the last minute. */
+const overAMinute = () => {
+  const begin = Date.now() - 60_000;
+  return tellTimes((offset) => begin + offset * 250);
+};
+
+async function plant(server, room) {
+  const sensors = ['boiler.pressure', 'boiler.temp', 'feed.flow', 'line.speed', 'pump.current', 'tank.level'];
+  for (let n = 0; n < 40; n += 1) {
+    await Promise.all(sensors.map((key, i) =>
+      post(server, room, Math.round(1000 * (i + 1) * (1 + 0.1 * Math.sin(n / (3 + i)))) / 10, { key })));
+  }
+  const alarm = (name, data) => post(server, room, data, { key: `alarm.${name}` });
+  await alarm('boiler', { alarm: 'raised', text: 'Boiler temperature is too high: 97.3 °C', severity: 'critical' });
+  await alarm('pump', { alarm: 'raised', text: 'Pump draws more than it should', severity: 'warning' });
+  const raised_at = Date.now() - 90_000;
+  await alarm('tank', { alarm: 'acknowledged', text: 'Tank level is low', severity: 'warning', by: 'ben', raised_at });
+  await alarm('door', { alarm: 'cleared', text: 'Control room door is open', severity: 'info', raised_at });
+}
+
+/** Takes part as a second person, in the room and directly. */
+async function company(t, fixture, options) {
+  const ben = await openPage(t, fixture, options);
+  await nick(ben, 'ben');
+  return ben;
 }
 
 for (const { name, ...look } of LOOKS) {
@@ -42,34 +69,60 @@ for (const { name, ...look } of LOOKS) {
     let server = await startServer();
     t.after(() => server.stop());
     const options = { room: 'tea', expected: CONNECTION_ERRORS };
-    const [ana, ben] = await Promise.all([
-      openPage(t, { browser, server }, { ...options, ...look }), openPage(t, { browser, server }, options),
-    ]);
+    const ana = await openPage(t, { browser, server }, { ...options, ...look });
     const see = async (state) => {
       await screenshot(ana, `${name}-${state}`);
       await isAccessible(ana, `${name}, ${state}`);
     };
     await see('empty');
 
+    await nick(ana, 'ana');
+    const ben = await company(t, { browser, server }, options);
     await conversation(ana, ben, server);
+    await say(ana, '/join coffee');
+    await ana.getByRole('heading', { name: '# coffee' }).waitFor();
+    await ana.goBack();
+    await say(ben, '/msg ana Is there any cake left?');
+    await say(ben, '/join coffee');
+    await say(ben, 'Anyone for coffee instead?');
+    await ben.goBack();
+    await ben.goBack();
+    await field(ben).pressSequentially('Just a');
+    await ana.getByText('ben is typing').waitFor();
     await field(ana).fill('Coming down,\nkeep one for me');
     await see('conversation');
 
-    await field(ana).fill('');
+    if (look.isMobile) {
+      await ana.getByRole('button', { name: 'Rooms and your name' }).click();
+      await see('rooms');
+      await ana.keyboard.press('Escape');
+      await ana.getByRole('button', { name: 'Who is here' }).click();
+      await see('people');
+      await ana.keyboard.press('Escape');
+    }
+    await field(ana).fill('/');
+    await ana.getByText('/msg name text').waitFor();
+    await see('commands');
+    await say(ana, '/help');
+    await say(ana, '/who');
+    await log(ana).getByText('Here now: ').waitFor();
+    await see('help');
+
     const readings = (n) => Array.from({ length: n }, (_, i) => `oven.temp ${70 - i} °C`);
     await sendFromElsewhere(ben, server, 'tea', readings(8));
     await messages(ana).getByText('63 °C').waitFor();
-    await ana.locator('#scroller').evaluate((s) => { s.scrollTop = 0; });
+    await scroller(ana).evaluate((s) => { s.scrollTop = 0; });
     await ana.getByRole('button', { name: 'To the latest' }).waitFor();
     await sendFromElsewhere(ben, server, 'tea', readings(12));
     await ana.getByRole('button', { name: '12 new messages' }).waitFor();
     await see('news');
 
-    server.signal('SIGSTOP');
-    await say(ana, 'Are you all downstairs already?');
-    await outbox(ana).getByText('Sending').waitFor();
+    await say(ana, '/msg nobody Hello?');
+    await outbox(ana).getByText('nobody of that name').waitFor();
+    await see('undelivered');
+    await ana.goBack();
     await server.stop();
-    await outbox(ana).getByText('Delivery not confirmed').waitFor();
+    await ana.locator('#status[data-phase=waiting]').waitFor();
     await say(ana, 'I will be there in five minutes');
     await outbox(ana).getByText('Will be sent when connected').waitFor();
     await say(ana, '');
@@ -77,11 +130,34 @@ for (const { name, ...look } of LOOKS) {
     await see('disconnected');
 
     server = await startServer({ port: server.port });
-    await ana.getByText('Connected again after').waitFor();
-    await ana.getByRole('textbox', { name: 'Room' }).fill('two words');
-    await ana.getByRole('textbox', { name: 'Room' }).press('Enter');
+    await log(ana).getByText('Connected again after').waitFor();
+    await outbox(ana).waitFor({ state: 'hidden' });
+    if (look.isMobile) await ana.getByRole('button', { name: 'Rooms and your name' }).click();
+    await ana.getByRole('combobox', { name: 'Join a room' }).fill('two words');
+    await ana.keyboard.press('Enter');
     await ana.getByRole('alert').waitFor();
     await see('reconnected');
+    await ana.locator('#you').click();
+    await see('name');
+  });
+
+  test(`the board on ${name}`, async (t) => {
+    const server = await startServer();
+    t.after(() => server.stop());
+    const url = `${server.url}?room=plant&view=board`;
+    const ana = await openPage(t, { browser, server }, { url, prepare: overAMinute(), ...look });
+    await ana.getByText('No live values yet').waitFor();
+    await screenshot(ana, `${name}-board-empty`);
+    await isAccessible(ana, `${name}, empty board`);
+    await plant(server, 'plant');
+    await ana.getByText('Tank level is low').waitFor();
+    await ana.locator('.chart').nth(5).waitFor();
+    await until(ana, () => document.querySelector('.chart dd').textContent === '90');
+    await screenshot(ana, `${name}-board`);
+    await isAccessible(ana, `${name}, board`);
+    await ana.getByRole('button', { name: 'Pause' }).click();
+    await screenshot(ana, `${name}-board-paused`);
+    await isAccessible(ana, `${name}, paused board`);
   });
 }
 
@@ -91,32 +167,72 @@ test('the page in Chinese, and an address that names no room', async (t) => {
   const chinese = await openPage(t, { browser, server }, { room: '茶室', locale: 'zh-CN', ...DEVICES.phone });
   await screenshot(chinese, 'phone-chinese-empty');
   await isAccessible(chinese, 'Chinese');
+  await say(chinese, '/nick 小安');
   await sayAndSee(chinese, '水烧开了，谁要喝茶？');
   await sendFromElsewhere(chinese, server, '茶室', ['我要，谢谢！', '我也来一杯。']);
   await messages(chinese).getByText('我也来一杯。').waitFor();
+  await say(chinese, '/help');
+  await log(chinese).getByText('给一个人发私信').waitFor();
   await screenshot(chinese, 'phone-chinese-conversation');
-  const lost = await openPage(t, { browser, server }, { room: 'two words', connected: false });
+  const board = await openPage(t, { browser, server }, {
+    url: `${server.url}?room=工厂&view=board`, locale: 'zh-CN', colorScheme: 'dark', prepare: overAMinute(),
+  });
+  await plant(server, '工厂');
+  await board.getByText('Tank level is low').waitFor();
+  await board.locator('.chart').nth(5).waitFor();
+  await screenshot(board, 'desktop-chinese-board');
+  await isAccessible(board, 'Chinese board');
+  const lost = await openPage(t, { browser, server }, { room: 'two words' });
   await lost.getByRole('heading', { name: 'That is not a room name' }).waitFor();
   await screenshot(lost, 'desktop-bad-room');
   await isAccessible(lost, 'bad room');
 });
 
+/** The names of what the Tab key reaches, from where the focus is; `unseen` where the focus does not show. */
+async function tabThrough(page, steps) {
+  const reached = [];
+  for (let n = 0; n < steps; n += 1) {
+    if (n > 0) await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => {
+      const { id, parentElement, textContent } = document.activeElement;
+      const shows = [document.activeElement, parentElement].some((e) => getComputedStyle(e).outlineStyle !== 'none');
+      return `${id || document.activeElement.getAttribute('aria-label') || textContent}${shows ? '' : ' unseen'}`;
+    }));
+  }
+  return reached;
+}
+
 test('everything is reached by keyboard, in the order it is seen, and the focus shows', async (t) => {
   const server = await startServer();
   t.after(() => server.stop());
   const page = await openPage(t, { browser, server }, { room: 'keys' });
+  await company(t, { browser, server }, { room: 'keys' });
   await sayAndSee(page, 'so that there is a conversation');
-  await page.locator('#room').focus();
-  const reached = [];
-  for (let n = 0; n < 6; n += 1) {
-    if (n > 0) await page.keyboard.press('Tab');
-    reached.push(await page.evaluate(() => {
-      const { id, parentElement } = document.activeElement;
-      const shows = [document.activeElement, parentElement].some((e) => getComputedStyle(e).outlineStyle !== 'none');
-      return `${id || document.activeElement.getAttribute('aria-label')}${shows ? '' : ' unseen'}`;
-    }));
-  }
-  assert.deepEqual(reached, ['room', 'Enter this room', 'copy-link', 'scroller', 'message', 'send']);
+  await page.getByRole('complementary').getByText('ben').waitFor();
+  await page.getByRole('link', { name: 'keys' }).focus();
+  assert.deepEqual(await tabThrough(page, 14), [
+    '#keys', 'Leave keys', 'room', 'Enter this room', 'you',
+    'view-chat', 'view-board', 'copy-link', 'notify', 'people-toggle',
+    'Conversation in keys', 'message', 'send', 'Bben',
+  ]);
+});
+
+test('on a phone the panels are reached by keyboard, keep the focus, and give it back', async (t) => {
+  const server = await startServer();
+  t.after(() => server.stop());
+  const page = await openPage(t, { browser, server }, { room: 'panels', ...DEVICES.phone });
+  const menu = page.getByRole('button', { name: 'Rooms and your name' });
+  await menu.focus();
+  await page.keyboard.press('Enter');
+  assert.deepEqual(await tabThrough(page, 5), ['#panels', 'Leave panels', 'room', 'Enter this room', 'you']);
+  await page.keyboard.press('Escape');
+  assert.equal(await menu.evaluate((button) => button === document.activeElement), true);
+  assert.equal(await page.getByRole('navigation').isVisible(), false);
+  await menu.click();
+  await page.getByRole('combobox', { name: 'Join a room' }).fill('other');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: '# other' }).waitFor();
+  assert.equal(await page.getByRole('navigation').isVisible(), false);
 });
 
 test('nothing moves for who asked for no motion, and no width needs sideways scrolling', async (t) => {
@@ -128,8 +244,10 @@ test('nothing moves for who asked for no motion, and no width needs sideways scr
   await server.stop();
   await page.locator('#status[data-phase=waiting]').waitFor();
   assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
-  const overflow = await page.evaluate(() => [...document.querySelectorAll('body *')]
+  const overflow = () => page.evaluate(() => [...document.querySelectorAll('body *')]
     .filter((e) => !e.closest('.visually-hidden, [hidden]') && e.getBoundingClientRect().right > innerWidth + 0.5)
     .map((e) => e.outerHTML.slice(0, 120)));
-  assert.deepEqual(overflow, []);
+  assert.deepEqual(await overflow(), []);
+  await page.getByRole('button', { name: 'Board' }).click();
+  assert.deepEqual(await overflow(), []);
 });

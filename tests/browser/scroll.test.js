@@ -2,14 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEVICES, log, messages, openPage, say, sayAndSee, sendFromElsewhere, setUp, until } from './support.js';
+import {
+  DEVICES, log, messages, openPage, say, sayAndSee, scroller, sendFromElsewhere, setUp, tellTimes, texts, until,
+} from './support.js';
 
 const fixture = await setUp();
 const lines = (n, word) => Array.from({ length: n }, (_, i) => `${word} ${i + 1}`);
 const lastIs = (page, text) => until(page, (expected) =>
-  [...document.querySelectorAll('#log .message .text')].at(-1)?.textContent === expected, text);
-const fromEnd = (page) => page.locator('#scroller').evaluate((s) => s.scrollHeight - s.scrollTop - s.clientHeight);
-const top = (page, text) => messages(page).getByText(text, { exact: true }).evaluate((m) => m.getBoundingClientRect().top);
+  [...document.querySelectorAll('.log .message .text')].at(-1)?.textContent === expected, text);
+const fromEnd = (page) => scroller(page).evaluate((s) => s.scrollHeight - s.scrollTop - s.clientHeight);
+const top = (page, text) =>
+  messages(page).getByText(text, { exact: true }).evaluate((m) => m.getBoundingClientRect().top);
+const isAtEnd = (page) => until(page, () => {
+  const { scrollHeight, scrollTop, clientHeight } = document.querySelector('.scroller');
+  return scrollHeight - scrollTop - clientHeight < 2;
+});
 const jump = (page, name) => page.getByRole('button', { name });
 
 test('it sticks to the end, and a button counts what is new to who reads further up', async (t) => {
@@ -22,7 +29,7 @@ test('it sticks to the end, and a button counts what is new to who reads further
 
   await reader.getByRole('region', { name: 'Conversation in scroll' }).focus();
   await reader.keyboard.press('Home');
-  await until(reader, () => document.getElementById('scroller').scrollTop === 0);
+  await until(reader, () => document.querySelector('.scroller').scrollTop === 0);
   await jump(reader, 'To the latest').waitFor();
   const place = await top(reader, 'line 3');
   await sayAndSee(writer, 'first news');
@@ -43,28 +50,90 @@ test('sending brings the writer to the end, and a growing field hides nothing of
   const page = await openPage(t, fixture, { room: 'grow' });
   await sendFromElsewhere(page, fixture.server, 'grow', lines(60, 'line'));
   await lastIs(page, 'line 60');
-  await page.locator('#scroller').evaluate((s) => { s.scrollTop = 0; });
+  await scroller(page).evaluate((s) => { s.scrollTop = 0; });
   await jump(page, 'To the latest').waitFor();
   await say(page, 'mine');
   await lastIs(page, 'mine');
-  await until(page, () => { const s = document.getElementById('scroller'); return s.scrollHeight - s.scrollTop - s.clientHeight < 2; });
+  await isAtEnd(page);
   await page.getByRole('textbox', { name: 'Message to' }).fill('a\nb\nc\nd\ne');
-  await until(page, () => { const s = document.getElementById('scroller'); return s.scrollHeight - s.scrollTop - s.clientHeight < 2; });
+  await isAtEnd(page);
 });
 
-test('the list is bounded, and the reader keeps the place while it is cut', async (t) => {
+test('the list is bounded for who follows it, and who reads further up keeps the place', async (t) => {
   const page = await openPage(t, fixture, { room: 'long' });
-  await sendFromElsewhere(page, fixture.server, 'long', lines(900, 'line'));
-  await lastIs(page, 'line 900');
-  await messages(page).getByText('line 700', { exact: true }).scrollIntoViewIfNeeded();
+  await sendFromElsewhere(page, fixture.server, 'long', lines(1100, 'line'));
+  await lastIs(page, 'line 1100');
+  assert.equal(await messages(page).count(), 1000);
+  await messages(page).getByText('line 800', { exact: true }).scrollIntoViewIfNeeded();
   await jump(page, 'To the latest').waitFor();
-  const place = await top(page, 'line 700');
+  const place = await top(page, 'line 800');
   await sendFromElsewhere(page, fixture.server, 'long', lines(400, 'more'));
   await lastIs(page, 'more 400');
-  assert.equal(await log(page).locator('> *').count(), 1000);
-  assert(Math.abs(await top(page, 'line 700') - place) < 1);
-  await page.getByText('Earlier messages are no longer shown').waitFor({ state: 'attached' });
-  await jump(page, '400 new messages').waitFor();
+  assert(Math.abs(await top(page, 'line 800') - place) < 1);
+  await jump(page, '400 new messages').click();
+  await sayAndSee(page, 'at the end');
+  assert.equal(await messages(page).count(), 1000);
+});
+
+test('earlier messages are fetched when the reader comes to the beginning, which then says that it is one', async (t) => {
+  const [writer] = [await openPage(t, fixture, { room: 'earlier' })];
+  await sendFromElsewhere(writer, fixture.server, 'earlier', lines(400, 'line'));
+  await lastIs(writer, 'line 400');
+  const reader = await openPage(t, fixture, { room: 'earlier' });
+  await lastIs(reader, 'line 400');
+  const shown = await messages(reader).count();
+  assert(shown < 200, `${shown} messages at once`);
+  const place = await top(reader, 'line 390');
+  // The server keeps 256.
+  await until(reader, () => {
+    document.querySelector('.scroller').scrollTop = 0;
+    return document.querySelectorAll('.log .message').length === 256;
+  });
+  assert.deepEqual(await texts(reader), lines(400, 'line').slice(144));
+  await reader.getByText('Earlier messages are not kept').waitFor();
+  assert.equal(await log(reader).locator('.day').count(), 1);
+  assert(await top(reader, 'line 390') > place);
+});
+
+test('the place of a reader does not move when earlier messages come in above it', async (t) => {
+  const writer = await openPage(t, fixture, { room: 'still' });
+  await sendFromElsewhere(writer, fixture.server, 'still', lines(250, 'line'));
+  await lastIs(writer, 'line 250');
+  const reader = await openPage(t, fixture, { room: 'still' });
+  await lastIs(reader, 'line 250');
+  const [before, after] = await reader.evaluate(async () => {
+    const texts = [...document.querySelectorAll('.log .text')];
+    const find = () => texts.find((e) => e.textContent === 'line 153').getBoundingClientRect().top;
+    const list = document.querySelector('.log');
+    const grown = new Promise((resolve) => {
+      new MutationObserver((changes, observer) => {
+        observer.disconnect();
+        resolve();
+      }).observe(list, { childList: true });
+    });
+    document.querySelector('.scroller').scrollTop = 100;
+    const place = find();
+    await grown;
+    return [place, find()];
+  });
+  assert(Math.abs(before - after) < 1, `${before} ${after}`);
+});
+
+test('a line stands between two days, also where earlier messages join', async (t) => {
+  const writer = await openPage(t, fixture, { room: 'days' });
+  await sendFromElsewhere(writer, fixture.server, 'days', lines(150, 'line'));
+  await lastIs(writer, 'line 150');
+  assert.equal(await log(writer).locator('.day').count(), 1);
+  const reader = await openPage(t, fixture, {
+    room: 'days', prepare: tellTimes((offset, at) => (offset > 40 ? at : at - 86_400_000)),
+  });
+  await until(reader, () => {
+    document.querySelector('.scroller').scrollTop = 0;
+    return document.querySelectorAll('.log .message').length === 150;
+  });
+  const parts = await log(reader).locator('.day, .text').evaluateAll((all) =>
+    all.map((e) => (e.matches('.day') ? 'day' : e.textContent)));
+  assert.deepEqual(parts, ['day', ...lines(40, 'line'), 'day', ...lines(150, 'line').slice(40)]);
 });
 
 test('a very long message begins folded', async (t) => {

@@ -88,8 +88,10 @@ export async function openPage(t, { browser, server }, options = {}) {
 }
 
 /** What the browser itself logs when a server is not there; it fetches the icon when it finds the time. */
-export const CONNECTION_ERRORS = /WebSocket connection to .* failed|Failed to load resource: net::ERR_CONNECTION_REFUSED/;
+export const CONNECTION_ERRORS =
+  /WebSocket connection to .* failed|Failed to load resource: net::ERR_CONNECTION_(REFUSED|RESET)/;
 
+/** Connected, and in its room if it has one. */
 export const isConnected = (page) => page.locator('#status[data-phase=open]').waitFor();
 
 /** Types a message and sends it as people do. */
@@ -106,6 +108,7 @@ export async function sayAndSee(page, message, others = []) {
 
 export const field = (page) => page.getByRole('textbox', { name: /^(Message to|发送到)/ });
 export const log = (page) => page.getByRole('log');
+export const scroller = (page) => page.getByRole('region', { name: /^Conversation/ });
 export const messages = (page) => log(page).locator('.message');
 export const outbox = (page) => page.getByRole('group', { name: 'Messages not delivered yet' });
 
@@ -115,6 +118,56 @@ export const texts = (page) => messages(page).locator('.text').allTextContents()
 /** Waits until `probe()` gives `expected`, on the browser's events and frames rather than on time. */
 export async function until(page, probe, argument) {
   await page.waitForFunction(probe, argument);
+}
+
+/** Takes a name, as people do. */
+export async function nick(page, name) {
+  await say(page, `/nick ${name}`);
+  await page.locator('#you .name').getByText(name, { exact: true }).waitFor({ state: 'attached' });
+}
+
+/** Another tab of the same browser, watched no more than its errors. */
+export async function anotherTab(page, address = page.url()) {
+  const tab = await page.context().newPage();
+  await tab.goto(address);
+  await isConnected(tab);
+  return tab;
+}
+
+/** Publishes over HTTP, as scripts do. */
+export async function post(server, room, data, { key, retain = Boolean(key), type = 'application/json' } = {}) {
+  const address = new URL(`rooms/${encodeURIComponent(room)}`, server.url);
+  if (key) address.searchParams.set('key', key);
+  if (retain) address.searchParams.set('retain', '1');
+  const body = type === 'application/json' ? JSON.stringify(data) : data;
+  const response = await fetch(address, { method: 'POST', headers: { 'content-type': type }, body });
+  assert.equal(response.status, 200, await response.text());
+}
+
+/** For `prepare`: the page is told that messages are of another time, `timeOf(offset, at)`. */
+export const tellTimes = (timeOf) => (page) => page.routeWebSocket('**/ws', (socket) => {
+  const server = socket.connectToServer();
+  server.onMessage((message) => socket.send(message.replaceAll(/"offset":(\d+),"at":(\d+)/g,
+    (all, offset, at) => `"offset":${offset},"at":${timeOf(Number(offset), Number(at))}`)));
+});
+
+/** For `prepare`: notifications are allowed, and kept for the test instead of shown. */
+export const keepNotifications = (page) => page.addInitScript(() => {
+  globalThis.notified = [];
+  globalThis.Notification = class {
+    static permission = 'granted';
+    static requestPermission = async () => 'granted';
+    constructor(title, { body }) { globalThis.notified.push(`${title}: ${body}`); }
+  };
+});
+export const notified = (page) => page.evaluate(() => globalThis.notified);
+
+/** Makes the page believe that it is looked at, or not. */
+export async function setVisible(page, visible) {
+  await page.evaluate((isVisible) => {
+    Object.defineProperty(document, 'hidden', { value: !isVisible, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, visible);
 }
 
 /** Sends texts or bytes through a plain WebSocket of the page's browser, as any other client would. */

@@ -1,0 +1,210 @@
+// The board: numbers with a key as charts, alarms raised, acknowledged and cleared.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  anotherTab, isConnected, keepNotifications, messages, notified, openPage, post, setUp, setVisible, until,
+} from './support.js';
+
+const fixture = await setUp();
+const open = async (t, room, options = {}) => {
+  const page = await openPage(t, fixture, { url: `${fixture.server.url}?room=${room}&view=board`, ...options });
+  await page.getByRole('region', { name: 'Board' }).waitFor();
+  return page;
+};
+const send = (room, key, data, options) => post(fixture.server, room, data, { key, ...options });
+const chart = (page, key) =>
+  page.getByRole('article').filter({ has: page.getByRole('heading', { name: key, exact: true }) });
+const shows = (page, key, latest) =>
+  chart(page, key).locator('.chart-latest').getByText(latest, { exact: true }).waitFor();
+const extremes = (page, key) => chart(page, key).locator('dd').allTextContents();
+const alarm = (page, words) => page.getByRole('listitem').filter({ hasText: words });
+
+/** How many pixels of a chart are neither grey nor faint: its line. */
+const inked = (page, key) => chart(page, key).locator('canvas').evaluate((canvas) => {
+  const [width, height] = [canvas.width, canvas.height];
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+  let pixels = 0;
+  for (let n = 0; n < data.length; n += 4) {
+    const colourful = Math.max(data[n], data[n + 1], data[n + 2]) - Math.min(data[n], data[n + 1], data[n + 2]);
+    if (data[n + 3] > 200 && colourful > 40) pixels += 1;
+  }
+  return pixels;
+});
+
+test('each number that comes with a key is a chart with its latest, least and greatest value', async (t) => {
+  const page = await open(t, 'plant-1');
+  await page.getByText('No live values yet').waitFor();
+  await send('plant-1', 'boiler.temp', 81.2);
+  await shows(page, 'boiler.temp', '81.2');
+  for (const value of [79.5, 90.25, 85]) await send('plant-1', 'boiler.temp', value);
+  // As curl sends it.
+  await send('plant-1', 'tank.level', '42', { type: 'text/plain' });
+  await send('plant-1', 'note', 'not a number', { type: 'text/plain' });
+  await send('plant-1', 'object', { value: 1 });
+  await shows(page, 'boiler.temp', '85');
+  await shows(page, 'tank.level', '42');
+  assert.deepEqual(await page.getByRole('article').getByRole('heading').allTextContents(), ['boiler.temp', 'tank.level']);
+  await until(page, () => document.querySelector('.chart-extremes dd').textContent === '79.5');
+  assert.deepEqual(await extremes(page, 'boiler.temp'), ['79.5', '90.25']);
+  assert(await inked(page, 'boiler.temp') > 20);
+  assert.equal(await page.getByText('No live values yet').isVisible(), false);
+  assert.equal(await page.getByRole('textbox', { name: 'Message to' }).count(), 0);
+});
+
+test('who comes later gets what is retained, and a removed key is gone', async (t) => {
+  await send('plant-2', 'a', 1);
+  await send('plant-2', 'b', 2);
+  await send('plant-2', 'alarm.late', { alarm: 'raised', text: 'Since before' });
+  const page = await open(t, 'plant-2');
+  await Promise.all([shows(page, 'a', '1'), shows(page, 'b', '2'), alarm(page, 'Since before').waitFor()]);
+  await send('plant-2', 'a', null);
+  await chart(page, 'a').waitFor({ state: 'detached' });
+  await send('plant-2', 'alarm.late', null);
+  await page.getByText('No alarms').waitFor();
+  await page.reload();
+  await shows(page, 'b', '2');
+  assert.equal(await chart(page, 'a').count(), 0);
+});
+
+test('pausing holds the picture while values come in', async (t) => {
+  const page = await open(t, 'plant-3');
+  await send('plant-3', 'speed', 10);
+  await shows(page, 'speed', '10');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByText('the charts stand still').waitFor();
+  await send('plant-3', 'speed', 20);
+  await send('plant-3', 'other', 5);
+  // The other chart is there, so the value before it has come in as well.
+  await chart(page, 'other').waitFor();
+  assert.equal(await chart(page, 'speed').locator('.chart-latest').textContent(), '10');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await shows(page, 'speed', '20');
+});
+
+test('fifty sensors are drawn, each up to its last value', async (t) => {
+  const page = await open(t, 'plant-4', { viewport: { width: 1600, height: 1000 } });
+  const keys = Array.from({ length: 50 }, (_, n) => `sensor-${n + 1}`);
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(keys.map((key, n) => send('plant-4', key, n + round / 100)));
+  }
+  await until(page, () => document.querySelectorAll('.chart').length === 50);
+  for (const n of [1, 25, 50]) {
+    await chart(page, `sensor-${n}`).scrollIntoViewIfNeeded();
+    await shows(page, `sensor-${n}`, String(Number((n - 1 + 0.19).toPrecision(4))));
+  }
+  // In the order that people count.
+  assert.deepEqual(await page.getByRole('article').getByRole('heading').allTextContents(), keys);
+});
+
+test('an alarm is raised, acknowledged by name for everyone, cleared, and removed', async (t) => {
+  const [ana, ben] = [await open(t, 'plant-5'), await open(t, 'plant-5')];
+  await takeName(ana, 'ana-plant');
+  await send('plant-5', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot', severity: 'critical' });
+  await send('plant-5', 'alarm.door', { alarm: 'raised', text: 'Door open', severity: 'info' });
+  await alarm(ben, 'Door open').waitFor();
+  assert.deepEqual(await ben.getByRole('listitem').locator('.alarm-text').allTextContents(),
+    ['Critical Boiler too hot', 'Information Door open']);
+  await ana.getByRole('button', { name: 'Acknowledge: Boiler too hot' }).click();
+  await alarm(ben, 'Boiler too hot').getByText(/^Acknowledged by ana-plant, \d\d:\d\d:\d\d$/).waitFor();
+  await alarm(ben, 'Boiler too hot').getByText(/^Raised \d\d:\d\d:\d\d$/).waitFor();
+  assert.equal(await alarm(ben, 'Boiler too hot').getByRole('button').count(), 0);
+
+  const late = await anotherTab(ben);
+  await alarm(late, 'Boiler too hot').getByText('Acknowledged by ana-plant').waitFor();
+
+  await send('plant-5', 'alarm.boiler', { alarm: 'cleared' });
+  await alarm(ben, 'Boiler too hot').getByText('Cleared').waitFor();
+  await alarm(ben, 'Boiler too hot').getByText('Acknowledged by ana-plant').waitFor();
+  await ben.getByRole('button', { name: 'Remove: Boiler too hot' }).click();
+  await alarm(ana, 'Boiler too hot').waitFor({ state: 'detached' });
+  // Raised once more, it is a new one.
+  await send('plant-5', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot again' });
+  await ana.getByRole('button', { name: 'Acknowledge: Boiler too hot again' }).waitFor();
+});
+
+test('an alarm sounds on request until it is acknowledged, and a hidden page tells of it', async (t) => {
+  const page = await open(t, 'plant-6', {
+    prepare: async (p) => {
+      await keepNotifications(p);
+      await p.addInitScript(() => {
+        globalThis.tones = 0;
+        const { start } = OscillatorNode.prototype;
+        OscillatorNode.prototype.start = function counted(...when) {
+          globalThis.tones += 1;
+          start.apply(this, when);
+        };
+      });
+    },
+  });
+  const tones = () => page.evaluate(() => globalThis.tones);
+  await send('plant-6', 'alarm.a', { alarm: 'raised', text: 'First' });
+  await alarm(page, 'First').waitFor();
+  assert.equal(await tones(), 0);
+  await page.getByRole('button', { name: 'Sound' }).click();
+  assert.equal(await tones(), 2);
+  await page.getByRole('button', { name: 'Acknowledge: First' }).click();
+  await alarm(page, 'First').getByText('Acknowledged').waitFor();
+  await page.getByRole('button', { name: 'Notify me' }).click();
+  await page.getByRole('button', { name: 'Notify me', pressed: true }).waitFor();
+  await setVisible(page, false);
+  await send('plant-6', 'alarm.b', { alarm: 'raised', text: 'Second' });
+  await alarm(page, 'Second').waitFor();
+  assert.equal(await tones(), 4);
+  assert.equal(await page.title(), '(1) plant-6 · parlor');
+  assert.deepEqual(await notified(page), ['Alarm: Second: plant-6']);
+  await setVisible(page, true);
+  await page.getByRole('button', { name: 'Sound' }).click();
+  await send('plant-6', 'alarm.c', { alarm: 'raised', text: 'Third' });
+  await alarm(page, 'Third').waitFor();
+  assert.equal(await tones(), 4);
+});
+
+test('chat and board are two views of one room', async (t) => {
+  const page = await open(t, 'plant-7');
+  await send('plant-7', 'boiler.temp', 81.2);
+  await shows(page, 'boiler.temp', '81.2');
+  await page.getByRole('button', { name: 'Chat' }).click();
+  await messages(page).getByText('81.2').waitFor();
+  assert.equal(new URL(page.url()).search, '?room=plant-7');
+  await page.getByRole('button', { name: 'Board' }).click();
+  await shows(page, 'boiler.temp', '81.2');
+  assert.equal(new URL(page.url()).search, '?room=plant-7&view=board');
+  await page.goBack();
+  await messages(page).getByText('81.2').waitFor();
+  await page.reload();
+  await isConnected(page);
+  await messages(page).getByText('81.2').waitFor();
+});
+
+test('the plant of the demonstration fills a board, and says where it is', async (t) => {
+  const script = fileURLToPath(new URL('../demo/plant.py', import.meta.url));
+  const plant = spawn('python3', [script, fixture.server.url], {
+    env: { ...process.env, SENSORS: '7', HZ: '20' }, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(plant, 'exit');
+  const [line] = await once(createInterface(plant.stdout), 'line');
+  const [, url] = /^The board: (.*)$/.exec(line);
+  const page = await openPage(t, fixture, { url });
+  await chart(page, 'boiler.temp').waitFor();
+  await until(page, () => document.querySelectorAll('.chart').length === 7);
+  const first = await chart(page, 'boiler.temp').locator('.chart-latest').textContent();
+  await until(page, (before) => {
+    const latest = document.querySelector('.chart[data-key="boiler.temp"] .chart-latest').textContent;
+    return latest !== before && Number(latest) > 0;
+  }, first);
+  plant.kill('SIGINT');
+  assert.deepEqual(await ended, [0, null]);
+});
+
+/** The board has no field to write in: the name is taken in its dialog. */
+async function takeName(page, name) {
+  await page.locator('#you').click();
+  await page.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
+  await page.keyboard.press('Enter');
+  await page.locator('#you .name').getByText(name, { exact: true }).waitFor();
+}
