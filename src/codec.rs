@@ -2,5 +2,6 @@
 
 pub mod http;
 pub mod json;
+pub mod line;
 pub mod sse;
 pub mod ws;

@@ -247,6 +247,12 @@ pub const DEFAULT_LAST: usize = 100;
 /// Messages in an answer to `history` that names no limit.
 pub const DEFAULT_PAGE: usize = 50;
 
+/// Bytes of a line at the line port: more than anyone types.
+pub const MAX_LINE: usize = 8 << 10;
+
+/// Messages that are shown to who comes into a room at the line port.
+pub const RECENT_LINES: usize = 10;
+
 /// Milliseconds for which it is gathered who came and who went.
 pub const PRESENCE_MS: u64 = 1_000;
 

@@ -77,24 +77,33 @@ pub(super) enum Format {
     JsonDeflated,
     /// Server-Sent Events.
     Events,
+    /// Lines of text.
+    Lines,
 }
 
 impl Format {
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 6;
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Plain,
         Self::PlainDeflated,
         Self::Json,
         Self::JsonDeflated,
         Self::Events,
+        Self::Lines,
     ];
     /// Those of the JSON door.
     pub(super) const JSON: [Self; 2] = [Self::Json, Self::JsonDeflated];
+    /// Those of the doors at which one can take a name.
+    pub(super) const PEOPLE: [Self; 3] = [Self::Json, Self::JsonDeflated, Self::Lines];
     /// Those of the doors by which everyone is a guest.
     const GUESTS: [Self; 3] = [Self::Plain, Self::PlainDeflated, Self::Events];
 
     pub(super) fn is_json(self) -> bool {
         Self::JSON.contains(&self)
+    }
+
+    pub(super) fn has_people(self) -> bool {
+        Self::PEOPLE.contains(&self)
     }
 
     pub(super) fn is_plain(self) -> bool {
@@ -108,6 +117,7 @@ impl Format {
     pub(super) fn frame_kind(self) -> FrameKind {
         match self {
             Self::Events => FrameKind::Event,
+            Self::Lines => FrameKind::Line,
             _ => FrameKind::Data,
         }
     }

@@ -59,6 +59,8 @@ pub(super) enum Door {
     Plain(RoomName),
     /// Commands and events.
     Json(Box<Session>),
+    /// Lines of text, in one room at a time.
+    Lines(Box<Session>),
     /// The messages of one room, as Server-Sent Events.
     Events(RoomName),
 }
@@ -68,7 +70,7 @@ impl Door {
     pub(super) fn room(&self) -> Option<&RoomName> {
         match self {
             Self::Plain(room) | Self::Events(room) => Some(room),
-            Self::Http(_) | Self::Json(_) => None,
+            Self::Http(_) | Self::Json(_) | Self::Lines(_) => None,
         }
     }
 }
@@ -237,10 +239,10 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Who this is, at the JSON door.
+    /// Who this is, at the doors at which one can take a name.
     pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.door {
-            Door::Json(session) => Some(session),
+            Door::Json(session) | Door::Lines(session) => Some(session),
             _ => None,
         }
     }
@@ -264,7 +266,7 @@ impl<S> Connection<S> {
     /// Who this is: at the JSON door whoever has logged in, else a guest for as long as the connection lasts.
     pub(super) fn person(&self) -> PersonId {
         match &self.door {
-            Door::Json(session) => session.person,
+            Door::Json(session) | Door::Lines(session) => session.person,
             _ => PersonId(self.id.generation),
         }
     }

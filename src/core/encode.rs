@@ -1,13 +1,16 @@
 //! A message in the formats that members read: made once for each, however many read it.
 
+use std::fmt::Write as _;
 use std::mem;
 
-use super::chat::{Arrival, Author, Content, Context, Format, Message, Reading};
+use data_encoding::BASE64;
+
+use super::chat::{Arrival, Author, Content, Context, Format, Message, News, Reading};
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
-use crate::codec::sse;
 use crate::codec::ws::deflate::Deflater;
 use crate::codec::ws::frame;
+use crate::codec::{line, sse};
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
 /// The WebSocket frame of the plain door: the message as it was sent.
@@ -93,6 +96,7 @@ impl Encoder {
                 let event = Event::Message(message_event(context.room, message));
                 self.event(context, &event, out);
             }
+            Format::Lines => line(message, out),
             Format::Events => {
                 self.write_json(&Event::Message(message_event(context.room, message)));
                 let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
@@ -135,6 +139,42 @@ impl Encoder {
     }
 }
 
+/// The line of a message: who says it, and what.
+pub(super) fn line(message: &Message<'_>, out: &mut Vec<u8>) {
+    let mut text = format!("{}: ", message.author.name);
+    push_content(message, &mut text);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The line of what one person says to another.
+pub(super) fn direct_line(message: &Message<'_>, to: &Author) -> Vec<u8> {
+    let mut text = format!("{} -> {}: ", message.author.name, to.name);
+    push_content(message, &mut text);
+    text.into_bytes()
+}
+
+fn push_content(message: &Message<'_>, out: &mut String) {
+    match data(message) {
+        Some(Data::Text(text)) => line::push_clean(text, out),
+        Some(Data::Json(json)) => line::push_clean(json.get(), out),
+        None => BASE64.encode_append(message.body, out),
+    }
+    out.push('\n');
+}
+
+/// Who came and who went, in a line.
+pub(super) fn news_line(news: &News, out: &mut Vec<u8>) {
+    let mut line = "*".to_owned();
+    for (people, did) in [(&news.joined, "is here"), (&news.left, "has left")] {
+        for who in people {
+            // Writing to a String does not fail.
+            let _ = write!(line, " {} {did},", who.name);
+        }
+    }
+    let _ = writeln!(line, " {} here", news.count);
+    out.extend_from_slice(line.as_bytes());
+}
+
 /// The Server-Sent Event of a message.
 pub(super) fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>) {
     let id = message
@@ -166,6 +206,7 @@ pub(super) fn gap(context: &Context<'_>, from: u64, to: u64, out: &mut Vec<u8>) 
     match context.reading.format {
         _ if from > to => {}
         Format::Plain | Format::PlainDeflated => {}
+        Format::Lines => out.extend_from_slice(b"* you missed something\n"),
         Format::Json | Format::JsonDeflated => frame::encode(
             OpCode::Data(Opcode::Text),
             event_json(&event).as_bytes(),

@@ -40,6 +40,8 @@ pub(super) enum FrameKind {
     Data,
     /// Server-Sent Events: the same.
     Event,
+    /// Lines of text: the same.
+    Line,
     /// A ping or a pong: goes before data, and is not counted.
     Control,
     /// A piece of an HTTP response: like data, but not made of frames.
@@ -117,6 +119,7 @@ impl Frames {
         let length = match self.kind {
             FrameKind::Data | FrameKind::Control => frame::first_frame_length(rest),
             FrameKind::Event => sse::first_length(rest),
+            FrameKind::Line => rest.iter().position(|&byte| byte == b'\n').map(|at| at + 1),
             FrameKind::Response => Some(rest.len()),
         };
         start + length.expect("frames are whole")

@@ -10,6 +10,7 @@ mod deliver;
 mod drain;
 mod end;
 mod invariants;
+mod lines;
 mod metrics;
 mod queries;
 mod read;
@@ -69,6 +70,8 @@ pub struct Server<S> {
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
     buffer: Vec<u8>,
     encoder: Encoder,
+    /// The line that is being taken.
+    text: String,
     /// For those who send compressed messages; made when the first comes.
     inflater: Option<Box<Inflater>>,
     /// The ping that every quiet peer gets, and the one that scripts see.
@@ -120,6 +123,7 @@ impl<S: Stream> Server<S> {
             chat: Chat::new(limits.clone(), chat_seed),
             lagging: Lagging::default(),
             encoder,
+            text: String::new(),
             inflater: None,
             json_ping: Frames::new(json_ping, FrameKind::Data, &meter),
             heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),

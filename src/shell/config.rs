@@ -30,6 +30,10 @@ pub struct Config {
     #[arg(short, long, value_name = "ADDRESS", value_parser = parse_address)]
     pub bind: Option<IpAddr>,
 
+    /// Port for lines of text, so that `nc localhost 7000` is in the lobby [default: none]
+    #[arg(long, value_name = "PORT")]
+    pub line_port: Option<u16>,
+
     /// Let other processes listen on the same port, so that the kernel spreads connections over them
     #[arg(long)]
     pub reuse_port: bool,

@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
+use socket2::{SockRef, TcpKeepalive};
 
 use super::config::Config;
 use super::files::FILES;
@@ -18,8 +19,9 @@ use super::{RunError, listener};
 use crate::core::site::Site;
 use crate::core::{Now, Ready, Server, Stream};
 
-const LISTENER: Token = Token(usize::MAX - 1);
-const SIGNALS: Token = Token(usize::MAX - 2);
+const SIGNALS: Token = Token(usize::MAX - 1);
+const LISTENER: Token = Token(usize::MAX - 2);
+const LINE_LISTENER: Token = Token(usize::MAX - 3);
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -27,6 +29,8 @@ const EVENTS: usize = 1024;
 const ACCEPT_BATCH: usize = 128;
 /// How long a tick may read, and then hand out messages, before it looks at the sockets again.
 const TICK_BUDGET: Duration = Duration::from_millis(2);
+/// Silence after which TCP asks whether the other end of a line connection is there, and how often.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// When to try accepting again after the machine was out of descriptors or memory.
 const ACCEPT_PAUSE_MS: u64 = 1000;
 
@@ -47,14 +51,24 @@ impl Stream for TcpStream {
 struct EventLoop {
     poll: Poll,
     /// Gone when the server is ending.
-    listener: Option<TcpListener>,
-    accepting: Accepting,
+    entrances: Vec<Entrance>,
     signals: Signals,
     server: Server<TcpStream>,
     clock: Clock,
 }
 
-/// What is known of the listener, whose events come only once.
+/// A port, and who comes in there.
+struct Entrance {
+    listener: TcpListener,
+    token: Token,
+    admit: Admit,
+    accepting: Accepting,
+}
+
+/// How a socket is taken in.
+type Admit = fn(&mut Server<TcpStream>, TcpStream, SocketAddr, Now) -> Result<usize, TcpStream>;
+
+/// What is known of a listener, whose events come only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepting {
     /// Nobody is waiting; an event will tell.
@@ -69,10 +83,12 @@ impl EventLoop {
     fn new(config: Config) -> Result<Self, RunError> {
         let mut limits = config.limits;
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
-        let mut listener = listener::listen(config.bind, config.port, config.reuse_port)?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| RunError::new("cannot listen", error, ""))?;
+        let listen = |port| listener::listen(config.bind, port, config.reuse_port);
+        let mut entrances = vec![Entrance::new(listen(config.port)?, LISTENER, Server::admit)];
+        if let Some(port) = config.line_port {
+            let lines = Entrance::new(listen(port)?, LINE_LISTENER, admit_lines);
+            entrances.push(lines);
+        }
         let clock = Clock::new();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
@@ -84,13 +100,12 @@ impl EventLoop {
             seed,
             clock.now(),
         );
-        let (poll, signals) = start_polling(&mut listener)
+        let (poll, signals) = start_polling(&mut entrances)
             .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        announce(address);
+        announce(&entrances).map_err(|error| RunError::new("cannot listen", error, ""))?;
         Ok(Self {
             poll,
-            listener: Some(listener),
-            accepting: Accepting::Idle,
+            entrances,
             signals,
             server,
             clock,
@@ -116,7 +131,9 @@ impl EventLoop {
                     });
                 }
             }
-            self.accept(now);
+            for entrance in &mut self.entrances {
+                entrance.accept(&mut self.server, &self.poll, now);
+            }
             self.server.read_in_line(now, time_left());
             self.server.end_of_tick(now, time_left());
             if self.server.is_drained(now) {
@@ -127,10 +144,13 @@ impl EventLoop {
 
     fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
         match event.token() {
-            // A pause is not cut short: whoever comes next would find no descriptor either.
-            LISTENER if self.accepting == Accepting::Idle => self.accepting = Accepting::Ready,
-            LISTENER => {}
             SIGNALS => return self.on_signal(now),
+            token @ (LISTENER | LINE_LISTENER) => {
+                let mut entrances = self.entrances.iter_mut();
+                if let Some(entrance) = entrances.find(|entrance| entrance.token == token) {
+                    entrance.on_waiting();
+                }
+            }
             Token(index) => {
                 let ready = Ready {
                     readable: event.is_readable(),
@@ -146,7 +166,7 @@ impl EventLoop {
     /// The first signal drains, the second breaks.
     fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
         for _ in self.signals.pending() {
-            if self.listener.take().is_none() {
+            if std::mem::take(&mut self.entrances).is_empty() {
                 return ControlFlow::Break(());
             }
             log::info!(
@@ -158,21 +178,52 @@ impl EventLoop {
         ControlFlow::Continue(())
     }
 
+    /// How long to wait for events: not at all with work to do, else until the next deadline.
+    fn timeout(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let mut entrances = self.entrances.iter();
+        if self.server.has_work() || entrances.any(|it| it.may_accept(&self.server, now)) {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [
+            self.server.next_deadline_ms(),
+            self.server.drain_deadline_ms(),
+        ];
+        let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
+        let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;
+        Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
+    }
+}
+
+impl Entrance {
+    fn new(listener: TcpListener, token: Token, admit: Admit) -> Self {
+        Self {
+            listener,
+            token,
+            admit,
+            accepting: Accepting::Idle,
+        }
+    }
+
+    /// Someone is waiting. A pause is not cut short: whoever comes next would find no descriptor either.
+    fn on_waiting(&mut self) {
+        if self.accepting == Accepting::Idle {
+            self.accepting = Accepting::Ready;
+        }
+    }
+
     /// Takes in a batch of those who wait.
-    fn accept(&mut self, now: Now) {
-        if !self.may_accept(now) {
+    fn accept(&mut self, server: &mut Server<TcpStream>, poll: &Poll, now: Now) {
+        if !self.may_accept(server, now) {
             return;
         }
-        let Some(listener) = &self.listener else {
-            return;
-        };
         self.accepting = Accepting::Ready;
         for _ in 0..ACCEPT_BATCH {
-            if !self.server.has_room() {
+            if !server.has_room() {
                 return;
             }
-            match listener.accept() {
-                Ok((socket, peer)) => admit(&mut self.server, &self.poll, socket, peer, now),
+            match self.listener.accept() {
+                Ok((socket, peer)) => self.take_in(server, poll, socket, peer, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.accepting = Accepting::Idle;
                     return;
@@ -182,7 +233,7 @@ impl EventLoop {
                         "cannot accept for now: {error}; raise the limit on open files (ulimit -n)"
                     );
                     let (until_ms, connections) =
-                        (now.ms + ACCEPT_PAUSE_MS, self.server.connection_count());
+                        (now.ms + ACCEPT_PAUSE_MS, server.connection_count());
                     self.accepting = Accepting::Paused {
                         until_ms,
                         connections,
@@ -195,77 +246,93 @@ impl EventLoop {
         }
     }
 
-    fn may_accept(&self, now: Now) -> bool {
+    fn may_accept(&self, server: &Server<TcpStream>, now: Now) -> bool {
         match self.accepting {
             Accepting::Idle => false,
-            Accepting::Ready => self.server.has_room(),
+            Accepting::Ready => server.has_room(),
             Accepting::Paused {
                 until_ms,
                 connections,
-            } => now.ms >= until_ms || self.server.connection_count() < connections,
+            } => now.ms >= until_ms || server.connection_count() < connections,
         }
     }
 
-    /// How long to wait for events: not at all with work to do, else until the next deadline.
-    fn timeout(&self) -> Option<Duration> {
-        let now = self.clock.now();
-        if self.server.has_work() || (self.listener.is_some() && self.may_accept(now)) {
-            return Some(Duration::ZERO);
+    fn retry_ms(&self) -> Option<u64> {
+        match self.accepting {
+            Accepting::Paused { until_ms, .. } => Some(until_ms),
+            Accepting::Idle | Accepting::Ready => None,
         }
-        let retry_ms = match self.accepting {
-            Accepting::Paused { until_ms, .. } if self.listener.is_some() => Some(until_ms),
-            _ => None,
+    }
+
+    fn take_in(
+        &self,
+        server: &mut Server<TcpStream>,
+        poll: &Poll,
+        socket: TcpStream,
+        peer: SocketAddr,
+        now: Now,
+    ) {
+        // An IPv4 peer on the dual-stack socket is shown as what it is.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Ok(index) = (self.admit)(server, socket, peer, now) else {
+            return;
         };
-        let deadlines = [
-            self.server.next_deadline_ms(),
-            self.server.drain_deadline_ms(),
-            retry_ms,
-        ];
-        let next_ms = deadlines.into_iter().flatten().min()?;
-        Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
+        let Some(socket) = server.socket_mut(index) else {
+            return;
+        };
+        // Once, for both, edge-triggered: there is no re-registration per write.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = poll.registry().register(socket, Token(index), interest) {
+            log::warn!("cannot poll a connection: {error}");
+            server.abandon(index, now);
+        }
     }
 }
 
-fn admit(
+/// Whoever types lines may be silent for hours: TCP finds out who is gone.
+fn admit_lines(
     server: &mut Server<TcpStream>,
-    poll: &Poll,
     socket: TcpStream,
     peer: SocketAddr,
     now: Now,
-) {
-    // An IPv4 peer on the dual-stack socket is shown as what it is.
-    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let Ok(index) = server.admit(socket, peer, now) else {
-        return;
-    };
-    let Some(socket) = server.socket_mut(index) else {
-        return;
-    };
-    // Once, for both, edge-triggered: there is no re-registration per write.
-    if let Err(error) = poll.registry().register(
-        socket,
-        Token(index),
-        Interest::READABLE | Interest::WRITABLE,
-    ) {
-        log::warn!("cannot poll a connection: {error}");
-        server.abandon(index, now);
+) -> Result<usize, TcpStream> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    if let Err(error) = SockRef::from(&socket).set_tcp_keepalive(&keepalive) {
+        log::debug!("cannot keep a connection alive: {error}");
     }
+    server.admit_lines(socket, peer, now)
 }
 
-fn start_polling(listener: &mut TcpListener) -> io::Result<(Poll, Signals)> {
+fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
-    poll.registry()
-        .register(listener, LISTENER, Interest::READABLE)?;
+    for Entrance {
+        listener, token, ..
+    } in entrances
+    {
+        poll.registry()
+            .register(listener, *token, Interest::READABLE)?;
+    }
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     poll.registry()
         .register(&mut signals, SIGNALS, Interest::READABLE)?;
     Ok((poll, signals))
 }
 
-/// The first line on standard output, which scripts that start on port 0 read. Whoever has closed it does not want it.
-fn announce(address: SocketAddr) {
+/// The first line on standard output, which scripts that start on port 0 read, and one for the line port. Whoever has
+/// closed it does not want them.
+fn announce(entrances: &[Entrance]) -> io::Result<()> {
     let mut stdout = io::stdout();
-    let _ = writeln!(stdout, "parlor listening on http://{address}").and_then(|()| stdout.flush());
+    for entrance in entrances {
+        let address = entrance.listener.local_addr()?;
+        let _ = match entrance.token {
+            LISTENER => writeln!(stdout, "parlor listening on http://{address}"),
+            _ => writeln!(stdout, "parlor listening for lines on {address}"),
+        };
+    }
+    let _ = stdout.flush();
+    Ok(())
 }
 
 /// Says whether a tick's budget, which begins now, has not been used up.

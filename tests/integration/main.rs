@@ -16,6 +16,7 @@ mod http;
 mod http_refused;
 mod json_door;
 mod large;
+mod lines;
 mod logging;
 mod memory;
 mod origin;

@@ -17,9 +17,9 @@ impl Chat {
                 seated += self.check_audience(index, format)?;
             }
             let connections: u32 = room.people.values().sum();
-            let json = Format::JSON.map(|format| room.audience(format).members.len());
+            let named = Format::PEOPLE.map(|format| room.audience(format).members.len());
             ensure(
-                connections as usize == json.iter().sum::<usize>(),
+                connections as usize == named.iter().sum::<usize>(),
                 "people and their connections differ",
             )?;
             let is_dormant = room

@@ -252,7 +252,7 @@ impl Chat {
 
     /// Someone has one more connection in a room: if it is the first, the others are told.
     fn appear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
-        if format.is_json() {
+        if format.has_people() {
             let connections = self.rooms[room.index].people.entry(person).or_default();
             *connections += 1;
             if *connections > 1 {
@@ -263,7 +263,7 @@ impl Chat {
     }
 
     fn disappear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
-        if format.is_json() {
+        if format.has_people() {
             let people = &mut self.rooms[room.index].people;
             let connections = people.entry(person).or_default();
             *connections = connections.saturating_sub(1);
@@ -278,7 +278,7 @@ impl Chat {
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
     fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
         let room = &self.rooms[id.index];
-        if Format::JSON
+        if Format::PEOPLE
             .iter()
             .all(|format| room.audience(*format).members.is_empty())
         {

@@ -12,7 +12,7 @@ use crate::core::chat::{
     Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
     TooManyRooms,
 };
-use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
@@ -186,7 +186,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn log_in(
+    pub(super) fn log_in(
         &mut self,
         id: ConnectionId,
         name: Option<&str>,
@@ -314,7 +314,6 @@ impl<S: Stream> Server<S> {
         Ok(Some(encode::event_json(&Event::Ok { id: echo, offset })))
     }
 
-    /// To every connection of the addressee, and of the sender, whose other tabs show it too.
     fn direct(
         &mut self,
         to: &str,
@@ -323,13 +322,28 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> Answer {
-        let from = self.person(id);
+        let (content, body) = content_of(data);
+        self.direct_to(id, to, content, body, now)?;
+        Ok(Some(encode::event_json(&Event::Ok {
+            id: echo,
+            offset: None,
+        })))
+    }
+
+    /// Says something to every connection of the addressee, and of the sender, whose other tabs show it too.
+    pub(super) fn direct_to(
+        &mut self,
+        id: ConnectionId,
+        to: &str,
+        content: Content,
+        body: &[u8],
+        now: Now,
+    ) -> Result<(), Failure> {
         let to = self.chat.find_person(to);
-        let (Some(from), Some(to)) = (from, to.filter(|to| self.is_here(*to))) else {
+        let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
             return Err(Failure::new("no_such_user", "nobody of this name is here"));
         };
         let (sender, addressee) = (self.chat.author(from), self.chat.author(to));
-        let (content, body) = content_of(data);
         let message = Message {
             offset: None,
             at_ms: now.unix_ms,
@@ -343,17 +357,20 @@ impl<S: Stream> Server<S> {
             .encoder
             .text_frame(Format::Json.into(), json.as_bytes());
         let frames = Frames::new(frame, FrameKind::Data, &self.meter);
+        let line = encode::direct_line(&message, &addressee);
+        let line = Frames::new(line, FrameKind::Line, &self.meter);
         let mut receivers = self.chat.connections_of(to).to_vec();
         if from != to {
             receivers.extend_from_slice(self.chat.connections_of(from));
         }
         for receiver in receivers {
-            self.send_shared(receiver, Rc::clone(&frames), now);
+            let is_line = self
+                .get(receiver)
+                .is_some_and(|it| matches!(it.door, Door::Lines(_)));
+            let shared = if is_line { &line } else { &frames };
+            self.send_shared(receiver, Rc::clone(shared), now);
         }
-        Ok(Some(encode::event_json(&Event::Ok {
-            id: echo,
-            offset: None,
-        })))
+        Ok(())
     }
 
     fn is_here(&self, person: PersonId) -> bool {

@@ -37,6 +37,9 @@ impl<S: Stream> Server<S> {
         let format = match self.get(id).map(|it| (&it.door, it.phase)) {
             Some((Door::Json(_), Phase::Open { .. })) => Format::Json,
             Some((Door::Events(_), Phase::Streaming { .. })) => Format::Events,
+            Some((Door::Lines(_), Phase::Streaming { .. })) => {
+                return self.say_line(id, &format!("* {}\n", reason.phrase()));
+            }
             _ => return,
         };
         let retry_ms = RETRY_SPREAD_MS / 10 + self.random.next_u64() % RETRY_SPREAD_MS;
@@ -138,7 +141,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Leaves the room and closes when what is queued has been written, without a close frame.
-    fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
+    pub(super) fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
         self.leave(id, now);
         match self.get(id) {
             Some(connection) if !connection.queue.is_empty() => {
@@ -230,12 +233,12 @@ impl<S: Stream> Server<S> {
             return;
         };
         let person = connection.person();
-        let is_json = matches!(connection.door, Door::Json(_));
+        let has_person = matches!(connection.door, Door::Json(_) | Door::Lines(_));
         while let Some(room) = self.chat.room_of(id) {
             self.lagging.forget(id, room);
             self.chat.leave(id, person, room, now.ms);
         }
-        if is_json {
+        if has_person {
             self.chat.disconnect(id, person, now.ms);
         }
         self.forget_ended();

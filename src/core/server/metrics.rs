@@ -43,7 +43,13 @@ impl<S: Stream> Server<S> {
     /// The answer to `/metrics`.
     pub(super) fn metrics(&self, now: Now) -> String {
         let mut traffic = self.counters.traffic;
-        let mut doors = [("http", 0), ("plain", 0), ("json", 0), ("events", 0)];
+        let mut doors = [
+            ("http", 0),
+            ("plain", 0),
+            ("json", 0),
+            ("events", 0),
+            ("lines", 0),
+        ];
         for (_, connection) in &self.connections {
             traffic += connection.traffic;
             let door = match connection.door {
@@ -51,6 +57,7 @@ impl<S: Stream> Server<S> {
                 Door::Plain(_) => 1,
                 Door::Json(_) => 2,
                 Door::Events(_) => 3,
+                Door::Lines(_) => 4,
             };
             doors[door].1 += 1;
         }

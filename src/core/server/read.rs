@@ -81,7 +81,7 @@ impl<S: Stream> Server<S> {
     /// taken, so the limits that are looked at here may be exceeded by one read.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
-            Some((Door::Plain(_), true)) => self.chat.room_of(id),
+            Some((Door::Plain(_) | Door::Lines(_), true)) => self.chat.room_of(id),
             Some((Door::Json(session), true)) => session.publishes_to,
             Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),
             _ => return false,
@@ -159,6 +159,12 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
+                Phase::Streaming { .. } if matches!(connection.door, Door::Lines(_)) => {
+                    match self.take_line(&mut rest, id, now) {
+                        true => Step::Taken,
+                        false => Step::NeedMore,
+                    }
+                }
                 Phase::Streaming { .. }
                 | Phase::Leaving { .. }
                 | Phase::Closing { .. }

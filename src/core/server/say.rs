@@ -120,7 +120,7 @@ impl<S: Stream> Server<S> {
         while let Some((room, news)) = self.chat.take_news(now.ms) {
             self.encoder.begin();
             let next_offset = self.chat.offset(room) + 1;
-            for format in Format::JSON {
+            for format in Format::PEOPLE {
                 let audience = room.audience(format);
                 let Some(sequence) = self.chat.next_sequence(audience) else {
                     continue;
@@ -130,8 +130,9 @@ impl<S: Stream> Server<S> {
                 };
                 let event = presence(context.room, &news);
                 self.broadcast
-                    .append(audience, sequence, next_offset, |out| {
-                        self.encoder.event(&context, &event, out);
+                    .append(audience, sequence, next_offset, |out| match format {
+                        Format::Lines => encode::news_line(&news, out),
+                        _ => self.encoder.event(&context, &event, out),
                     });
             }
         }

@@ -16,6 +16,7 @@ pub(crate) struct Server {
     stderr: Arc<Log>,
     /// The first line of its standard output.
     pub(crate) announcement: String,
+    lines: Mutex<mpsc::Receiver<String>>,
     pub(crate) port: u16,
 }
 
@@ -80,16 +81,15 @@ impl Server {
             .spawn()
             .expect("parlor starts");
         let stderr = Log::collect(child.stderr.take().expect("stderr is a pipe"));
-        let (sender, first_line) = mpsc::channel();
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let (sender, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
         thread::spawn(move || {
-            let mut line = String::new();
-            let _ = stdout.read_line(&mut line);
-            let _ = sender.send(line);
-            // Goes on reading, so that the server never blocks on a full pipe.
-            let _ = stdout.read_to_end(&mut Vec::new());
+            // Reads on to the end, so that the server never blocks on a full pipe.
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
         });
-        let line = first_line.recv_timeout(PATIENCE).unwrap_or_default();
+        let line = lines.recv_timeout(PATIENCE).unwrap_or_default();
         let announcement = line.trim_end_matches('\n').to_owned();
         let port = announcement
             .rsplit_once(':')
@@ -103,8 +103,15 @@ impl Server {
             child,
             stderr,
             announcement,
+            lines: Mutex::new(lines),
             port,
         }
+    }
+
+    /// The next line of its standard output, after the first.
+    pub(crate) fn next_line(&self) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.recv_timeout(PATIENCE).expect("a line in time")
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

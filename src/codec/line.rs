@@ -1,0 +1,181 @@
+//! Lines of text, for people with `nc` or telnet: a line in is a message or a command, a message is a line out.
+
+/// What a line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Nothing.
+    Empty,
+    /// Something to the room. Two slashes in front stand for one.
+    Say(&'a str),
+    /// Take this name.
+    Nick(&'a str),
+    /// Go into this room.
+    Join(&'a str),
+    /// Who is here?
+    Who,
+    /// Something to one person.
+    Msg {
+        /// Their name.
+        to: &'a str,
+        /// What to say.
+        text: &'a str,
+    },
+    /// What can one do here?
+    Help,
+    /// Goodbye.
+    Quit,
+    /// A command that there is not.
+    Unknown(&'a str),
+}
+
+/// Why a line is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is longer than it may be, or will be when its end comes.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+}
+
+/// Takes the next line off the front of `input`, without its end, LF or CR LF, and without control characters, which
+/// `text` is the buffer for; `None` while it is not whole. It may be `max` bytes long.
+///
+/// # Errors
+/// The line is taken off, unless it is too long.
+pub fn take<'t>(
+    input: &mut &mut [u8],
+    max: usize,
+    text: &'t mut String,
+) -> Result<Option<&'t str>, Refused> {
+    let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+        return match input.len() > max {
+            true => Err(Refused::TooLong),
+            false => Ok(None),
+        };
+    };
+    if end > max {
+        return Err(Refused::TooLong);
+    }
+    let (line, rest) = std::mem::take(input).split_at_mut(end + 1);
+    *input = rest;
+    let line = str::from_utf8(&line[..end]).map_err(|_| Refused::NotUtf8)?;
+    text.clear();
+    push_clean(line, text);
+    Ok(Some(text))
+}
+
+/// Reads a line.
+pub fn parse(line: &str) -> Line<'_> {
+    let Some(command) = line.strip_prefix('/') else {
+        return match line.trim() {
+            "" => Line::Empty,
+            _ => Line::Say(line),
+        };
+    };
+    if command.starts_with('/') {
+        return Line::Say(command);
+    }
+    let (name, rest) = split_word(command);
+    match name {
+        "nick" => Line::Nick(rest),
+        "join" => Line::Join(rest),
+        "who" => Line::Who,
+        "msg" => {
+            let (to, text) = split_word(rest);
+            Line::Msg { to, text }
+        }
+        "help" => Line::Help,
+        "quit" => Line::Quit,
+        _ => Line::Unknown(name),
+    }
+}
+
+/// Appends a text as it may stand within a line: a terminal obeys control characters, so there are none.
+pub fn push_clean(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(' '),
+            '\n' => out.push_str(" / "),
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {}
+            c => out.push(c),
+        }
+    }
+}
+
+fn split_word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    (word, rest.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The lines that come of bytes, in portions, and what is refused.
+    fn lines(portions: &[&[u8]], max: usize) -> Vec<Result<String, Refused>> {
+        let (mut held, mut seen) = (Vec::new(), Vec::new());
+        let mut text = String::new();
+        for portion in portions {
+            held.extend_from_slice(portion);
+            let mut input = held.as_mut_slice();
+            loop {
+                match take(&mut input, max, &mut text) {
+                    Ok(None) => break,
+                    Ok(Some(line)) => seen.push(Ok(line.to_owned())),
+                    Err(refused) => seen.push(Err(refused)),
+                }
+                if seen.last() == Some(&Err(Refused::TooLong)) {
+                    return seen;
+                }
+            }
+            held = input.to_vec();
+        }
+        seen
+    }
+
+    #[test]
+    fn what_a_line_says() {
+        for (line, expected) in [
+            ("hello /all", Line::Say("hello /all")),
+            ("//usr/bin", Line::Say("/usr/bin")),
+            ("  ", Line::Empty),
+            ("/nick  Alice B. ", Line::Nick("Alice B.")),
+            ("/join tea", Line::Join("tea")),
+            (
+                "/msg bob see you",
+                Line::Msg {
+                    to: "bob",
+                    text: "see you",
+                },
+            ),
+            ("/msg", Line::Msg { to: "", text: "" }),
+            ("/who", Line::Who),
+            ("/dance now", Line::Unknown("dance")),
+        ] {
+            assert_eq!(parse(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_are_clean_and_bounded() {
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines(&[b"a\r\n\x1b[2Jb\tc\n"], 10), [ok("a"), ok("[2Jb c")]);
+        assert_eq!(lines(&[b"\xff\nb\n"], 10), [Err(Refused::NotUtf8), ok("b")]);
+        assert_eq!(lines(&[b"12345678901"], 10), [Err(Refused::TooLong)]);
+        assert_eq!(lines(&[b"12345678901\n"], 10), [Err(Refused::TooLong)]);
+        let mut out = String::new();
+        push_clean("two\r\nlines \u{202e}evil", &mut out);
+        assert_eq!(out, "two / lines evil");
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_lines(bytes in prop::collection::vec(prop::sample::select(&b"a/\n\r\xc3\xa9"[..]), 0..40), at in 0..40_usize) {
+            let at = at.min(bytes.len());
+            prop_assert_eq!(lines(&[&bytes], 20), lines(&[&bytes[..at], &bytes[at..]], 20));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The door for people with `nc`: a line in is a message or a command, a message is a line out.
+
+use std::fmt::Write as _;
+use std::mem;
+use std::net::SocketAddr;
+
+use super::Server;
+use super::commands::Failure;
+use crate::codec::line::{self, Line, Refused};
+use crate::codec::ws::close::CloseReason;
+use crate::core::chat::{Content, Draft, Format, RoomId, RoomName};
+use crate::core::connection::{ConnectionId, Door, Phase};
+use crate::core::session::{Admission, Session};
+use crate::core::{Now, Stream, encode};
+use crate::limits::{MAX_LINE, MAX_LISTED, RECENT_LINES};
+
+const HELP: &str = "* what you type is said in the room\n\
+    * /nick NAME     take a name\n\
+    * /join ROOM     go into another room\n\
+    * /who           who is here\n\
+    * /msg NAME TEXT say something to one person\n\
+    * /quit          leave\n";
+
+impl<S: Stream> Server<S> {
+    /// Takes a socket of the line port in, which is in the lobby from the start; see `admit`.
+    pub fn admit_lines(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
+        let index = self.admit(socket, peer, now)?;
+        let id = self.connections[index].id;
+        if self.connections[index].refused || self.drain.is_begun() {
+            self.say_line(id, "* the parlor is full, try again later\n");
+            self.end_after_queue(id, "the server is full", now);
+            return Ok(index);
+        }
+        let person = self.chat.begin_person(id);
+        let session = Session::new(person, self.limits.rate, now.ms);
+        self.connections[index].door = Door::Lines(Box::new(session));
+        // Nothing is expected of someone who only reads; a dead peer is found by TCP.
+        self.enter(id, Phase::Streaming { stalled: false }, u64::MAX);
+        log::info!("opened peer={} room=lobby", self.connections[index].peer);
+        let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
+        self.go_into(&lobby, id, now);
+        self.say_line(id, "* /help says what else you can do\n");
+        Ok(index)
+    }
+
+    /// Takes the next line off the front of the input. Says whether there was one.
+    pub(super) fn take_line(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> bool {
+        let mut text = mem::take(&mut self.text);
+        let result = line::take(input, MAX_LINE, &mut text);
+        match result {
+            Ok(None) => {}
+            Ok(Some(line)) => self.on_line(id, line::parse(line), now),
+            Err(Refused::NotUtf8) => self.say_line(id, "! that line is not UTF-8\n"),
+            Err(Refused::TooLong) => {
+                self.say_line(id, "! that line is too long\n");
+                self.end_stream(id, CloseReason::TooBig, now);
+            }
+        }
+        let is_taken = !matches!(result, Ok(None));
+        self.text = text;
+        is_taken
+    }
+
+    fn on_line(&mut self, id: ConnectionId, line: Line<'_>, now: Now) {
+        if !self.admit_line(id, now) {
+            return;
+        }
+        let result = match line {
+            Line::Empty => Ok(()),
+            Line::Say(text) => self.say_text(id, text, now),
+            Line::Nick(name) => self.log_in(id, Some(name), None, now).map(|()| {
+                let name = self.person(id).map(|person| self.chat.author(person).name);
+                let name = name.map_or(String::new(), |name| name.to_string());
+                self.say_line(id, &format!("* you are {name}\n"));
+            }),
+            Line::Join(room) => match RoomName::parse(room) {
+                Some(room) => {
+                    self.go_into(&room, id, now);
+                    Ok(())
+                }
+                None => Err(Failure::new(
+                    "bad_room",
+                    "a room is named by letters, digits and - _ . :",
+                )),
+            },
+            Line::Who => {
+                self.say_who(id);
+                Ok(())
+            }
+            Line::Msg { to, text } => self.direct_to(id, to, Content::Text, text.as_bytes(), now),
+            Line::Help => {
+                self.say_line(id, HELP);
+                Ok(())
+            }
+            Line::Quit => {
+                self.say_line(id, "* goodbye\n");
+                self.end_after_queue(id, "closed by peer", now);
+                Ok(())
+            }
+            Line::Unknown(_) => Err(Failure::new(
+                "bad_command",
+                "there is no such command; /help lists them",
+            )),
+        };
+        if let Err(Failure { message, .. }) = result {
+            self.say_line(id, &format!("! {message}\n"));
+        }
+    }
+
+    fn admit_line(&mut self, id: ConnectionId, now: Now) -> bool {
+        let Some(connection) = self.get_mut(id) else {
+            return false;
+        };
+        connection.traffic.messages_in += 1;
+        let admission = connection
+            .session_mut()
+            .map(|session| session.admit(now.ms));
+        match admission {
+            Some(Admission::Granted) => true,
+            Some(Admission::TooEarly { .. }) => {
+                self.say_line(id, "! too fast, that line was not taken\n");
+                false
+            }
+            Some(Admission::Insistent) => {
+                self.end_stream(id, CloseReason::TooManyCommands, now);
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), Failure> {
+        let (Some(room), Some(person)) = (self.chat.room_of(id), self.person(id)) else {
+            return Ok(());
+        };
+        let draft = Draft {
+            author: &self.chat.author(person),
+            content: Content::Text,
+            body: text.as_bytes(),
+            key: None,
+            retain: false,
+            ephemeral: false,
+            dedup: None,
+        };
+        self.say(room, &draft, now)?;
+        Ok(())
+    }
+
+    /// From one room into another, of which the last lines are shown.
+    fn go_into(&mut self, name: &RoomName, id: ConnectionId, now: Now) {
+        let Some(person) = self.person(id) else {
+            return;
+        };
+        let found = self.chat.find_or_begin(name, now.ms);
+        self.forget_ended();
+        if found.is_err() {
+            return self.say_line(id, "! the server has as many rooms as it may have\n");
+        }
+        while let Some(room) = self.chat.room_of(id) {
+            self.lagging.forget(id, room);
+            self.chat.leave(id, person, room, now.ms);
+        }
+        let joined = self
+            .chat
+            .join(id, person, Format::Lines.into(), name, now.ms);
+        self.forget_ended();
+        if let Ok(room) = joined {
+            self.greet(id, room, now);
+        }
+    }
+
+    fn greet(&mut self, id: ConnectionId, room: RoomId, now: Now) {
+        let Some(name) = self.person(id).map(|person| self.chat.author(person).name) else {
+            return;
+        };
+        let Some(arrival) = self.chat.arrival(room, None, RECENT_LINES, now.ms) else {
+            return;
+        };
+        let mut out = format!(
+            "* you are {name} in {}, {} here\n",
+            arrival.room, arrival.count
+        )
+        .into_bytes();
+        for message in &arrival.messages {
+            encode::line(message, &mut out);
+        }
+        self.queue_pieces(id, Format::Lines, out);
+    }
+
+    fn say_who(&mut self, id: ConnectionId) {
+        let Some(name) = self
+            .chat
+            .room_of(id)
+            .and_then(|room| self.chat.room_name(room))
+        else {
+            return;
+        };
+        let (people, count) = self.chat.listed(name, MAX_LISTED);
+        let mut line = format!("* {count} in {name}:");
+        for person in &people {
+            // Writing to a String does not fail.
+            let _ = write!(line, " {}", person.name);
+        }
+        line.push_str(if people.len() < count {
+            " and others\n"
+        } else {
+            "\n"
+        });
+        self.say_line(id, &line);
+    }
+
+    /// Shows lines to one connection.
+    pub(super) fn say_line(&mut self, id: ConnectionId, lines: &str) {
+        self.queue_pieces(id, Format::Lines, lines.as_bytes().to_vec());
+    }
+}

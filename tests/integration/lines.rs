@@ -1,0 +1,172 @@
+//! The line port: people with `nc`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use serde_json::json;
+
+use crate::common::{JsonClient, PATIENCE, Server, eventually};
+
+/// A server with a line port, and which that is.
+fn start(flags: &[&str]) -> (Server, u16) {
+    let server = Server::start(&[&["--line-port", "0"], flags].concat());
+    let line = server.next_line();
+    let port = line.rsplit_once(':').unwrap().1.parse().unwrap();
+    (server, port)
+}
+
+/// Someone who types.
+struct Typist(BufReader<TcpStream>);
+
+impl Typist {
+    fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Comes in under a name.
+    fn named(port: u16, name: &str) -> Self {
+        let mut typist = Self::connect(port);
+        typist.types(&format!("/nick {name}"));
+        typist.sees(&format!("* you are {name}"));
+        typist
+    }
+
+    fn types(&mut self, line: &str) {
+        self.sends(format!("{line}\r\n").as_bytes());
+    }
+
+    fn sends(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let length = self.0.read_line(&mut line).unwrap();
+        (length > 0).then(|| line.trim_end_matches('\n').to_owned())
+    }
+
+    /// The next line that begins so; others are passed over.
+    fn sees(&mut self, beginning: &str) -> String {
+        self.sees_line(|line| line.starts_with(beginning))
+    }
+
+    fn sees_line(&mut self, is_it: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.line().expect("another line");
+            if is_it(&line) {
+                return line;
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_types_is_in_the_lobby() {
+    let (server, port) = start(&[]);
+    let mut plain = server.client("/ws");
+    let (mut json, _) = JsonClient::in_room(&server, "lobby");
+    let mut alice = Typist::named(port, "alice");
+    alice.types("hello, room");
+    alice.sees("alice: hello, room");
+    plain.expect("hello, room");
+    let message = json.expect("message");
+    assert_eq!(
+        (&message["from"]["name"], &message["data"]),
+        (&json!("alice"), &json!("hello, room"))
+    );
+    plain.send("two\nlines \u{1b}[2J");
+    alice.sees("guest-");
+    json.say("lobby", json!({"a": [1, "b"]}));
+    assert!(alice.sees("guest-").ends_with(": {\"a\":[1,\"b\"]}"));
+}
+
+#[test]
+fn a_terminal_gets_no_control_characters() {
+    let (server, port) = start(&[]);
+    let mut plain = server.client("/ws");
+    let mut alice = Typist::named(port, "alice");
+    plain.send("a\u{1b}[2J\u{7}b\r\nc\u{202e}d");
+    assert!(alice.sees("guest-").ends_with(": a[2Jb / cd"));
+}
+
+#[test]
+fn commands() {
+    let (server, port) = start(&[]);
+    let (mut json, _) = JsonClient::in_room(&server, "tea");
+    json.ask(json!({"type": "login", "name": "bob"}));
+    json.say("tea", "said before");
+    let mut alice = Typist::named(port, "alice");
+    alice.types("/join tea");
+    alice.sees("* you are alice in tea, 2 here");
+    alice.sees("bob: said before");
+    alice.types("/who");
+    let who = alice.sees("* 2 in tea:");
+    assert!(who.contains("alice") && who.contains("bob"), "{who}");
+    alice.types("/msg bob psst");
+    alice.sees("alice -> bob: psst");
+    let direct = json.wait_for("direct");
+    assert_eq!(
+        (&direct["from"]["name"], &direct["data"]),
+        (&json!("alice"), &json!("psst"))
+    );
+    json.ask(json!({"type": "direct", "to": "alice", "data": "yes?"}));
+    alice.sees("bob -> alice: yes?");
+    alice.types("/help");
+    alice.sees("* /join ROOM");
+    for (line, error) in [
+        ("/dance", "! there is no such command"),
+        ("/nick bob", "! someone else has this name"),
+        ("/join a b", "! a room is named"),
+        ("/msg nobody x", "! nobody of this name"),
+    ] {
+        alice.types(line);
+        alice.sees(error);
+    }
+    alice.types("/quit");
+    alice.sees("* goodbye");
+    assert_eq!(alice.line(), None);
+    eventually("she has left", || {
+        json.ask(json!({"type": "members", "room": "tea"}))["count"] == 1
+    });
+}
+
+#[test]
+fn who_comes_and_goes_is_told() {
+    let (_server, port) = start(&[]);
+    let mut alice = Typist::named(port, "alice");
+    let bob = Typist::named(port, "bob");
+    let news = alice.sees_line(|line| line.contains("bob is here"));
+    assert!(news.ends_with("2 here"), "{news}");
+    drop(bob);
+    assert_eq!(alice.sees("* bob has left"), "* bob has left, 1 here");
+}
+
+#[test]
+fn what_is_no_line() {
+    let (_server, port) = start(&["--rate", "5"]);
+    let mut alice = Typist::connect(port);
+    alice.sends(b"\xff\xfe\n");
+    alice.sees("! that line is not UTF-8");
+    alice.sends(b"\n".repeat(12).as_slice());
+    alice.sees("! too fast");
+    let mut long = Typist::connect(port);
+    long.sends(&[b'x'; 9_000]);
+    long.sees("! that line is too long");
+    long.sees("* message too big");
+    assert_eq!(long.line(), None);
+}
+
+#[test]
+fn the_end_is_announced_and_a_full_house_says_so() {
+    let (server, port) = start(&["--max-connections", "1"]);
+    let mut alice = Typist::connect(port);
+    alice.sees("* /help");
+    let mut late = Typist::connect(port);
+    late.sees("* the parlor is full");
+    assert_eq!(late.line(), None);
+    server.signal("TERM");
+    alice.sees("* server is shutting down");
+    assert_eq!(alice.line(), None);
+}
