@@ -33,7 +33,7 @@ pub struct Limits {
     pub max_joined: usize,
 
     /// Commands a second that one JSON connection may send, twice as many at once; 0 for as many as it likes
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub rate: u32,
 
     /// Messages that a room remembers, for those who come back; 0 for none
@@ -252,6 +252,12 @@ pub const MAX_LINE: usize = 8 << 10;
 
 /// Messages that are shown to who comes into a room at the line port.
 pub const RECENT_LINES: usize = 10;
+
+/// Bytes of an answer that count as one command more against `--rate`.
+pub const ANSWER_BYTES: usize = 4 << 10;
+
+/// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
+pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 
 /// Milliseconds for which it is gathered who came and who went.
 pub const PRESENCE_MS: u64 = 1_000;

@@ -6,8 +6,12 @@ pub mod event;
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "parlor.v1.json";
 
-/// JSON without the spaces between its parts; `json` is valid.
-pub fn compact(json: &str) -> String {
+/// Arrays and objects within each other, beyond which others could not read what one has sent.
+const MAX_DEPTH: usize = 64;
+
+/// JSON without the spaces between its parts; `json` is valid. `None` if it is nested too deeply.
+pub fn compact(json: &str) -> Option<String> {
+    let mut depth = 0_usize;
     let mut compact = String::with_capacity(json.len());
     let mut is_string = false;
     let mut is_escaped = false;
@@ -19,10 +23,18 @@ pub fn compact(json: &str) -> String {
             continue;
         } else {
             is_string = c == '"';
+            match c {
+                '[' | '{' => depth += 1,
+                ']' | '}' => depth -= 1,
+                _ => {}
+            }
+            if depth > MAX_DEPTH {
+                return None;
+            }
         }
         compact.push(c);
     }
-    compact
+    Some(compact)
 }
 
 #[cfg(test)]
@@ -32,9 +44,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(compact(&nested(64)).is_some() && compact(&nested(65)).is_none());
+        assert!(compact(&format!("[{}]", ["[]"; 100].join(","))).is_some());
+    }
+
+    #[test]
     fn spaces_go_but_those_in_strings() {
         let json = " { \"a b\" : [ 1.50 , \"c \\\" d\\\\\" , null ] }\r\n";
-        assert_eq!(compact(json), "{\"a b\":[1.50,\"c \\\" d\\\\\",null]}");
+        assert_eq!(
+            compact(json).unwrap(),
+            "{\"a b\":[1.50,\"c \\\" d\\\\\",null]}"
+        );
     }
 
     proptest! {
@@ -46,7 +68,7 @@ mod tests {
                 .collect();
             let value = serde_json::Value::from(map);
             let pretty = serde_json::to_string_pretty(&value).unwrap();
-            prop_assert_eq!(compact(&pretty), value.to_string());
+            prop_assert_eq!(compact(&pretty), Some(value.to_string()));
         }
     }
 }

@@ -12,7 +12,6 @@ use super::connection::ConnectionId;
 use super::frames::{Frames, Meter};
 use super::server::ensure;
 use super::write_queue::Chunk;
-use crate::codec::ws::frame;
 use crate::limits::{
     FANOUT_SLICE, FANOUT_SLICE_BYTES, READ_BUFFER, ROOM_BACKLOG, ROOM_BACKLOG_MESSAGES,
 };
@@ -224,10 +223,10 @@ impl Broadcast {
             .sum()
     }
 
-    /// Checks that no room has gathered more than it may: its backlog, and what one read brought that passed it, the end
-    /// of a message among it.
+    /// Checks that no audience has gathered more than it may: its backlog, one message that passed it, of which JSON may
+    /// write each byte in six, and who came and went.
     pub(super) fn check(&self, max_message: usize) -> Result<(), String> {
-        let most = ROOM_BACKLOG + READ_BUFFER + frame::MAX_SERVER_HEADER + max_message;
+        let most = ROOM_BACKLOG + 6 * max_message + READ_BUFFER;
         let mut outboxes = self.outboxes.iter();
         ensure(
             outboxes.all(|outbox| outbox.batch.bytes.len() < most),

@@ -37,7 +37,7 @@ pub(super) use room::Member;
 use room::Room;
 pub use room_name::RoomName;
 use seats::Seats;
-pub(super) use visits::{Arrival, JoinError, Login, Position};
+pub(super) use visits::{Arrival, JoinError, Login, Position, Wanted};
 
 /// The rooms, their members, and those who have names.
 #[derive(Debug)]
@@ -417,6 +417,13 @@ impl Chat {
         room.ends_ms = Some(ends_ms);
         self.dormant.insert((ends_ms, index));
         room.history.is_empty()
+    }
+
+    /// Forgets what a room, if it exists, remembers no longer.
+    pub(super) fn forget_expired_in(&mut self, name: &RoomName, now_ms: u64) {
+        if let Some(&index) = self.by_name.get(name) {
+            self.forget_expired(index, now_ms);
+        }
     }
 
     fn forget_expired(&mut self, index: usize, now_ms: u64) {

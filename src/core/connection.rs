@@ -33,10 +33,11 @@ pub(super) enum Phase {
     Response { then: AfterResponse },
     /// A WebSocket. `pinged`: nothing has come since the last ping.
     Open { pinged: bool },
-    /// A stream of Server-Sent Events. `stalled`: something has been waiting to be taken since the last heartbeat.
-    Streaming { stalled: bool },
-    /// About to close, and a member of its room until it has been served all that was said there up to the offset
-    /// `until`: its own last words among it. What it still sends is not heard.
+    /// A stream of Server-Sent Events, or of lines. `stuck_at`: something was waiting at the last heartbeat, when so many
+    /// bytes had been taken.
+    Streaming { stuck_at: Option<u64> },
+    /// About to close, and a member of its room until it has been served all that was said there up to the number
+    /// `until` in its audience's sequence: its own last words among it. What it still sends is not heard.
     Leaving { until: u64, goodbye: Goodbye },
     /// A close frame is queued or sent.
     Closing {

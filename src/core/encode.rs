@@ -5,7 +5,7 @@ use std::mem;
 
 use data_encoding::BASE64;
 
-use super::chat::{Arrival, Author, Content, Context, Format, Message, News, Reading};
+use super::chat::{Arrival, Author, Content, Context, Format, Message, News, Position, Reading};
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
 use crate::codec::ws::deflate::Deflater;
@@ -176,7 +176,7 @@ pub(super) fn news_line(news: &News, out: &mut Vec<u8>) {
 }
 
 /// The Server-Sent Event of a message.
-pub(super) fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>) {
+fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>) {
     let id = message
         .offset
         .map(|offset| format!("{}-{offset}", Epoch(epoch)));
@@ -189,7 +189,7 @@ pub(super) fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &m
 }
 
 /// The state of a key as a Server-Sent Event: older than what comes next, so it does not move the reader's position.
-pub(super) fn server_sent_state(room: &str, message: &Message<'_>, out: &mut Vec<u8>) {
+fn server_sent_state(room: &str, message: &Message<'_>, out: &mut Vec<u8>) {
     let json = event_json(&Event::Message(message_event(room, message)));
     let event = sse::Event {
         id: None,
@@ -199,20 +199,31 @@ pub(super) fn server_sent_state(room: &str, message: &Message<'_>, out: &mut Vec
     event.encode(out);
 }
 
-/// Which messages were lost to someone; a plain door has no words for it.
-pub(super) fn gap(context: &Context<'_>, from: u64, to: u64, out: &mut Vec<u8>) {
-    let room = context.room;
-    let event = Event::Gap { room, from, to };
-    match context.reading.format {
-        _ if from > to => {}
-        Format::Plain | Format::PlainDeflated => {}
-        Format::Lines => out.extend_from_slice(b"* you missed something\n"),
-        Format::Json | Format::JsonDeflated => frame::encode(
-            OpCode::Data(Opcode::Text),
-            event_json(&event).as_bytes(),
-            out,
-        ),
-        Format::Events => named_event("gap", None, &event, out),
+/// What a reader of a stream finds: where the room is, the state of its keys, and the messages that were missed or asked
+/// for.
+pub(super) fn server_sent_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
+    let room = arrival.room.as_str();
+    let Position { epoch, offset } = arrival.position;
+    // The position before the messages that follow: whoever is cut off among them comes back to the right place.
+    let first = arrival.messages.first().and_then(|message| message.offset);
+    let before = first.map_or(offset, |first| first - 1);
+    let id = format!("{}-{before}", Epoch(epoch));
+    let joined = Event::Opened {
+        room,
+        epoch: Epoch(epoch),
+        offset,
+        recovered: arrival.recovered,
+        count: arrival.count,
+    };
+    named_event("joined", Some(&id), &joined, out);
+    if !arrival.recovered {
+        for message in &arrival.retained {
+            server_sent_state(room, message, out);
+        }
+    }
+    for message in &arrival.messages {
+        let json = event_json(&Event::Message(message_event(room, message)));
+        server_sent(&json, epoch, message, out);
     }
 }
 

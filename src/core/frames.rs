@@ -31,6 +31,9 @@ pub(super) struct Frames {
     kind: FrameKind,
     meter: Meter,
     permanent: bool,
+    /// They were asked for by the one who gets them: they do not count against the queue's limit, which is there for
+    /// what others say.
+    is_answer: bool,
 }
 
 /// How a queue treats what it holds.
@@ -61,6 +64,19 @@ impl Frames {
             kind,
             meter: meter.clone(),
             permanent: false,
+            is_answer: false,
+        })
+    }
+
+    /// The answer to what the one who gets it has asked for.
+    pub(super) fn answer(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
+        meter.add(bytes.capacity());
+        Rc::new(Self {
+            bytes,
+            kind,
+            meter: meter.clone(),
+            permanent: false,
+            is_answer: true,
         })
     }
 
@@ -73,6 +89,7 @@ impl Frames {
             kind: FrameKind::Response,
             meter,
             permanent: true,
+            is_answer: false,
         })
     }
 
@@ -107,6 +124,10 @@ impl Frames {
         } else {
             self.bytes.capacity()
         }
+    }
+
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     pub(super) fn kind(&self) -> FrameKind {

@@ -125,7 +125,7 @@ impl<S: Stream> Server<S> {
             encoder,
             text: String::new(),
             inflater: None,
-            json_ping: Frames::new(json_ping, FrameKind::Data, &meter),
+            json_ping: Frames::new(json_ping, FrameKind::Control, &meter),
             heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),
             node: format!("{:08x}", random.next_u32()),
             broadcast: Broadcast::new(meter.clone()),
@@ -241,7 +241,7 @@ impl<S: Stream> Server<S> {
         self.chat.run_deadlines(now.ms);
         self.forget_ended();
         // Who had fallen behind, and has read all that was queued.
-        self.catch_up();
+        self.catch_up(now);
         // What was said in this tick sets out together, one batch a room.
         let held = self.broadcast.start_fanouts(&self.chat);
         self.release(held);

@@ -1,6 +1,7 @@
 //! What the server knows of a connection at the JSON door.
 
 use super::chat::{PersonId, RoomId};
+use crate::limits::{ANSWER_BYTES, MAX_UNREAD_ANSWERS};
 
 /// Who it is, and how much it may still say.
 #[derive(Debug)]
@@ -9,6 +10,8 @@ pub(super) struct Session {
     /// The room it said something in last: if that is congested, it is not read.
     pub(super) publishes_to: Option<RoomId>,
     bucket: Bucket,
+    /// Bytes of answers since the queue was last empty.
+    unread_bytes: usize,
 }
 
 impl Session {
@@ -17,7 +20,26 @@ impl Session {
             person,
             publishes_to: None,
             bucket: Bucket::new(rate, now_ms),
+            unread_bytes: 0,
         }
+    }
+
+    /// An answer is queued. A long one is as much work as several commands, and counts as such.
+    pub(super) fn on_answer(&mut self, bytes: usize) {
+        self.unread_bytes += bytes;
+        self.bucket.charge(bytes / ANSWER_BYTES);
+    }
+
+    /// All that was queued has been taken. Says whether a command has waited for that.
+    pub(super) fn on_drained(&mut self) -> bool {
+        let has_waited = self.has_much_to_read();
+        self.unread_bytes = 0;
+        has_waited
+    }
+
+    /// So many answers are waiting to be read that the next command has to wait.
+    pub(super) fn has_much_to_read(&self) -> bool {
+        self.unread_bytes > MAX_UNREAD_ANSWERS
     }
 
     /// Whether a command may be obeyed now.
@@ -31,9 +53,10 @@ impl Session {
 struct Bucket {
     rate: u32,
     /// Thousandths of a command: a millisecond brings `rate` of them.
-    millitokens: u64,
+    /// Below zero after long answers.
+    millitokens: i64,
     filled_ms: u64,
-    /// Commands refused since the bucket was last full enough.
+    /// Commands refused since the bucket was last full.
     refused: u32,
 }
 
@@ -49,7 +72,7 @@ pub(super) enum Admission {
     Insistent,
 }
 
-const TOKEN: u64 = 1_000;
+const TOKEN: i64 = 1_000;
 
 impl Bucket {
     fn new(rate: u32, now_ms: u64) -> Self {
@@ -63,25 +86,34 @@ impl Bucket {
         bucket
     }
 
-    fn capacity(&self) -> u64 {
-        2 * u64::from(self.rate) * TOKEN
+    fn capacity(&self) -> i64 {
+        2 * i64::from(self.rate) * TOKEN
+    }
+
+    fn charge(&mut self, commands: usize) {
+        if self.rate > 0 {
+            let cost = i64::try_from(commands).map_or(i64::MAX, |it| it.saturating_mul(TOKEN));
+            self.millitokens = self.millitokens.saturating_sub(cost).max(-self.capacity());
+        }
     }
 
     fn take(&mut self, now_ms: u64) -> Admission {
-        let rate = u64::from(self.rate);
+        let rate = i64::from(self.rate);
         if rate == 0 {
             return Admission::Granted;
         }
         let passed_ms = now_ms.saturating_sub(self.filled_ms);
         self.filled_ms = now_ms;
-        let brought = passed_ms.saturating_mul(rate);
+        let brought = i64::try_from(passed_ms).map_or(i64::MAX, |ms| ms.saturating_mul(rate));
         self.millitokens = self
             .millitokens
             .saturating_add(brought)
             .min(self.capacity());
+        if self.millitokens == self.capacity() {
+            self.refused = 0;
+        }
         if self.millitokens >= TOKEN {
             self.millitokens -= TOKEN;
-            self.refused = 0;
             return Admission::Granted;
         }
         self.refused += 1;
@@ -89,7 +121,7 @@ impl Bucket {
             return Admission::Insistent;
         }
         Admission::TooEarly {
-            retry_ms: (TOKEN - self.millitokens).div_ceil(rate),
+            retry_ms: ((TOKEN - self.millitokens + rate - 1) / rate).unsigned_abs(),
         }
     }
 }
@@ -108,6 +140,26 @@ mod tests {
         assert_eq!(bucket.take(99), Admission::TooEarly { retry_ms: 1 });
         assert_eq!(bucket.take(100), Admission::Granted);
         assert_eq!(bucket.take(1_000_000), Admission::Granted);
+    }
+
+    #[test]
+    fn a_long_answer_costs_as_much_as_several_commands() {
+        let mut bucket = Bucket::new(10, 0);
+        bucket.charge(25);
+        assert_eq!(bucket.take(0), Admission::TooEarly { retry_ms: 600 });
+        bucket.charge(usize::MAX);
+        assert_eq!(
+            bucket.take(2100),
+            Admission::Granted,
+            "no debt is larger than the bucket"
+        );
+    }
+
+    #[test]
+    fn who_never_stops_is_insistent_in_the_end() {
+        let mut bucket = Bucket::new(10, 0);
+        let answers = (0..10_000).map(|ms| bucket.take(ms));
+        assert!(answers.into_iter().any(|it| it == Admission::Insistent));
     }
 
     #[test]

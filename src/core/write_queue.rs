@@ -92,7 +92,7 @@ impl Chunk {
 
     /// What the chunk counts against the queue's limit; the same from its queuing to its end.
     fn cost(&self) -> usize {
-        if self.is_control() {
+        if self.is_control() || self.frames.is_answer() {
             0
         } else {
             self.frames.bytes().len() - self.start + CHUNK_OVERHEAD
@@ -221,8 +221,8 @@ impl WriteQueue {
 
     /// Whether the limit holds. One chunk may be longer than it.
     pub(super) fn is_within(&self, max_queue: usize) -> bool {
-        let data = self.chunks().filter(|chunk| !chunk.is_control());
-        self.queued_bytes <= max_queue || data.count() == 1
+        let counted = self.chunks().filter(|chunk| chunk.cost() > 0);
+        self.queued_bytes <= max_queue || counted.count() == 1
     }
 
     /// Checks that the bytes are counted right, and that only the first chunk is partly written.

@@ -46,21 +46,34 @@ fn a_slow_reader_gets_the_latest_of_each_key() {
     let mut gaps = 0;
     while latest.iter().any(|round| *round < ROUNDS as u64) {
         let event = slow.next();
-        if event["type"] == "gap" {
-            assert_eq!(event["from"], expected, "from the first that was missed");
-            expected = event["to"].as_u64().unwrap() + 1;
-            gaps += 1;
-            continue;
+        let messages = match event["type"].as_str() {
+            Some("gap") => {
+                assert_eq!(event["from"], expected, "from the first that was missed");
+                gaps += 1;
+                let joined = slow.expect("joined");
+                assert_eq!(
+                    (&joined["recovered"], &joined["offset"]),
+                    (&json!(false), &event["to"])
+                );
+                expected = event["to"].as_u64().unwrap() + 1;
+                joined["messages"].as_array().unwrap().clone()
+            }
+            _ => {
+                assert_eq!(
+                    event["offset"], expected,
+                    "without a hole that was not told"
+                );
+                expected += 1;
+                vec![event]
+            }
+        };
+        for message in messages {
+            let key = message["key"].as_str().unwrap();
+            let sensor: usize = key["sensor-".len()..].parse().unwrap();
+            let value = message["data"]["value"].as_u64().unwrap();
+            assert!(value > latest[sensor], "never back in time");
+            latest[sensor] = value;
         }
-        let offset = event["offset"].as_u64().unwrap();
-        let sensor: usize = event["key"].as_str().unwrap()["sensor-".len()..]
-            .parse()
-            .unwrap();
-        let value = event["data"]["value"].as_u64().unwrap();
-        assert!(value > latest[sensor], "never back in time");
-        latest[sensor] = value;
-        // After a gap come the latest of what it spans, then what is new.
-        expected = expected.max(offset + 1);
     }
     assert!(gaps > 0, "nothing was missed");
 }
@@ -84,4 +97,36 @@ fn a_plain_reader_of_such_a_room_is_not_closed_either() {
         seen += usize::from(message.to_text().unwrap() == last);
     }
     slow.say("and on it goes");
+}
+
+#[test]
+fn who_was_away_learns_that_a_key_is_gone_and_who_has_left() {
+    let flags = [
+        "--overflow",
+        "plant*=latest",
+        "--max-queue",
+        "100000",
+        "--rate",
+        "0",
+        "--history",
+        "10",
+    ];
+    let server = Server::start(&flags);
+    let (mut feed, _) = JsonClient::in_room(&server, "plant-1");
+    let alarm = |data: Value| json!({"type": "publish", "room": "plant-1", "key": "alarm", "data": data, "retain": true});
+    feed.ask(alarm(json!("on")));
+    let mut slow = JsonClient::over(narrow(&server), "/ws/plant-1");
+    let joined = slow.expect("joined");
+    assert_eq!(
+        (&joined["retained"][0]["data"], &joined["count"]),
+        (&json!("on"), &json!(2))
+    );
+    feed.ask(alarm(Value::Null));
+    drop(feed);
+    measure(&server);
+    let joined = slow.wait_for("joined");
+    assert_eq!(
+        (&joined["retained"], &joined["count"]),
+        (&json!([]), &json!(1))
+    );
 }

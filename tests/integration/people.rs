@@ -115,3 +115,33 @@ fn a_direct_message_is_for_two_alone() {
     eve.send(&json!({"type": "ping"}));
     assert_eq!(eve.next()["type"], "pong");
 }
+
+#[test]
+fn nobody_is_closed_because_of_one_who_writes_to_them() {
+    let server = Server::start(&["--rate", "0"]);
+    let mut victim = JsonClient::new(&server, "/ws");
+    log_in(&mut victim, "victim");
+    let mut attacker = JsonClient::new(&server, "/ws");
+    let text = "a".repeat(65_000);
+    for number in 0..40 {
+        let direct = json!({"type": "direct", "to": "victim", "data": text, "id": number});
+        attacker.socket().queue(direct.to_string());
+    }
+    attacker.socket().flush();
+    let mut taken = 0;
+    while victim.ask(json!({"type": "ping"}))["type"] != "pong" {}
+    for number in 0..40 {
+        let answer = loop {
+            let event = attacker.next();
+            if event["id"] == number {
+                break event;
+            }
+        };
+        match answer["type"].as_str() {
+            Some("ok") => taken += 1,
+            _ => assert_eq!(answer["code"], "busy"),
+        }
+    }
+    assert!(taken > 0);
+    assert_eq!(victim.ask(json!({"type": "ping"}))["type"], "pong");
+}

@@ -120,3 +120,60 @@ fn what_is_sent_twice_is_published_once() {
     assert_eq!(back.ask(publish)["offset"], 1);
     assert_eq!(back.say("tea", "y"), 2);
 }
+
+#[test]
+fn long_histories_of_several_rooms_are_recovered() {
+    let server = Server::start(&["--rate", "0"]);
+    let mut speaker = JsonClient::new(&server, "/ws");
+    let mut epochs = Vec::new();
+    for room in ["one", "two", "three"] {
+        for _ in 0..14 {
+            speaker.say(room, "x".repeat(60_000));
+        }
+        epochs.push(speaker.ask(json!({"type": "join", "room": room}))["epoch"].clone());
+    }
+    let mut back = JsonClient::new(&server, "/ws");
+    for (room, epoch) in ["one", "two", "three"].iter().zip(&epochs) {
+        let join = json!({"type": "join", "room": room, "since": {"epoch": epoch, "offset": 0}});
+        back.socket().queue(join.to_string());
+    }
+    back.socket().flush();
+    for room in ["one", "two", "three"] {
+        let joined = back.expect("joined");
+        assert_eq!(
+            (&joined["room"], &joined["recovered"]),
+            (&json!(room), &json!(true))
+        );
+        assert_eq!(joined["messages"].as_array().unwrap().len(), 14);
+    }
+}
+
+#[test]
+fn a_position_that_no_room_has_reached_is_not_recovered() {
+    let server = Server::start(&[]);
+    let (mut one, joined) = JsonClient::in_room(&server, "tea");
+    one.say("tea", 1);
+    let since = json!({"epoch": joined["epoch"], "offset": u64::MAX});
+    let joined = one.ask(json!({"type": "join", "room": "tea", "since": since}));
+    assert_eq!(joined["recovered"], false);
+}
+
+#[test]
+fn what_a_room_retains_is_bounded() {
+    let server = Server::start(&["--rate", "0"]);
+    let mut one = JsonClient::new(&server, "/ws");
+    let text = "x".repeat(60_000);
+    let mut retain = |key: usize| {
+        let key = format!("key-{key}");
+        one.ask(
+            json!({"type": "publish", "room": "lobby", "key": key, "data": text, "retain": true}),
+        )
+    };
+    let refused = (0..40)
+        .map(&mut retain)
+        .find(|answer| answer["type"] == "error");
+    assert_eq!(refused.unwrap()["code"], "too_many_keys");
+    assert_eq!(retain(0)["type"], "ok", "what is there may change");
+    let (_newcomer, joined) = JsonClient::in_room(&server, "lobby");
+    assert!(joined["retained"].as_array().unwrap().len() > 10);
+}

@@ -261,7 +261,9 @@ fn decode_json(json: &str) -> serde_json::Result<Data<'_>> {
         let text: Text<'_> = serde_json::from_str(json)?;
         return Ok(Data::Text(text.0));
     }
-    Ok(Data::Json(compact(json)))
+    let compact =
+        compact(json).ok_or_else(|| serde::de::Error::custom("data is nested too deeply"))?;
+    Ok(Data::Json(compact))
 }
 
 /// A field that is there is there, even when it is `null`.

@@ -18,6 +18,9 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The inflated message grows by at least this much at a time.
 const INFLATE_STEP: usize = 4 << 10;
 
+/// A buffer that has held more is given back.
+const KEPT_BYTES: usize = 256 << 10;
+
 /// What was agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
@@ -112,6 +115,7 @@ impl Deflater {
         };
         compress.reset();
         self.out.clear();
+        self.out.shrink_to(KEPT_BYTES);
         // Whatever does not fit has not become shorter.
         self.out.reserve(payload.len() + TAIL.len());
         compress

@@ -27,6 +27,11 @@ impl History {
         self.message_bytes + self.retained_bytes
     }
 
+    /// Those of them that the messages take.
+    pub(super) fn message_bytes(&self) -> usize {
+        self.message_bytes
+    }
+
     /// Those of them that the state of keys takes.
     pub(super) fn retained_bytes(&self) -> usize {
         self.retained_bytes
@@ -66,8 +71,10 @@ impl History {
         }
     }
 
-    pub(super) fn has_key(&self, key: &str) -> bool {
-        self.retained.contains_key(key)
+    /// Bytes of memory that the state of a key takes; 0 if it has none.
+    pub(super) fn state_bytes(&self, key: &str) -> usize {
+        let kept = self.retained.get(key);
+        kept.map_or(0, |kept| kept.held_bytes() + key.len())
     }
 
     pub(super) fn key_count(&self) -> usize {
@@ -101,10 +108,11 @@ impl History {
         last: u64,
     ) -> Option<impl Iterator<Item = Message<'_>>> {
         let reaches_back = match self.messages.front() {
+            _ if offset > last => false,
             Some(oldest) => oldest.offset <= offset + 1,
             None => offset == last,
         };
-        (reaches_back && offset <= last).then(|| self.after(offset))
+        reaches_back.then(|| self.after(offset))
     }
 
     /// The messages after `offset` that are still here.

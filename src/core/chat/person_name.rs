@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -63,17 +64,23 @@ pub(super) fn fold(name: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Characters that are not seen, or that change how others are: controls, spaces but the plain one, and Unicode's
-/// format characters, the direction overrides among them.
+/// Characters that are not seen, or that change how others are: controls, spaces but the plain one, Unicode's format
+/// characters, the direction overrides among them, and a few letters and marks that show nothing.
 fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' | '\u{e000}'..='\u{f8ff}'
-            | '\u{f0000}'..='\u{10ffff}')
+    let is_blank = matches!(c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}');
+    is_blank
+        || match get_general_category(c) {
+            GeneralCategory::SpaceSeparator => c != ' ',
+            GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Surrogate => true,
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -102,6 +109,8 @@ mod tests {
             "a\n",
             "\u{202e}evil",
             "a\u{200b}b",
+            "alice\u{1d173}",
+            "a\u{e0041}",
             "\u{a0}",
             "\u{301}a",
             "guest-ab12",

@@ -37,17 +37,18 @@ impl Changes {
     pub(super) fn note(&mut self, change: Change, who: Author) -> bool {
         if !self.is_crowd {
             let id = who.id;
-            match (self.people.get(&id).map(|(earlier, _)| *earlier), change) {
-                // Gone again before anyone was told, or back before they were missed.
-                (Some(Change::Came), Change::Went) | (Some(Change::Went), Change::Came) => {
-                    self.people.remove(&id);
-                }
-                (Some(Change::Came), _) => {
-                    self.people.insert(id, (Change::Came, who));
-                }
-                _ => {
-                    self.people.insert(id, (change, who));
-                }
+            let earlier = self.people.get(&id).map(|(earlier, _)| *earlier);
+            let change = match (earlier, change) {
+                // Gone again before anyone was told.
+                (Some(Change::Came), Change::Went) => None,
+                (Some(Change::Came), _) => Some(Change::Came),
+                // Back before they were missed, it may be under another name.
+                (Some(Change::Went), Change::Came) => Some(Change::Renamed),
+                _ => Some(change),
+            };
+            match change {
+                Some(change) => drop(self.people.insert(id, (change, who))),
+                None => drop(self.people.remove(&id)),
             }
             if self.people.len() > MAX_LISTED {
                 self.is_crowd = true;
@@ -101,8 +102,6 @@ mod tests {
         let mut changes = Changes::default();
         assert!(changes.note(Change::Came, guest(1)));
         assert!(!changes.note(Change::Went, guest(1)));
-        changes.note(Change::Went, guest(2));
-        changes.note(Change::Came, guest(2));
         assert_eq!(changes.take(5), None);
         assert!(
             changes.note(Change::Came, guest(3)),
@@ -118,6 +117,16 @@ mod tests {
         changes.note(Change::Renamed, guest(2));
         let news = changes.take(1).unwrap();
         assert_eq!((ids(&news.joined), ids(&news.left)), (vec![2], vec![1]));
+    }
+
+    #[test]
+    fn who_comes_back_under_another_name_is_told_again() {
+        let mut changes = Changes::default();
+        changes.note(Change::Renamed, guest(1));
+        changes.note(Change::Went, guest(1));
+        changes.note(Change::Came, guest(1));
+        let news = changes.take(1).unwrap();
+        assert_eq!((ids(&news.joined), ids(&news.left)), (vec![1], vec![]));
     }
 
     #[test]

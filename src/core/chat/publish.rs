@@ -1,6 +1,6 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
-use super::message::{Content, Message};
+use super::message::{Content, Kept, Message};
 use super::person::{Author, PersonId};
 use super::{Chat, RoomId};
 
@@ -116,12 +116,6 @@ impl Chat {
         Some((messages.collect(), more))
     }
 
-    /// Of each key the latest message after an offset.
-    pub(in crate::core) fn latest_by_key(&self, id: RoomId, offset: u64) -> Vec<Message<'_>> {
-        self.get(id)
-            .map_or(Vec::new(), |room| room.history.latest_by_key(offset))
-    }
-
     /// The room's newest offset.
     pub(in crate::core) fn offset(&self, id: RoomId) -> u64 {
         self.get(id).map_or(0, |room| room.offset)
@@ -137,32 +131,46 @@ impl Chat {
             return Ok(());
         };
         let history = &self.rooms[room.index].history;
-        if !history.has_key(key) && history.key_count() >= self.limits.max_keys {
+        let replaced = history.state_bytes(key);
+        if replaced == 0 && history.key_count() >= self.limits.max_keys {
             return Err(Refusal::TooManyKeys);
         }
-        let retained = self.retained_bytes + draft.body.len() + key.len();
-        if retained > self.limits.history_memory / 2 {
+        let added = draft.body.len() + 2 * key.len() + size_of::<Kept>();
+        if history.retained_bytes() - replaced + added > self.limits.history_bytes {
+            return Err(Refusal::TooManyKeys);
+        }
+        if self.retained_bytes - replaced + added > self.limits.history_memory / 2 {
             return Err(Refusal::NoMemory);
         }
         Ok(())
     }
 
-    /// Within `--history-memory`: rooms that nobody is in are forgotten first, then what is oldest in the room that has
-    /// just grown.
+    /// Within `--history-memory`: rooms that nobody is in are forgotten first, then half of what the room remembers that
+    /// remembers most, so that one room does not cost the others theirs.
     fn keep_within_memory(&mut self, index: usize) {
         while self.history_bytes > self.limits.history_memory {
-            let history = &mut self.rooms[index].history;
             let mut others = self.dormant.iter().map(|(_, dormant)| *dormant);
             match others.find(|dormant| *dormant != index) {
                 Some(dormant) => self.end(dormant),
-                None => {
-                    let before = history.held_bytes();
-                    if !history.forget_oldest() {
-                        return;
-                    }
-                    self.history_bytes = self.history_bytes + history.held_bytes() - before;
-                }
+                None if self.halve_largest_history() => {}
+                None => return,
             }
         }
+    }
+
+    /// Says whether there was anything to forget.
+    fn halve_largest_history(&mut self) -> bool {
+        let largest = self
+            .rooms
+            .iter_mut()
+            .max_by_key(|(_, room)| room.history.message_bytes());
+        let Some((_, room)) = largest else {
+            return false;
+        };
+        let history = &mut room.history;
+        let before = history.message_bytes();
+        while history.message_bytes() > before / 2 && history.forget_oldest() {}
+        self.history_bytes -= before - history.message_bytes();
+        before > 0
     }
 }

@@ -162,7 +162,14 @@ fn who_comes_back_gets_all_or_is_told() {
     }
     let epoch = chat.epoch(room);
     let mut back = |offset, epoch| {
-        let arrival = chat.arrival(room, Some(Position { epoch, offset }), 2, 0);
+        let arrival = chat.arrival(
+            room,
+            Wanted::Since {
+                position: Position { epoch, offset },
+                or_last: 2,
+            },
+            0,
+        );
         let arrival = arrival.unwrap();
         (arrival.recovered, offsets(&arrival.messages))
     };
@@ -186,7 +193,7 @@ fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
     chat.run_deadlines(1500);
     assert_eq!(chat.room_count(), 1);
     let plant = chat.find(&name("plant")).unwrap();
-    let arrival = chat.arrival(plant, None, 9, 10_000).unwrap();
+    let arrival = chat.arrival(plant, Wanted::Last(9), 10_000).unwrap();
     assert_eq!(
         (offsets(&arrival.messages), offsets(&arrival.retained)),
         (vec![], vec![1])
@@ -200,7 +207,8 @@ fn the_state_of_a_key_is_its_latest_message() {
     say(&mut chat, room, "1", Some("a"), 0);
     say(&mut chat, room, "2", Some("b"), 0);
     say(&mut chat, room, "3", Some("a"), 0);
-    let retained = |chat: &mut Chat| offsets(&chat.arrival(room, None, 0, 0).unwrap().retained);
+    let retained =
+        |chat: &mut Chat| offsets(&chat.arrival(room, Wanted::Last(0), 0).unwrap().retained);
     assert_eq!(retained(&mut chat), [2, 3]);
     let author = Author::guest(PersonId(0));
     let third = Draft {
@@ -219,7 +227,9 @@ fn the_state_of_a_key_is_its_latest_message() {
     );
     say(&mut chat, room, "null", Some("b"), 0);
     assert_eq!(retained(&mut chat), [3]);
-    assert_eq!(offsets(&chat.latest_by_key(room, 1)), [3, 4]);
+    let latest = Wanted::LatestByKey { after: 1 };
+    let arrival = chat.arrival(room, latest, 0).unwrap();
+    assert_eq!(offsets(&arrival.messages), [3, 4]);
 }
 
 #[test]

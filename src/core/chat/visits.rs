@@ -9,7 +9,7 @@ use super::{
     Author, Chat, ConnectionId, Format, Member, Message, NameTaken, PersonName, Reading, RoomId,
     RoomName, Secret, TooManyRooms,
 };
-use crate::limits::{MAX_LISTED, PRESENCE_MS};
+use crate::limits::{DEFAULT_LAST, MAX_LISTED, PRESENCE_MS};
 use rand_chacha::rand_core::Rng;
 
 /// A place in a room's order, which someone may come back to.
@@ -31,6 +31,30 @@ pub(in crate::core) struct Arrival<'a> {
     pub(in crate::core) retained: Vec<Message<'a>>,
     pub(in crate::core) members: Vec<Author>,
     pub(in crate::core) count: usize,
+}
+
+/// Which messages someone who comes into a room wants to have.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) enum Wanted {
+    /// So many of the newest.
+    Last(usize),
+    /// All after a position, or, where they are not all there any more, so many of the newest.
+    Since { position: Position, or_last: usize },
+    /// Of each key the latest after an offset.
+    LatestByKey { after: u64 },
+}
+
+impl Wanted {
+    /// What someone wants who says where they were, or how much they want, or neither.
+    pub(in crate::core) fn from_reader(position: Option<Position>, last: Option<usize>) -> Self {
+        match position {
+            Some(position) => Self::Since {
+                position,
+                or_last: last.unwrap_or(DEFAULT_LAST),
+            },
+            None => Self::Last(last.unwrap_or(0)),
+        }
+    }
 }
 
 /// Why someone cannot come into a room.
@@ -94,24 +118,29 @@ impl Chat {
         Ok(room_id)
     }
 
-    /// What someone finds who has just come into a room: with `since`, what they have missed, if all of it is still
-    /// here; else the newest `last` messages.
+    /// What someone finds who comes into a room, or comes back to it.
     pub(in crate::core) fn arrival(
         &mut self,
         id: RoomId,
-        since: Option<Position>,
-        last: usize,
+        wanted: Wanted,
         now_ms: u64,
     ) -> Option<Arrival<'_>> {
         self.get(id)?;
         self.forget_expired(id.index, now_ms);
         let room = self.get(id)?;
-        let missed = since
-            .filter(|position| position.epoch == room.epoch)
-            .and_then(|position| room.history.since(position.offset, room.offset));
-        let (recovered, messages) = match missed {
-            Some(missed) => (true, missed.collect()),
-            None => (false, room.history.before(u64::MAX, last).0.collect()),
+        let last = |count| room.history.before(u64::MAX, count).0.collect();
+        let (recovered, messages) = match wanted {
+            Wanted::Last(count) => (false, last(count)),
+            Wanted::LatestByKey { after } => (false, room.history.latest_by_key(after)),
+            Wanted::Since { position, or_last } => {
+                let missed = Some(position)
+                    .filter(|position| position.epoch == room.epoch)
+                    .and_then(|position| room.history.since(position.offset, room.offset));
+                match missed {
+                    Some(missed) => (true, missed.collect()),
+                    None => (false, last(or_last)),
+                }
+            }
         };
         let listed = room.listed(MAX_LISTED);
         Some(Arrival {

@@ -10,15 +10,13 @@ use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
     Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
-    TooManyRooms,
+    TooManyRooms, Wanted,
 };
 use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
-use crate::limits::{
-    DEFAULT_LAST, DEFAULT_PAGE, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME,
-};
+use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
 /// Why a command is not obeyed; the connection stays.
 pub(super) struct Failure {
@@ -93,18 +91,12 @@ impl<S: Stream> Server<S> {
         let answer = command
             .map_err(Failure::from)
             .and_then(|command| self.obey(command, echo, id, now));
-        self.answer_command(answer, echo, id, now);
+        self.answer_command(answer, echo, id);
     }
 
-    pub(super) fn answer_command(
-        &mut self,
-        answer: Answer,
-        echo: Id<'_>,
-        id: ConnectionId,
-        now: Now,
-    ) {
+    pub(super) fn answer_command(&mut self, answer: Answer, echo: Id<'_>, id: ConnectionId) {
         match answer {
-            Ok(Some(json)) => self.send_json(id, &json, now),
+            Ok(Some(json)) => self.send_json(id, &json),
             Ok(None) => {}
             Err(Failure { code, message }) => {
                 let event = Event::Error {
@@ -113,7 +105,7 @@ impl<S: Stream> Server<S> {
                     message: &message,
                     retry_ms: None,
                 };
-                self.send(id, &event, now);
+                self.send(id, &event);
             }
         }
     }
@@ -139,7 +131,7 @@ impl<S: Stream> Server<S> {
                     message: "too many commands; send it again after retry_ms",
                     retry_ms: Some(retry_ms),
                 };
-                self.send(id, &event, now);
+                self.send(id, &event);
                 false
             }
             Admission::Insistent => {
@@ -172,6 +164,7 @@ impl<S: Stream> Server<S> {
                 let limit = limit.map_or(DEFAULT_PAGE, page_size);
                 let room = parse_room(&room)?;
                 let before = before.unwrap_or(u64::MAX);
+                self.chat.forget_expired_in(&room, now.ms);
                 Ok(Some(encode::event_json(
                     &self.history(&room, before, limit, echo),
                 )))
@@ -255,7 +248,7 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> Answer {
-        let Some(connection) = self.get(id) else {
+        let Some(connection) = self.get(id).filter(|it| it.is_member()) else {
             return Ok(None);
         };
         let (person, reading) = (connection.person(), connection.reading());
@@ -263,16 +256,19 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         let room = joined?;
         if since.is_some() {
-            // Whoever was here already gets what is still on its way with the answer.
+            // Whoever was here already gets what is still on its way with the answer, and what they have missed.
             self.chat.skip_to_now(id, room);
+            self.lagging.forget(id, room);
         }
         let position = since.map(|since| Position {
             // An epoch that is none is that of no room.
             epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
             offset: since.offset,
         });
-        let last = last.unwrap_or(if since.is_some() { DEFAULT_LAST } else { 0 });
-        let Some(arrival) = self.chat.arrival(room, position, last, now.ms) else {
+        let Some(arrival) = self
+            .chat
+            .arrival(room, Wanted::from_reader(position, last), now.ms)
+        else {
             return Ok(None);
         };
         Ok(Some(encode::event_json(&encode::joined(&arrival, echo))))
@@ -359,18 +355,30 @@ impl<S: Stream> Server<S> {
         let frames = Frames::new(frame, FrameKind::Data, &self.meter);
         let line = encode::direct_line(&message, &addressee);
         let line = Frames::new(line, FrameKind::Line, &self.meter);
-        let mut receivers = self.chat.connections_of(to).to_vec();
-        if from != to {
-            receivers.extend_from_slice(self.chat.connections_of(from));
+        let mut is_taken = false;
+        for receiver in self.chat.connections_of(to).to_vec() {
+            is_taken |= self.offer(receiver, self.direct_for(receiver, &frames, &line));
         }
-        for receiver in receivers {
-            let is_line = self
-                .get(receiver)
-                .is_some_and(|it| matches!(it.door, Door::Lines(_)));
-            let shared = if is_line { &line } else { &frames };
-            self.send_shared(receiver, Rc::clone(shared), now);
+        if !is_taken {
+            return Err(Failure::new(
+                "busy",
+                "they do not read as fast as they are written to; try again",
+            ));
+        }
+        if from != to {
+            for receiver in self.chat.connections_of(from).to_vec() {
+                self.offer(receiver, self.direct_for(receiver, &frames, &line));
+            }
         }
         Ok(())
+    }
+
+    /// The frames of the two that a connection can read.
+    fn direct_for(&self, id: ConnectionId, frames: &Rc<Frames>, line: &Rc<Frames>) -> Rc<Frames> {
+        let is_line = self
+            .get(id)
+            .is_some_and(|it| matches!(it.door, Door::Lines(_)));
+        Rc::clone(if is_line { line } else { frames })
     }
 
     fn is_here(&self, person: PersonId) -> bool {

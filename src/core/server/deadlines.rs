@@ -89,7 +89,7 @@ impl<S: Stream> Server<S> {
             Phase::Body => self.on_body_timeout(id, now),
             Phase::Response { .. } => self.close_now(id, "response not taken in time", now),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
-            Phase::Streaming { stalled } => self.on_heartbeat(id, stalled, now),
+            Phase::Streaming { stuck_at } => self.on_heartbeat(id, stuck_at, now),
             Phase::Leaving { goodbye, .. } => self.finish_leaving(id, goodbye, now),
             Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
                 self.close_now(id, reason, now);
@@ -100,7 +100,12 @@ impl<S: Stream> Server<S> {
 
     /// Pings a peer that has been silent, and gives up one that was pinged and still is.
     fn on_quiet(&mut self, id: ConnectionId, pinged: bool, now: Now) {
-        let is_read = self.get(id).is_some_and(|connection| !connection.in_line);
+        let is_read = self.get_mut(id).is_some_and(|connection| {
+            let waits = connection
+                .session_mut()
+                .is_some_and(|it| it.has_much_to_read());
+            !connection.in_line && !waits
+        });
         if pinged && is_read {
             self.begin_close(
                 id,
@@ -111,7 +116,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         let (ping_interval, pong_timeout) = (self.limits.ping_interval, self.limits.pong_timeout);
-        let ping = Rc::clone(&self.ping);
+        let (ping, json_ping) = (Rc::clone(&self.ping), Rc::clone(&self.json_ping));
         let Some(connection) = self.get_mut(id) else {
             return;
         };
@@ -127,33 +132,34 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.queue.push_control(ping);
-        let is_json = matches!(connection.door, Door::Json(_));
-        self.mark_dirty(id);
-        if is_json {
+        if matches!(connection.door, Door::Json(_)) {
             // Scripts in browsers do not see the other.
-            self.send_shared(id, Rc::clone(&self.json_ping), now);
+            connection.queue.push_control(json_ping);
         }
+        self.mark_dirty(id);
         match pong_timeout.ms() {
             Some(_) => self.enter(id, Phase::Open { pinged: true }, pong_timeout.after(now.ms)),
             None => self.set_deadline(id, ping_interval.after(now.ms)),
         }
     }
 
-    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever does not take what is
-    /// sent from one heartbeat to the next is given up.
-    fn on_heartbeat(&mut self, id: ConnectionId, stalled: bool, now: Now) {
+    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever takes nothing of what is
+    /// waiting from one heartbeat to the next is given up.
+    fn on_heartbeat(&mut self, id: ConnectionId, stuck_at: Option<u64>, now: Now) {
         let next_ms = self.limits.ping_interval.after(now.ms);
         let heartbeat = Rc::clone(&self.heartbeat);
         let Some(connection) = self.get_mut(id) else {
             return;
         };
+        let taken = connection.traffic.bytes_out;
         let waits = !connection.queue.is_empty();
-        if stalled && waits {
+        if waits && stuck_at == Some(taken) {
             self.close_now(id, "stream not taken in time", now);
             return;
         }
         connection.queue.push_control(heartbeat);
         self.mark_dirty(id);
-        self.enter(id, Phase::Streaming { stalled: waits }, next_ms);
+        let stuck_at = waits.then_some(taken);
+        self.enter(id, Phase::Streaming { stuck_at }, next_ms);
     }
 }

@@ -6,7 +6,7 @@ use super::Server;
 use crate::codec::ws::close::CloseReason;
 use crate::core::broadcast::Delivery;
 use crate::core::chat::RoomId;
-use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
+use crate::core::connection::{AfterResponse, CloseHandshake, Connection, ConnectionId, Phase};
 use crate::core::write_queue::{Enqueue, Flush};
 use crate::core::{Now, Stream};
 
@@ -91,6 +91,11 @@ impl<S: Stream> Server<S> {
     /// Everything is written: what was waiting for that comes next.
     fn on_drained(&mut self, id: ConnectionId, now: Now) {
         self.lagging.on_drained(id);
+        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
+            && session.on_drained()
+        {
+            self.line_up(id);
+        }
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Response {
                 then: AfterResponse::NextRequest,

@@ -56,7 +56,7 @@ impl<S: Stream> Server<S> {
             let json = encode::event_json(&event);
             bytes = self.encoder.text_frame(format.into(), json.as_bytes());
         }
-        self.queue_pieces(id, format, bytes);
+        self.answer_with(id, format, bytes);
     }
 
     /// Ends a stream of Server-Sent Events after what is queued.

@@ -8,7 +8,7 @@ use super::Server;
 use super::commands::Failure;
 use crate::codec::line::{self, Line, Refused};
 use crate::codec::ws::close::CloseReason;
-use crate::core::chat::{Content, Draft, Format, RoomId, RoomName};
+use crate::core::chat::{Content, Draft, Format, RoomId, RoomName, Wanted};
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::session::{Admission, Session};
 use crate::core::{Now, Stream, encode};
@@ -35,7 +35,7 @@ impl<S: Stream> Server<S> {
         let session = Session::new(person, self.limits.rate, now.ms);
         self.connections[index].door = Door::Lines(Box::new(session));
         // Nothing is expected of someone who only reads; a dead peer is found by TCP.
-        self.enter(id, Phase::Streaming { stalled: false }, u64::MAX);
+        self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
         log::info!("opened peer={} room=lobby", self.connections[index].peer);
         let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
         self.go_into(&lobby, id, now);
@@ -173,7 +173,7 @@ impl<S: Stream> Server<S> {
         let Some(name) = self.person(id).map(|person| self.chat.author(person).name) else {
             return;
         };
-        let Some(arrival) = self.chat.arrival(room, None, RECENT_LINES, now.ms) else {
+        let Some(arrival) = self.chat.arrival(room, Wanted::Last(RECENT_LINES), now.ms) else {
             return;
         };
         let mut out = format!(
@@ -184,7 +184,7 @@ impl<S: Stream> Server<S> {
         for message in &arrival.messages {
             encode::line(message, &mut out);
         }
-        self.queue_pieces(id, Format::Lines, out);
+        self.answer_with(id, Format::Lines, out);
     }
 
     fn say_who(&mut self, id: ConnectionId) {
@@ -211,6 +211,6 @@ impl<S: Stream> Server<S> {
 
     /// Shows lines to one connection.
     pub(super) fn say_line(&mut self, id: ConnectionId, lines: &str) {
-        self.queue_pieces(id, Format::Lines, lines.as_bytes().to_vec());
+        self.answer_with(id, Format::Lines, lines.as_bytes().to_vec());
     }
 }

@@ -11,7 +11,9 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
-use crate::core::connection::{CloseHandshake, ConnectionId, Deflate, Door, Goodbye, Input, Phase};
+use crate::core::connection::{
+    CloseHandshake, Connection, ConnectionId, Deflate, Door, Goodbye, Input, Phase,
+};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
 use crate::limits::{READ_BUDGET, READ_BUFFER};
@@ -55,6 +57,7 @@ impl<S: Stream> Server<S> {
                 self.line_up(id);
                 break;
             }
+            // Before anything was read: the kernel's buffers hold a flood back, too.
             if self.must_wait(id) {
                 break;
             }
@@ -77,9 +80,15 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether one who speaks in a room is not to be read for now, and where it waits then. What has been read is always
-    /// taken, so the limits that are looked at here may be exceeded by one read.
+    /// Whether a member's next message has to wait, and where it waits then. Asked before each message, so the limits
+    /// that are looked at here may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
+        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
+            && session.has_much_to_read()
+        {
+            // It goes on when it has read its answers.
+            return true;
+        }
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
             Some((Door::Plain(_) | Door::Lines(_), true)) => self.chat.room_of(id),
             Some((Door::Json(session), true)) => session.publishes_to,
@@ -147,24 +156,30 @@ impl<S: Stream> Server<S> {
         let length = input.len();
         let mut rest = input;
         loop {
-            let Some(connection) = self.get_mut(id) else {
+            let Some((phase, is_lines)) = self
+                .get(id)
+                .map(|it| (it.phase, matches!(it.door, Door::Lines(_))))
+            else {
                 return (length, Step::Wait);
             };
-            let step = match connection.phase {
+            let step = match phase {
                 Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
                 Phase::Body => self.take_body(&mut rest, id, now),
                 Phase::Response { .. } => Step::Wait,
+                Phase::Open { .. } | Phase::Streaming { .. }
+                    if !rest.is_empty() && self.must_wait(id) =>
+                {
+                    Step::Wait
+                }
                 Phase::Open { .. }
                 | Phase::Closing {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
-                Phase::Streaming { .. } if matches!(connection.door, Door::Lines(_)) => {
-                    match self.take_line(&mut rest, id, now) {
-                        true => Step::Taken,
-                        false => Step::NeedMore,
-                    }
-                }
+                Phase::Streaming { .. } if is_lines => match self.take_line(&mut rest, id, now) {
+                    true => Step::Taken,
+                    false => Step::NeedMore,
+                },
                 Phase::Streaming { .. }
                 | Phase::Leaving { .. }
                 | Phase::Closing { .. }

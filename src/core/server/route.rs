@@ -8,7 +8,7 @@ use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
-use crate::core::chat::{Format, PersonId, RoomName};
+use crate::core::chat::{Format, PersonId, RoomName, Wanted};
 use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door};
 use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
@@ -101,13 +101,18 @@ impl<S: Stream> Server<S> {
 
     /// Takes a client up on its offer to compress (RFC 7692), and gives the field that says so.
     fn agree_on_deflate(&mut self, request: &Request<'_>, id: ConnectionId) -> Option<String> {
-        self.limits.deflate_min()?;
-        let agreement = deflate::negotiate(request.values("sec-websocket-extensions"))?;
-        self.get_mut(id)?.deflate = match agreement.is_narrow {
-            true => Deflate::Narrow,
-            false => Deflate::On,
+        let offers = request.values("sec-websocket-extensions");
+        let agreement = self
+            .limits
+            .deflate_min()
+            .and_then(|_| deflate::negotiate(offers));
+        // Also when there is none: an earlier upgrade on this connection may have been refused after it had agreed.
+        self.get_mut(id)?.deflate = match &agreement {
+            None => Deflate::Off,
+            Some(agreement) if agreement.is_narrow => Deflate::Narrow,
+            Some(_) => Deflate::On,
         };
-        Some(agreement.response)
+        Some(agreement?.response)
     }
 
     /// The plain door: in one room from the first to the last.
@@ -131,12 +136,12 @@ impl<S: Stream> Server<S> {
         );
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let mut state = Vec::new();
-        if let Some(arrival) = self.chat.arrival(room, None, 0, now.ms) {
+        if let Some(arrival) = self.chat.arrival(room, Wanted::Last(0), now.ms) {
             for message in &arrival.retained {
                 encode::plain(message, &mut state);
             }
         }
-        self.queue_pieces(id, Format::Plain, state);
+        self.answer_with(id, Format::Plain, state);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
         self.open(id, Door::Plain(name), now);
@@ -154,11 +159,11 @@ impl<S: Stream> Server<S> {
         let session = Session::new(person, self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);
         if let Some(welcome) = self.welcome(None, id) {
-            self.send_json(id, &welcome, now);
+            self.send_json(id, &welcome);
         }
         if let Some(room) = room {
             let answer = self.join(&room, None, None, None, id, now);
-            self.answer_command(answer, None, id, now);
+            self.answer_command(answer, None, id);
         }
     }
 

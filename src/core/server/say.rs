@@ -6,13 +6,13 @@ use super::Server;
 use super::commands::{Failure, check_key, content_of, parse_room};
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
-use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
-    Author, Content, Draft, Format, Message, News, PersonId, Refusal, RoomId, Stamped,
+    AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
+    Stamped, Wanted,
 };
-use crate::core::connection::{Connection, ConnectionId};
-use crate::core::frames::{FrameKind, Frames};
+use crate::core::connection::{ConnectionId, Phase};
+use crate::core::frames::Frames;
 use crate::core::write_queue::{Chunk, Enqueue};
 use crate::core::{Now, Stream, encode};
 
@@ -138,68 +138,116 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Tells those who have fallen behind, and have read what was queued, what they have missed, and of each key the
-    /// latest.
-    pub(super) fn catch_up(&mut self) {
+    /// Tells those who have fallen behind, and have read what was queued, which messages were lost to them, and how the
+    /// room is now: of each key the latest, the state of all keys, and who is there.
+    pub(super) fn catch_up(&mut self, now: Now) {
         while let Some((id, rooms)) = self.lagging.take_drained() {
             for (room, from) in rooms {
-                let Some(format) = self.chat.format_of(id) else {
-                    continue;
-                };
-                let Some(context) = self.chat.context(room.audience(format)) else {
-                    continue;
-                };
-                let mut out = Vec::new();
-                encode::gap(&context, from, self.chat.offset(room), &mut out);
-                for message in self.chat.latest_by_key(room, from - 1) {
-                    self.encoder.begin();
-                    self.encoder.message(&context, &message, &mut out);
+                if let Some(format) = self.chat.format_of(id) {
+                    let bytes = self.encode_catch_up(room.audience(format), from, now);
+                    self.chat.skip_to_now(id, room);
+                    self.answer_with(id, format, bytes);
                 }
-                self.chat.skip_to_now(id, room);
-                self.queue_pieces(id, format, out);
             }
         }
     }
 
-    /// Queues pieces for one connection, in the format that it reads. Nothing is queued where there is nothing to say.
-    pub(super) fn queue_pieces(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>) {
+    fn encode_catch_up(&mut self, audience: AudienceId, from: u64, now: Now) -> Vec<u8> {
+        let mut out = Vec::new();
+        let reading = self.chat.context(audience).map(|context| context.reading);
+        let wanted = Wanted::LatestByKey { after: from - 1 };
+        let arrival = self.chat.arrival(audience.room, wanted, now.ms);
+        let (Some(reading), Some(arrival)) = (reading, arrival) else {
+            return out;
+        };
+        let context = Context {
+            room: arrival.room.as_str(),
+            epoch: arrival.position.epoch,
+            reading,
+        };
+        let gap = Event::Gap {
+            room: context.room,
+            from,
+            to: arrival.position.offset,
+        };
+        let has_gap = from <= arrival.position.offset;
+        self.encoder.begin();
+        match audience.format {
+            Format::Json | Format::JsonDeflated => {
+                if has_gap {
+                    self.encoder.event(&context, &gap, &mut out);
+                    self.encoder.begin();
+                }
+                let joined = encode::joined(&arrival, None);
+                self.encoder.event(&context, &joined, &mut out);
+            }
+            Format::Events => {
+                if has_gap {
+                    encode::named_event("gap", None, &gap, &mut out);
+                }
+                encode::server_sent_arrival(&arrival, &mut out);
+            }
+            // They have no words for it.
+            Format::Plain | Format::PlainDeflated | Format::Lines => {
+                for message in &arrival.messages {
+                    self.encoder.begin();
+                    self.encoder.message(&context, message, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    /// Queues the answer to what one connection has asked for, in the format that it reads: pieces, or none where there
+    /// is nothing to say.
+    pub(super) fn answer_with(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
-        let chunk = Chunk::whole(Frames::new(bytes, format.frame_kind(), &self.meter));
+        let length = bytes.len();
+        let frames = Frames::answer(bytes, format.frame_kind(), &self.meter);
         if let Some(connection) = self.get_mut(id) {
-            connection.queue.append(chunk);
+            connection.queue.append(Chunk::whole(frames));
+            if let Some(session) = connection.session_mut() {
+                session.on_answer(length);
+            }
             self.mark_dirty(id);
         }
     }
 
-    /// Sends an event to one connection at the JSON door.
-    pub(super) fn send(&mut self, id: ConnectionId, event: &Event<'_>, now: Now) {
-        self.send_json(id, &encode::event_json(event), now);
+    /// Sends an event to one connection at the JSON door, which has asked for it.
+    pub(super) fn send(&mut self, id: ConnectionId, event: &Event<'_>) {
+        self.send_json(id, &encode::event_json(event));
     }
 
-    /// The same of an event that is JSON already.
-    pub(super) fn send_json(&mut self, id: ConnectionId, json: &str, now: Now) {
-        let Some(reading) = self.get(id).map(Connection::reading) else {
-            return;
-        };
-        let frame = self.encoder.text_frame(reading, json.as_bytes());
-        let frames = Frames::new(frame, FrameKind::Data, &self.meter);
-        self.send_shared(id, frames, now);
-    }
-
-    /// The same of an event in a frame that others get, too.
-    pub(super) fn send_shared(&mut self, id: ConnectionId, frames: Rc<Frames>, now: Now) {
-        let max_queue = self.limits.max_queue;
+    /// The same of an event that is JSON already. Nothing follows a close frame.
+    pub(super) fn send_json(&mut self, id: ConnectionId, json: &str) {
         let Some(connection) = self.get_mut(id) else {
             return;
+        };
+        if !matches!(connection.phase, Phase::Open { .. }) {
+            return;
+        }
+        connection.traffic.messages_out += 1;
+        let reading = connection.reading();
+        let frame = self.encoder.text_frame(reading, json.as_bytes());
+        self.answer_with(id, reading.format, frame);
+    }
+
+    /// Offers one connection what another person says to it. Says whether it was taken: half of a queue is left for the
+    /// rooms, so that nobody is closed for being too slow because of one who writes to them.
+    pub(super) fn offer(&mut self, id: ConnectionId, frames: Rc<Frames>) -> bool {
+        let max_queue = self.limits.max_queue / 2;
+        let Some(connection) = self.get_mut(id).filter(|it| it.is_member()) else {
+            return false;
         };
         match connection.queue.push(Chunk::whole(frames), max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += 1;
                 self.mark_dirty(id);
+                true
             }
-            Enqueue::Full => self.cut_off(id, CloseReason::TooSlow, now),
+            Enqueue::Full => false,
         }
     }
 

@@ -5,13 +5,13 @@ use super::commands::page_size;
 use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
-use crate::codec::json::event::{Epoch, Event};
+use crate::codec::json::event::Epoch;
 use crate::codec::sse;
-use crate::core::chat::{Arrival, Format, PersonId, Position, RoomName};
+use crate::core::chat::{Format, PersonId, Position, RoomName, Wanted};
 use crate::core::connection::{Door, Phase};
 use crate::core::pending::Reply;
 use crate::core::{Now, Stream, encode};
-use crate::limits::{DEFAULT_LAST, RECONNECT_MS};
+use crate::limits::RECONNECT_MS;
 
 impl<S: Stream> Server<S> {
     /// Turns the connection into a stream of a room's messages, from where it was before if it says so.
@@ -32,12 +32,9 @@ impl<S: Stream> Server<S> {
         let position = request.value("last-event-id").and_then(parse_position);
         let last = request
             .query_value("last")
-            .and_then(|last| last.parse().ok());
-        let last = match (last, position) {
-            (Some(last), _) => page_size(last),
-            (None, Some(_)) => DEFAULT_LAST,
-            (None, None) => 0,
-        };
+            .and_then(|last| last.parse().ok())
+            .map(page_size);
+        let wanted = Wanted::from_reader(position, last);
         let person = PersonId(id.generation);
         let joined = self
             .chat
@@ -45,18 +42,19 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         let mut state = Vec::new();
-        if let Some(arrival) = self.chat.arrival(room, position, last, now.ms) {
-            encode_arrival(&arrival, &mut state);
+        sse::encode_retry(RECONNECT_MS, &mut state);
+        if let Some(arrival) = self.chat.arrival(room, wanted, now.ms) {
+            encode::server_sent_arrival(&arrival, &mut state);
         }
         self.queue_response(Status::OK, id, head, None);
-        self.queue_pieces(id, Format::Events, state);
+        self.answer_with(id, Format::Events, state);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
         if let Some(connection) = self.get_mut(id) {
             connection.door = Door::Events(name);
         }
         let deadline = self.limits.ping_interval.after(now.ms);
-        self.enter(id, Phase::Streaming { stalled: false }, deadline);
+        self.enter(id, Phase::Streaming { stuck_at: None }, deadline);
         Ok(())
     }
 }
@@ -80,32 +78,4 @@ fn parse_position(text: &str) -> Option<Position> {
         epoch: Epoch::parse(epoch)?.0,
         offset: offset.parse().ok()?,
     })
-}
-
-/// Where the room is, the state of its keys, and the messages that were missed or asked for.
-fn encode_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
-    let room = arrival.room.as_str();
-    let Position { epoch, offset } = arrival.position;
-    sse::encode_retry(RECONNECT_MS, out);
-    // The position before the messages that follow: whoever is cut off among them comes back to the right place.
-    let first = arrival.messages.first().and_then(|message| message.offset);
-    let before = first.map_or(offset, |first| first - 1);
-    let id = format!("{}-{before}", Epoch(epoch));
-    let joined = Event::Opened {
-        room,
-        epoch: Epoch(epoch),
-        offset,
-        recovered: arrival.recovered,
-        count: arrival.count,
-    };
-    encode::named_event("joined", Some(&id), &joined, out);
-    if !arrival.recovered {
-        for message in &arrival.retained {
-            encode::server_sent_state(room, message, out);
-        }
-    }
-    for message in &arrival.messages {
-        let json = encode::event_json(&Event::Message(encode::message_event(room, message)));
-        encode::server_sent(&json, epoch, message, out);
-    }
 }
