@@ -394,10 +394,8 @@ export class Parlor extends EventTarget {
   }
 
   #gap(gap) {
-    const room = this.#rooms.get(gap.room);
-    if (!room?.position) return;
-    room.position.offset = Math.max(room.position.offset, gap.to);
-    this.#emit('gap', gap);
+    // The `joined` that follows has what counts of it, and moves the position.
+    if (this.#rooms.get(gap.room)?.position) this.#emit('gap', gap);
   }
 
   #setState(state) {

@@ -169,10 +169,12 @@ test('a position kept from before goes on from there', async (t) => {
   assert.deepEqual(texts(), ['m5', 'm6']);
 });
 
-test('a gap moves the position, so that a reconnect does not ask for what is lost', async (t) => {
+test('what counts of a gap comes with the joined that follows it, and a reconnect asks for no more', async (t) => {
   const all = await inTea(t);
   await all.server.say({ type: 'gap', room: 'tea', from: 3, to: 6 });
   assert.deepEqual(all.events('gap').map(({ from, to }) => [from, to]), [[3, 6]]);
+  await all.server.say(joined(6, [message(5)]));
+  assert.deepEqual(all.texts(), ['m1', 'm2', 'm5']);
   await again(all);
   assert.deepEqual(all.server.got('join')[0].since, { epoch: 'e1', offset: 6 });
 });
