@@ -267,3 +267,12 @@ fn an_absolute_target_and_leading_empty_lines_are_http_too() {
     );
     assert_eq!(http.ask(format!("\r\n{}", get("/"))).status, 200);
 }
+
+#[test]
+fn pages_of_other_servers_may_load_the_client() {
+    let server = Server::start(&[]);
+    let response = server.http().ask(get("/parlor.js"));
+    let kind = response.header("content-type");
+    assert_eq!(kind, Some("text/javascript; charset=utf-8"));
+    assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+}

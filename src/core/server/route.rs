@@ -225,6 +225,8 @@ fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {
 fn write_asset_fields(head: &mut Head, asset: &Asset, is_fresh: bool) {
     head.field("ETag", asset.etag());
     head.field("Cache-Control", "no-cache");
+    // Modules are only taken from another server that says so, and there is nothing in these files to hide.
+    head.field("Access-Control-Allow-Origin", "*");
     for (name, value) in SECURITY_FIELDS {
         head.field(name, value);
     }
