@@ -8,11 +8,22 @@ use crate::limits::MAX_LISTED;
 /// What has changed in a room since it was last said.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    people: BTreeMap<PersonId, (Change, Author)>,
+    people: BTreeMap<PersonId, Entry>,
+    /// How often someone was told who is here.
+    listings: u64,
     /// More has changed than is listed: who it was is forgotten, their number is not.
     is_crowd: bool,
     /// It will be said at a time that is set already.
     is_scheduled: bool,
+}
+
+/// The last that happened to someone.
+#[derive(Debug)]
+struct Entry {
+    change: Change,
+    who: Author,
+    /// All who are to be told know how it was before, if nobody was told since this listing who is here.
+    since: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,19 +47,14 @@ impl Changes {
     /// Takes note of a change. Says whether a time has to be set at which it is told.
     pub(super) fn note(&mut self, change: Change, who: Author) -> bool {
         if !self.is_crowd {
-            let id = who.id;
-            let earlier = self.people.get(&id).map(|(earlier, _)| *earlier);
-            let change = match (earlier, change) {
-                // Gone again before anyone was told.
-                (Some(Change::Came), Change::Went) => None,
-                (Some(Change::Came), _) => Some(Change::Came),
-                // Back before they were missed, it may be under another name.
-                (Some(Change::Went), Change::Came) => Some(Change::Renamed),
-                _ => Some(change),
-            };
-            match change {
-                Some(change) => drop(self.people.insert(id, (change, who))),
-                None => drop(self.people.remove(&id)),
+            let listings = self.listings;
+            match self.people.remove(&who.id) {
+                // Gone again before anyone was told, or back before they were missed.
+                Some(earlier) if earlier.is_undone_by(change, &who, listings) => {}
+                earlier => {
+                    let entry = Entry::new(change, who, earlier, listings);
+                    self.people.insert(entry.who.id, entry);
+                }
             }
             if self.people.len() > MAX_LISTED {
                 self.is_crowd = true;
@@ -58,11 +64,22 @@ impl Changes {
         !std::mem::replace(&mut self.is_scheduled, true)
     }
 
+    /// Somebody is told who is here, and will take what is told next for what has changed since.
+    pub(super) fn on_listed(&mut self) {
+        self.listings += 1;
+    }
+
+    /// There is nobody to be told: whoever comes next is told who is here.
+    pub(super) fn forget(&mut self) {
+        self.people.clear();
+        self.is_crowd = false;
+    }
+
     /// What is to be told now that `count` are here; `None` when it all came to nothing.
     pub(super) fn take(&mut self, count: usize) -> Option<News> {
-        let Self {
-            people, is_crowd, ..
-        } = std::mem::take(self);
+        let people = std::mem::take(&mut self.people);
+        let is_crowd = std::mem::take(&mut self.is_crowd);
+        self.is_scheduled = false;
         if people.is_empty() && !is_crowd {
             return None;
         }
@@ -74,7 +91,7 @@ impl Changes {
             is_crowd,
         };
         if !is_crowd {
-            for (change, who) in people.into_values() {
+            for Entry { change, who, .. } in people.into_values() {
                 match change {
                     Change::Came | Change::Renamed => news.joined.push(who),
                     Change::Went => news.left.push(who),
@@ -82,6 +99,37 @@ impl Changes {
             }
         }
         Some(news)
+    }
+}
+
+impl Entry {
+    fn new(change: Change, who: Author, earlier: Option<Self>, listings: u64) -> Self {
+        match earlier {
+            // Nobody has heard of the name before.
+            Some(Self {
+                change: Change::Came,
+                since,
+                ..
+            }) if change == Change::Renamed => Self {
+                change: Change::Came,
+                who,
+                since,
+            },
+            earlier => Self {
+                change,
+                who,
+                since: earlier.is_none().then_some(listings),
+            },
+        }
+    }
+
+    fn is_undone_by(&self, change: Change, who: &Author, listings: u64) -> bool {
+        let is_undone = match (self.change, change) {
+            (Change::Came, Change::Went) => true,
+            (Change::Went, Change::Came) => self.who == *who,
+            _ => false,
+        };
+        is_undone && self.since == Some(listings)
     }
 }
 
@@ -102,11 +150,43 @@ mod tests {
         let mut changes = Changes::default();
         assert!(changes.note(Change::Came, guest(1)));
         assert!(!changes.note(Change::Went, guest(1)));
+        changes.note(Change::Went, guest(2));
+        changes.note(Change::Came, guest(2));
         assert_eq!(changes.take(5), None);
         assert!(
             changes.note(Change::Came, guest(3)),
             "the next time is to be set anew"
         );
+    }
+
+    /// Who came in between had been told of someone who was gone, or not of someone who was back.
+    #[test]
+    fn what_someone_was_told_of_is_told_when_it_is_undone() {
+        let mut changes = Changes::default();
+        changes.note(Change::Came, guest(1));
+        changes.note(Change::Went, guest(2));
+        changes.on_listed();
+        changes.note(Change::Went, guest(1));
+        changes.note(Change::Came, guest(2));
+        let news = changes.take(1).unwrap();
+        assert_eq!((ids(&news.joined), ids(&news.left)), (vec![2], vec![1]));
+    }
+
+    /// A new name was not told of someone who went and came back with it.
+    #[test]
+    fn who_comes_back_with_a_new_name_is_told() {
+        let renamed = Author {
+            id: PersonId(1),
+            name: super::super::person::Name::Chosen("alice".into()),
+        };
+        let mut changes = Changes::default();
+        changes.note(Change::Went, guest(1));
+        changes.note(Change::Came, renamed.clone());
+        assert_eq!(changes.take(1).unwrap().joined, [renamed.clone()]);
+        for change in [Change::Renamed, Change::Went, Change::Came] {
+            changes.note(change, renamed.clone());
+        }
+        assert_eq!(changes.take(1).unwrap().joined, [renamed]);
     }
 
     #[test]
@@ -117,16 +197,6 @@ mod tests {
         changes.note(Change::Renamed, guest(2));
         let news = changes.take(1).unwrap();
         assert_eq!((ids(&news.joined), ids(&news.left)), (vec![2], vec![1]));
-    }
-
-    #[test]
-    fn who_comes_back_under_another_name_is_told_again() {
-        let mut changes = Changes::default();
-        changes.note(Change::Renamed, guest(1));
-        changes.note(Change::Went, guest(1));
-        changes.note(Change::Came, guest(1));
-        let news = changes.take(1).unwrap();
-        assert_eq!((ids(&news.joined), ids(&news.left)), (vec![1], vec![]));
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Chat {
         if let Some(room) = self.find(name)
             && self.is_in(id, room)
         {
+            self.rooms[room.index].changes.on_listed();
             return Ok(room);
         }
         if self.rooms_of(id).count() >= self.limits.max_joined {
@@ -114,6 +115,9 @@ impl Chat {
         }
         self.seats[id.index as usize].add(reading, seat);
         self.settle(room_id.index, now_ms);
+        if reading.format.is_json() {
+            self.rooms[room_id.index].changes.on_listed();
+        }
         self.appear(room_id, person, reading.format, now_ms);
         Ok(room_id)
     }
@@ -253,6 +257,8 @@ impl Chat {
     fn move_connection(&mut self, id: ConnectionId, from: PersonId, to: PersonId, now_ms: u64) {
         let rooms: Vec<RoomId> = self.rooms_of(id).collect();
         for &room in &rooms {
+            // They were told that they are here as `from`.
+            self.rooms[room.index].changes.on_listed();
             self.disappear(room, from, Format::Json, now_ms);
         }
         self.people.connect(to, id);
@@ -306,15 +312,15 @@ impl Chat {
 
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
     fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
-        let room = &self.rooms[id.index];
+        let room = &mut self.rooms[id.index];
         if Format::PEOPLE
             .iter()
             .all(|format| room.audience(*format).members.is_empty())
         {
+            room.changes.forget();
             return;
         }
-        let who = self.people.author(person);
-        if self.rooms[id.index].changes.note(change, who) {
+        if room.changes.note(change, self.people.author(person)) {
             self.news_due.push_back((now_ms + PRESENCE_MS, id));
         }
     }
