@@ -10,6 +10,9 @@ use super::connection::ConnectionId;
 pub(super) struct Lagging {
     /// For each room the offset of the first message that was missed.
     behind: BTreeMap<ConnectionId, BTreeMap<RoomId, u64>>,
+    /// Up to which offset someone was told at once, in coming or in catching up: of a batch that had begun to gather
+    /// before, they miss only the rest.
+    told: BTreeMap<(ConnectionId, RoomId), u64>,
     /// Those who have read all that was queued.
     drained: Vec<ConnectionId>,
 }
@@ -24,8 +27,16 @@ impl Lagging {
                 .is_some_and(|rooms| rooms.contains_key(&room))
     }
 
-    /// The message of this offset is the first that someone misses.
+    /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
+    pub(super) fn on_told(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
+        self.forget(id, room);
+        self.told.insert((id, room), offset);
+    }
+
+    /// Someone misses a batch whose first message has this offset.
     pub(super) fn fall_behind(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
+        let told = self.told.get(&(id, room)).map_or(0, |told| told + 1);
+        let offset = offset.max(told);
         let rooms = self.behind.entry(id).or_default();
         rooms.entry(room).or_insert(offset);
     }
@@ -39,6 +50,7 @@ impl Lagging {
 
     /// Someone has left a room.
     pub(super) fn forget(&mut self, id: ConnectionId, room: RoomId) {
+        self.told.remove(&(id, room));
         if let Some(rooms) = self.behind.get_mut(&id) {
             rooms.remove(&room);
             if rooms.is_empty() {

@@ -252,13 +252,14 @@ impl<S: Stream> Server<S> {
             return Ok(None);
         };
         let (person, reading) = (connection.person(), connection.reading());
+        let found = self.chat.find(name);
+        let was_in = found.is_some_and(|room| self.chat.is_in(id, room));
         let joined = self.chat.join(id, person, reading, name, now.ms);
         self.forget_ended();
         let room = joined?;
-        if since.is_some() {
+        if since.is_some() || !was_in {
             // Whoever was here already gets what is still on its way with the answer, and what they have missed.
-            self.chat.skip_to_now(id, room);
-            self.lagging.forget(id, room);
+            self.skip_to_now(id, room);
         }
         let position = since.map(|since| Position {
             // An epoch that is none is that of no room.

@@ -145,7 +145,7 @@ impl<S: Stream> Server<S> {
             for (room, from) in rooms {
                 if let Some(format) = self.chat.format_of(id) {
                     let bytes = self.encode_catch_up(room.audience(format), from, now);
-                    self.chat.skip_to_now(id, room);
+                    self.skip_to_now(id, room);
                     self.answer_with(id, format, bytes);
                 }
             }
@@ -196,6 +196,14 @@ impl<S: Stream> Server<S> {
             }
         }
         out
+    }
+
+    /// The connection is told all that was said in a room so far.
+    pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
+        self.chat.skip_to_now(id, room);
+        if self.chat.conflates(room) {
+            self.lagging.on_told(id, room, self.chat.offset(room));
+        }
     }
 
     /// Queues the answer to what one connection has asked for, in the format that it reads: pieces, or none where there

@@ -41,6 +41,7 @@ impl<S: Stream> Server<S> {
             .join(id, person, Format::Events.into(), &name, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
+        self.skip_to_now(id, room);
         let mut state = Vec::new();
         sse::encode_retry(RECONNECT_MS, &mut state);
         if let Some(arrival) = self.chat.arrival(room, wanted, now.ms) {
