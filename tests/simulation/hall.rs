@@ -110,6 +110,13 @@ impl Hall {
         }
     }
 
+    /// Someone comes by the JSON door.
+    pub(crate) fn enter_json(&mut self, guest: GuestId) {
+        self.guests[guest].reader.expect_response(false);
+        self.send(guest, &units::json_upgrade("/ws"));
+        self.tick(usize::MAX);
+    }
+
     pub(crate) fn send(&mut self, guest: GuestId, bytes: &[u8]) {
         let mut link = self.guests[guest].link.borrow_mut();
         link.arrive(bytes.iter().copied());

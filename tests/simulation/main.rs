@@ -2,6 +2,7 @@
 //!
 //! A run that fails is made smaller, and repeated step by step, with `PARLOR_SEED` as the failure prints it.
 
+mod chat;
 mod client;
 mod habits;
 mod hall;
@@ -19,29 +20,63 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chat::{ChatPlan, ChatWorld};
 use model::Checked;
 use plan::Plan;
 use world::{Variation, World};
 
-/// One run; a panic is a failure like others.
-fn run(plan: &Plan, variation: &Variation) -> (Checked, World) {
-    let mut world = World::new(plan.clone(), variation.clone());
-    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let result = result.unwrap_or_else(|panic| {
+/// What a seed decides, and can be run whole or in part.
+trait Scenario: std::fmt::Debug {
+    fn clients(&self) -> usize;
+    /// Says how it went, and what happened if that is traced.
+    fn try_out(&self, variation: &Variation) -> (Checked, Vec<String>);
+}
+
+impl Scenario for Plan {
+    fn clients(&self) -> usize {
+        self.clients
+    }
+
+    fn try_out(&self, variation: &Variation) -> (Checked, Vec<String>) {
+        let (result, world) = run(self, variation);
+        (result, world.trace)
+    }
+}
+
+impl Scenario for ChatPlan {
+    fn clients(&self) -> usize {
+        self.clients
+    }
+
+    fn try_out(&self, variation: &Variation) -> (Checked, Vec<String>) {
+        let mut world = ChatWorld::new(self.clone(), variation);
+        let result = catch(|| world.run());
+        (result, world.trace())
+    }
+}
+
+/// A panic is a failure like others.
+fn catch(run: impl FnOnce() -> Checked) -> Checked {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
         Err(format!("panicked: {}", text.unwrap_or_default()))
-    });
+    })
+}
+
+fn run(plan: &Plan, variation: &Variation) -> (Checked, World) {
+    let mut world = World::new(plan.clone(), variation.clone());
+    let result = catch(|| world.run());
     (result, world)
 }
 
 /// Runs what `plan` makes of each seed, or of the one that is to be repeated.
-fn run_all(name: &str, seeds: std::ops::Range<u64>, plan: fn(u64) -> Plan) {
+fn run_all<P: Scenario>(name: &str, seeds: std::ops::Range<u64>, plan: fn(u64) -> P) {
     if let Some((seed, only)) = seed_to_repeat(name) {
-        return repeat(&plan(seed), only);
+        return repeat(seed, &plan(seed), only);
     }
     for seed in seeds {
-        if let (Err(error), _) = run(&plan(seed), &Variation::default()) {
+        if let (Err(error), _) = plan(seed).try_out(&Variation::default()) {
             let only = shrink(&plan(seed));
             let places: Vec<String> = only.iter().map(ToString::to_string).collect();
             panic!(
@@ -53,16 +88,16 @@ fn run_all(name: &str, seeds: std::ops::Range<u64>, plan: fn(u64) -> Plan) {
 }
 
 /// Leaves out who is not needed for a run to fail.
-fn shrink(plan: &Plan) -> Vec<usize> {
-    let mut only: Vec<usize> = (0..plan.clients).collect();
+fn shrink(plan: &impl Scenario) -> Vec<usize> {
+    let mut only: Vec<usize> = (0..plan.clients()).collect();
     let give_up = Instant::now() + Duration::from_secs(20);
-    for place in 0..plan.clients {
+    for place in 0..plan.clients() {
         let fewer: Vec<usize> = only.iter().copied().filter(|&it| it != place).collect();
         let variation = Variation {
             only: Some(fewer.clone()),
             ..Variation::default()
         };
-        if Instant::now() < give_up && run(plan, &variation).0.is_err() {
+        if Instant::now() < give_up && plan.try_out(&variation).0.is_err() {
             only = fewer;
         }
     }
@@ -84,19 +119,19 @@ fn seed_to_repeat(name: &str) -> Option<(u64, Vec<usize>)> {
     ))
 }
 
-fn repeat(plan: &Plan, only: Vec<usize>) {
+fn repeat(seed: u64, plan: &impl Scenario, only: Vec<usize>) {
     let only = (!only.is_empty()).then_some(only);
     let variation = Variation {
         only,
         traces: true,
         ..Variation::default()
     };
-    let (result, world) = run(plan, &variation);
+    let (result, trace) = plan.try_out(&variation);
     println!("{plan:#?}");
-    for line in &world.trace {
+    for line in &trace {
         println!("{}", line.chars().take(240).collect::<String>());
     }
-    result.unwrap_or_else(|error| panic!("seed {}: {error}", plan.seed));
+    result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
 }
 
 #[test]
@@ -117,6 +152,31 @@ fn halls() {
 #[test]
 fn floods() {
     run_all("floods", 0..10, Plan::flood);
+}
+
+#[test]
+fn chats() {
+    run_all("chats", 0..1000, ChatPlan::new);
+}
+
+/// A reader, of whichever door, that loses its connection after any byte comes back to all that it has not seen.
+#[test]
+fn cuts() {
+    let mut lengths = 0;
+    for seed in 0..4 {
+        let mut plan = ChatPlan::to_be_cut(seed);
+        let mut world = ChatWorld::new(plan.clone(), &Variation::default());
+        catch(|| world.run()).unwrap_or_else(|error| panic!("seed {seed}, not cut: {error}"));
+        let length = world.read_count_of_last();
+        lengths += length;
+        for cut in 1..length {
+            plan.cut = Some(cut);
+            let mut world = ChatWorld::new(plan.clone(), &Variation::default());
+            catch(|| world.run())
+                .unwrap_or_else(|error| panic!("seed {seed}, cut after {cut} bytes: {error}"));
+        }
+    }
+    assert!(lengths > 2000, "only {lengths} bytes to cut");
 }
 
 #[test]

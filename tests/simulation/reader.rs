@@ -22,6 +22,16 @@ pub(crate) enum Seen {
     },
 }
 
+impl Seen {
+    /// For people to read: a text as it is.
+    pub(crate) fn to_text(&self) -> String {
+        match self {
+            Self::Message { payload, .. } => String::from_utf8_lossy(payload).into_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     bytes: Vec<u8>,

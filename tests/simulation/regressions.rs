@@ -287,3 +287,22 @@ fn an_endless_drain_gives_dead_peers_up() {
     assert!(hall.is_gone(dead));
     assert!(hall.server.is_drained(hall.now));
 }
+
+/// Who was cut off by what it had said to itself got the answer to that after the close frame.
+#[test]
+fn nothing_comes_after_a_close_frame() {
+    let mut hall = Hall::new(&["--max-queue", "2000"]);
+    let guest = hall.connect(600);
+    hall.enter_json(guest);
+    hall.say(guest, TEXT, br#"{"type":"login","name":"alice"}"#);
+    let text = "-".repeat(400);
+    let direct = format!(r#"{{"type":"direct","to":"alice","data":"{text}"}}"#);
+    for _ in 0..10 {
+        hall.say(guest, TEXT, direct.as_bytes());
+    }
+    hall.tick(usize::MAX);
+    hall.widen();
+    hall.tick(usize::MAX);
+    let seen = hall.read(guest);
+    assert!(seen.last().is_some_and(is_close), "{seen:?}");
+}

@@ -128,7 +128,11 @@ impl Link {
     }
 
     pub(crate) fn widen(&mut self) {
-        self.luck.capacity = usize::MAX;
+        self.set_capacity(usize::MAX);
+    }
+
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.luck.capacity = capacity;
     }
 
     /// The client reads.

@@ -56,6 +56,16 @@ pub(crate) fn upgrade(room: usize) -> Vec<u8> {
     .into_bytes()
 }
 
+/// An upgrade to the JSON door.
+pub(crate) fn json_upgrade(path: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: parlor.v1.json\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .into_bytes()
+}
+
 /// A request that is no upgrade: its bytes, its answer's status, whether that closes, whether it is a HEAD.
 pub(crate) fn request(random: &mut Random) -> (Vec<u8>, Meaning, bool) {
     let (method, path, status) = random.pick(&[

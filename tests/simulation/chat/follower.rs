@@ -1,0 +1,237 @@
+//! Where someone is in a room's order, over all their connections: every offset once, or told that it is lost.
+
+use serde_json::Value;
+
+use super::plan::ChatPlan;
+use super::shadow::{Claim, Shadow};
+use crate::model::Checked;
+
+/// What was asked for on coming into a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) since: Option<(String, u64)>,
+    pub(crate) last: usize,
+    pub(crate) sent_ms: u64,
+    /// One was in it already.
+    pub(crate) was_in: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Follower {
+    pub(crate) room: usize,
+    /// The epoch, and the offset of the last message seen.
+    pub(crate) position: Option<(String, u64)>,
+    pub(crate) is_in: bool,
+    /// Has missed something on this connection.
+    pub(crate) has_lagged: bool,
+    /// A gap that was told, and the messages that have come to fill it.
+    gap: Option<(u64, u64, Vec<u64>)>,
+}
+
+impl Follower {
+    pub(crate) fn new(room: usize) -> Self {
+        Self {
+            room,
+            position: None,
+            is_in: false,
+            has_lagged: false,
+            gap: None,
+        }
+    }
+
+    /// The connection is gone, or the room left.
+    pub(crate) fn go_out(&mut self) {
+        self.is_in = false;
+        self.has_lagged = false;
+        self.gap = None;
+    }
+
+    /// `joined` at the JSON door.
+    pub(crate) fn on_joined(
+        &mut self,
+        joined: &Value,
+        asked: &Asked,
+        shadow: &mut Shadow,
+    ) -> Checked {
+        self.end_gap(shadow);
+        let (epoch, offset) = position_of(joined)?;
+        let recovered = joined["recovered"] == true;
+        shadow.check_recovered(self.room, asked, (&epoch, offset), recovered)?;
+        let mut offsets = Vec::new();
+        for message in list(joined, "messages")? {
+            offsets.push(shadow.see(self.room, &epoch, message)?);
+        }
+        let retained = list(joined, "retained")?;
+        let retained = retained
+            .iter()
+            .map(|message| shadow.see(self.room, &epoch, message));
+        let retained = retained.collect::<Checked<Vec<u64>>>()?;
+        shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
+        let first = match &asked.since {
+            Some((_, since)) if recovered => since + 1,
+            _ => offset + 1 - offsets.len() as u64,
+        };
+        if !offsets.iter().copied().eq(first..=offset) {
+            return Err(format!("{offsets:?} came after {asked:?}, at {offset}"));
+        }
+        if !recovered {
+            check_newest(&shadow.plan, asked, offset, offsets.len())?;
+        }
+        if asked.was_in {
+            let (known_epoch, last) = self.position.as_ref().ok_or("in, and nowhere")?;
+            if *known_epoch != epoch || *last > offset {
+                return Err(format!(
+                    "at {known_epoch}-{last} the room was at {epoch}-{offset}"
+                ));
+            }
+        }
+        // To come again without `since` changes nothing: what is on its way still comes.
+        if !asked.was_in || asked.since.is_some() {
+            self.position = Some((epoch, offset));
+        }
+        self.is_in = true;
+        Ok(())
+    }
+
+    /// `joined` after a gap, unasked: how the room is, for someone who was too slow.
+    pub(crate) fn on_caught_up(&mut self, joined: &Value, shadow: &mut Shadow) -> Checked {
+        let (known_epoch, last) = self.place()?;
+        let (epoch, offset) = position_of(joined)?;
+        let messages = list(joined, "messages")?.iter();
+        let offsets = messages.map(|message| shadow.see(self.room, &epoch, message));
+        let offsets = offsets.collect::<Checked<Vec<u64>>>()?;
+        let retained = list(joined, "retained")?.iter();
+        let retained = retained.map(|message| shadow.see(self.room, &epoch, message));
+        let retained = retained.collect::<Checked<Vec<u64>>>()?;
+        shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
+        // Without a gap it was told who is there, and nothing else was lost.
+        let (from, to, _) = self.gap.take().unwrap_or((last + 1, last, Vec::new()));
+        if !shadow.plan.conflates(self.room) || known_epoch != epoch || to != offset {
+            return Err(format!(
+                "caught up to {epoch}-{offset} at {known_epoch}-{last}"
+            ));
+        }
+        shadow.claim(self.room, &epoch, Claim::Latest(from, to, offsets));
+        self.has_lagged = true;
+        self.position = Some((epoch, offset));
+        Ok(())
+    }
+
+    /// The first event of a stream, with its `id:`.
+    pub(crate) fn on_opened(
+        &mut self,
+        opened: &Value,
+        id: &str,
+        asked: &Asked,
+        shadow: &mut Shadow,
+    ) -> Checked {
+        let (epoch, offset) = position_of(opened)?;
+        let recovered = opened["recovered"] == true;
+        shadow.check_recovered(self.room, asked, (&epoch, offset), recovered)?;
+        let (id_epoch, before) = parse_id(id)?;
+        if id_epoch != epoch || before > offset {
+            return Err(format!("{opened} has the id {id}"));
+        }
+        match &asked.since {
+            Some((_, since)) if recovered && *since != before => {
+                return Err(format!("{since} was recovered as {before}"));
+            }
+            _ if recovered => {}
+            _ => check_newest(&shadow.plan, asked, offset, (offset - before) as usize)?,
+        }
+        self.position = Some((epoch, before));
+        self.is_in = true;
+        Ok(())
+    }
+
+    /// A message that comes by itself.
+    pub(crate) fn on_message(&mut self, event: &Value, shadow: &mut Shadow) -> Checked {
+        let (epoch, last) = self.place()?;
+        let offset = shadow.see(self.room, &epoch, event)?;
+        if let Some((from, to, offsets)) = &mut self.gap
+            && offset <= *to
+        {
+            if offset < *from || offsets.last().is_some_and(|it| *it >= offset) {
+                return Err(format!(
+                    "{offset} came to fill {from}..={to} after {offsets:?}"
+                ));
+            }
+            offsets.push(offset);
+            return Ok(());
+        }
+        self.end_gap(shadow);
+        if offset != last + 1 {
+            return Err(format!("room {}: {offset} came after {last}", self.room));
+        }
+        self.position = Some((epoch, offset));
+        Ok(())
+    }
+
+    pub(crate) fn on_gap(&mut self, event: &Value, shadow: &mut Shadow) -> Checked {
+        self.end_gap(shadow);
+        let (epoch, last) = self.place()?;
+        let (from, to) = (event["from"].as_u64(), event["to"].as_u64());
+        let (from, to) = from
+            .zip(to)
+            .ok_or_else(|| format!("this is no gap: {event}"))?;
+        if !shadow.plan.conflates(self.room) || from != last + 1 || to < from {
+            return Err(format!("a gap from {from} to {to} after {last}"));
+        }
+        self.has_lagged = true;
+        self.gap = Some((from, to, Vec::new()));
+        self.position = Some((epoch, to));
+        Ok(())
+    }
+
+    /// All that fills a gap has come.
+    pub(crate) fn end_gap(&mut self, shadow: &mut Shadow) {
+        if let (Some((from, to, offsets)), Some((epoch, _))) = (self.gap.take(), &self.position) {
+            shadow.claim(self.room, epoch, Claim::Latest(from, to, offsets));
+        }
+    }
+
+    /// Nothing is on its way.
+    pub(crate) fn check_at_rest(&mut self, shadow: &mut Shadow) -> Checked {
+        self.end_gap(shadow);
+        let (epoch, last) = self.place()?;
+        match shadow.newest(self.room, &epoch) {
+            Some(newest) if newest > last || newest < last && shadow.is_whole(self.room) => Err(
+                format!("room {}: at {last}, and the room at {newest}", self.room),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&self) -> Checked<(String, u64)> {
+        let position = self.position.clone().filter(|_| self.is_in);
+        position.ok_or_else(|| format!("not in room {}", self.room))
+    }
+}
+
+/// Without recovery the newest come, as many as are asked for and remembered.
+fn check_newest(plan: &ChatPlan, asked: &Asked, offset: u64, count: usize) -> Checked {
+    let most = asked.last.min(plan.limits.history).min(offset as usize);
+    let is_exact = plan.remembers_exactly && plan.limits.history_time.ms().is_none();
+    if count > most || is_exact && count < most {
+        return Err(format!("{count} messages of {offset} came after {asked:?}"));
+    }
+    Ok(())
+}
+
+pub(crate) fn parse_id(id: &str) -> Checked<(String, u64)> {
+    let parts = id.split_once('-');
+    let parts = parts.and_then(|(epoch, offset)| Some((epoch.to_owned(), offset.parse().ok()?)));
+    parts.ok_or_else(|| format!("this is no id: {id}"))
+}
+
+fn position_of(joined: &Value) -> Checked<(String, u64)> {
+    let epoch = joined["epoch"].as_str().map(str::to_owned);
+    let position = epoch.zip(joined["offset"].as_u64());
+    position.ok_or_else(|| format!("no position: {joined}"))
+}
+
+pub(crate) fn list<'a>(event: &'a Value, field: &str) -> Checked<&'a Vec<Value>> {
+    event[field]
+        .as_array()
+        .ok_or_else(|| format!("no {field}: {event}"))
+}

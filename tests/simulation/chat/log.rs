@@ -1,0 +1,222 @@
+//! What was said in each room, in its order: one for everyone, whatever their door.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use serde_json::Value;
+
+use crate::model::Checked;
+
+/// Something that somebody wants to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) room: usize,
+    pub(crate) data: Option<Value>,
+    pub(crate) binary: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) retain: bool,
+    pub(crate) ephemeral: bool,
+    pub(crate) dedup: bool,
+    /// When it was sent first.
+    pub(crate) sent_ms: u64,
+    /// The offset it was answered with.
+    pub(crate) answer: Option<u64>,
+    /// Its place, in each epoch that has it.
+    pub(crate) offsets: BTreeMap<String, u64>,
+}
+
+/// A message that someone has seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) event: Value,
+    pub(crate) draft: Option<usize>,
+    pub(crate) learned_ms: u64,
+}
+
+/// The messages of one epoch of a room, by their offsets.
+pub(crate) type Epoch = BTreeMap<u64, Said>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) drafts: Vec<Draft>,
+    /// By room and epoch.
+    pub(crate) epochs: BTreeMap<(usize, String), Epoch>,
+}
+
+/// For how long the same message may not be published again.
+const DEDUP_MS: u64 = 120_000;
+
+impl Log {
+    pub(crate) fn epoch(&self, room: usize, epoch: &str) -> Option<&Epoch> {
+        self.epochs.get(&(room, epoch.to_owned()))
+    }
+
+    /// Someone sees a message in a room; says its offset. Everyone must see the same one in the same place.
+    pub(crate) fn see(
+        &mut self,
+        room: usize,
+        epoch: &str,
+        event: &Value,
+        now: u64,
+    ) -> Checked<u64> {
+        let mut event = event.clone();
+        if let Value::Object(fields) = &mut event {
+            fields.remove("type");
+        }
+        let offset = event["offset"]
+            .as_u64()
+            .ok_or_else(|| format!("no offset: {event}"))?;
+        let draft = self.check_content(room, &event)?;
+        let said = self.epochs.entry((room, epoch.to_owned())).or_default();
+        if let Some(known) = said.get(&offset) {
+            if known.event != event {
+                return Err(format!("{event} came where others saw {}", known.event));
+            }
+            return Ok(offset);
+        }
+        let new = Said {
+            event,
+            draft,
+            learned_ms: now,
+        };
+        said.insert(offset, new);
+        if let Some(index) = draft {
+            let draft = &mut self.drafts[index];
+            let is_old = now - draft.sent_ms >= DEDUP_MS;
+            if let Some(other) = draft.offsets.insert(epoch.to_owned(), offset)
+                && !is_old
+            {
+                return Err(format!("message {index} is at {other} and at {offset}"));
+            }
+        }
+        Ok(offset)
+    }
+
+    /// Which draft an event is of, and that it is still what was sent.
+    pub(crate) fn check_content(&self, room: usize, event: &Value) -> Checked<Option<usize>> {
+        let Some(index) = index_of(event) else {
+            let is_removal = event["data"].is_null() && event["key"].is_string();
+            return is_removal
+                .then_some(None)
+                .ok_or_else(|| format!("a message nobody sent: {event}"));
+        };
+        let draft = self.drafts.get(index);
+        let draft = draft.ok_or_else(|| format!("a message nobody sent: {event}"))?;
+        let is_same = draft.room == room
+            && event.get("data") == draft.data.as_ref()
+            && event.get("binary").and_then(Value::as_str) == draft.binary.as_deref()
+            && event.get("key").and_then(Value::as_str) == draft.key.as_deref()
+            && event.get("ephemeral").is_some() == draft.ephemeral;
+        is_same
+            .then_some(Some(index))
+            .ok_or_else(|| format!("{event} was sent as {draft:?}"))
+    }
+
+    /// A publish was answered; `is_one`: its room has had one epoch.
+    pub(crate) fn on_answer(
+        &mut self,
+        index: usize,
+        offset: Option<u64>,
+        is_one: bool,
+        now: u64,
+    ) -> Checked {
+        let draft = &mut self.drafts[index];
+        let is_old = now - draft.sent_ms >= DEDUP_MS;
+        let differs = draft.answer.is_some() && draft.answer != offset && is_one && !is_old;
+        if draft.ephemeral == offset.is_some() || differs {
+            return Err(format!("answered with {offset:?}: {draft:?}"));
+        }
+        draft.answer = offset;
+        Ok(())
+    }
+
+    /// The state of all keys after an offset: their messages' offsets, in order.
+    pub(crate) fn retained(&self, epoch: &Epoch, upto: u64) -> Vec<u64> {
+        let mut state: BTreeMap<&str, u64> = BTreeMap::new();
+        for (&offset, said) in epoch.range(..=upto) {
+            let Some(key) = said.event["key"].as_str() else {
+                continue;
+            };
+            match said.draft {
+                None => drop(state.remove(key)),
+                Some(draft) if self.drafts[draft].retain => drop(state.insert(key, offset)),
+                Some(_) => {}
+            }
+        }
+        let mut offsets: Vec<u64> = state.into_values().collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
+    /// Of each key the latest that is still known of what was said from `from` to `to`.
+    pub(crate) fn latest(&self, epoch: &Epoch, from: u64, to: u64, history: u64) -> Vec<u64> {
+        let kept_from = from.max((to + 1).saturating_sub(history));
+        let retained = self
+            .retained(epoch, to)
+            .into_iter()
+            .filter(|it| *it >= from);
+        let candidates = retained.chain(kept_from..=to);
+        let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
+        for offset in candidates {
+            if let Some(key) = epoch
+                .get(&offset)
+                .and_then(|said| said.event["key"].as_str())
+            {
+                let newest = latest.entry(key).or_insert(offset);
+                *newest = offset.max(*newest);
+            }
+        }
+        let mut offsets: Vec<u64> = latest.into_values().collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
+    /// A message as plain members get it.
+    pub(crate) fn plain(said: &Said) -> (bool, Vec<u8>) {
+        if let Some(text) = said.event["binary"].as_str() {
+            let bytes = BASE64.decode(text.as_bytes());
+            return (false, bytes.unwrap_or_default());
+        }
+        let text = match &said.event["data"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (true, text.into_bytes())
+    }
+
+    /// A publish that was answered must be where the answer says. `is_whole`: all of the epoch is known.
+    pub(crate) fn check_answers(&self, is_whole: impl Fn(usize) -> bool) -> Checked {
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let Some(offset) = draft.answer.filter(|_| is_whole(draft.room)) else {
+                continue;
+            };
+            let is_null = draft.data == Some(Value::Null);
+            let is_there = if is_null {
+                self.epochs.iter().any(|((room, _), epoch)| {
+                    *room == draft.room
+                        && epoch.get(&offset).is_some_and(|said| said.draft.is_none())
+                })
+            } else {
+                draft.offsets.values().any(|other| *other == offset)
+            };
+            if !is_there {
+                return Err(format!("message {index} is not at its {offset}: {draft:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The index that begins each message.
+fn index_of(event: &Value) -> Option<usize> {
+    let text = match (&event["data"], &event["binary"]) {
+        (Value::Object(fields), _) => return fields.get("n")?.as_u64().map(|n| n as usize),
+        (Value::String(text), _) => text.clone(),
+        (_, Value::String(encoded)) => {
+            let bytes = BASE64.decode(encoded.as_bytes()).ok()?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        _ => return None,
+    };
+    text.split('|').next()?.parse().ok()
+}

@@ -1,0 +1,250 @@
+//! What is known of the chat from the outside, shared by all who take part in it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::follower::Asked;
+use super::line::Lines;
+use super::log::{Draft, Epoch, Log};
+use super::names::Names;
+use super::plan::ChatPlan;
+use crate::model::Checked;
+
+/// Messages as a plain member gets them: whether each is text, and its bytes.
+pub(crate) type Transcript = Vec<(bool, Vec<u8>)>;
+
+/// What somebody was told, to be compared with what was said when all of that is known.
+#[derive(Clone, Debug)]
+pub(crate) enum Claim {
+    /// The state of all keys after an offset.
+    Retained(u64, Vec<u64>),
+    /// What fills a gap: of each key the latest.
+    Latest(u64, u64, Vec<u64>),
+}
+
+pub(crate) struct Shadow {
+    pub(crate) plan: ChatPlan,
+    pub(crate) now: u64,
+    pub(crate) log: Log,
+    pub(crate) names: Names,
+    pub(crate) lines: Lines,
+    /// By place: the secret by which that person comes back.
+    pub(crate) tokens: Vec<Option<String>>,
+    /// The names to which something was said directly.
+    pub(crate) directs: Vec<String>,
+    claims: Vec<(usize, String, Claim)>,
+    /// What plain members have read from their first message on, by room.
+    pub(crate) transcripts: Vec<(usize, Transcript)>,
+    /// Witnesses have always been there.
+    pub(crate) is_witnessed: bool,
+    /// People who have given up a connection, a room or a name.
+    pub(crate) departed: BTreeSet<String>,
+    /// The server is told to end.
+    pub(crate) is_ending: bool,
+    /// What happens, if it is to be written down.
+    pub(crate) trace: Option<Vec<String>>,
+}
+
+impl Shadow {
+    pub(crate) fn new(plan: ChatPlan, now: u64) -> Self {
+        Self {
+            now,
+            log: Log::default(),
+            names: Names::default(),
+            lines: Lines::default(),
+            tokens: vec![None; plan.clients],
+            directs: Vec::new(),
+            claims: Vec::new(),
+            transcripts: Vec::new(),
+            is_witnessed: true,
+            departed: BTreeSet::new(),
+            is_ending: false,
+            trace: None,
+            plan,
+        }
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("at {}: {}", self.now, line()));
+        }
+    }
+
+    pub(crate) fn see(&mut self, room: usize, epoch: &str, event: &Value) -> Checked<u64> {
+        self.log.see(room, epoch, event, self.now)
+    }
+
+    pub(crate) fn claim(&mut self, room: usize, epoch: &str, claim: Claim) {
+        self.claims.push((room, epoch.to_owned(), claim));
+    }
+
+    /// The newest offset of an epoch that anyone knows of.
+    pub(crate) fn newest(&self, room: usize, epoch: &str) -> Option<u64> {
+        self.log.epoch(room, epoch)?.keys().next_back().copied()
+    }
+
+    /// Whether `recovered` may be what it is: so exactly when the epoch is the same and the history reaches back.
+    pub(crate) fn check_recovered(
+        &self,
+        room: usize,
+        asked: &Asked,
+        (epoch, offset): (&str, u64),
+        recovered: bool,
+    ) -> Checked {
+        let was_there = |(known, _): &&(usize, String)| *known == room;
+        let is_other = |(_, known): &(usize, String)| known != epoch;
+        if self.is_witnessed
+            && self.plan.has_witness(room)
+            && self.log.epochs.keys().filter(was_there).any(is_other)
+        {
+            return Err(format!("room {room} has begun anew as {epoch}"));
+        }
+        let Some((since_epoch, since)) = &asked.since else {
+            return if recovered {
+                Err("recovered unasked".to_owned())
+            } else {
+                Ok(())
+            };
+        };
+        let (must, may) = match since_epoch == epoch {
+            true => self.reaches_back(room, epoch, *since, offset, asked.sent_ms),
+            false => (false, false),
+        };
+        if recovered && !may || !recovered && must {
+            return Err(format!(
+                "recovered: {recovered}, at {epoch}-{offset}, after {asked:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a history surely holds, or may hold, all that was said after `since`.
+    fn reaches_back(
+        &self,
+        room: usize,
+        epoch: &str,
+        since: u64,
+        offset: u64,
+        sent_ms: u64,
+    ) -> (bool, bool) {
+        if since >= offset {
+            return (since == offset, since == offset);
+        }
+        let limits = &self.plan.limits;
+        if offset - since > limits.history as u64 {
+            return (false, false);
+        }
+        let Some(time_ms) = limits.history_time.ms() else {
+            return (self.plan.remembers_exactly, true);
+        };
+        let oldest = self
+            .log
+            .epoch(room, epoch)
+            .and_then(|said| said.get(&(since + 1)));
+        let learned_ms = oldest.map_or(u64::MAX - time_ms, |said| said.learned_ms);
+        let said_ms = oldest
+            .and_then(|said| said.draft)
+            .map_or(0, |draft| self.log.drafts[draft].sent_ms);
+        let must = self.plan.remembers_exactly && said_ms + time_ms > self.now;
+        (must, learned_ms + time_ms > sent_ms)
+    }
+
+    /// Invents a message; its content begins with its index.
+    pub(crate) fn compose(&mut self, draft: Draft) -> usize {
+        self.log.drafts.push(draft);
+        self.log.drafts.len() - 1
+    }
+
+    /// All that was said there is known at rest.
+    pub(crate) fn is_whole(&self, room: usize) -> bool {
+        self.is_witnessed && self.plan.has_witness(room)
+    }
+
+    /// At rest all that was said is known where there is a witness: what was claimed must be true.
+    pub(crate) fn check_claims(&mut self) -> Checked {
+        self.log.check_answers(|room| self.is_whole(room))?;
+        for (room, epoch, claim) in std::mem::take(&mut self.claims) {
+            let Some(said) = self.log.epoch(room, &epoch).filter(|_| self.is_whole(room)) else {
+                continue;
+            };
+            self.check_claim(said, &claim)
+                .map_err(|error| format!("room {room}: {error}"))?;
+        }
+        let transcripts = std::mem::take(&mut self.transcripts);
+        for (room, transcript) in transcripts.iter().filter(|(room, _)| self.is_whole(*room)) {
+            self.check_transcript(*room, transcript)?;
+        }
+        Ok(())
+    }
+
+    fn check_claim(&self, said: &Epoch, claim: &Claim) -> Checked {
+        let limits = &self.plan.limits;
+        let (told, true_offsets) = match claim {
+            Claim::Retained(upto, told) => (told, self.log.retained(said, *upto)),
+            Claim::Latest(from, to, told) => {
+                if !self.plan.remembers_exactly || limits.history_time.ms().is_some() {
+                    return Ok(());
+                }
+                (
+                    told,
+                    self.log.latest(said, *from, *to, limits.history as u64),
+                )
+            }
+        };
+        if *told != true_offsets {
+            return Err(format!("{claim:?}, but it is {true_offsets:?}"));
+        }
+        Ok(())
+    }
+
+    /// A plain member gets the state of all keys, and then all that is said, in its order.
+    fn check_transcript(&self, room: usize, transcript: &[(bool, Vec<u8>)]) -> Checked {
+        if transcript.is_empty() {
+            return Ok(());
+        }
+        let mut epochs = self.log.epochs.iter().filter(|((of, _), _)| *of == room);
+        let is_right = epochs.any(|(_, said)| match self.plan.conflates(room) {
+            true => is_subsequence(said, transcript),
+            false => self.is_state_and_run(said, transcript),
+        });
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("a plain member of room {room} has read something else"))
+    }
+
+    fn is_state_and_run(&self, said: &Epoch, transcript: &[(bool, Vec<u8>)]) -> bool {
+        let texts = |offsets: Vec<u64>| {
+            let texts = offsets.into_iter();
+            texts.filter_map(|offset| said.get(&offset).map(Log::plain))
+        };
+        let newest = said.keys().next_back().copied().unwrap_or(0);
+        // Cut off while the state came.
+        let starts = |upto| {
+            transcript
+                .iter()
+                .cloned()
+                .eq(texts(self.log.retained(said, upto)).take(transcript.len()))
+        };
+        if (0..=newest).any(starts) {
+            return true;
+        }
+        let last = transcript.last();
+        let is_last = |end: &u64| said.get(end).map(Log::plain).as_ref() == last;
+        (1..=newest).filter(is_last).any(|end| {
+            (1..=end.min(transcript.len() as u64)).any(|run| {
+                let start = end + 1 - run;
+                let mut offsets = self.log.retained(said, start - 1);
+                offsets.extend(start..=end);
+                transcript.iter().cloned().eq(texts(offsets))
+            })
+        })
+    }
+}
+
+fn is_subsequence(said: &Epoch, transcript: &[(bool, Vec<u8>)]) -> bool {
+    let mut all = said.values();
+    transcript
+        .iter()
+        .all(|text| all.any(|it| Log::plain(it) == *text))
+}
