@@ -43,8 +43,8 @@ MUTANTS = [
     (
         "a message of just the longest length is refused",
         "src/codec/ws/message.rs",
-        "if header.length > max_message.saturating_sub(arrived) as u64",
-        "if header.length >= max_message.saturating_sub(arrived) as u64",
+        "if header.length > most.saturating_sub(arrived) as u64",
+        "if header.length >= most.saturating_sub(arrived) as u64",
     ),
     (
         "one connection too few is let in",
@@ -189,5 +189,71 @@ MUTANTS = [
         "src/core/connection.rs",
         "        if !unfinished.is_empty() {",
         "        if unfinished.len() > 1 {",
+    ),
+    (
+        "recovery gives one message too few",
+        "src/core/chat/history.rs",
+        "(reaches_back && offset <= last).then(|| self.after(offset))",
+        "(reaches_back && offset <= last).then(|| self.after(offset + 1))",
+    ),
+    (
+        "recovery reaches back one message too far",
+        "src/core/chat/history.rs",
+        "Some(oldest) => oldest.offset <= offset + 1,",
+        "Some(oldest) => oldest.offset <= offset + 2,",
+    ),
+    (
+        "what comes live begins one early",
+        "src/core/chat/visits.rs",
+        "        let since = audience.sequence;\n",
+        "        let since = audience.sequence.saturating_sub(1);\n",
+    ),
+    (
+        "nobody is told who left",
+        "src/core/chat/visits.rs",
+        "        self.note(room, Change::Went, person, now_ms);\n",
+        "",
+    ),
+    (
+        "who came in meanwhile is not told what is undone",
+        "src/core/chat/presence.rs",
+        "        self.listings += 1;\n",
+        "",
+    ),
+    (
+        "some messages are published again",
+        "src/core/chat/publish.rs",
+        "(draft.dedup, offset) {",
+        "(draft.dedup, offset.filter(|offset| offset % 4 > 0)) {",
+    ),
+    (
+        "a gap begins one late",
+        "src/core/lagging.rs",
+        "let offset = offset.max(told);",
+        "let offset = offset.max(told) + 1;",
+    ),
+    (
+        "a key is not removed",
+        "src/core/chat/publish.rs",
+        "Some(key) if draft.retain && draft.removes_key() => history.remove(key),",
+        "Some(_) if draft.retain && draft.removes_key() => {}",
+    ),
+    (
+        "readers of streams hear what is ephemeral",
+        "src/core/server/say.rs",
+        "if message.offset.is_none() && !format.is_json() {",
+        "if message.offset.is_none() && format.is_plain() {",
+    ),
+    (
+        "a name is free after half the time",
+        "src/core/chat/people.rs",
+        "let forgotten_ms = now_ms + ABSENCE_MS;",
+        "let forgotten_ms = now_ms + ABSENCE_MS / 2;",
+    ),
+    (
+        "an answer comes after the close frame",
+        "src/core/server/say.rs",
+        "        if !matches!(connection.phase, Phase::Open { .. }) {",
+        "        if matches!(connection.phase, Phase::Request { .. }) {",
     ),
 ]

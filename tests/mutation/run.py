@@ -58,7 +58,7 @@ def build():
 def catch(simulation):
     """What the simulation says of a mutant; None when it finds nothing wrong."""
     environment = dict(os.environ, RUST_BACKTRACE="0", PARLOR_SHRINK="0")
-    for tests in (["runs"], ["halls"], ["floods"], ["crowds"], ["who_stalls"]):
+    for tests in (["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["who_stalls"]):
         try:
             result = subprocess.run(
                 [simulation, *tests], env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS
