@@ -287,6 +287,14 @@ impl<S> Connection<S> {
         }
     }
 
+    /// What someone with a name reads who is told something alone: it is not compressed.
+    pub(super) fn own_format(&self) -> Format {
+        match self.door {
+            Door::Lines(_) => Format::Lines,
+            _ => Format::Json,
+        }
+    }
+
     /// Whether it is, or may be, in rooms.
     pub(super) fn is_member(&self) -> bool {
         matches!(

@@ -222,9 +222,9 @@ impl WriteQueue {
     /// Whether the limit holds. One chunk may be longer than it, and the response that opens a stream or a WebSocket may
     /// stand before it.
     pub(super) fn is_within(&self, max_queue: usize) -> bool {
-        let counted = self.chunks().filter(|chunk| {
-            chunk.cost() > 0 && chunk.frames.kind() != FrameKind::Response
-        });
+        let counted = self
+            .chunks()
+            .filter(|chunk| chunk.cost() > 0 && chunk.frames.kind() != FrameKind::Response);
         self.queued_bytes <= max_queue || counted.count() <= 1
     }
 

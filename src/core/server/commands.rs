@@ -12,7 +12,7 @@ use crate::core::chat::{
     Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
     TooManyRooms, Wanted,
 };
-use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
+use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
@@ -358,7 +358,7 @@ impl<S: Stream> Server<S> {
         let line = Frames::new(line, FrameKind::Line, &self.meter);
         let mut is_taken = false;
         for receiver in self.chat.connections_of(to).to_vec() {
-            is_taken |= self.offer(receiver, self.direct_for(receiver, &frames, &line));
+            is_taken |= self.tell(receiver, id, &frames, &line);
         }
         if !is_taken {
             return Err(Failure::new(
@@ -368,18 +368,34 @@ impl<S: Stream> Server<S> {
         }
         if from != to {
             for receiver in self.chat.connections_of(from).to_vec() {
-                self.offer(receiver, self.direct_for(receiver, &frames, &line));
+                self.tell(receiver, id, &frames, &line);
             }
         }
         Ok(())
     }
 
-    /// The frames of the two that a connection can read.
-    fn direct_for(&self, id: ConnectionId, frames: &Rc<Frames>, line: &Rc<Frames>) -> Rc<Frames> {
-        let is_line = self
-            .get(id)
-            .is_some_and(|it| matches!(it.door, Door::Lines(_)));
-        Rc::clone(if is_line { line } else { frames })
+    /// Passes on what the connection `sender` says, in a frame or a line. Says whether it was taken. Who has sent it sees
+    /// it, however slowly they read.
+    fn tell(
+        &mut self,
+        receiver: ConnectionId,
+        sender: ConnectionId,
+        frames: &Rc<Frames>,
+        line: &Rc<Frames>,
+    ) -> bool {
+        let format = self.get(receiver).map(Connection::own_format);
+        let shared = if format == Some(Format::Lines) {
+            line
+        } else {
+            frames
+        };
+        match format {
+            Some(format) if receiver == sender => {
+                self.answer_with(receiver, format, shared.bytes().to_vec());
+                true
+            }
+            _ => self.offer(receiver, Rc::clone(shared)),
+        }
     }
 
     fn is_here(&self, person: PersonId) -> bool {
