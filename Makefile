@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-browser conformance mutants fuzz coverage soak churn bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ build: ## build the release binaries
 setup: ## install what the tests need
 	tests/setup.sh
 
-test: setup lint test-rust test-shell test-browser ## check and test everything but conformance
+test: setup lint test-rust test-shell test-clients test-browser ## check and test everything but conformance
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
@@ -34,6 +34,10 @@ test-rust: ## unit, property, simulation and integration tests
 test-shell: setup build ## nc, websocat and curl as people run them, and the README's commands
 	python3 tests/doors.py
 	python3 tests/readme.py
+
+test-clients: setup build ## clients in Python and JavaScript at the JSON door, and readers of the stream of events
+	target/clients/bin/python tests/clients/clients.py
+	cd tests/clients && npm ci --no-audit --no-fund && npm test
 
 test-browser: setup build ## the page in a real browser
 	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap

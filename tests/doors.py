@@ -4,7 +4,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import unittest
@@ -174,7 +173,4 @@ class Doors(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(verbosity=2, exit=False).result
-    failed = len(result.failures) + len(result.errors)
-    print("doors: %d passed, %d failed" % (result.testsRun - failed, failed))
-    sys.exit(failed > 0 or result.testsRun == 0)
+    parlor.run_tests("doors")

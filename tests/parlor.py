@@ -1,10 +1,12 @@
-"""Starts the parlor binary for the tests that are written in Python."""
+"""Starts the parlor binary, and runs the tests that are written in Python."""
 
 import contextlib
 import os
 import re
 import subprocess
+import sys
 import threading
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BINARY = os.path.abspath(os.environ.get("PARLOR_BIN", os.path.join(ROOT, "target", "release", "parlor")))
@@ -61,3 +63,11 @@ def serving(*flags, environment={}):
         yield server
     finally:
         server.kill()
+
+
+def run_tests(name):
+    """Runs the program's own tests, and says how many passed."""
+    result = unittest.main(verbosity=2, exit=False).result
+    failed = len(result.failures) + len(result.errors)
+    print("%s: %d passed, %d failed" % (name, result.testsRun - failed, failed))
+    sys.exit(failed > 0 or result.testsRun == 0)

@@ -5,6 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 websocat=1.14.1
 packages=(chromium curl netcat-openbsd)
+# Debian keeps this part of Python apart.
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
 missing=()
 for package in "${packages[@]}"; do
@@ -23,4 +25,12 @@ fi
 if [ "$(target/tools/bin/websocat --version 2>/dev/null)" != "websocat $websocat" ]; then
     cargo install websocat --version "$websocat" --locked --root target/tools \
         --no-default-features --features signal_handler,unix_stdio
+fi
+
+wanted=$(cat tests/clients/requirements.txt)
+if [ "$(cat target/clients/wanted 2>/dev/null)" != "$wanted" ]; then
+    python3 -m venv --clear target/clients
+    target/clients/bin/pip install --quiet --disable-pip-version-check \
+        --require-hashes --requirement tests/clients/requirements.txt
+    printf '%s\n' "$wanted" >target/clients/wanted
 fi
