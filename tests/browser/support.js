@@ -1,13 +1,14 @@
 // What every browser test needs: the real server as a child process, the real browser, and pages that are watched.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+
+import { startServer } from '../parlor.mjs';
+
+export { startServer };
 
 const fromRoot = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -18,28 +19,6 @@ export const DEVICES = {
 };
 export const LOOKS = Object.keys(DEVICES).flatMap((device) =>
   ['light', 'dark'].map((colorScheme) => ({ name: `${device}-${colorScheme}`, ...DEVICES[device], colorScheme })));
-
-/** Starts parlor and waits for the line that says where it listens. */
-export async function startServer({ port = 0, args = [] } = {}) {
-  const binary = process.env.PARLOR_BIN ?? fromRoot('target/release/parlor');
-  const child = spawn(binary, ['--port', String(port), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  const line = await Promise.race([
-    once(createInterface(child.stdout), 'line').then(([first]) => first),
-    exited.then(([code]) => { throw new Error(`${binary} ended with ${code} before it listened`); }),
-  ]);
-  const listening = /^parlor listening on http:\/\/.*:(\d+)$/.exec(line);
-  assert(listening, `first line of output: ${line}`);
-  return {
-    port: Number(listening[1]),
-    url: `http://127.0.0.1:${listening[1]}/`,
-    signal: (name) => child.kill(name),
-    async stop(name = 'SIGKILL') {
-      child.kill(name);
-      await exited;
-    },
-  };
-}
 
 /** A server and a browser for one test file, both gone when its tests are done. */
 export async function setUp(options) {
