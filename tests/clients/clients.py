@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -92,6 +93,7 @@ class Fixture(unittest.TestCase):
 
 class Life(Fixture):
     options = {"compression": None}
+    window_bits = None
 
     def test_comes_in_under_a_name(self):
         self.serve()
@@ -105,6 +107,8 @@ class Life(Fixture):
     def test_says_and_hears_all_that_a_message_can_be(self):
         self.serve()
         alice, bob = self.enter("Alice"), self.enter("Bob")
+        agreed = [extension.remote_max_window_bits for extension in alice.socket.protocol.extensions]
+        self.assertEqual(agreed, [self.window_bits] if self.window_bits else [])
         for client in (alice, bob):
             self.assertFalse(client.ask("join", room="茶")["recovered"])
         things = ["", "text \"in\" 茶 😀\n\u2028", {"a": [1, 2.5, {"b": None}]}, 42, None, False, "long " * 12_000]
@@ -205,6 +209,20 @@ class Life(Fixture):
         self.assertGreaterEqual(bye["retry_ms"], 0)
         self.assertEqual(client.closed(), (1001, "server is shutting down"))
         self.assertEqual(self.server.process.wait(SECONDS), 0)
+
+
+class CompressedLife(Life):
+    """The same with permessage-deflate, as `websockets` asks for it."""
+
+    options = {"compression": "deflate"}
+    window_bits = 15
+
+
+class NarrowLife(Life):
+    """The same with the smallest window that zlib knows."""
+
+    options = {"compression": None, "extensions": [ClientPerMessageDeflateFactory(server_max_window_bits=9)]}
+    window_bits = 9
 
 
 class Events(Fixture):

@@ -11,7 +11,8 @@ import { Client, serve, Wire } from './support.js';
 const PROTOCOL = 'parlor.v1.json';
 const SOCKETS = {
   'npm ws': (url) => new WS(url, PROTOCOL, { perMessageDeflate: false }),
-  "Node's own WebSocket": (url) => new WebSocket(url, PROTOCOL),
+  'npm ws, compressed': (url) => new WS(url, PROTOCOL, { perMessageDeflate: { threshold: 0 } }),
+  "Node's own WebSocket, compressed": (url) => new WebSocket(url, PROTOCOL),
 };
 
 /** A server, the wire to it, and a way in. */
@@ -30,6 +31,7 @@ async function setUp(test, open, ...args) {
 const said = (messages) => messages.map(({ offset, data }) => [offset, data]);
 
 for (const [name, open] of Object.entries(SOCKETS)) {
+  const isCompressed = name.endsWith('compressed');
   describe(name, { concurrency: 2 }, () => {
     test('comes in, under a name', async (t) => {
       const { enter } = await setUp(t, open);
@@ -42,8 +44,9 @@ for (const [name, open] of Object.entries(SOCKETS)) {
     });
 
     test('says and hears all that a message can be', async (t) => {
-      const { enter } = await setUp(t, open);
+      const { wire, enter } = await setUp(t, open);
       const [alice, bob] = [await enter('Alice'), await enter('Bob')];
+      assert.equal(alice.socket.extensions.startsWith('permessage-deflate'), isCompressed);
       for (const client of [alice, bob]) assert.equal((await client.ask('join', { room: '茶' })).recovered, false);
       const things = ['', 'text "in" 茶 😀\n\u2028', { a: [1, 2.5, { b: null }] }, 42, null, false, 'long '.repeat(12_000)];
       for (const data of things) {
@@ -65,6 +68,8 @@ for (const [name, open] of Object.entries(SOCKETS)) {
       const { messages, more } = await bob.ask('history', { room: '茶', limit: 3, before: 8 });
       assert.deepEqual(said(messages), [[5, null], [6, false], [7, things[6]]]);
       assert(more);
+      // The long one went to three.
+      assert.equal(wire.received < things[6].length, isCompressed, `${wire.received} bytes came`);
     });
 
     test('knows who is there', async (t) => {
