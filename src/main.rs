@@ -4,14 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use parlor::shell::config::{Command, Config};
-use parlor::shell::{self, RunError, doctor};
+use parlor::shell::{self, RunError, doctor, logging};
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    env_logger::Builder::new()
-        .filter_level(config.log_level())
-        .parse_default_env()
-        .init();
+    logging::init(config.log_level());
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -5,6 +5,7 @@ pub mod doctor;
 mod event_loop;
 mod files;
 mod listener;
+pub mod logging;
 
 pub use event_loop::run;
 

@@ -154,17 +154,19 @@ fn waits_end_whatever_the_wall_clock_says() {
     });
 }
 
-/// Before 1970, and past the last year that a Date can say: a date is wrong, and nothing else.
+/// Before 1970, and past the last year that a Date and the log can say: a date is wrong, and nothing else.
 #[test]
 fn dates_that_cannot_be_said() {
-    let (clock, server) = WallClock::of_server("far", &[]);
+    let (clock, server) = WallClock::of_server("far", &["-v"]);
     with_a_healthy_pair(&server, || {
         for offset in [-100 * YEAR, 9_000 * YEAR, 1_000_000 * YEAR] {
             clock.set(offset);
             let mut http = server.http();
             let date = date(&mut http);
             assert!(!is_off_by(date, 0), "{date:?}");
-            server.client("/ws/clock").say("still here");
+            let room = format!("off-by-{offset}");
+            server.client(&format!("/ws/{room}")).say("still here");
+            server.wait_for_log(|line| line.contains(&room));
         }
         clock.set(0);
         assert!(is_off_by(date(&mut server.http()), 0));
