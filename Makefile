@@ -42,7 +42,7 @@ test-clients: setup build ## clients in Python and JavaScript at the JSON door, 
 test-browser: setup build ## the page in a real browser
 	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap
 
-conformance: build ## the Autobahn test suite: 301 cases of RFC 6455
+conformance: build ## the Autobahn test suite: 517 cases of RFC 6455 and of compression, RFC 7692
 	tests/autobahn/setup.sh
 	python3 tests/autobahn/conformance.py
 
