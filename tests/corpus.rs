@@ -36,6 +36,11 @@ fn websocket() {
 }
 
 #[test]
+fn json() {
+    replay("json", properties::json::check);
+}
+
+#[test]
 fn connection() {
     replay("connection", properties::connection::check);
 }

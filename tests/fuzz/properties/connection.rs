@@ -1,5 +1,6 @@
 //! Three connections whose every byte, pause and full buffer the input decides, on the production core: no panic, the
-//! invariants hold, what comes out is HTTP and frames, and nothing is left at the end. The write queue is within.
+//! invariants hold, what comes out is HTTP and frames or a stream of events, and nothing is left at the end. The write
+//! queue is within.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,20 +19,52 @@ use parlor::shell::config::Config;
 mod reader;
 
 const CONNECTIONS: usize = 3;
-const HANDSHAKE: &[u8] =
-    b"GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// What an operation may send whole: frames with a mask of zeros.
-const PIECES: [&[u8]; 8] = [
-    HANDSHAKE,
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+/// Doors to go through.
+const REQUESTS: [&str; 6] = [
+    "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /rooms/a/events?last=3 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /rooms/a/events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 0000000000000000-1\r\n\r\n",
+    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: parlor.v1.json\r\n\r\n",
+];
+
+/// Frames with a mask of zeros: whole, in parts, compressed, announced and not sent.
+const FRAMES: [&[u8]; 8] = [
     b"\x81\x85\0\0\0\0hello",
     b"\x01\x82\0\0\0\0ab",
     b"\x80\x81\0\0\0\0c",
     b"\x89\x82\0\0\0\0hi",
     b"\x88\x82\0\0\0\0\x03\xe8",
     b"\x82\xfe\x00\xc8\0\0\0\0",
+    b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\0",
+    b"\x41\x83\0\0\0\0\xf2\x48\xcd",
+];
+
+/// What is said at the JSON door, at most 125 bytes each.
+const COMMANDS: [&str; 18] = [
+    r#"{"type":"login","name":"Al"}"#,
+    r#"{"type":"login","name":"Bo"}"#,
+    r#"{"type":"login","resume":"x"}"#,
+    r#"{"type":"join","room":"a"}"#,
+    r#"{"type":"join","room":"b","last":9}"#,
+    r#"{"type":"join","room":"a","since":{"epoch":"0000000000000000","offset":1}}"#,
+    r#"{"type":"leave","room":"a"}"#,
+    r#"{"type":"publish","room":"a","data":"x","dedup":"d"}"#,
+    r#"{"type":"publish","room":"b","data":[1, 2],"key":"k","retain":true}"#,
+    r#"{"type":"publish","room":"b","data":null,"key":"k","retain":true}"#,
+    r#"{"type":"publish","room":"a","binary":"AP8=","ephemeral":true}"#,
+    r#"{"type":"direct","to":"al","data":1}"#,
+    r#"{"type":"history","room":"a","before":2}"#,
+    r#"{"type":"members","room":"a"}"#,
+    r#"{"type":"rooms"}"#,
+    r#"{"type":"ping","id":1}"#,
+    r#"{"type":"pong"}"#,
+    r#"{"type":"#,
 ];
 
 /// Requests with bodies, and pieces of them.
@@ -59,7 +92,7 @@ struct Socket(Rc<RefCell<Wire>>);
 struct World {
     server: Server<Socket>,
     wires: Vec<Rc<RefCell<Wire>>>,
-    readers: Vec<reader::Reader>,
+    ears: Vec<Ear>,
     indexes: Vec<usize>,
     now: Now,
 }
@@ -71,9 +104,10 @@ pub(crate) fn check(data: &[u8]) {
         let who = usize::from(op & 0x0f) % CONNECTIONS;
         match op >> 4 {
             0..=3 => world.send(who, &mut ops.by_ref().take(usize::from(argument))),
-            4..=6 => world.send(who, &mut PIECES[usize::from(argument) % 8].iter().copied()),
+            4..=6 => world.send(who, &mut piece(argument).into_iter()),
             7 => world.send(who, &mut POSTS[usize::from(argument) % 4].iter().copied()),
-            8..=10 => world.make_space(who, usize::from(argument)),
+            8 | 9 => world.make_space(who, usize::from(argument)),
+            10 => world.make_space(who, usize::from(argument) * 16),
             11 | 12 => world.now.ms += u64::from(argument) * 16,
             13 => world.end(who),
             14 => world.reset(who),
@@ -82,6 +116,21 @@ pub(crate) fn check(data: &[u8]) {
         world.tick();
     }
     world.finish();
+}
+
+/// What an operation sends whole.
+fn piece(choice: u8) -> Vec<u8> {
+    let (choice, which) = (usize::from(choice) / 3, choice % 3);
+    match which {
+        0 => REQUESTS[choice % REQUESTS.len()].into(),
+        1 => FRAMES[choice % FRAMES.len()].to_vec(),
+        _ => {
+            let command = COMMANDS[choice % COMMANDS.len()];
+            let mut frame = vec![0x81, 0x80 | command.len() as u8, 0, 0, 0, 0];
+            frame.extend_from_slice(command.as_bytes());
+            frame
+        }
+    }
 }
 
 impl World {
@@ -102,13 +151,11 @@ impl World {
                 .expect("there is room")
         };
         let indexes = wires.iter().map(admit).collect();
-        let readers = (0..CONNECTIONS)
-            .map(|_| reader::Reader::default())
-            .collect();
+        let ears = (0..CONNECTIONS).map(|_| Ear::default()).collect();
         Self {
             server,
             wires,
-            readers,
+            ears,
             indexes,
             now,
         }
@@ -164,9 +211,8 @@ impl World {
         self.server.end_of_tick(self.now, || true);
         self.server.check_invariants().expect("an invariant");
         self.server.check_tick_ended().expect("an invariant");
-        for (wire, reader) in self.wires.iter().zip(&mut self.readers) {
-            let bytes = std::mem::take(&mut wire.borrow_mut().to_client);
-            reader.feed(&bytes).expect("what the server writes");
+        for (wire, ear) in self.wires.iter().zip(&mut self.ears) {
+            ear.hear(&std::mem::take(&mut wire.borrow_mut().to_client));
         }
     }
 
@@ -191,11 +237,55 @@ impl World {
     }
 }
 
+/// What one client makes of what comes: HTTP and frames, until a stream of events begins.
+#[derive(Default)]
+struct Ear {
+    reader: reader::Reader,
+    heard: Vec<u8>,
+    is_stream: bool,
+}
+
+impl Ear {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.heard.extend_from_slice(bytes);
+        if !self.is_stream {
+            match self.reader.feed(bytes) {
+                Ok(_) => return,
+                // The only head that says no length.
+                Err(error) => assert!(error.contains("text/event-stream"), "{error}"),
+            }
+            self.is_stream = true;
+            let position = |part: &[u8], from: usize| {
+                let mut windows = self.heard[from..].windows(part.len());
+                from + windows.position(|window| window == part).expect("seen")
+            };
+            let head = position(b"text/event-stream", 0);
+            self.heard.drain(..position(b"\r\n\r\n", head) + 4);
+        }
+        while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            check_line(str::from_utf8(&line).expect("a stream is text").trim_end());
+        }
+    }
+}
+
+fn check_line(line: &str) {
+    match line.split_once(": ") {
+        Some(("data", data)) => {
+            serde_json::from_str::<serde::de::IgnoredAny>(data).expect("data is JSON");
+        }
+        Some((field, _)) => assert!(["event", "id", "retry"].contains(&field), "{line:?}"),
+        None => assert!(line.is_empty() || line.starts_with(':'), "{line:?}"),
+    }
+}
+
 fn limits() -> Limits {
     static LIMITS: OnceLock<Limits> = OnceLock::new();
     let limits = LIMITS.get_or_init(|| {
         let mut limits = Config::parse_from(["parlor"]).limits;
-        (limits.max_message, limits.max_queue, limits.max_memory) = (200, 400, 3000);
+        (limits.max_message, limits.max_queue, limits.max_memory) = (200, 1000, 8000);
+        // What is compressed is taken in, and goes out as the reader knows it.
+        limits.deflate_min = usize::MAX;
         limits
     });
     limits.clone()

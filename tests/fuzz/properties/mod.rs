@@ -5,6 +5,7 @@
 pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod http;
+pub(crate) mod json;
 pub(crate) mod websocket;
 
 /// Where to cut `input` into parts, as the bytes of `choices` have it.

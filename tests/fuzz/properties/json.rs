@@ -1,0 +1,122 @@
+//! A command: no panic, what is read is what serde_json's own tree of it says, and JSON without the spaces between its
+//! parts means the same.
+
+use data_encoding::BASE64;
+use parlor::codec::json::command::{self, Command, Data, Since};
+use parlor::codec::json::compact;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+pub(crate) fn check(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+    // None for what is JSON, but no tree can hold: too deep, too large a number, half a surrogate.
+    let tree: Option<Value> = serde_json::from_str(text).ok();
+    if is_json {
+        check_compact(text, tree.as_ref());
+    }
+    check_command(text, is_json, tree.as_ref());
+}
+
+fn check_compact(text: &str, tree: Option<&Value>) {
+    let small = compact(text);
+    assert!(small.len() <= text.len());
+    assert_eq!(compact(&small), small);
+    if let Some(tree) = tree {
+        assert_eq!(
+            serde_json::from_str::<Value>(&small).ok().as_ref(),
+            Some(tree)
+        );
+        let space = |c: char| matches!(c, ' ' | '\n' | '\r' | '\t');
+        // Its strings aside, nothing is left of the spaces; a tree without strings has none at all.
+        assert!(text.contains('"') || !small.contains(space));
+    }
+}
+
+fn check_command(text: &str, is_json: bool, tree: Option<&Value>) {
+    let (id, command) = command::parse(text);
+    match command {
+        Ok(command) => {
+            assert!(is_json);
+            if let Some(tree) = tree {
+                check_fields(&command, tree);
+                let id: Option<Value> =
+                    id.map(|id| serde_json::from_str(id.get()).expect("an id is JSON"));
+                assert_eq!(id.unwrap_or_default(), tree["id"]);
+            }
+        }
+        Err(error) if error.code == "bad_json" => assert!(tree.is_none(), "{error:?}"),
+        Err(error) => assert_eq!(error.code, "bad_command"),
+    }
+    if let Some(id) = id {
+        assert!(id.get().starts_with(|c: char| "\"-0123456789".contains(c)));
+        assert_eq!(command::id_of(text).map(RawValue::get), Some(id.get()));
+    }
+}
+
+/// Each field of the command is that of the tree, and what the command does not say is not there or `null`.
+fn check_fields(command: &Command<'_>, tree: &Value) {
+    let (kind, fields) = match command {
+        Command::Login { name, resume } => ("login", json!({"name": name, "resume": resume})),
+        Command::Join { room, since, last } => {
+            let since = since.as_ref().map(|since| place(since, &tree["since"]));
+            ("join", json!({"room": room, "since": since, "last": last}))
+        }
+        Command::Leave { room } => ("leave", json!({"room": room})),
+        Command::Publish(publish) => {
+            check_carried(&publish.data, tree);
+            let flag = |name| tree[name].as_bool().unwrap_or_default();
+            assert_eq!(
+                (publish.retain, publish.ephemeral),
+                (flag("retain"), flag("ephemeral"))
+            );
+            let fields = json!({"room": publish.room, "key": publish.key, "dedup": publish.dedup});
+            ("publish", fields)
+        }
+        Command::Direct { to, data } => {
+            check_carried(data, tree);
+            ("direct", json!({"to": to}))
+        }
+        Command::History {
+            room,
+            before,
+            limit,
+        } => (
+            "history",
+            json!({"room": room, "before": before, "limit": limit}),
+        ),
+        Command::Members { room } => ("members", json!({"room": room})),
+        Command::Rooms => ("rooms", json!({})),
+        Command::Ping => ("ping", json!({})),
+        Command::Pong => ("pong", json!({})),
+    };
+    assert_eq!(tree["type"], kind);
+    for (name, value) in fields.as_object().expect("made above") {
+        assert_eq!(tree[name], *value, "{name}");
+    }
+}
+
+/// A place as it was said: serde takes a list of its fields, too.
+fn place(since: &Since<'_>, said: &Value) -> Value {
+    if said.is_array() {
+        return json!([since.epoch, since.offset]);
+    }
+    let mut place = said.clone();
+    place["epoch"] = json!(since.epoch);
+    place["offset"] = json!(since.offset);
+    place
+}
+
+fn check_carried(data: &Data<'_>, tree: &Value) {
+    match data {
+        Data::Text(text) => assert_eq!(tree["data"], **text),
+        Data::Json(json) => assert_eq!(
+            serde_json::from_str::<Value>(json).ok().as_ref(),
+            tree.get("data")
+        ),
+        Data::Binary(bytes) => assert_eq!(tree["binary"], BASE64.encode(bytes)),
+    }
+}
