@@ -182,7 +182,10 @@ mod tests {
         let mut changes = Changes::default();
         changes.note(Change::Went, guest(1));
         changes.note(Change::Came, renamed.clone());
-        assert_eq!(changes.take(1).unwrap().joined, [renamed.clone()]);
+        assert_eq!(
+            changes.take(1).unwrap().joined,
+            std::slice::from_ref(&renamed)
+        );
         for change in [Change::Renamed, Change::Went, Change::Came] {
             changes.note(change, renamed.clone());
         }

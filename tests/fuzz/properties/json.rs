@@ -22,9 +22,13 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn check_compact(text: &str, tree: Option<&Value>) {
-    let small = compact(text);
+    let Some(small) = compact(text) else {
+        // Nested too deeply.
+        assert!(text.matches(['[', '{']).count() > 64);
+        return;
+    };
     assert!(small.len() <= text.len());
-    assert_eq!(compact(&small), small);
+    assert_eq!(compact(&small).as_ref(), Some(&small));
     if let Some(tree) = tree {
         assert_eq!(
             serde_json::from_str::<Value>(&small).ok().as_ref(),
