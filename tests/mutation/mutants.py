@@ -193,8 +193,8 @@ MUTANTS = [
     (
         "recovery gives one message too few",
         "src/core/chat/history.rs",
-        "(reaches_back && offset <= last).then(|| self.after(offset))",
-        "(reaches_back && offset <= last).then(|| self.after(offset + 1))",
+        "reaches_back.then(|| self.after(offset))",
+        "reaches_back.then(|| self.after(offset + 1))",
     ),
     (
         "recovery reaches back one message too far",
