@@ -3,6 +3,7 @@
 
 mod check;
 mod dedup;
+mod format;
 mod history;
 mod message;
 mod people;
@@ -23,9 +24,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::connection::ConnectionId;
-use super::frames::FrameKind;
 use crate::limits::{Limits, Overflow};
 use dedup::Dedup;
+pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 pub(super) use message::{Content, Message};
 use people::People;
 pub(super) use people::{NameTaken, Secret};
@@ -62,118 +63,6 @@ pub(super) struct Chat {
     /// Of use for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
     limits: Limits,
-}
-
-/// What the members of an audience are written to in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Format {
-    /// WebSocket messages as they were sent.
-    Plain,
-    /// The same, compressed.
-    PlainDeflated,
-    /// WebSocket messages that are JSON events.
-    Json,
-    /// The same, compressed.
-    JsonDeflated,
-    /// Server-Sent Events.
-    Events,
-    /// Lines of text.
-    Lines,
-}
-
-impl Format {
-    pub(super) const COUNT: usize = 6;
-    pub(super) const ALL: [Self; Self::COUNT] = [
-        Self::Plain,
-        Self::PlainDeflated,
-        Self::Json,
-        Self::JsonDeflated,
-        Self::Events,
-        Self::Lines,
-    ];
-    /// Those of the JSON door.
-    pub(super) const JSON: [Self; 2] = [Self::Json, Self::JsonDeflated];
-    /// Those of the doors at which one can take a name.
-    pub(super) const PEOPLE: [Self; 3] = [Self::Json, Self::JsonDeflated, Self::Lines];
-    /// Those of the doors by which everyone is a guest.
-    const GUESTS: [Self; 3] = [Self::Plain, Self::PlainDeflated, Self::Events];
-
-    pub(super) fn is_json(self) -> bool {
-        Self::JSON.contains(&self)
-    }
-
-    pub(super) fn has_people(self) -> bool {
-        Self::PEOPLE.contains(&self)
-    }
-
-    pub(super) fn is_plain(self) -> bool {
-        matches!(self, Self::Plain | Self::PlainDeflated)
-    }
-
-    pub(super) fn is_deflated(self) -> bool {
-        matches!(self, Self::PlainDeflated | Self::JsonDeflated)
-    }
-
-    pub(super) fn frame_kind(self) -> FrameKind {
-        match self {
-            Self::Events => FrameKind::Event,
-            Self::Lines => FrameKind::Line,
-            _ => FrameKind::Data,
-        }
-    }
-}
-
-/// What messages are encoded for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Context<'a> {
-    pub(super) room: &'a str,
-    pub(super) epoch: u64,
-    /// What all those read who it is for.
-    pub(super) reading: Reading,
-}
-
-/// What one connection reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) format: Format,
-    /// What is compressed for it must suit a small window.
-    pub(super) is_narrow: bool,
-}
-
-impl From<Format> for Reading {
-    fn from(format: Format) -> Self {
-        Self {
-            format,
-            is_narrow: false,
-        }
-    }
-}
-
-/// A room that exists, and never again one of the same name that begins after it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RoomId {
-    pub(super) index: usize,
-    serial: u32,
-}
-
-/// Those of a room's members who get the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AudienceId {
-    pub(super) room: RoomId,
-    pub(super) format: Format,
-}
-
-impl AudienceId {
-    /// A small number of its own while the room exists.
-    pub(super) fn index(self) -> usize {
-        self.room.index * Format::COUNT + self.format as usize
-    }
-}
-
-impl RoomId {
-    pub(super) fn audience(self, format: Format) -> AudienceId {
-        AudienceId { room: self, format }
-    }
 }
 
 /// There are `--max-rooms` rooms already.
