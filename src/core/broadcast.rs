@@ -223,13 +223,21 @@ impl Broadcast {
             .sum()
     }
 
-    /// Checks that no audience has gathered more than it may: its backlog, one message that passed it, of which JSON may
-    /// write each byte in six, and who came and went.
+    /// Checks that no audience has gathered more than it may: its backlog, and one message that passed it, of which JSON
+    /// may write each byte in six.
     pub(super) fn check(&self, max_message: usize) -> Result<(), String> {
-        let most = ROOM_BACKLOG + 6 * max_message + READ_BUFFER;
-        let mut outboxes = self.outboxes.iter();
+        let most = |index: usize| {
+            let is_plain = index % Format::COUNT == Format::Plain as usize;
+            let message = if is_plain {
+                max_message
+            } else {
+                6 * max_message
+            };
+            ROOM_BACKLOG + message + READ_BUFFER
+        };
+        let mut outboxes = self.outboxes.iter().enumerate();
         ensure(
-            outboxes.all(|outbox| outbox.batch.bytes.len() < most),
+            outboxes.all(|(index, outbox)| outbox.batch.bytes.len() < most(index)),
             "a batch is too large",
         )
     }

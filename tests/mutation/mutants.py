@@ -146,7 +146,7 @@ MUTANTS = [
         "a socket is closed with unread input",
         DELIVER,
         "                reason,\n            }) => self.linger(id, reason, now),",
-        "                reason,\n            }) => self.close_now(id, reason),",
+        "                reason,\n            }) => self.close_now(id, reason, now),",
     ),
     (
         "a frame is cut when a slow reader is closed",
