@@ -4,4 +4,5 @@ pub mod http;
 pub mod json;
 pub mod line;
 pub mod sse;
+pub mod token;
 pub mod ws;

@@ -89,6 +89,10 @@ pub struct Limits {
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     pub handshake_timeout: Timeout,
 
+    /// Time for someone at the JSON door or the line port to show a token, where tokens are asked for
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub login_timeout: Timeout,
+
     /// Time for the peer to answer a close frame, and then to close its side
     #[arg(long, value_name = "SECONDS", default_value = "5")]
     pub close_timeout: Timeout,
@@ -273,6 +277,15 @@ pub const DEDUP_MS: u64 = 120_000;
 
 /// Such ids at once; more, and the oldest is forgotten early.
 pub const MAX_DEDUP: usize = 100_000;
+
+/// Bytes of a token: who may do a lot in many rooms still fits, and a request's target holds it.
+pub const MAX_TOKEN: usize = 4096;
+
+/// Keys of one kind that a token may have to be tried with: checking a signature takes up to a tenth of a millisecond.
+pub const MAX_KEYS_TRIED: usize = 16;
+
+/// Milliseconds by which the clock of whoever makes tokens may be ahead of ours.
+pub const CLOCK_SKEW_MS: u64 = 30_000;
 
 /// Milliseconds after which a reader of a stream comes back that has lost its connection.
 pub const RECONNECT_MS: u64 = 2_000;

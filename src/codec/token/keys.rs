@@ -1,0 +1,180 @@
+//! The keys that tokens are checked with: a shared secret, and public keys of others (RFC 7517).
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+
+use super::{Claims, Refused};
+use crate::limits::MAX_KEYS_TRIED;
+
+/// Bytes of the shortest secret that is taken (RFC 7518 section 3.2): what is shorter can be guessed.
+pub const MIN_SECRET: usize = 32;
+
+/// Bytes of the shortest RSA modulus that is taken (RFC 7518 section 3.3).
+const MIN_MODULUS: usize = 256;
+
+/// The keys whose tokens are taken, and for whom these have to be made.
+#[derive(Default)]
+pub struct Keys {
+    keys: Vec<Key>,
+    audience: Option<String>,
+}
+
+/// A key that is good for one algorithm.
+pub(super) struct Key {
+    /// What tokens call it.
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Keys {
+    /// No keys yet. With an `audience` a token must be made for it; without one, for nobody in particular.
+    pub fn new(audience: Option<String>) -> Self {
+        Self {
+            keys: Vec::new(),
+            audience,
+        }
+    }
+
+    /// Takes tokens signed with a shared secret, by HS256.
+    ///
+    /// # Errors
+    /// It is too short.
+    pub fn add_secret(&mut self, secret: &[u8]) -> Result<(), Cow<'static, str>> {
+        let key = DecodingKey::from_secret(check_secret(secret)?);
+        self.add(None, Algorithm::HS256, key);
+        Ok(())
+    }
+
+    /// Takes tokens signed by the owners of these public keys, a JSON Web Key Set: RS256, ES256 and EdDSA. Keys for other
+    /// purposes are passed over.
+    ///
+    /// # Errors
+    /// It is no such set, or there is nothing in it that can be used.
+    pub fn add_jwks(&mut self, json: &str) -> Result<(), Cow<'static, str>> {
+        let set: JwkSet = serde_json::from_str(json)
+            .map_err(|error| format!("this is not a JSON Web Key Set: {error}"))?;
+        let before = self.keys.len();
+        for jwk in &set.keys {
+            let Some(algorithm) = algorithm_of(jwk) else {
+                continue;
+            };
+            let key = DecodingKey::from_jwk(jwk)
+                .map_err(|error| format!("a key in it is malformed: {error}"))?;
+            check_public_key(jwk, &key)?;
+            self.add(jwk.common.key_id.clone(), algorithm, key);
+        }
+        match self.keys.len() - before {
+            0 => Err("there is no key for RS256, ES256 or EdDSA in it".into()),
+            // Each may have to be tried.
+            count if count > MAX_KEYS_TRIED => {
+                Err(format!("there are more than {MAX_KEYS_TRIED} keys in it").into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&mut self, id: Option<String>, algorithm: Algorithm, key: DecodingKey) {
+        let mut validation = Validation::new(algorithm);
+        // Times are compared with the time that we are told, not with a clock.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.required_spec_claims = HashSet::new();
+        if let Some(audience) = &self.audience {
+            validation.set_audience(&[audience]);
+            validation.set_required_spec_claims(&["aud"]);
+        }
+        self.keys.push(Key {
+            id,
+            algorithm,
+            key,
+            validation,
+        });
+    }
+
+    pub(super) fn of_algorithm(&self, name: &str) -> impl Iterator<Item = &Key> {
+        let algorithm = name.parse().ok();
+        self.keys
+            .iter()
+            .filter(move |key| Some(key.algorithm) == algorithm)
+    }
+}
+
+impl Key {
+    /// Whether a token that names this key, or none, may have been signed with it.
+    pub(super) fn may_be(&self, id: Option<&str>) -> bool {
+        match (&self.id, id) {
+            (Some(own), Some(named)) => own == named,
+            _ => true,
+        }
+    }
+
+    /// What a token says, if it was signed with this key.
+    pub(super) fn decode(&self, token: &str) -> Result<Claims, Refused> {
+        let data = jsonwebtoken::decode(token, &self.key, &self.validation)?;
+        Ok(data.claims)
+    }
+}
+
+/// Keys are not shown, whoever prints what holds them.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.keys.len())
+    }
+}
+
+/// The secret in a file, without the end of its line.
+pub(super) fn check_secret(secret: &[u8]) -> Result<&[u8], Cow<'static, str>> {
+    let secret = secret.trim_ascii_end();
+    if secret.len() < MIN_SECRET {
+        return Err(format!(
+            "a secret has at least {MIN_SECRET} bytes, this one {}",
+            secret.len()
+        )
+        .into());
+    }
+    Ok(secret)
+}
+
+/// What a public key is good for; `None` for one that is not for signatures, or of no kind that is taken.
+fn algorithm_of(jwk: &Jwk) -> Option<Algorithm> {
+    if !matches!(
+        jwk.common.public_key_use,
+        None | Some(PublicKeyUse::Signature)
+    ) {
+        return None;
+    }
+    let (algorithm, name) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    let is_for_it = jwk.common.key_algorithm.is_none_or(|own| own == name);
+    is_for_it.then_some(algorithm)
+}
+
+fn check_public_key(jwk: &Jwk, key: &DecodingKey) -> Result<(), Cow<'static, str>> {
+    use jsonwebtoken::DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
+    let is_long_enough = match (key.kind(), &jwk.algorithm) {
+        (RsaModulusExponent { n, .. }, _) => n.len() >= MIN_MODULUS,
+        (SecretOrDer(point), AlgorithmParameters::EllipticCurve(_)) => point.len() == 65,
+        (SecretOrDer(point), _) => point.len() == 32,
+    };
+    if is_long_enough {
+        Ok(())
+    } else {
+        Err("a key in it has the wrong length; RSA keys have at least 2048 bits".into())
+    }
+}
