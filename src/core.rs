@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 
+pub mod access;
 mod broadcast;
 pub mod chat;
 mod connection;

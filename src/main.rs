@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use parlor::shell::config::{Command, Config};
-use parlor::shell::{self, RunError, doctor, logging};
+use parlor::shell::{self, RunError, doctor, logging, token};
 
 fn main() -> ExitCode {
     let config = Config::parse();
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
 fn run(config: Config) -> Result<(), RunError> {
     match config.command {
         Some(Command::Doctor) => doctor::print(),
+        Some(Command::Token(args)) => token::print(&args),
         None => shell::run(config),
     }
 }

@@ -4,8 +4,10 @@ pub mod config;
 pub mod doctor;
 mod event_loop;
 mod files;
+mod keys;
 mod listener;
 pub mod logging;
+pub mod token;
 
 pub use event_loop::run;
 

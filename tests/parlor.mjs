@@ -15,7 +15,7 @@ export async function startServer({ port = 0, args = [] } = {}) {
     once(createInterface(child.stdout), 'line').then(([first]) => first),
     exited.then(([code]) => { throw new Error(`${binary} ended with ${code} before it listened`); }),
   ]);
-  const listening = /^parlor listening on http:\/\/.*:(\d+)$/.exec(line);
+  const listening = /^parlor listening on http:\/\/\S*:(\d+)( |$)/.exec(line);
   assert(listening, `first line of output: ${line}`);
   return {
     port: Number(listening[1]),

@@ -23,7 +23,7 @@ class Server:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"parlor listening on http://.*:(\d+)\n", line)
+        found = re.fullmatch(r"parlor listening on http://\S*:(\d+)( .*)?\n", line)
         if not found:
             self.process.kill()
             raise RuntimeError("no address in %r: %s" % (line, self.process.stderr.read()))

@@ -9,6 +9,8 @@ pub enum Line<'a> {
     Say(&'a str),
     /// Take this name.
     Nick(&'a str),
+    /// Show this token.
+    Login(&'a str),
     /// Go into this room.
     Join(&'a str),
     /// Who is here?
@@ -78,6 +80,7 @@ pub fn parse(line: &str) -> Line<'_> {
     let (name, rest) = split_word(command);
     match name {
         "nick" => Line::Nick(rest),
+        "login" => Line::Login(rest),
         "join" => Line::Join(rest),
         "who" => Line::Who,
         "msg" => {

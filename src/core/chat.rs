@@ -30,7 +30,7 @@ pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 pub(super) use message::{Content, Message};
 use people::People;
 pub(super) use people::{NameTaken, Secret};
-pub(super) use person::{Author, PersonId};
+pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
 pub(super) use publish::{Draft, Refusal, Stamped};
@@ -184,11 +184,17 @@ impl Chat {
         (people, room.count())
     }
 
-    /// The first rooms in the order of their names, with how many are in each, and whether there are more.
-    pub(super) fn list(&self, limit: usize) -> (impl Iterator<Item = (&RoomName, usize)>, bool) {
-        let rooms = self.by_name.iter().take(limit);
-        let counted = rooms.map(|(name, &index)| (name, self.rooms[index].count()));
-        (counted, self.by_name.len() > limit)
+    /// The first rooms of those that someone may see, in the order of their names, with how many are in each, and whether
+    /// there are more.
+    pub(super) fn list(
+        &self,
+        may_see: impl Fn(&RoomName) -> bool,
+        limit: usize,
+    ) -> (Vec<(&RoomName, usize)>, bool) {
+        let mut rooms = self.by_name.iter().filter(|(name, _)| may_see(name));
+        let counted = rooms.by_ref().take(limit);
+        let listed = counted.map(|(name, &index)| (name, self.rooms[index].count()));
+        (listed.collect(), rooms.next().is_some())
     }
 
     /// What a connection reads, if it is in a room.
@@ -320,6 +326,13 @@ impl Chat {
         let before = history.held_bytes();
         history.forget_expired(now_ms, &self.limits);
         self.history_bytes -= before - history.held_bytes();
+    }
+
+    /// Forgets a room, unless somebody is in it.
+    pub(super) fn end_if_empty(&mut self, id: RoomId) {
+        if self.get(id).is_some_and(Room::is_empty) {
+            self.end(id.index);
+        }
     }
 
     /// Ends a room that nobody is in.

@@ -1,6 +1,6 @@
 //! A request whose body is still arriving.
 
-use super::chat::{Content, RoomName};
+use super::chat::{Author, Content, RoomName};
 use super::connection::{AfterResponse, ConnectionId};
 use crate::codec::http::body;
 
@@ -17,6 +17,7 @@ pub(super) struct Pending {
 /// A message that comes as a request's body.
 #[derive(Debug)]
 pub(super) struct Post {
+    pub(super) author: Author,
     pub(super) room: RoomName,
     /// How the body is to be understood.
     pub(super) content: Content,

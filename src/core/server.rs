@@ -3,6 +3,7 @@
 //! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
 //! a socket, and nothing but its last step frees a connection.
 
+mod admin;
 mod body;
 mod commands;
 mod deadlines;
@@ -15,6 +16,7 @@ mod metrics;
 mod queries;
 mod read;
 mod respond;
+mod rights;
 mod rooms;
 mod route;
 mod say;
@@ -29,6 +31,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
+use super::access::Access;
 use super::broadcast::Broadcast;
 use super::chat::{Chat, Format, PersonId};
 use super::connection::{Connection, ConnectionId, Input};
@@ -55,6 +58,7 @@ pub struct Server<S> {
     site: Site,
     connections: Slab<Connection<S>>,
     chat: Chat,
+    access: Access,
     broadcast: Broadcast,
     lagging: Lagging,
     timers: Timers,
@@ -121,6 +125,7 @@ impl<S: Stream> Server<S> {
         let json_ping = encoder.text_frame(Format::Json.into(), json_ping.as_bytes());
         Self {
             chat: Chat::new(limits.clone(), chat_seed),
+            access: Access::default(),
             lagging: Lagging::default(),
             encoder,
             text: String::new(),
@@ -236,6 +241,8 @@ impl<S: Stream> Server<S> {
     pub fn end_of_tick(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
+        // So are those whose tokens end.
+        self.end_expired(now);
         // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
         self.tell_news(now);
         self.chat.run_deadlines(now.ms);
@@ -267,7 +274,11 @@ impl<S: Stream> Server<S> {
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let deadlines = [self.timers.next_ms(), self.chat.next_deadline_ms()];
+        let deadlines = [
+            self.timers.next_ms(),
+            self.chat.next_deadline_ms(),
+            self.access.next_deadline_ms(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

@@ -1,10 +1,12 @@
 //! The command line.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
+use super::token::TokenArgs;
 use crate::limits::Limits;
 
 /// A chat-room and live-broadcast server in one small binary.
@@ -34,6 +36,18 @@ pub struct Config {
     #[arg(long, value_name = "PORT")]
     pub line_port: Option<u16>,
 
+    /// Ask everyone for a JSON Web Token (HS256) signed with the secret in this file [default: the parlor is open]
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+
+    /// The same for tokens of others, whose public keys are in this file, a JSON Web Key Set (RS256, ES256, EdDSA)
+    #[arg(long, value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+
+    /// Take only tokens that are made for this audience [default: those made for nobody in particular]
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+
     /// Let other processes listen on the same port, so that the kernel spreads connections over them
     #[arg(long)]
     pub reuse_port: bool,
@@ -60,6 +74,8 @@ pub struct Config {
 pub enum Command {
     /// Say how many connections this machine allows, and what to change for more
     Doctor,
+    /// Make a token with the secret that the server has
+    Token(TokenArgs),
 }
 
 impl Config {

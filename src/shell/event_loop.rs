@@ -15,7 +15,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::config::Config;
 use super::files::FILES;
-use super::{RunError, listener};
+use super::{RunError, keys, listener};
 use crate::core::site::Site;
 use crate::core::{Now, Ready, Server, Stream};
 
@@ -81,6 +81,7 @@ enum Accepting {
 
 impl EventLoop {
     fn new(config: Config) -> Result<Self, RunError> {
+        let keys = keys::load(&config)?;
         let mut limits = config.limits;
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
         let listen = |port| listener::listen(config.bind, port, config.reuse_port);
@@ -93,16 +94,23 @@ impl EventLoop {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
             .map_err(|error| RunError::new("cannot get random bytes", error.into(), ""))?;
-        let server = Server::new(
+        let mut server = Server::new(
             limits,
             config.allow_origin,
             Site::new(FILES),
             seed,
             clock.now(),
         );
+        let is_open = match keys {
+            None => true,
+            Some(keys) => {
+                server.guard(keys);
+                false
+            }
+        };
         let (poll, signals) = start_polling(&mut entrances)
             .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        announce(&entrances).map_err(|error| RunError::new("cannot listen", error, ""))?;
+        announce(&entrances, is_open).map_err(|error| RunError::new("cannot listen", error, ""))?;
         Ok(Self {
             poll,
             entrances,
@@ -322,11 +330,15 @@ fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
 
 /// The first line on standard output, which scripts that start on port 0 read, and one for the line port. Whoever has
 /// closed it does not want them.
-fn announce(entrances: &[Entrance]) -> io::Result<()> {
+fn announce(entrances: &[Entrance], is_open: bool) -> io::Result<()> {
     let mut stdout = io::stdout();
     for entrance in entrances {
         let address = entrance.listener.local_addr()?;
         let _ = match entrance.token {
+            LISTENER if is_open => writeln!(
+                stdout,
+                "parlor listening on http://{address} (open to everyone, without --secret-file)"
+            ),
             LISTENER => writeln!(stdout, "parlor listening on http://{address}"),
             _ => writeln!(stdout, "parlor listening for lines on {address}"),
         };

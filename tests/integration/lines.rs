@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use serde_json::json;
 
-use crate::common::{JsonClient, PATIENCE, Server, eventually};
+use crate::common::{JsonClient, PATIENCE, SECRET, Server, TestFile, eventually, token, token_of};
 
 /// A server with a line port, and which that is.
 fn start(flags: &[&str]) -> (Server, u16) {
@@ -169,4 +169,44 @@ fn the_end_is_announced_and_a_full_house_says_so() {
     server.signal("TERM");
     alice.sees("* server is shutting down");
     assert_eq!(alice.line(), None);
+}
+
+#[test]
+fn where_a_token_is_wanted_it_is_a_line() {
+    let file = TestFile::new(SECRET);
+    let (_server, port) = start(&["--secret-file", file.path()]);
+    let mut bob = Typist::connect(port);
+    bob.sees("* a token is needed here: /login TOKEN");
+    for line in ["hello", "/who", "/join tea", "/msg bob x", "/nick eve"] {
+        bob.types(line);
+        bob.sees("! a token is needed here: /login TOKEN");
+    }
+    bob.types("/login x");
+    bob.sees("! this is not a JSON Web Token");
+    bob.types(&format!("/login {}", token_of("Bob")));
+    bob.sees("* you are Bob in lobby, 1 here");
+    bob.types("/nick eve");
+    bob.sees("! your name is that of your token");
+
+    let mut alice = Typist::connect(port);
+    let reader = json!({"sub": "alice", "subscribe": ["tea-*"], "publish": ["tea-2"]});
+    alice.types(&format!("/login {}", token(reader)));
+    alice.sees("* you are alice; /join one of: tea-*");
+    alice.types("hello");
+    alice.sees("! you are in no room");
+    alice.types("/who");
+    alice.sees("* you are in no room");
+    alice.types("/join lobby");
+    alice.sees("! your token does not allow that");
+    alice.types("/join tea-1");
+    alice.sees("* you are alice in tea-1");
+    alice.types("hello");
+    alice.sees("! your token does not allow that");
+    alice.types("/join tea-2");
+    alice.types("hello");
+    alice.sees("alice: hello");
+    alice.types(&format!("/login {}", token_of("alice")));
+    alice.sees("* your new token is good");
+    alice.types("/join lobby");
+    alice.sees("* you are alice in lobby, 2 here");
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+mod admin;
 mod clock;
 mod close;
 mod conflation;
@@ -33,5 +34,8 @@ mod startup;
 mod storms;
 mod strangers;
 mod timers;
+mod token_command;
+mod tokens;
+mod tokens_refused;
 mod upgrade;
 mod utf8;

@@ -326,10 +326,10 @@ fn a_body_under_way_when_the_server_ends_is_refused() {
 fn other_methods_are_not_for_rooms() {
     let server = Server::start(&[]);
     let mut http = server.http();
-    for method in ["GET", "PUT", "DELETE"] {
+    for method in ["GET", "PUT", "PATCH"] {
         let response = http.ask(get("/rooms/tea").replacen("GET", method, 1));
         response.expect_problem(405);
-        assert_eq!(response.header("allow"), Some("OPTIONS, POST"));
+        assert_eq!(response.header("allow"), Some("DELETE, OPTIONS, POST"));
     }
     http.send(get("/rooms/tea").replacen("GET", "HEAD", 1));
     assert_eq!(http.head().status, 405);

@@ -37,17 +37,20 @@ fn expect_usage_error(flags: &[&str], words: &[&str]) {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
+/// What the first line says of a parlor that asks for no tokens.
+const OPEN: &str = " (open to everyone, without --secret-file)";
+
 #[test]
 fn the_first_line_names_the_address_bound() {
     let server = Server::start(&[]);
     assert_eq!(
         server.announcement,
-        format!("parlor listening on http://[::]:{}", server.port)
+        format!("parlor listening on http://[::]:{}{OPEN}", server.port)
     );
     let server = Server::start(&["--bind", "127.0.0.1"]);
     assert_eq!(
         server.announcement,
-        format!("parlor listening on http://127.0.0.1:{}", server.port)
+        format!("parlor listening on http://127.0.0.1:{}{OPEN}", server.port)
     );
 }
 
@@ -64,7 +67,7 @@ fn bound_to_one_address_no_other_answers() {
     let server = Server::start(&["--bind", "::1"]);
     assert_eq!(
         server.announcement,
-        format!("parlor listening on http://[::1]:{}", server.port)
+        format!("parlor listening on http://[::1]:{}{OPEN}", server.port)
     );
     assert!(
         TcpStream::connect(server.address()).is_err(),

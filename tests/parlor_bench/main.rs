@@ -45,7 +45,8 @@ impl Server {
         BufReader::new(process.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line.trim().strip_prefix(greeting).unwrap();
+        let address = line.trim().strip_prefix(greeting).unwrap();
+        let url = address.split(' ').next().unwrap();
         Server {
             process,
             url: format!("{url}{path}"),

@@ -25,6 +25,8 @@ impl Status {
     pub const NOT_MODIFIED: Self = Self::new(304, "Not Modified");
     /// 400.
     pub const BAD_REQUEST: Self = Self::new(400, "Bad Request");
+    /// 401, comes with `WWW-Authenticate`.
+    pub const UNAUTHORIZED: Self = Self::new(401, "Unauthorized");
     /// 403.
     pub const FORBIDDEN: Self = Self::new(403, "Forbidden");
     /// 404.

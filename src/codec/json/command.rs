@@ -21,6 +21,8 @@ pub enum Command<'a> {
         name: Option<Cow<'a, str>>,
         /// The secret of an earlier `welcome`.
         resume: Option<Cow<'a, str>>,
+        /// A JSON Web Token.
+        token: Option<Cow<'a, str>>,
     },
     /// Come into a room.
     Join {
@@ -61,6 +63,16 @@ pub enum Command<'a> {
     },
     /// Which rooms there are.
     Rooms,
+    /// Close someone's connections.
+    Close {
+        /// Their name.
+        name: Cow<'a, str>,
+    },
+    /// Put everyone out of a room, and forget what was said there.
+    Empty {
+        /// The room's name.
+        room: Cow<'a, str>,
+    },
     /// Is anyone there?
     Ping,
     /// The answer to the server's ping.
@@ -127,6 +139,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     resume: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow)]
     since: Option<Since<'a>>,
@@ -184,6 +198,7 @@ impl<'a> Fields<'a> {
             "login" => Command::Login {
                 name: self.name,
                 resume: self.resume,
+                token: self.token,
             },
             "join" => Command::Join {
                 room: needed(self.room, "join needs room")?,
@@ -214,11 +229,16 @@ impl<'a> Fields<'a> {
                 room: needed(self.room, "members needs room")?,
             },
             "rooms" => Command::Rooms,
+            "close" => Command::Close {
+                name: needed(self.name, "close needs name")?,
+            },
+            "empty" => Command::Empty {
+                room: needed(self.room, "empty needs room")?,
+            },
             "ping" => Command::Ping,
             "pong" => Command::Pong,
             _ => {
-                let known =
-                    "login, join, leave, publish, direct, history, members, rooms, ping, pong";
+                let known = "login, join, leave, publish, direct, history, members, rooms, close, empty, ping, pong";
                 return Err(bad_command(format!(
                     "this type is not known; there are {known}"
                 )));

@@ -25,6 +25,8 @@ pub enum Event<'a> {
         server: &'a str,
         ping_ms: Option<u64>,
         limits: Limits,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rights: Option<Rights<'a>>,
     },
     Joined {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,11 @@ pub enum Event<'a> {
         offset: u64,
         recovered: bool,
         count: usize,
+    },
+    /// One has been taken out of a room.
+    Left {
+        room: &'a str,
+        reason: &'a str,
     },
     Message(Message<'a>),
     Presence {
@@ -238,6 +245,21 @@ pub struct Limits {
     pub dedup: usize,
     /// Messages in an answer to `history`.
     pub history: usize,
+}
+
+/// What one's token allows, as `welcome` says it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the protocol, which the README describes"
+)]
+pub struct Rights<'a> {
+    /// Patterns of rooms.
+    pub subscribe: &'a [String],
+    pub publish: &'a [String],
+    pub admin: bool,
+    /// Milliseconds since 1970.
+    pub expires: u64,
 }
 
 /// Appends anything of this module to `out`.

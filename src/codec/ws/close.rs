@@ -17,6 +17,18 @@ pub enum CloseReason {
     PingTimeout,
     /// The peer was told that it sends more commands than `--rate` allows, and went on.
     TooManyCommands,
+    /// No token was shown in `--login-timeout`.
+    NoToken,
+    /// The token has ended, and no new one was shown before.
+    TokenExpired,
+    /// A member said something in a room in which its token does not let it speak.
+    MayNotPublish,
+    /// A new token does not allow what an earlier one did.
+    NotAllowed,
+    /// An admin has closed this user's connections.
+    Removed,
+    /// An admin has emptied the room.
+    Emptied,
     /// `--max-memory` is used up, and this connection held the most of it.
     OutOfMemory,
     /// The message is longer than `--max-message`.
@@ -71,6 +83,12 @@ impl CloseReason {
             Self::TooSlow => (1008, "too slow"),
             Self::PingTimeout => (1008, "no answer to ping"),
             Self::TooManyCommands => (1008, "too many commands"),
+            Self::NoToken => (1008, "no token in time"),
+            Self::TokenExpired => (1008, "token expired"),
+            Self::MayNotPublish => (1008, "not allowed to speak here"),
+            Self::NotAllowed => (1008, "not allowed by your token"),
+            Self::Removed => (1008, "closed by an admin"),
+            Self::Emptied => (1008, "room emptied by an admin"),
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),

@@ -74,6 +74,10 @@ impl People {
         (record.secret.0 ^ secret == 0).then_some(id)
     }
 
+    pub(super) fn knows(&self, id: PersonId) -> bool {
+        self.people.contains_key(&id)
+    }
+
     pub(super) fn find_by_name(&self, name: &str) -> Option<PersonId> {
         self.by_name.get(&fold(name)).copied()
     }

@@ -42,7 +42,12 @@ impl PersonName {
         })
     }
 
-    pub(super) fn shown(&self) -> Rc<str> {
+    /// Whether two names are taken for one.
+    pub(in crate::core) fn is_same(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+
+    pub(in crate::core) fn shown(&self) -> Rc<str> {
         Rc::clone(&self.shown)
     }
 

@@ -236,6 +236,35 @@ impl Chat {
         Login::Done(owner)
     }
 
+    /// Makes a connection that of the person of this name, whose it is beyond doubt. Says who that is.
+    pub(in crate::core) fn login_as(
+        &mut self,
+        id: ConnectionId,
+        person: PersonId,
+        name: &PersonName,
+        now_ms: u64,
+    ) -> PersonId {
+        match self.people.find_by_name(&name.shown()) {
+            Some(owner) if owner != person => {
+                self.move_connection(id, person, owner, now_ms);
+                owner
+            }
+            Some(_) => person,
+            None => {
+                self.people
+                    .rename(person, name)
+                    .expect("nobody has this name");
+                self.tell_new_name(person, now_ms);
+                person
+            }
+        }
+    }
+
+    /// Whether someone has come in, and is not forgotten.
+    pub(in crate::core) fn knows(&self, person: PersonId) -> bool {
+        self.people.knows(person)
+    }
+
     pub(in crate::core) fn author(&self, id: PersonId) -> Author {
         self.people.author(id)
     }

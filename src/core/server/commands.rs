@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Server;
+use super::rights::NO_TOKEN;
 use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
 use crate::codec::json::event::{self, Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
+use crate::core::access::Rights;
 use crate::core::chat::{
     Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
     TooManyRooms, Wanted,
@@ -72,6 +74,11 @@ impl From<Refusal> for Failure {
         }
     }
 }
+
+const NO_SUCH_USER: Failure = Failure {
+    code: "no_such_user",
+    message: Cow::Borrowed("nobody of this name is here"),
+};
 
 /// The answer to a command, as JSON; a pong has none.
 pub(super) type Answer = Result<Option<String>, Failure>;
@@ -143,13 +150,30 @@ impl<S: Stream> Server<S> {
     }
 
     fn obey(&mut self, command: Command<'_>, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
+        let may_strangers = matches!(
+            command,
+            Command::Login { .. } | Command::Ping | Command::Pong
+        );
+        if !may_strangers && self.access.rights(id).is_stranger() {
+            return Err(NO_TOKEN);
+        }
         match command {
-            Command::Login { name, resume } => {
-                self.log_in(id, name.as_deref(), resume.as_deref(), now)?;
+            Command::Login {
+                name,
+                resume,
+                token,
+            } => {
+                match token {
+                    Some(token) if !self.access.is_open() => {
+                        self.log_in_by_token(id, &token, now)?;
+                    }
+                    _ => self.log_in(id, name.as_deref(), resume.as_deref(), now)?,
+                }
                 Ok(self.welcome(echo, id))
             }
             Command::Join { room, since, last } => {
                 let room = parse_room(&room)?;
+                self.check_may(id, Rights::may_subscribe, &room)?;
                 let last = last.map(page_size);
                 self.join(&room, since.as_ref(), last, echo, id, now)
             }
@@ -163,6 +187,7 @@ impl<S: Stream> Server<S> {
             } => {
                 let limit = limit.map_or(DEFAULT_PAGE, page_size);
                 let room = parse_room(&room)?;
+                self.check_may(id, Rights::may_subscribe, &room)?;
                 let before = before.unwrap_or(u64::MAX);
                 self.chat.forget_expired_in(&room, now.ms);
                 Ok(Some(encode::event_json(
@@ -171,9 +196,26 @@ impl<S: Stream> Server<S> {
             }
             Command::Members { room } => {
                 let room = parse_room(&room)?;
+                self.check_may(id, Rights::may_subscribe, &room)?;
                 Ok(Some(self.members_json(&room, echo)))
             }
-            Command::Rooms => Ok(Some(encode::event_json(&self.rooms(echo)))),
+            Command::Rooms => {
+                let rights = self.access.rights(id);
+                let may_see = |room: &RoomName| rights.is_admin() || rights.may_subscribe(room);
+                Ok(Some(encode::event_json(&self.rooms(may_see, echo))))
+            }
+            Command::Close { name } => {
+                let rights = self.check_is_admin(id)?;
+                match self.close_user(&name, &rights, now) {
+                    true => Ok(done(echo)),
+                    false => Err(NO_SUCH_USER),
+                }
+            }
+            Command::Empty { room } => {
+                let rights = self.check_is_admin(id)?;
+                self.empty_room(&parse_room(&room)?, &rights, now);
+                Ok(done(echo))
+            }
             Command::Ping => Ok(Some(encode::event_json(&Event::Pong { id: echo }))),
             Command::Pong => Ok(None),
         }
@@ -186,6 +228,14 @@ impl<S: Stream> Server<S> {
         resume: Option<&str>,
         now: Now,
     ) -> Result<(), Failure> {
+        match self.access.rights(id) {
+            Rights::Open => {}
+            Rights::Stranger => return Err(NO_TOKEN),
+            Rights::Granted(_) => {
+                let message = "your name is that of your token; log in with another";
+                return Err(Failure::new("not_allowed", message));
+            }
+        }
         let name = match name.map(|name| PersonName::parse(name).ok_or(name)) {
             None => None,
             Some(Ok(name)) => Some(name),
@@ -216,6 +266,13 @@ impl<S: Stream> Server<S> {
     /// What someone is told who has come in, or has a new name.
     pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<String> {
         let person = self.get(id)?.person();
+        let rights = self.access.rights(id);
+        let rights = rights.grant().map(|grant| event::Rights {
+            subscribe: &grant.claims.subscribe,
+            publish: &grant.claims.publish,
+            admin: grant.claims.admin,
+            expires: grant.claims.expires_unix_ms(),
+        });
         let limits = &self.limits;
         let rate = (limits.rate > 0).then_some(limits.rate);
         Some(encode::event_json(&Event::Welcome {
@@ -236,6 +293,7 @@ impl<S: Stream> Server<S> {
                 dedup: MAX_KEY,
                 history: MAX_PAGE,
             },
+            rights,
         }))
     }
 
@@ -288,10 +346,7 @@ impl<S: Stream> Server<S> {
         if !left {
             return Err(Failure::new("not_joined", "you are not in this room"));
         }
-        Ok(Some(encode::event_json(&Event::Ok {
-            id: echo,
-            offset: None,
-        })))
+        Ok(done(echo))
     }
 
     fn publish_as_member(
@@ -304,7 +359,9 @@ impl<S: Stream> Server<S> {
         let Some(person) = self.person(id) else {
             return Ok(None);
         };
-        let (room, offset) = self.publish(publish, person, Some(person), now)?;
+        self.check_may(id, Rights::may_publish, &parse_room(&publish.room)?)?;
+        let author = self.chat.author(person);
+        let (room, offset) = self.publish(publish, &author, Some(person), now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
@@ -321,10 +378,7 @@ impl<S: Stream> Server<S> {
     ) -> Answer {
         let (content, body) = content_of(data);
         self.direct_to(id, to, content, body, now)?;
-        Ok(Some(encode::event_json(&Event::Ok {
-            id: echo,
-            offset: None,
-        })))
+        Ok(done(echo))
     }
 
     /// Says something to every connection of the addressee, and of the sender, whose other tabs show it too.
@@ -338,7 +392,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Failure> {
         let to = self.chat.find_person(to);
         let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
-            return Err(Failure::new("no_such_user", "nobody of this name is here"));
+            return Err(NO_SUCH_USER);
         };
         let (sender, addressee) = (self.chat.author(from), self.chat.author(to));
         let message = Message {
@@ -437,9 +491,13 @@ impl<S: Stream> Server<S> {
     }
 
     /// The answer to `rooms`.
-    pub(super) fn rooms<'a>(&'a self, echo: Id<'a>) -> Event<'a> {
-        let (rooms, more) = self.chat.list(MAX_PAGE);
-        let rooms = rooms.map(|(name, count)| event::Room {
+    pub(super) fn rooms<'a>(
+        &'a self,
+        may_see: impl Fn(&RoomName) -> bool,
+        echo: Id<'a>,
+    ) -> Event<'a> {
+        let (rooms, more) = self.chat.list(may_see, MAX_PAGE);
+        let rooms = rooms.into_iter().map(|(name, count)| event::Room {
             name: name.as_str(),
             count,
         });
@@ -449,6 +507,14 @@ impl<S: Stream> Server<S> {
             more,
         }
     }
+}
+
+/// The answer to what is done, and has nothing to tell.
+fn done(echo: Id<'_>) -> Option<String> {
+    Some(encode::event_json(&Event::Ok {
+        id: echo,
+        offset: None,
+    }))
 }
 
 pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {

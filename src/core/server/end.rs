@@ -193,6 +193,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn free_closed(&mut self, now: Now) {
         for id in mem::take(&mut self.closed) {
             let connection = self.connections.remove(id.index as usize);
+            self.access.forget(id);
             self.meter.subtract(connection.metered_bytes);
             self.refused -= usize::from(connection.refused);
             self.counters.count_end(&connection);

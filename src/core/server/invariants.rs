@@ -24,6 +24,7 @@ impl<S: Stream> Server<S> {
             })?;
         }
         self.chat.check()?;
+        self.access.check_holders(|id| self.get(id).is_some())?;
         self.check_lagging()?;
         self.timers.check()?;
         self.broadcast.check(self.limits.max_message)?;

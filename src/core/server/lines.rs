@@ -5,10 +5,12 @@ use std::mem;
 use std::net::SocketAddr;
 
 use super::Server;
-use super::commands::Failure;
+use super::commands::{Failure, parse_room};
+use super::rights::NO_TOKEN_LINE;
 use crate::codec::line::{self, Line, Refused};
 use crate::codec::ws::close::CloseReason;
-use crate::core::chat::{Content, Draft, Format, RoomId, RoomName, Wanted};
+use crate::core::access::Rights;
+use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Wanted};
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::session::{Admission, Session};
 use crate::core::{Now, Stream, encode};
@@ -19,6 +21,7 @@ const HELP: &str = "* what you type is said in the room\n\
     * /join ROOM     go into another room\n\
     * /who           who is here\n\
     * /msg NAME TEXT say something to one person\n\
+    * /login TOKEN   show a token, where one is needed\n\
     * /quit          leave\n";
 
 impl<S: Stream> Server<S> {
@@ -31,11 +34,18 @@ impl<S: Stream> Server<S> {
             self.end_after_queue(id, "the server is full", now);
             return Ok(index);
         }
-        let person = self.chat.begin_person(id);
-        let session = Session::new(person, self.limits.rate, now.ms);
+        let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);
         self.connections[index].door = Door::Lines(Box::new(session));
         // Nothing is expected of someone who only reads; a dead peer is found by TCP.
         self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
+        let rights = self.access.without_token();
+        self.grant(id, &rights, now);
+        if rights.is_stranger() {
+            log::info!("opened peer={} room=-", self.connections[index].peer);
+            self.say_line(id, "* a token is needed here: /login TOKEN\n");
+            return Ok(index);
+        }
+        self.chat.begin_person(id);
         log::info!("opened peer={} room=lobby", self.connections[index].peer);
         let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
         self.go_into(&lobby, id, now);
@@ -65,24 +75,22 @@ impl<S: Stream> Server<S> {
         if !self.admit_line(id, now) {
             return;
         }
+        let may_strangers = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
         let result = match line {
+            _ if !may_strangers && self.access.rights(id).is_stranger() => Err(NO_TOKEN_LINE),
             Line::Empty => Ok(()),
+            Line::Login(token) => self.log_in_on_line(id, token, now),
             Line::Say(text) => self.say_text(id, text, now),
             Line::Nick(name) => self.log_in(id, Some(name), None, now).map(|()| {
                 let name = self.person(id).map(|person| self.chat.author(person).name);
                 let name = name.map_or(String::new(), |name| name.to_string());
                 self.say_line(id, &format!("* you are {name}\n"));
             }),
-            Line::Join(room) => match RoomName::parse(room) {
-                Some(room) => {
-                    self.go_into(&room, id, now);
-                    Ok(())
-                }
-                None => Err(Failure::new(
-                    "bad_room",
-                    "a room is named by letters, digits and - _ . :",
-                )),
-            },
+            Line::Join(room) => parse_room(room).and_then(|room| {
+                self.check_may(id, Rights::may_subscribe, &room)?;
+                self.go_into(&room, id, now);
+                Ok(())
+            }),
             Line::Who => {
                 self.say_who(id);
                 Ok(())
@@ -131,8 +139,12 @@ impl<S: Stream> Server<S> {
 
     fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), Failure> {
         let (Some(room), Some(person)) = (self.chat.room_of(id), self.person(id)) else {
-            return Ok(());
+            let message = "you are in no room; /join one";
+            return Err(Failure::new("not_joined", message));
         };
+        if let Some(name) = self.chat.room_name(room) {
+            self.check_may(id, Rights::may_publish, name)?;
+        }
         let draft = Draft {
             author: &self.chat.author(person),
             content: Content::Text,
@@ -143,6 +155,32 @@ impl<S: Stream> Server<S> {
             dedup: None,
         };
         self.say(room, &draft, now)?;
+        Ok(())
+    }
+
+    /// The first token leads into the lobby, if it may; a later one leaves them where they are.
+    fn log_in_on_line(&mut self, id: ConnectionId, token: &str, now: Now) -> Result<(), Failure> {
+        if self.access.is_open() {
+            let message = "no token is needed here; /nick takes a name";
+            return Err(Failure::new("bad_command", message));
+        }
+        let was_stranger = self.access.rights(id).is_stranger();
+        self.log_in_by_token(id, token, now)?;
+        if !was_stranger {
+            self.say_line(id, "* your new token is good\n");
+            return Ok(());
+        }
+        let rights = self.access.rights(id);
+        let lobby = RoomName::parse(RoomName::DEFAULT).filter(|room| rights.may_subscribe(room));
+        match (lobby, rights.grant()) {
+            (Some(lobby), _) => self.go_into(&lobby, id, now),
+            (None, Some(grant)) => {
+                let rooms = grant.claims.subscribe.join(" ");
+                let text = format!("* you are {}; /join one of: {rooms}\n", grant.name.shown());
+                self.say_line(id, &text);
+            }
+            (None, None) => {}
+        }
         Ok(())
     }
 
@@ -193,7 +231,7 @@ impl<S: Stream> Server<S> {
             .room_of(id)
             .and_then(|room| self.chat.room_name(room))
         else {
-            return;
+            return self.say_line(id, "* you are in no room; /join one\n");
         };
         let (people, count) = self.chat.listed(name, MAX_LISTED);
         let mut line = format!("* {count} in {name}:");

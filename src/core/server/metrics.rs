@@ -15,6 +15,8 @@ pub(super) struct Counters {
     ended: BTreeMap<EndReason, u64>,
     traffic: Traffic,
     responses: BTreeMap<u16, u64>,
+    /// By what became of them.
+    tokens: BTreeMap<&'static str, u64>,
 }
 
 impl Counters {
@@ -24,11 +26,16 @@ impl Counters {
             ended: BTreeMap::new(),
             traffic: Traffic::default(),
             responses: BTreeMap::new(),
+            tokens: BTreeMap::new(),
         }
     }
 
     pub(super) fn count_response(&mut self, status: Status) {
         *self.responses.entry(status.code).or_default() += 1;
+    }
+
+    pub(super) fn count_token(&mut self, result: &'static str) {
+        *self.tokens.entry(result).or_default() += 1;
     }
 
     pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
@@ -75,6 +82,9 @@ impl<S: Stream> Server<S> {
             "status",
             responses,
         );
+        let help = "Tokens that were shown, by what became of them.";
+        let tokens = &self.counters.tokens;
+        write_family(&mut out, ("tokens_total", COUNTER, help), "result", tokens);
         for (name, help, value) in traffic_values(traffic) {
             write_head(&mut out, name, COUNTER, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));

@@ -8,14 +8,15 @@ use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
+use crate::core::access::Rights;
 use crate::core::chat::{Content, RoomName};
-use crate::core::connection::{AfterResponse, Connection};
+use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
 const PREFLIGHT: [(&str, &str); 3] = [
-    ("Access-Control-Allow-Methods", "GET, HEAD, POST"),
+    ("Access-Control-Allow-Methods", "DELETE, GET, HEAD, POST"),
     (
         "Access-Control-Allow-Headers",
         "Authorization, Content-Type, Last-Event-ID",
@@ -83,24 +84,63 @@ impl<S: Stream> Server<S> {
         if self.drain.is_begun() {
             return Err(unavailable("the server is shutting down"));
         }
-        match (request.method, Resource::parse(path)?) {
-            ("OPTIONS", _) => self.respond_empty(&PREFLIGHT, reply, now),
-            ("POST", Resource::Room(room)) => self.begin_post(request, room, reply, now)?,
+        if request.method == "OPTIONS" {
+            // A browser asks without a token whether it may send one.
+            self.respond_empty(&PREFLIGHT, reply, now);
+            return Ok(());
+        }
+        let resource = Resource::parse(path)?;
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        match (request.method, resource) {
+            ("POST", Resource::Room(room)) => {
+                rights.check_publish(&room)?;
+                self.begin_post(request, room, &rights, reply, now)
+            }
+            ("DELETE", Resource::Room(room)) => {
+                rights.check_admin()?;
+                self.empty_room(&room, &rights, now);
+                self.respond_empty(&[], reply, now);
+                Ok(())
+            }
             (_, Resource::Room(_)) => {
                 let detail =
                     "a room takes messages by POST; what was said is at its /messages and /events";
                 let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
-                return Err(problem.with(&[("Allow", "OPTIONS, POST")]));
+                Err(problem.with(&[("Allow", "DELETE, OPTIONS, POST")]))
             }
-            ("GET" | "HEAD", Resource::Events(room)) => {
+            ("GET" | "HEAD", resource) => self.read_rooms(request, resource, &rights, reply, now),
+            _ => Err(read_only()),
+        }
+    }
+
+    fn read_rooms(
+        &mut self,
+        request: &Request<'_>,
+        resource: Resource,
+        rights: &Rights,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        match resource {
+            Resource::Events(room) => {
+                rights.check_subscribe(&room)?;
                 self.open_stream(request, room, reply, now)?;
+                self.grant(reply.id, rights, now);
             }
-            ("GET" | "HEAD", Resource::Messages(room)) => {
+            Resource::Messages(room) => {
+                rights.check_subscribe(&room)?;
                 self.answer_messages(request, &room, reply, now)?;
             }
-            ("GET" | "HEAD", Resource::Members(room)) => self.answer_members(&room, reply, now),
-            ("GET" | "HEAD", Resource::Rooms) => self.answer_list(request, reply, now)?,
-            _ => return Err(read_only()),
+            Resource::Members(room) => {
+                rights.check_subscribe(&room)?;
+                self.answer_members(&room, reply, now);
+            }
+            Resource::Rooms | Resource::Room(_) => {
+                if !rights.is_admin() {
+                    self.check_local(request, reply)?;
+                }
+                self.answer_list(reply, now);
+            }
         }
         Ok(())
     }
@@ -110,11 +150,13 @@ impl<S: Stream> Server<S> {
         &mut self,
         request: &Request<'_>,
         room: RoomName,
+        rights: &Rights,
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
         let text = |name| request.query_value(name).map(Into::into);
         let post = Post {
+            author: self.author(rights, reply.id),
             room,
             content: content_of(request)?,
             key: text("key"),
@@ -162,11 +204,8 @@ impl<S: Stream> Server<S> {
             ephemeral: post.ephemeral,
             dedup: post.dedup.as_deref().map(Into::into),
         };
-        let Some(guest) = self.get(reply.id).map(Connection::person) else {
-            return Err(unavailable("the connection has ended"));
-        };
         // A retry comes on another connection, so whoever knows the id of a message is its sender.
-        let (room, offset) = self.publish(&publish, guest, None, now)?;
+        let (room, offset) = self.publish(&publish, &post.author, None, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
         }

@@ -2,12 +2,14 @@
 
 use super::Server;
 use super::respond::unavailable;
+use super::rights::NO_TOKEN;
 use super::rooms::{FOREIGN_ORIGIN, parse_room, read_only};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
+use crate::core::access::Rights;
 use crate::core::chat::{Format, PersonId, RoomName, Wanted};
 use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door};
 use crate::core::pending::{Reply, Sharing};
@@ -32,6 +34,10 @@ impl<S: Stream> Server<S> {
             self.answer_rooms(request, path, &reply, now);
         } else if let Some(answer) = self.answer_operator(request, &reply, now) {
             if let Err(problem) = answer {
+                self.respond_problem(&problem, &reply, now);
+            }
+        } else if let Some(name) = request.path.strip_prefix("/people/") {
+            if let Err(problem) = self.answer_people(request, name, &reply, now) {
                 self.respond_problem(&problem, &reply, now);
             }
         } else if let Some(room) = room_of_path(request.path) {
@@ -88,12 +94,21 @@ impl<S: Stream> Server<S> {
         if self.drain.is_begun() {
             return Err(unavailable("the server is shutting down"));
         }
+        let rights = self.rights_of_request(request, id, now)?;
+        if let Some(room) = &room
+            && !(is_json && rights.is_stranger())
+        {
+            rights.check_subscribe(room)?;
+        }
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);
         let accept = upgrade::accept(&accept_key, subprotocol, deflate.as_deref(), now.unix_ms);
         match room {
-            room if is_json => self.open_json(id, accept, room, now),
-            Some(room) => self.open_plain(id, accept, room, now)?,
+            room if is_json => self.open_json(id, accept, room, &rights, now),
+            Some(room) => {
+                self.open_plain(id, accept, room, now)?;
+                self.grant(id, &rights, now);
+            }
             None => {}
         }
         Ok(())
@@ -148,16 +163,31 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// The JSON door: a person, in as many rooms as they join; the one of the path is joined for them.
-    fn open_json(&mut self, id: ConnectionId, accept: Vec<u8>, room: Option<RoomName>, now: Now) {
+    /// The JSON door: a person, in as many rooms as they join; the one of the path is joined for them. A stranger is told
+    /// to log in, and is nobody until then.
+    fn open_json(
+        &mut self,
+        id: ConnectionId,
+        accept: Vec<u8>,
+        room: Option<RoomName>,
+        rights: &Rights,
+        now: Now,
+    ) {
         log::info!(
             "opened peer={} room=-",
             self.connections[id.index as usize].peer
         );
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
-        let person = self.chat.begin_person(id);
-        let session = Session::new(person, self.limits.rate, now.ms);
+        let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);
+        self.grant(id, rights, now);
+        match rights {
+            Rights::Stranger => return self.answer_command(Err(NO_TOKEN), None, id),
+            Rights::Granted(grant) => self.identify(id, &grant.name, now),
+            Rights::Open => {
+                self.chat.begin_person(id);
+            }
+        }
         if let Some(welcome) = self.welcome(None, id) {
             self.send_json(id, &welcome);
         }

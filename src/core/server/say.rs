@@ -6,6 +6,7 @@ use super::Server;
 use super::commands::{Failure, check_key, content_of, parse_room};
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
+use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
     AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
@@ -23,8 +24,13 @@ impl<S: Stream> Server<S> {
         let Some(room) = self.chat.room_of(id) else {
             return;
         };
+        let rights = self.access.rights(id);
+        let may = self.chat.room_name(room);
+        if !may.is_some_and(|name| rights.may_publish(name)) {
+            return self.send_away(id, CloseReason::MayNotPublish, now);
+        }
         let draft = Draft {
-            author: &Author::guest(PersonId(id.generation)),
+            author: &self.author(&rights, id),
             content: match kind {
                 Kind::Text => Content::Text,
                 Kind::Binary => Content::Binary,
@@ -47,7 +53,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn publish(
         &mut self,
         publish: &Publish<'_>,
-        person: PersonId,
+        author: &Author,
         sender: Option<PersonId>,
         now: Now,
     ) -> Result<(RoomId, Option<u64>), Failure> {
@@ -62,7 +68,7 @@ impl<S: Stream> Server<S> {
         let room = found?;
         let (content, body) = content_of(&publish.data);
         let draft = Draft {
-            author: &self.chat.author(person),
+            author,
             content,
             body,
             key: publish.key.as_deref(),

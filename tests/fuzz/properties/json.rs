@@ -64,7 +64,14 @@ fn check_command(text: &str, is_json: bool, tree: Option<&Value>) {
 /// Each field of the command is that of the tree, and what the command does not say is not there or `null`.
 fn check_fields(command: &Command<'_>, tree: &Value) {
     let (kind, fields) = match command {
-        Command::Login { name, resume } => ("login", json!({"name": name, "resume": resume})),
+        Command::Login {
+            name,
+            resume,
+            token,
+        } => (
+            "login",
+            json!({"name": name, "resume": resume, "token": token}),
+        ),
         Command::Join { room, since, last } => {
             let since = since.as_ref().map(|since| place(since, &tree["since"]));
             ("join", json!({"room": room, "since": since, "last": last}))
@@ -94,6 +101,8 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
         ),
         Command::Members { room } => ("members", json!({"room": room})),
         Command::Rooms => ("rooms", json!({})),
+        Command::Close { name } => ("close", json!({"name": name})),
+        Command::Empty { room } => ("empty", json!({"room": room})),
         Command::Ping => ("ping", json!({})),
         Command::Pong => ("pong", json!({})),
     };

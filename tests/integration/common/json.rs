@@ -24,13 +24,18 @@ impl JsonClient {
 
     /// The same over a connection that is there already.
     pub(crate) fn over(stream: TcpStream, path: &str) -> Self {
-        let mut client = Self {
+        let mut client = Self::stranger(stream, path);
+        client.welcome = client.expect("welcome");
+        client
+    }
+
+    /// Comes in where the welcome waits for a token.
+    pub(crate) fn stranger(stream: TcpStream, path: &str) -> Self {
+        Self {
             client: Client::with_subprotocol(stream, path, SUBPROTOCOL)
                 .unwrap_or_else(|error| panic!("{path}: {error}")),
             welcome: Value::Null,
-        };
-        client.welcome = client.expect("welcome");
-        client
+        }
     }
 
     /// Comes in and joins a room; gives what `joined` said.

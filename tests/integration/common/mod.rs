@@ -7,6 +7,7 @@ mod http;
 mod json;
 mod raw;
 mod server;
+mod tokens;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_
 pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
 pub(crate) use server::{Finished, Server, run};
+pub(crate) use tokens::{SECRET, TestFile, token, token_by, token_of, unix_seconds};
 
 /// How long an expected event may take before a test fails: far beyond what an idle machine needs, as
 /// the machine that runs the tests is seldom idle.

@@ -91,8 +91,10 @@ impl Server {
         });
         let line = lines.recv_timeout(PATIENCE).unwrap_or_default();
         let announcement = line.trim_end_matches('\n').to_owned();
-        let port = announcement
-            .rsplit_once(':')
+        // "parlor listening on ADDRESS", and perhaps more.
+        let address = announcement.split(' ').nth(3);
+        let port = address
+            .and_then(|address| address.rsplit_once(':'))
             .and_then(|(_, port)| port.parse().ok());
         let Some(port) = port else {
             let _ = child.kill();

@@ -52,7 +52,24 @@ fn each_command() {
             Command::Login {
                 name: Some("Alice".into()),
                 resume: None,
+                token: None,
             },
+        ),
+        (
+            r#"{"type":"login","token":"e.y.J"}"#,
+            Command::Login {
+                name: None,
+                resume: None,
+                token: Some("e.y.J".into()),
+            },
+        ),
+        (
+            r#"{"type":"close","name":"Bob"}"#,
+            Command::Close { name: "Bob".into() },
+        ),
+        (
+            r#"{"type":"empty","room":"tea"}"#,
+            Command::Empty { room: room() },
         ),
         (
             r#"{"type":"join","room":"tea","since":{"epoch":"e","offset":3},"last":10}"#,

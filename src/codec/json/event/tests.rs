@@ -169,10 +169,35 @@ fn a_welcome() {
         server: "parlor/1",
         ping_ms: None,
         limits,
+        rights: None,
     };
     assert_eq!(
         text(&welcome),
         r#"{"type":"welcome","you":{"id":"5","name":"Bob"},"resume":"secret","node":"n","server":"parlor/1","ping_ms":null,"limits":{"message":1,"rate":null,"burst":null,"rooms":2,"name":3,"room":4,"key":5,"dedup":6,"history":7}}"#
+    );
+}
+
+#[test]
+fn rights_and_how_one_is_put_out() {
+    let rights = Rights {
+        subscribe: &["tea-*".to_owned()],
+        publish: &[],
+        admin: true,
+        expires: 9,
+    };
+    let mut out = Vec::new();
+    write(&rights, &mut out);
+    assert_eq!(
+        str::from_utf8(&out).unwrap(),
+        r#"{"subscribe":["tea-*"],"publish":[],"admin":true,"expires":9}"#
+    );
+    let left = Event::Left {
+        room: "tea",
+        reason: "over",
+    };
+    assert_eq!(
+        text(&left),
+        r#"{"type":"left","room":"tea","reason":"over"}"#
     );
 }
 

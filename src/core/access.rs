@@ -1,0 +1,297 @@
+//! Who may do what: nothing is asked of anyone until there are keys, and then a token is.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use wildmatch::WildMatch;
+
+use super::Now;
+use super::chat::{PersonName, RoomName};
+use super::connection::ConnectionId;
+use super::server::ensure;
+use crate::codec::token::Refused;
+pub use crate::codec::token::{Claims, Keys};
+
+/// The keys, and who has shown a token that they are good for.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    keys: Option<Keys>,
+    holders: BTreeMap<ConnectionId, Holder>,
+    /// Those of whom a token is expected, by the time when they have to show one.
+    due: BTreeSet<(u64, ConnectionId)>,
+}
+
+/// A connection that lasts, and has shown a token or is expected to.
+#[derive(Debug)]
+struct Holder {
+    grant: Option<Rc<Grant>>,
+    due_ms: u64,
+}
+
+/// What a token allows.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) name: PersonName,
+    pub(super) claims: Claims,
+    subscribe: Vec<WildMatch>,
+    publish: Vec<WildMatch>,
+    /// When it ends, on the clock of `Now::ms`.
+    ends_ms: u64,
+}
+
+/// What someone may do.
+#[derive(Clone, Debug)]
+pub(super) enum Rights {
+    /// The parlor is open: anyone may come in and speak.
+    Open,
+    /// A token is wanted, and has not been shown.
+    Stranger,
+    /// What a token allows.
+    Granted(Rc<Grant>),
+}
+
+/// The token that says this, signed with a shared secret, as [`Keys`] with that secret take it.
+///
+/// # Errors
+/// They would not, and why.
+pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>> {
+    if PersonName::parse(&claims.sub).is_none() {
+        return Err(Refused::Subject.message().into());
+    }
+    claims.sign(secret)
+}
+
+impl Access {
+    /// From now on a token is wanted that these keys are good for. Who has shown one to earlier keys may stay until it ends.
+    pub(super) fn guard(&mut self, keys: Keys) {
+        self.keys = Some(keys);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.keys.is_none()
+    }
+
+    /// What a token allows.
+    pub(super) fn check(&self, token: &str, now: Now) -> Result<Rights, Refused> {
+        let Some(keys) = &self.keys else {
+            return Ok(Rights::Open);
+        };
+        let claims = keys.verify(token, now.unix_ms)?;
+        let patterns = |globs: &[String]| globs.iter().map(|glob| WildMatch::new(glob)).collect();
+        let left_ms = claims.expires_unix_ms().saturating_sub(now.unix_ms);
+        Ok(Rights::Granted(Rc::new(Grant {
+            name: PersonName::parse(&claims.sub).ok_or(Refused::Subject)?,
+            subscribe: patterns(&claims.subscribe),
+            publish: patterns(&claims.publish),
+            ends_ms: now.ms.saturating_add(left_ms),
+            claims,
+        })))
+    }
+
+    /// What one may do who has shown no token, or not yet.
+    pub(super) fn without_token(&self) -> Rights {
+        match self.is_open() {
+            true => Rights::Open,
+            false => Rights::Stranger,
+        }
+    }
+
+    /// What a connection that lasts may do.
+    pub(super) fn rights(&self, id: ConnectionId) -> Rights {
+        let grant = self.holders.get(&id).and_then(|it| it.grant.as_ref());
+        match grant {
+            Some(grant) => Rights::Granted(Rc::clone(grant)),
+            None => self.without_token(),
+        }
+    }
+
+    /// A connection that lasts has these rights from now on. A stranger has until `login_by_ms` to show a token.
+    pub(super) fn admit(&mut self, id: ConnectionId, rights: &Rights, login_by_ms: u64) {
+        let holder = match rights {
+            Rights::Open => return,
+            Rights::Stranger => Holder {
+                grant: None,
+                due_ms: login_by_ms,
+            },
+            Rights::Granted(grant) => Holder {
+                grant: Some(Rc::clone(grant)),
+                due_ms: grant.ends_ms,
+            },
+        };
+        self.forget(id);
+        self.due.insert((holder.due_ms, id));
+        self.holders.insert(id, holder);
+    }
+
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        if let Some(holder) = self.holders.remove(&id) {
+            self.due.remove(&(holder.due_ms, id));
+        }
+    }
+
+    /// The next connection whose time has come: its token has ended, or none was shown.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<(ConnectionId, Rights)> {
+        let &(due_ms, id) = self.due.first()?;
+        if due_ms > now_ms {
+            return None;
+        }
+        self.due.pop_first();
+        Some((id, self.rights(id)))
+    }
+
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        let &(due_ms, _) = self.due.first()?;
+        Some(due_ms).filter(|due_ms| *due_ms < u64::MAX)
+    }
+
+    /// Connections that last, of the holders of tokens for this name.
+    pub(super) fn connections_of(&self, name: &PersonName) -> Vec<ConnectionId> {
+        let holders = self.holders.iter();
+        let theirs = holders.filter(|(_, holder)| {
+            let grant = holder.grant.as_ref();
+            grant.is_some_and(|grant| grant.name.is_same(name))
+        });
+        theirs.map(|(id, _)| *id).collect()
+    }
+
+    /// Checks that nothing is kept of connections that are gone.
+    pub(super) fn check_holders(
+        &self,
+        is_here: impl Fn(ConnectionId) -> bool,
+    ) -> Result<(), String> {
+        ensure(
+            self.holders.keys().all(|id| is_here(*id)),
+            "a token is kept of a connection that is gone",
+        )?;
+        ensure(
+            self.due.len() <= self.holders.len(),
+            "times are kept of tokens that are gone",
+        )
+    }
+}
+
+impl Rights {
+    /// May read what is said in a room, and who is there.
+    pub(super) fn may_subscribe(&self, room: &RoomName) -> bool {
+        self.allows(room, |grant| &grant.subscribe)
+    }
+
+    /// May speak in a room.
+    pub(super) fn may_publish(&self, room: &RoomName) -> bool {
+        self.allows(room, |grant| &grant.publish)
+    }
+
+    /// May do what only those may who run the parlor.
+    pub(super) fn is_admin(&self) -> bool {
+        matches!(self, Self::Granted(grant) if grant.claims.admin)
+    }
+
+    pub(super) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Stranger)
+    }
+
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Granted(grant) => Some(grant),
+            Self::Open | Self::Stranger => None,
+        }
+    }
+
+    fn allows(&self, room: &RoomName, patterns: impl Fn(&Grant) -> &Vec<WildMatch>) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Stranger => false,
+            Self::Granted(grant) => {
+                let mut patterns = patterns(grant).iter();
+                patterns.any(|pattern| pattern.matches(room.as_str()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
+
+    fn connection(index: u32) -> ConnectionId {
+        ConnectionId {
+            index,
+            generation: index,
+        }
+    }
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    /// A token of `alice`'s that ends after so many seconds since 1970.
+    fn token(sub: &str, exp: f64) -> String {
+        let claims = Claims {
+            sub: sub.to_owned(),
+            exp,
+            nbf: None,
+            iat: None,
+            aud: None,
+            subscribe: vec!["tea-*".to_owned(), "lobby".to_owned()],
+            publish: vec!["tea-1".to_owned()],
+            admin: false,
+        };
+        claims.sign(SECRET).unwrap()
+    }
+
+    fn guarded() -> Access {
+        let mut keys = Keys::default();
+        keys.add_secret(SECRET).unwrap();
+        let mut access = Access::default();
+        access.guard(keys);
+        access
+    }
+
+    fn at(unix_ms: u64) -> Now {
+        Now { ms: 5_000, unix_ms }
+    }
+
+    #[test]
+    fn an_open_parlor_asks_for_nothing() {
+        let access = Access::default();
+        let rights = access.rights(connection(1));
+        assert!(rights.may_subscribe(&room("tea")) && rights.may_publish(&room("tea")));
+        assert!(!rights.is_admin() && !rights.is_stranger());
+    }
+
+    #[test]
+    fn rights_are_those_of_the_globs() {
+        let access = guarded();
+        let rights = access.check(&token("alice", 10.0), at(0)).unwrap();
+        assert!(rights.may_subscribe(&room("tea-2")) && rights.may_subscribe(&room("lobby")));
+        assert!(!rights.may_subscribe(&room("tea")) && !rights.may_subscribe(&room("lobby2")));
+        assert!(rights.may_publish(&room("tea-1")) && !rights.may_publish(&room("tea-2")));
+        let stranger = access.rights(connection(1));
+        assert!(stranger.is_stranger() && !stranger.may_subscribe(&room("lobby")));
+        let refused = access.check(&token("guest-1", 10.0), at(0));
+        assert_eq!(refused.err(), Some(Refused::Subject));
+    }
+
+    #[test]
+    fn what_ends_is_taken_when_its_time_has_come() {
+        let mut access = guarded();
+        let (alice, stranger) = (connection(1), connection(2));
+        let short = access.check(&token("alice", 10.0), at(0)).unwrap();
+        access.admit(alice, &short, 0);
+        access.admit(stranger, &Rights::Stranger, 6_000);
+        assert_eq!(access.next_deadline_ms(), Some(6_000));
+        assert!(access.take_due(5_999).is_none());
+        assert_eq!(access.take_due(6_000).map(|(id, _)| id), Some(stranger));
+        let long = access.check(&token("Alice", 20.0), at(0)).unwrap();
+        access.admit(alice, &long, 0);
+        assert!(access.take_due(15_000).is_none(), "it was renewed");
+        let name = PersonName::parse("ALICE").unwrap();
+        assert_eq!(access.connections_of(&name), [alice]);
+        access.forget(alice);
+        assert_eq!(access.next_deadline_ms(), None);
+        assert_eq!(access.connections_of(&name), []);
+    }
+}

@@ -1,0 +1,132 @@
+//! What those may do who run the parlor: close someone, and empty a room.
+
+use percent_encoding::percent_decode_str;
+
+use super::Server;
+use super::commands::Failure;
+use super::rooms::FOREIGN_ORIGIN;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::event::Event;
+use crate::codec::ws::close::CloseReason;
+use crate::core::access::Rights;
+use crate::core::chat::{Format, PersonName, RoomId, RoomName};
+use crate::core::connection::{Connection, ConnectionId, Door};
+use crate::core::pending::Reply;
+use crate::core::{Now, Stream};
+
+impl<S: Stream> Server<S> {
+    /// `DELETE /people/{name}`: closes someone's connections.
+    pub(super) fn answer_people(
+        &mut self,
+        request: &Request<'_>,
+        name: &str,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if request.method != "DELETE" {
+            let detail = "people are closed by DELETE, and seen in a room's /members";
+            let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+            return Err(problem.with(&[("Allow", "DELETE")]));
+        }
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        rights.check_admin()?;
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        match self.close_user(&name, &rights, now) {
+            true => {
+                self.respond_empty(&[], reply, now);
+                Ok(())
+            }
+            false => Err(Problem::new(
+                Status::NOT_FOUND,
+                "nobody of this name is here",
+            )),
+        }
+    }
+
+    /// The command of an admin, or the refusal of one who is none.
+    pub(super) fn check_is_admin(&self, id: ConnectionId) -> Result<Rights, Failure> {
+        let rights = self.access.rights(id);
+        match rights.is_admin() {
+            true => Ok(rights),
+            false => Err(Failure::new(
+                "not_allowed",
+                "only an admin's token allows that",
+            )),
+        }
+    }
+
+    /// Closes all connections of someone, at whatever door. Says whether there were any.
+    pub(super) fn close_user(&mut self, name: &str, by: &Rights, now: Now) -> bool {
+        let Some(name) = PersonName::parse(name) else {
+            return false;
+        };
+        let mut connections = self.access.connections_of(&name);
+        // Others are closing already.
+        connections.retain(|id| self.get(*id).is_some_and(Connection::is_member));
+        if connections.is_empty() {
+            return false;
+        }
+        log::warn!("{} closes {}", admin_name(by), name.shown());
+        for id in connections {
+            self.send_away(id, CloseReason::Removed, now);
+        }
+        true
+    }
+
+    /// Puts everyone out of a room, and forgets what it remembers: who comes in next begins it anew.
+    pub(super) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
+        let Some(room) = self.chat.find(name) else {
+            return;
+        };
+        log::warn!("{} empties the room {name}", admin_name(by));
+        for format in Format::ALL {
+            let members = self.chat.members(room.audience(format));
+            for member in members.iter().flat_map(|members| members.iter()) {
+                self.put_out(member.id, room, CloseReason::Emptied, now);
+            }
+        }
+        self.chat.end_if_empty(room);
+        self.forget_ended();
+    }
+
+    /// Takes someone out of a room, and tells them. At a door that leads to one room, that is the end.
+    pub(super) fn put_out(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+        reason: CloseReason,
+        now: Now,
+    ) {
+        let door = self.get(id).map(|connection| &connection.door);
+        let is_line = matches!(door, Some(Door::Lines(_)));
+        if !is_line && !matches!(door, Some(Door::Json(_))) {
+            return self.send_away(id, reason, now);
+        }
+        let (Some(person), Some(name)) = (self.person(id), self.chat.room_name(room).cloned())
+        else {
+            return;
+        };
+        self.lagging.forget(id, room);
+        self.chat.leave(id, person, room, now.ms);
+        if is_line {
+            let text = format!("* you are out of {name}: {}\n", reason.phrase());
+            return self.say_line(id, &text);
+        }
+        self.send(
+            id,
+            &Event::Left {
+                room: name.as_str(),
+                reason: reason.phrase(),
+            },
+        );
+    }
+}
+
+fn admin_name(rights: &Rights) -> String {
+    let grant = rights.grant();
+    grant.map_or_else(|| "an admin".to_owned(), |it| it.name.shown().to_string())
+}

@@ -1,0 +1,244 @@
+//! What is asked of those who come in where a token is wanted, and what becomes of them when it ends.
+
+use std::borrow::Cow;
+
+use super::Server;
+use super::commands::Failure;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::token::Refused;
+use crate::codec::ws::close::CloseReason;
+use crate::core::access::{Keys, Rights};
+use crate::core::chat::{Author, Name, PersonId, PersonName, RoomId, RoomName};
+use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
+use crate::core::{Now, Stream};
+
+/// How to ask for a token, and how to say that one does not do (RFC 6750 section 3).
+const WANTED: (&str, &str) = ("WWW-Authenticate", "Bearer realm=\"parlor\"");
+const INVALID: (&str, &str) = (
+    "WWW-Authenticate",
+    "Bearer realm=\"parlor\", error=\"invalid_token\"",
+);
+const INSUFFICIENT: (&str, &str) = (
+    "WWW-Authenticate",
+    "Bearer realm=\"parlor\", error=\"insufficient_scope\"",
+);
+
+/// The refusal of one who has shown no token.
+pub(super) const NO_TOKEN: Failure = Failure {
+    code: "token_needed",
+    message: Cow::Borrowed("log in with a token first"),
+};
+
+/// The same at the line port.
+pub(super) const NO_TOKEN_LINE: Failure = Failure {
+    code: "token_needed",
+    message: Cow::Borrowed("a token is needed here: /login TOKEN"),
+};
+
+impl<S: Stream> Server<S> {
+    /// Lets in only who shows a token that these keys are good for.
+    pub fn guard(&mut self, keys: Keys) {
+        self.access.guard(keys);
+    }
+
+    /// What whoever sent a request may do: by its `Authorization: Bearer` or its `?token=` (RFC 6750 section 2), or by
+    /// having shown none.
+    pub(super) fn rights_of_request(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<Rights, Problem> {
+        if self.access.is_open() {
+            return Ok(Rights::Open);
+        }
+        let header = match request.has("authorization") {
+            true => Some(bearer(request)?),
+            false => None,
+        };
+        let token = match (header, request.query_value("token")) {
+            (None, None) => return Ok(self.access.without_token()),
+            (Some(token), None) => Cow::Borrowed(token),
+            (None, Some(token)) => token,
+            (Some(_), Some(_)) => {
+                let detail = "the token stands in the header or in the query, not in both";
+                return Err(Problem::new(Status::BAD_REQUEST, detail));
+            }
+        };
+        self.check_token(&token, id, now).map_err(|refused| {
+            Problem::new(Status::UNAUTHORIZED, refused.message()).with(&[INVALID])
+        })
+    }
+
+    /// What a token allows. One that is refused is told of in the log and counted, but never shown.
+    pub(super) fn check_token(
+        &mut self,
+        token: &str,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<Rights, Refused> {
+        let checked = self.access.check(token, now);
+        let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
+        self.counters.count_token(label);
+        if checked.is_err()
+            && let Some(connection) = self.get(id)
+        {
+            log::info!("refused a token peer={} reason={label}", connection.peer);
+        }
+        checked
+    }
+
+    /// Someone at a door at which one can log in shows a token: the first makes them who it says, a later one lets them
+    /// stay longer, in the rooms that it still allows.
+    pub(super) fn log_in_by_token(
+        &mut self,
+        id: ConnectionId,
+        token: &str,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let rights = self.check_token(token, id, now)?;
+        let earlier = self.access.rights(id);
+        let (Some(grant), earlier) = (rights.grant(), earlier.grant()) else {
+            return Ok(());
+        };
+        if earlier.is_some_and(|earlier| !earlier.name.is_same(&grant.name)) {
+            let message = "this is somebody else's token; open another connection for it";
+            return Err(Failure::new("bad_token", message));
+        }
+        self.grant(id, &rights, now);
+        self.identify(id, &grant.name, now);
+        let rooms: Vec<RoomId> = self.chat.rooms_of(id).collect();
+        for room in rooms {
+            let name = self.chat.room_name(room);
+            if !name.is_some_and(|name| rights.may_subscribe(name)) {
+                self.put_out(id, room, CloseReason::NotAllowed, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes whoever has come to a door at which one can log in the person of this name.
+    pub(super) fn identify(&mut self, id: ConnectionId, name: &PersonName, now: Now) {
+        let Some(mut person) = self.person(id) else {
+            return;
+        };
+        if !self.chat.knows(person) {
+            person = self.chat.begin_person(id);
+        }
+        let person = self.chat.login_as(id, person, name, now.ms);
+        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
+            session.person = person;
+        }
+    }
+
+    /// A connection that lasts has these rights from now on.
+    pub(super) fn grant(&mut self, id: ConnectionId, rights: &Rights, now: Now) {
+        let login_by_ms = self.limits.login_timeout.after(now.ms);
+        self.access.admit(id, rights, login_by_ms);
+    }
+
+    /// Who someone is in what they say: by the name in their token, or as a guest.
+    pub(super) fn author(&self, rights: &Rights, id: ConnectionId) -> Author {
+        let guest = PersonId(id.generation);
+        let Some(grant) = rights.grant() else {
+            return Author::guest(guest);
+        };
+        let name = grant.name.shown();
+        Author {
+            id: self.chat.find_person(&name).unwrap_or(guest),
+            name: Name::Chosen(name),
+        }
+    }
+
+    /// A command's right to a room.
+    pub(super) fn check_may(
+        &self,
+        id: ConnectionId,
+        may: fn(&Rights, &RoomName) -> bool,
+        room: &RoomName,
+    ) -> Result<(), Failure> {
+        match self.access.rights(id) {
+            Rights::Stranger => Err(NO_TOKEN),
+            rights if may(&rights, room) => Ok(()),
+            _ => Err(Failure::new(
+                "not_allowed",
+                "your token does not allow that in this room",
+            )),
+        }
+    }
+
+    /// Ends those whose token has ended, and those who have not shown one in time.
+    pub(super) fn end_expired(&mut self, now: Now) {
+        while let Some((id, rights)) = self.access.take_due(now.ms) {
+            let reason = match rights {
+                Rights::Granted(_) => CloseReason::TokenExpired,
+                Rights::Open | Rights::Stranger => CloseReason::NoToken,
+            };
+            self.send_away(id, reason, now);
+        }
+    }
+
+    /// Ends a connection that lasts, at whatever door, after what is queued for it.
+    pub(super) fn send_away(&mut self, id: ConnectionId, reason: CloseReason, now: Now) {
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Open { .. }) => {
+                self.begin_close(id, reason, CloseHandshake::AwaitingPeer, now);
+            }
+            Some(Phase::Streaming { .. }) => self.end_stream(id, reason, now),
+            Some(Phase::Leaving { goodbye, .. }) => self.finish_leaving(id, goodbye, now),
+            _ => {}
+        }
+    }
+}
+
+impl Rights {
+    /// A request's right to read in a room.
+    pub(super) fn check_subscribe(&self, room: &RoomName) -> Result<(), Problem> {
+        self.check(self.may_subscribe(room))
+    }
+
+    /// A request's right to speak in a room.
+    pub(super) fn check_publish(&self, room: &RoomName) -> Result<(), Problem> {
+        self.check(self.may_publish(room))
+    }
+
+    /// A request's right to do what only those may who run the parlor.
+    pub(super) fn check_admin(&self) -> Result<(), Problem> {
+        if matches!(self, Self::Open) {
+            let detail = "only an admin may do that, and there is none without --secret-file";
+            return Err(Problem::new(Status::FORBIDDEN, detail));
+        }
+        self.check(self.is_admin())
+    }
+
+    fn check(&self, may: bool) -> Result<(), Problem> {
+        if may {
+            return Ok(());
+        }
+        Err(if self.is_stranger() {
+            let detail = "a token is needed: Authorization: Bearer, or ?token=";
+            Problem::new(Status::UNAUTHORIZED, detail).with(&[WANTED])
+        } else {
+            Problem::new(Status::FORBIDDEN, "the token does not allow this").with(&[INSUFFICIENT])
+        })
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code(), refused.message())
+    }
+}
+
+/// The token of an `Authorization` field; the scheme's name in any case (RFC 9110 section 11.1).
+fn bearer<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
+    let value = request.value("authorization").unwrap_or_default();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => {
+            let detail = "the only Authorization taken is one Bearer token";
+            Err(Problem::new(Status::UNAUTHORIZED, detail).with(&[WANTED]))
+        }
+    }
+}
