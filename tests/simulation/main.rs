@@ -4,6 +4,7 @@
 
 mod chat;
 mod client;
+mod guard;
 mod habits;
 mod hall;
 mod model;
