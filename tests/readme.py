@@ -7,7 +7,7 @@
 - A block marked ```text right behind it is what it must print to standard output; "…" stands for any text.
 - A block marked ```sh no-run is shown to the reader only: commands that take over the terminal or change
   the machine. Its make targets must exist.
-- Every flag of `parlor --help` is in the README, and every flag that the README names is in the help.
+- Every flag of `parlor --help` and `parlor token --help` is in the README, and every flag that the README names is in the help.
 """
 
 import os
@@ -65,7 +65,9 @@ def missing_targets(command):
 
 def flag_troubles(text):
     text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git)\b[^\n`]*", "", text)  # other programs' flags
-    known = set(FLAG.findall(subprocess.check_output([parlor.BINARY, "--help"], text=True)))
+    helps = [subprocess.check_output([parlor.BINARY, *command, "--help"], text=True)
+             for command in ([], ["token"])]
+    known = set(FLAG.findall("".join(helps)))
     named = set(FLAG.findall(text))
     yield from ("the README does not name %s" % flag for flag in sorted(known - named - {"--help", "--version"}))
     yield from ("parlor has no %s" % flag for flag in sorted(named - known))
