@@ -64,9 +64,20 @@ pub(super) fn fold(name: &str) -> String {
         // Asks for the coloured form of an emoji.
         .filter(|&c| c != '\u{fe0f}')
         .nfkc()
+        // One capital may have several small letters (σ and ς, i and ı), and one small letter several capitals (ß).
+        .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
+        .map(plain_dash)
         .collect();
     lower.nfkc().collect()
+}
+
+/// Nobody tells `guest‐1` from `guest-1`.
+fn plain_dash(c: char) -> char {
+    match get_general_category(c) {
+        GeneralCategory::DashPunctuation => '-',
+        _ => c,
+    }
 }
 
 /// Characters that are not seen, or that change how others are: controls, spaces but the plain one, Unicode's format
@@ -121,6 +132,8 @@ mod tests {
             "guest-ab12",
             "Guest-x",
             "ｇuest-x",
+            "guest\u{2011}ab12",
+            "guest\u{2013}ab12",
             &"é".repeat(33),
             &"a".repeat(1000),
         ] {
@@ -134,6 +147,10 @@ mod tests {
         assert_eq!(folded("Alice"), folded(" aLICE "));
         assert_eq!(folded("Ａlice"), folded("alice"));
         assert_eq!(folded("Zoe\u{308}"), folded("zoë"));
+        assert_eq!(folded("Νίκος"), folded("ΝΊΚΟΣ"));
+        assert_eq!(folded("Weiß"), folded("WEISS"));
+        assert_eq!(folded("Ida"), folded("ıda"));
+        assert_eq!(folded("Anne–Marie"), folded("anne-marie"));
         assert_ne!(folded("alice"), folded("alicia"));
     }
 }
