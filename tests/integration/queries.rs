@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{FIN, Http, JsonClient, Response, Server, TEXT, get, post};
+use crate::common::{FIN, Http, JsonClient, Response, Server, TEXT, eventually, get, post};
 
 fn ask(server: &Server, path: &str) -> Value {
     let response = server.http().ask(get(path));
@@ -71,6 +71,18 @@ fn what_was_said_page_by_page() {
         http.ask(get(&format!("/rooms/tea/messages?{query}")))
             .expect_problem(400);
     }
+}
+
+/// At this door what had expired was shown until something was said.
+#[test]
+fn what_has_expired_is_not_shown() {
+    let server = Server::start(&["--history-time", "0.1"]);
+    // The room stays, with someone in it.
+    let (mut ann, _) = JsonClient::in_room(&server, "tea");
+    ann.say("tea", "hello");
+    eventually("the message is forgotten", || {
+        ask(&server, "/rooms/tea/messages")["messages"] == json!([])
+    });
 }
 
 #[test]

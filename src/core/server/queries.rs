@@ -26,6 +26,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let before = number(request, "before")?.unwrap_or(u64::MAX);
         let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
+        self.chat.forget_expired_in(room, now.ms);
         let json = encode::event_json(&self.history(room, before, limit, None));
         self.respond_event(json, reply, now);
         Ok(())
