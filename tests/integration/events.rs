@@ -202,6 +202,7 @@ fn what_is_no_stream() {
     let server = Server::start(&[]);
     for (request, status) in [
         (get("/rooms/a%20b/events"), 400),
+        (get("/rooms/tea/events?last=many"), 400),
         (get("/rooms/tea/events").replace("GET", "POST"), 405),
         (
             get("/rooms/tea/events").replace("\r\n\r\n", "\r\nOrigin: http://evil.example\r\n\r\n"),

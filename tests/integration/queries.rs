@@ -67,7 +67,7 @@ fn what_was_said_page_by_page() {
         ask(&server, "/rooms/nobody/messages")["messages"],
         json!([])
     );
-    for query in ["before=x", "limit=-1", "limit="] {
+    for query in ["before=x", "limit=-1", "limit=", "limit=1.5"] {
         http.ask(get(&format!("/rooms/tea/messages?{query}")))
             .expect_problem(400);
     }

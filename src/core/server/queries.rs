@@ -101,12 +101,12 @@ impl<S: Stream> Server<S> {
 }
 
 /// A field of the query that is a number.
-fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, Problem> {
+pub(super) fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, Problem> {
     let Some(value) = request.query_value(name) else {
         return Ok(None);
     };
     value.parse().map(Some).map_err(|_| {
-        let detail = format!("{name} is a number");
+        let detail = format!("{name} is a whole number, as in {name}=10");
         Problem::detailed(Status::BAD_REQUEST, detail)
     })
 }

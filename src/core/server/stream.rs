@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::commands::page_size;
+use super::queries::number;
 use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
@@ -23,6 +24,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Result<(), Problem> {
         let id = reply.id;
+        let last = number(request, "last")?.map(page_size);
         let head = stream_head(reply, now);
         if reply.is_head {
             self.queue_response(Status::OK, id, head, None);
@@ -30,10 +32,6 @@ impl<S: Stream> Server<S> {
             return Ok(());
         }
         let position = request.value("last-event-id").and_then(parse_position);
-        let last = request
-            .query_value("last")
-            .and_then(|last| last.parse().ok())
-            .map(page_size);
         let wanted = Wanted::from_reader(position, last);
         let person = PersonId(id.generation);
         let joined = self
