@@ -109,6 +109,7 @@ pub enum Data<'a> {
 
 /// A place in a room's order.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object with epoch and offset")]
 pub struct Since<'a> {
     /// The room's epoch.
     #[serde(borrow)]
@@ -131,6 +132,7 @@ pub type Id<'a> = Option<&'a RawValue>;
 
 /// Everything that any command has.
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object with a type")]
 struct Fields<'a> {
     #[serde(borrow)]
     r#type: Cow<'a, str>,
@@ -162,6 +164,7 @@ struct Fields<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a JSON object with a type")]
 struct WithId<'a> {
     #[serde(borrow)]
     id: Id<'a>,

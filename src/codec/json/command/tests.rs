@@ -180,7 +180,8 @@ fn errors_say_what_to_do() {
     for (text, code, part) in [
         ("hello", "bad_json", "one JSON object"),
         ("", "bad_json", "one JSON object"),
-        ("[]", "bad_command", "invalid"),
+        ("[]", "bad_command", "expected a JSON object with a type"),
+        ("null", "bad_command", "expected a JSON object with a type"),
         ("{}", "bad_command", "missing field `type`"),
         (r#"{"type":"dance"}"#, "bad_command", "not known"),
         (r#"{"type":"join"}"#, "bad_command", "needs room"),
@@ -188,6 +189,11 @@ fn errors_say_what_to_do() {
             r#"{"type":"join","room":5}"#,
             "bad_command",
             "expected a string",
+        ),
+        (
+            r#"{"type":"join","room":"a","since":7}"#,
+            "bad_command",
+            "expected an object with epoch and offset",
         ),
         (
             r#"{"type":"publish","room":"a"}"#,
