@@ -80,7 +80,13 @@ fn the_state_of_a_key() {
     let kind = "Content-Type: application/json\r\n";
     ok(&http.ask(post("/rooms/tea?key=a%26b&retain", kind, "null")));
     ok(&http.ask(post("/rooms/tea?key=c&retain=1", "", "on")));
-    for query in ["retain", "key=&retain", "key=a&retain=yes", "dedup="] {
+    for query in [
+        "retain",
+        "key=&retain",
+        "key=a&retain=yes",
+        "key=a&retain&ephemeral",
+        "dedup=",
+    ] {
         let mut http = server.http();
         http.ask(post(&format!("/rooms/tea?{query}"), "", "x"))
             .expect_problem(400);

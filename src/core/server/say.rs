@@ -63,6 +63,10 @@ impl<S: Stream> Server<S> {
         if publish.retain && publish.key.is_none() {
             return Err(Failure::new("bad_command", "retain needs key"));
         }
+        if publish.retain && publish.ephemeral {
+            let message = "an ephemeral message is not kept, so it cannot be retained";
+            return Err(Failure::new("bad_command", message));
+        }
         let found = self.chat.find_or_begin(&name, now.ms);
         self.forget_ended();
         let room = found?;
