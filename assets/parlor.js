@@ -76,6 +76,7 @@ export class Parlor extends EventTarget {
   #commands = new Map();
   #lastId = 0;
   #held = 0;
+  #pace = new Pace();
   #dedupPrefix = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join('');
 
   /**
@@ -218,6 +219,8 @@ export class Parlor extends EventTarget {
       } else if (Date.now() - (command.sentAt ?? Date.now()) > command.repeatable) {
         this.#drop(command, unconfirmed());
       } else {
+        const wait = this.#pace.take();
+        if (wait > 0) return void this.#hold(wait);
         command.sent = true;
         command.sentAt ??= Date.now();
         this.#link.send(command.json);
@@ -230,6 +233,7 @@ export class Parlor extends EventTarget {
       command.sent = false;
       // It was refused, so that it cannot come twice.
       command.sentAt = null;
+      this.#pace.empty();
       this.#hold(reply.retry_ms ?? FIRST_RETRY_MS);
     } else if (reply.type === 'error') {
       this.#drop(command, new ParlorError(reply.code, reply.message));
@@ -293,6 +297,7 @@ export class Parlor extends EventTarget {
   /** The connection is there: become oneself again, enter the rooms, then send what waits. */
   async #begin(welcome) {
     this.limits = welcome.limits;
+    this.#pace.begin(welcome.limits);
     this.#link.patience = welcome.ping_ms + PING_MARGIN_MS;
     const link = this.#link.connection;
     let identity;
@@ -436,6 +441,39 @@ function toBase64(bytes) {
 function decoded(message) {
   if (typeof message.binary !== 'string') return message;
   return { ...message, binary: Uint8Array.from(atob(message.binary), (character) => character.charCodeAt(0)) };
+}
+
+/** The server's limit on commands, seen from here: so many at once, and so many a second. */
+class Pace {
+  #perMs = 0;
+  #most = 0;
+  #left = 0;
+  #countedAt = 0;
+
+  /** A tenth is kept back: what goes out evenly may arrive in a bunch, and long answers count as well. */
+  begin({ rate, burst }) {
+    this.#perMs = (rate ?? 0) / 1000;
+    this.#most = Math.max(1, 0.9 * burst);
+    this.#left = this.#most;
+    this.#countedAt = Date.now();
+  }
+
+  /** Counts a command and gives 0, or the milliseconds until one may go. */
+  take() {
+    if (this.#perMs === 0) return 0;
+    const passed = Math.max(0, Date.now() - this.#countedAt);
+    this.#countedAt = Date.now();
+    this.#left = Math.min(this.#most, this.#left + passed * this.#perMs);
+    if (this.#left < 1) return Math.ceil((1 - this.#left) / this.#perMs);
+    this.#left -= 1;
+    return 0;
+  }
+
+  /** The server has counted more. */
+  empty() {
+    this.#left = 0;
+    this.#countedAt = Date.now();
+  }
 }
 
 /**

@@ -38,9 +38,9 @@ class Script {
     await settled();
   }
 
-  async welcome(name, id) {
+  async welcome(name, id, more) {
     const you = { id: `id-${name}`, name };
-    await this.say({ type: 'welcome', id, you, resume: `secret-${name}`, ping_ms: PING_MS, limits: LIMITS });
+    await this.say({ type: 'welcome', id, you, resume: `secret-${name}`, ping_ms: PING_MS, limits: LIMITS, ...more });
   }
 
   async accept(name = 'guest-1') {
@@ -288,6 +288,24 @@ test('a rate limit is waited out, in order', async (t) => {
   await all.server.say({ type: 'ok', id: one.id, offset: 3 });
   await all.server.say({ type: 'ok', id: two.id, offset: 4 });
   assert.deepEqual([(await first).offset, (await second).offset], [3, 4]);
+});
+
+test('no more is sent than the server takes, so that many messages at once arrive, and in order', async (t) => {
+  const all = await start(t);
+  all.server.open();
+  await all.server.welcome('ana', undefined, { limits: { ...LIMITS, rate: 10, burst: 20 } });
+  const wanted = Array.from({ length: 30 }, (_, n) => n);
+  for (const n of wanted) all.parlor.publish('tea', n);
+  const sent = () => all.server.got('publish').map(({ data }) => data);
+  assert.equal(sent().length, 18);
+  for (let n = 0; n < 5; n += 1) await all.tick(100);
+  assert.equal(sent().length, 23);
+  // A refusal means that nothing is left, not that all that waits may go when it is over.
+  await all.server.say({ type: 'error', id: all.server.got('publish')[22].id, code: 'rate_limited', retry_ms: 100 });
+  await all.tick(100);
+  assert.deepEqual(sent().slice(22), [22, 22]);
+  for (let n = 0; n < 10; n += 1) await all.tick(100);
+  assert.deepEqual(sent().slice(23), wanted.slice(22));
 });
 
 test('a message over the limit is refused before it is sent, or not sent twice', async (t) => {
