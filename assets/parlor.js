@@ -77,6 +77,8 @@ export class Parlor extends EventTarget {
   #lastId = 0;
   #held = 0;
   #pace = new Pace();
+  /** The server process that one was connected to last. */
+  #node = null;
   #dedupPrefix = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join('');
 
   /**
@@ -251,6 +253,13 @@ export class Parlor extends EventTarget {
     }, ms);
   }
 
+  /** Gives up what may have arrived, and would be taken for something new if it was sent again. */
+  #dropSent() {
+    for (const command of this.#commands.values()) {
+      if (command.sentAt !== null && Number.isFinite(command.repeatable)) this.#drop(command, unconfirmed());
+    }
+  }
+
   #drop(command, error) {
     this.#commands.delete(command.id);
     command.reject(error);
@@ -311,6 +320,11 @@ export class Parlor extends EventTarget {
       return;
     }
     if (this.#link.connection !== link) return;
+    // A server that has forgotten who one was does not know their messages by their ids; one that has started anew
+    // has forgotten the messages as well.
+    const isForgotten = welcome.node === this.#node && identity.resume !== this.#chosen.resume;
+    this.#node = welcome.node;
+    if (isForgotten) this.#dropSent();
     this.#become(identity);
     for (const room of this.#rooms.values()) this.#enter(room);
     this.#ready = true;

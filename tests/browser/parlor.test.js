@@ -247,6 +247,29 @@ test('a publish that the server may have forgotten is not sent again, one never 
   assert.deepEqual(all.server.got('publish').map(({ data }) => data), ['kept']);
 });
 
+test('a publish is repeated to a server that started anew, not to one that forgot who one was', async (t) => {
+  const all = await start(t);
+  all.server.open();
+  await all.server.welcome('guest-1', undefined, { node: 'n1' });
+  const comeBack = async (node) => {
+    await all.server.end();
+    await all.tick(all.parlor.state.retryAt - Date.now());
+    all.server.open();
+    await all.server.welcome('guest-2', undefined, { node });
+    await all.server.refuse('login', 'bad_resume');
+    return all.server.got('publish').map(({ data }) => data);
+  };
+  const sent = assert.rejects(all.parlor.publish('tea', 'sent'), { code: 'unconfirmed' });
+  await all.server.end();
+  all.parlor.publish('tea', 'never sent');
+  const question = all.parlor.members('tea');
+  assert.deepEqual(await comeBack('n1'), ['never sent']);
+  await sent;
+  await all.server.answer('members', { type: 'members', room: 'tea', members: [], count: 0 });
+  await question;
+  assert.deepEqual(await comeBack('n2'), ['never sent']);
+});
+
 test('a direct message in flight is not repeated, one that waits is sent', async (t) => {
   const all = await inTea(t);
   const inFlight = assert.rejects(all.parlor.direct('ben', 'psst'), { code: 'unconfirmed' });
@@ -539,7 +562,7 @@ test('whatever breaks in between, everything said is in the room once, and seen 
       if (!command) return;
       handled += 1;
       const answer = (reply) => server.say({ id: command.id, ...reply });
-      if (command.type === 'login') await server.welcome('ana', command.id);
+      if (command.type === 'login') await server.welcome('guest-1', command.id);
       if (command.type === 'join') {
         const messages = command.since ? room.history.slice(command.since.offset) : [];
         await answer({ ...joined(room.history.length, messages, { recovered: true }), room: name });
