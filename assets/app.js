@@ -193,4 +193,11 @@ function presenceChanged(presence) {
     if (direct) places.rename(direct, name);
   }
   if (place === places.current) showPeople();
+  if (place.members.isOutOfDate) listMembers(place);
+  if (place === places.current) showPeople();
+}
+
+/** Asks who is here, after a time of which only the number was told. */
+async function listMembers(place) {
+  place.members.set(await parlor.members(place.name));
 }

@@ -4,26 +4,38 @@ import { avatar, byId, element, paint } from './dom.js';
 import { text } from './text.js';
 
 const TYPING_MS = 6000;
+/** So many the server names one by one. */
+const MOST_NAMED = 100;
 
 /** The members of one room. Above a hundred the server tells their number, and some of them. */
 export class Members {
   count = 0;
   #byId = new Map();
+  /** Some came or went of whom only the number was told. */
+  #isVague = false;
   #typing = new Map();
 
   /** Takes all there are. */
   set({ members, count }) {
     this.#byId = new Map(members.map(({ id, name }) => [id, name]));
     this.count = count;
+    this.#isVague = members.length < count;
+  }
+
+  /** So few are here by now that the server would name them all. */
+  get isOutOfDate() {
+    return this.#isVague && this.count <= MOST_NAMED;
   }
 
   /** Takes what changed; gives those who have another name now, as `{before, name}`. */
-  change({ joined = [], left = [], count }) {
-    const renamed = joined
+  change({ joined, left = [], count }) {
+    if (!joined) this.#isVague = true;
+    const known = joined ?? [];
+    const renamed = known
       .map(({ id, name }) => ({ before: this.#byId.get(id), name }))
       .filter(({ before, name }) => before !== undefined && before !== name);
     for (const { id } of left) this.#byId.delete(id);
-    for (const { id, name } of joined) this.#byId.set(id, name);
+    for (const { id, name } of known) this.#byId.set(id, name);
     this.count = count;
     return renamed;
   }

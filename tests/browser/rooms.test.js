@@ -110,6 +110,23 @@ test('who is here is shown as they come and go', async (t) => {
   assert.deepEqual(await here(ana).allTextContents(), ['anna']);
 });
 
+test('who is here is right again after a crowd, of which only the number is told', async (t) => {
+  const ana = await open(t, 'crowd');
+  await nick(ana, 'ana-crowd');
+  const ben = await open(t, 'crowd');
+  await nick(ben, 'ben-crowd');
+  await isHere(ana, 'ben-crowd');
+  await ben.evaluate((address) => {
+    globalThis.crowd = Array.from({ length: 120 }, () => new WebSocket(address));
+  }, `${fixture.server.url.replace('http', 'ws')}ws/crowd`);
+  await ana.getByRole('heading', { name: 'Here now · 122' }).waitFor();
+  // They go while nobody is named.
+  await ben.close();
+  await ana.getByRole('heading', { name: 'Here now · 1', exact: true }).waitFor();
+  await here(ana).getByText('ben-crowd').waitFor({ state: 'detached' });
+  assert.deepEqual(await here(ana).allTextContents(), ['ana-crowd']);
+});
+
 test('direct messages reach one person only, from the list or by command', async (t) => {
   const [ana, ben, cho] = await Promise.all([open(t, 'dm'), open(t, 'dm'), open(t, 'dm')]);
   await Promise.all([nick(ana, 'ana-dm'), nick(ben, 'ben dm'), nick(cho, 'cho-dm')]);
