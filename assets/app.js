@@ -35,7 +35,6 @@ const actions = new Actions(parlor, { announce, moved, closePanels, alarmRaised 
 const { places } = actions;
 const naming = new Naming((name) => actions.rename(name));
 const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
-let lostAt = null;
 
 shareAcrossTabs(parlor);
 const on = (type, handle) => parlor.addEventListener(type, ({ detail }) => handle(detail));
@@ -96,7 +95,7 @@ function stateChanged(state) {
   statusView.show(state);
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
   if (state.phase !== 'waiting' || !state.opened) return;
-  lostAt = Date.now();
+  for (const place of places) place.lostAt = Date.now();
   if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));
   announce(explanation(state));
 }
@@ -107,8 +106,10 @@ function joined(room) {
   const isNewEpoch = place.epoch !== room.epoch;
   const isKnown = !isNewEpoch && place.readOffset !== null;
   if (room.rejoined && isNewEpoch) place.conversation.forgetOffsets();
-  if (room.rejoined && lostAt) {
-    const seconds = (Date.now() - lostAt) / 1000;
+  // What follows a gap is a `joined` as well.
+  if (room.rejoined && place.lostAt) {
+    const seconds = (Date.now() - place.lostAt) / 1000;
+    place.lostAt = null;
     place.conversation.notice(room.recovered ? text.recovered(seconds) : text.notRecovered(seconds));
   }
   place.epoch = room.epoch;
@@ -192,7 +193,6 @@ function presenceChanged(presence) {
     const direct = places.get(before, true);
     if (direct) places.rename(direct, name);
   }
-  if (place === places.current) showPeople();
   if (place.members.isOutOfDate) listMembers(place);
   if (place === places.current) showPeople();
 }
@@ -200,4 +200,5 @@ function presenceChanged(presence) {
 /** Asks who is here, after a time of which only the number was told. */
 async function listMembers(place) {
   place.members.set(await parlor.members(place.name));
+  if (place === places.current) showPeople();
 }

@@ -25,6 +25,8 @@ export class Place {
   readOffset = null;
   /** When it was last said that messages were lost on the way. */
   gapToldAt = 0;
+  /** When the connection was lost, until the room is entered again. */
+  lostAt = null;
 
   constructor(name, isDirect, conversation) {
     this.name = name;

@@ -150,6 +150,27 @@ test('messages that were lost on the way are told of', async (t) => {
   assert.deepEqual(await texts(ana), ['after it']);
 });
 
+test('a reconnect is told of once, also where the room is told anew after a gap', async (t) => {
+  const fixture = await ownServer(t);
+  const line = {};
+  const ana = await open(t, fixture, {
+    prepare: (page) => page.routeWebSocket('**/ws', (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        if (message.includes('"type":"joined"')) line.joined = message;
+        socket.send(message);
+      });
+      line.cut = () => socket.close({ code: 1006 });
+      line.say = (message) => socket.send(message);
+    }),
+  });
+  await line.cut();
+  await log(ana).getByText('Nothing was missed').waitFor();
+  line.say(line.joined.replace('"recovered":true', '"recovered":false'));
+  await sayAndSee(ana, 'after it');
+  assert.equal(await log(ana).getByText(/^Connected again/).count(), 1);
+});
+
 test('leaving with something undelivered is asked about', async (t) => {
   const fixture = await ownServer(t);
   const ana = await open(t, fixture);
