@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 websocat=1.14.1
-packages=(chromium curl netcat-openbsd)
+# The fonts are for the pictures of the page in Chinese, which show boxes without.
+packages=(chromium curl netcat-openbsd fonts-wqy-microhei)
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
