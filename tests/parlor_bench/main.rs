@@ -244,6 +244,15 @@ fn a_table_for_people_and_a_plot() {
     );
 }
 
+/// The first message is sent before the measuring, the second long after it.
+#[test]
+fn latency_of_nothing_is_not_said_to_be_zero() {
+    let floor = Server::floor("tick");
+    let output = generate(&floor.url, "--connections 3 --rate 0.1");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("latency  of no message"), "{table}");
+}
+
 #[test]
 fn a_server_that_joins_messages_is_clean() {
     let (success, report) = report(&serve(Fault::Join), "--connections 5 --window 6");
@@ -303,6 +312,20 @@ fn what_cannot_work_is_said_in_one_line() {
             "connection refused",
         ),
         ("http://127.0.0.1:1/".into(), "", 2, "a URL like ws://"),
+        // Not the port that is meant when none is named.
+        ("ws://127.0.0.1:99999/ws".into(), "", 2, "a URL like ws://"),
+        (
+            "ws://127.0.0.1:1/ws".into(),
+            "--plot /nowhere/plot.svg",
+            1,
+            "--plot /nowhere/plot.svg",
+        ),
+        (
+            "ws://127.0.0.1:1/ws".into(),
+            "--connect-timeout 0",
+            2,
+            "more than 0 seconds",
+        ),
         (
             "ws://127.0.0.1:1/ws".into(),
             "--size 8",

@@ -20,6 +20,7 @@ mod scan;
 mod stamp;
 mod target;
 
+use std::fs::File;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -55,6 +56,10 @@ fn run(options: Options) -> Result<bool, String> {
     }
     let as_json = options.json;
     let plot = options.plot.clone();
+    if let Some(file) = &plot {
+        // Before the run, not after it, it is said that there is no place for the plot.
+        File::create(file).map_err(|error| format!("--plot {}: {error}", file.display()))?;
+    }
     let outcome = load::run(options)?;
     if as_json {
         println!("{:#}", report::json(&outcome));

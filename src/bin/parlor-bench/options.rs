@@ -48,7 +48,7 @@ pub(crate) struct Options {
     pub(crate) rate: Option<f64>,
 
     /// Seconds to measure
-    #[arg(long, default_value = "10", value_parser = seconds)]
+    #[arg(long, default_value = "10", value_parser = some_seconds)]
     pub(crate) seconds: Duration,
 
     /// Seconds under load before the measuring begins
@@ -89,7 +89,7 @@ pub(crate) struct Options {
     pub(crate) connect_concurrency: usize,
 
     /// Seconds a connect may take
-    #[arg(long, default_value = "30", value_parser = seconds)]
+    #[arg(long, default_value = "30", value_parser = some_seconds)]
     pub(crate) connect_timeout: Duration,
 
     /// Seconds without any delivery after which what is missing counts as lost
@@ -167,9 +167,15 @@ impl Options {
 
 fn websocket_url(text: &str) -> Result<Uri, String> {
     match text.parse::<Uri>() {
-        Ok(uri) if uri.scheme_str() == Some("ws") && uri.host().is_some() => Ok(uri),
+        Ok(uri) if uri.scheme_str() == Some("ws") && has_whole_address(&uri) => Ok(uri),
         _ => Err("a URL like ws://127.0.0.1:8080/ws is needed".into()),
     }
+}
+
+/// What stands beside the host is a port: one that is too large counts as none.
+fn has_whole_address(uri: &Uri) -> bool {
+    let authority = uri.authority().map(|authority| authority.as_str());
+    uri.port_u16().is_some() || authority.is_some() && authority == uri.host()
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -192,4 +198,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|number| Duration::try_from_secs_f64(number).ok())
         .ok_or("must be a number of seconds".into())
+}
+
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    seconds(text).and_then(|time| match time {
+        Duration::ZERO => Err("must be more than 0 seconds".into()),
+        _ => Ok(time),
+    })
 }

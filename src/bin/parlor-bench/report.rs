@@ -77,7 +77,11 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
             per_second(outcome.deliveries)
         ),
     ));
-    rows.push(("latency", latency_row(percentiles(&outcome.latencies))));
+    let latency = match outcome.latencies.is_empty() {
+        true => "of no message: none that was sent in this time has come back".to_owned(),
+        false => latency_row(percentiles(&outcome.latencies)),
+    };
+    rows.push(("latency", latency));
     let faults = &outcome.faults;
     rows.push((
         "checked",

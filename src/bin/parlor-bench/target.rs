@@ -1,6 +1,6 @@
 //! Where to connect to, and from where.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use mio::net::TcpStream;
@@ -22,6 +22,8 @@ const MAX_SOURCES: usize = 250;
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
+    /// The server is on a loopback address, of which there are many.
+    can_spread: bool,
     /// How many addresses, from 127.0.0.1 on; 0 leaves the choice to the kernel.
     sources: usize,
     next_source: usize,
@@ -40,22 +42,36 @@ impl Target {
             .find(|address| address.is_ipv4())
             .or(found.first())
             .ok_or(format!("{host}: no address"))?;
-        let spread =
-            connections > WITHOUT_SOURCE && address.is_ipv4() && address.ip().is_loopback();
-        let sources = if spread {
+        let can_spread = address.is_ipv4() && address.ip().is_loopback();
+        let sources = if can_spread && connections > WITHOUT_SOURCE {
             connections.div_ceil(PER_SOURCE).min(MAX_SOURCES)
         } else {
             0
         };
         Ok(Target {
             address,
+            can_spread,
             sources,
             next_source: 0,
         })
     }
 
-    /// Starts to connect without waiting; the socket becomes writable when it is done.
+    /// Starts to connect without waiting; the socket becomes writable when it is done. Where one source address has no
+    /// port left, another may.
     pub(crate) fn connect(&mut self) -> io::Result<TcpStream> {
+        let mut tries = if self.can_spread { MAX_SOURCES } else { 0 };
+        loop {
+            match self.connect_from_next() {
+                Err(error) if tries > 0 && is_port_shortage(&error) => {
+                    self.sources = MAX_SOURCES;
+                    tries -= 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn connect_from_next(&mut self) -> io::Result<TcpStream> {
         let socket = Socket::new(
             Domain::for_address(self.address),
             Type::STREAM.nonblocking(),
@@ -73,4 +89,12 @@ impl Target {
             _ => Ok(TcpStream::from_std(socket.into())),
         }
     }
+}
+
+/// The source address has no port left: said by bind() where there is one, else by connect().
+pub(crate) fn is_port_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable
+    )
 }

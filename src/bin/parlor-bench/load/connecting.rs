@@ -11,7 +11,7 @@ use super::Load;
 use super::client::{Client, Phase, Role};
 use crate::handshake::{RequestTemplate, parse_response};
 use crate::record::Latencies;
-use crate::target::Target;
+use crate::target::{Target, is_port_shortage};
 
 /// Connects under way and done.
 #[derive(Debug)]
@@ -175,7 +175,9 @@ impl Load {
 pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused: is the server running?".into(),
-        ErrorKind::AddrNotAvailable => "no free source port left".into(),
+        _ if is_port_shortage(error) => {
+            "no free source port left: raise net.ipv4.ip_local_port_range, or wait a minute".into()
+        }
         _ if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
             "too many open files: raise ulimit -n".into()
         }
