@@ -1,5 +1,5 @@
-//! The real chat: people at the JSON door, readers of streams and plain members in the same rooms, who lose their
-//! connections at any time and come back for what they have missed.
+//! The real chat: people at the JSON door, at the port for lines, readers of streams and plain members in the same rooms,
+//! who lose their connections at any time and come back for what they have missed.
 
 mod follower;
 mod line;
@@ -12,6 +12,7 @@ mod presence;
 mod reader;
 mod shadow;
 mod streams;
+mod typist;
 mod world;
 
 pub(crate) use plan::ChatPlan;

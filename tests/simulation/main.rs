@@ -215,7 +215,7 @@ fn a_seed_gives_the_same_run() {
     }
 }
 
-/// Runs for as many seconds as `PARLOR_SOAK` says, `0` being forever, on seeds of its own; says how fast.
+/// Runs and chats for as many seconds as `PARLOR_SOAK` says, `0` being forever, on seeds of its own; says how fast.
 #[test]
 fn soak() {
     let Ok(seconds) = std::env::var("PARLOR_SOAK") else {
@@ -228,8 +228,9 @@ fn soak() {
         .map_or(0, |time| time.as_millis() as u64);
     for seed in first.. {
         run_all("runs", seed..seed + 1, Plan::new);
+        run_all("chats", seed..seed + 1, ChatPlan::new);
         let (count, elapsed) = (seed - first + 1, began.elapsed());
-        if count.is_multiple_of(1000) {
+        if count.is_multiple_of(500) {
             println!(
                 "{count} seeds from {first} on, {:.0} per second",
                 count as f64 / elapsed.as_secs_f64()

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use flate2::{Decompress, FlushDecompress};
+
 /// Something the server has said, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -40,6 +42,8 @@ pub(crate) struct Reader {
     /// For each request sent, whether its response comes without a body (HEAD).
     bodiless: VecDeque<bool>,
     is_websocket: bool,
+    /// The window that compressed messages need, in bits; `None` if there are to be none (RFC 7692 section 7.1).
+    window_bits: Option<u8>,
     pub(crate) is_closed: bool,
 }
 
@@ -51,6 +55,11 @@ impl Reader {
     /// A response has not come yet.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.bodiless.is_empty()
+    }
+
+    /// Messages may be compressed, in both directions.
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.window_bits.is_some()
     }
 
     /// Nothing unfinished is left.
@@ -124,6 +133,7 @@ impl Reader {
             self.bodiless.pop_front();
         }
         self.is_websocket = status == 101;
+        self.window_bits = field("sec-websocket-extensions").map(window_bits_of);
         Ok(Some((event, body.end)))
     }
 
@@ -161,6 +171,13 @@ impl Reader {
                 is_text: *first == 0x81,
                 payload,
             },
+            0xc1 | 0xc2 => Seen::Message {
+                is_text: *first == 0xc1,
+                payload: inflate(
+                    &payload,
+                    self.window_bits.ok_or("compression was not agreed on")?,
+                )?,
+            },
             0x88 => close_of(&payload)?,
             0x89 => Seen::Ping(payload),
             0x8a => Seen::Pong(payload),
@@ -168,6 +185,33 @@ impl Reader {
         };
         Ok(Some((event, end)))
     }
+}
+
+/// What the response says of the server's window; nothing of it means the largest.
+fn window_bits_of(extensions: &str) -> u8 {
+    let said = extensions.split_once("server_max_window_bits=");
+    said.and_then(|(_, bits)| bits.parse().ok()).unwrap_or(15)
+}
+
+/// RFC 7692 section 7.2.2, with no window from the messages before.
+fn inflate(payload: &[u8], window_bits: u8) -> Result<Vec<u8>, String> {
+    // DEFLATE makes nothing smaller than that.
+    let mut out = Vec::with_capacity((1100 * payload.len()).min(1 << 20));
+    Decompress::new_with_window_bits(false, window_bits)
+        .decompress_vec(
+            &[payload, &[0, 0, 0xff, 0xff]].concat(),
+            &mut out,
+            FlushDecompress::Sync,
+        )
+        .map_err(|error| format!("a message that cannot be inflated: {error}"))?;
+    if out.len() <= payload.len() || out.len() == out.capacity() {
+        return Err(format!(
+            "{} bytes were compressed to {}",
+            out.len(),
+            payload.len()
+        ));
+    }
+    Ok(out)
 }
 
 fn close_of(payload: &[u8]) -> Result<Seen, String> {

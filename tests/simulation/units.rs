@@ -1,5 +1,7 @@
 //! What clients send, in bytes, and what each piece of it means.
 
+use flate2::{Compress, Compression, FlushCompress};
+
 use crate::random::Random;
 
 /// A piece of a client's stream. It has its effect when the server has read it.
@@ -46,6 +48,40 @@ pub(crate) fn frame(fin: bool, opcode: u8, payload: &[u8], random: &mut Random) 
             .map(|(byte, key)| byte ^ key),
     );
     out
+}
+
+/// A message's only frame, compressed as RFC 7692 section 7.2.1 says, or as it is.
+pub(crate) fn message_frame(
+    is_deflated: bool,
+    opcode: u8,
+    payload: &[u8],
+    random: &mut Random,
+) -> Vec<u8> {
+    if !is_deflated {
+        return frame(true, opcode, payload, random);
+    }
+    let mut small = Vec::with_capacity(2 * payload.len() + 100);
+    Compress::new(Compression::default(), false)
+        .compress_vec(payload, &mut small, FlushCompress::Sync)
+        .expect("there is room for it");
+    small.truncate(small.len() - 4);
+    frame(true, opcode | 0x40, &small, random)
+}
+
+/// The same upgrade, which offers compression now and then, to a window of some size.
+pub(crate) fn perhaps_deflated(mut upgrade: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    let offer = random.pick(&[
+        "",
+        "",
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits; server_max_window_bits=9",
+        "x-unknown, permessage-deflate; server_max_window_bits=12",
+    ]);
+    if !offer.is_empty() {
+        upgrade.truncate(upgrade.len() - 2);
+        upgrade.extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
+    }
+    upgrade
 }
 
 pub(crate) fn upgrade(room: usize) -> Vec<u8> {

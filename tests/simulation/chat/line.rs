@@ -70,6 +70,8 @@ impl Network {
 
 pub(crate) struct Line {
     pub(crate) index: Option<usize>,
+    /// It leads to the port for lines of text.
+    pub(crate) is_text: bool,
     pub(crate) link: Shared,
     network: Network,
     /// What it is like when there is no hurry.
@@ -98,6 +100,7 @@ impl Lines {
         let link = Link::new(life, network.luck, Random::new(seed, 0), &self.journal);
         let mut line = Line {
             index: None,
+            is_text: false,
             link,
             network,
             hurried: None,
@@ -111,6 +114,13 @@ impl Lines {
             line.hurry();
         }
         self.all.push(line);
+        life
+    }
+
+    /// The same to the port for lines of text.
+    pub(crate) fn connect_as_text(&mut self, network: Network, seed: u64) -> usize {
+        let life = self.connect(network, seed);
+        self.all[life].is_text = true;
         life
     }
 

@@ -184,6 +184,16 @@ impl Log {
         (true, text.into_bytes())
     }
 
+    /// A message as those at the port for lines get it.
+    pub(crate) fn line(said: &Said) -> String {
+        let name = said.event["from"]["name"].as_str().unwrap_or_default();
+        let text = match said.event["binary"].as_str() {
+            Some(encoded) => encoded.to_owned(),
+            None => String::from_utf8_lossy(&Self::plain(said).1).replace('\n', " / "),
+        };
+        format!("{name}: {text}")
+    }
+
     /// A publish that was answered must be where the answer says. `is_whole`: all of the epoch is known.
     pub(crate) fn check_answers(&self, is_whole: impl Fn(usize) -> bool) -> Checked {
         for (index, draft) in self.drafts.iter().enumerate() {

@@ -31,13 +31,18 @@ struct Person {
     /// Names given up, and when that was known.
     former: BTreeMap<usize, u64>,
     lives: BTreeSet<usize>,
-    /// When the last connection began to be given up.
+    /// When the last connection began to be given up, as far as its owner knows.
     left_ms: u64,
+    /// The earliest that the server may have ended it.
+    left_from_ms: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     people: BTreeMap<String, Person>,
+    /// Connections that the server has let go, which their owners need not know, and since when it may have been done
+    /// with them.
+    dropped: BTreeMap<usize, u64>,
 }
 
 impl Names {
@@ -103,13 +108,20 @@ impl Names {
         person.lives.insert(life);
     }
 
-    /// A connection is given up, or has ended.
-    pub(crate) fn on_gone(&mut self, life: usize, now: u64) {
+    /// A connection is given up, or has ended, which the server may have seen to since `from_ms`.
+    pub(crate) fn on_gone(&mut self, life: usize, from_ms: u64, now: u64) {
+        let from_ms = self.dropped.get(&life).copied().unwrap_or(from_ms);
         for person in self.people.values_mut() {
             if person.lives.remove(&life) {
                 person.left_ms = now;
+                person.left_from_ms = person.left_from_ms.max(from_ms);
             }
         }
+    }
+
+    /// The server has let a connection go, with which it may have been done since `from_ms`.
+    pub(crate) fn on_dropped(&mut self, life: usize, from_ms: u64) {
+        self.dropped.insert(life, from_ms);
     }
 
     /// Nobody else may have it.
@@ -121,7 +133,12 @@ impl Names {
             if other == id || !has_it || !person.perhaps.is_empty() {
                 continue;
             }
-            if !person.lives.is_empty() || now < person.left_ms + ABSENCE_MS {
+            let ends = person.lives.iter().map(|life| self.dropped.get(life));
+            // `None` while one of them is surely there.
+            let left_ms = ends.fold(Some(person.left_from_ms), |left, end| {
+                Some(left?.max(*end?))
+            });
+            if left_ms.is_none_or(|left_ms| now < left_ms + ABSENCE_MS) {
                 return Err(format!(
                     "{id} is {:?}, and so is {other}: {person:?}",
                     NAMES[name]

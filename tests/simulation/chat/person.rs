@@ -173,14 +173,16 @@ impl Person {
             Some((room, _)) => format!("/ws/{}", room_name(*room)),
             None => "/ws".to_owned(),
         };
-        shadow.lines.all[life].send(&units::json_upgrade(&path));
+        let upgrade = units::perhaps_deflated(units::json_upgrade(&path), &mut self.random);
+        shadow.lines.all[life].send(&upgrade);
     }
 
     /// Gives the connection up, at any point.
     fn lose(&mut self, loss: Loss, shadow: &mut Shadow) {
         let Some(life) = self.life else { return };
         shadow.note(|| format!("place {}, life {life}: {loss:?}", self.place));
-        shadow.names.on_gone(life, shadow.now);
+        let from_ms = shadow.ended_from_ms();
+        shadow.names.on_gone(life, from_ms, shadow.now);
         shadow.departed.extend(self.id.clone());
         shadow.lines.all[life].lose(loss);
         self.is_leaving = true;

@@ -41,7 +41,8 @@ impl Plain {
         self.reader = Reader::default();
         self.reader.expect_response(false);
         (self.is_open, self.is_leaving) = (false, false);
-        shadow.lines.all[life].send(&units::upgrade(self.room));
+        let upgrade = units::perhaps_deflated(units::upgrade(self.room), &mut self.random);
+        shadow.lines.all[life].send(&upgrade);
     }
 
     fn speak(&mut self, shadow: &mut Shadow) {
@@ -51,7 +52,8 @@ impl Plain {
         let is_text = self.random.chance(700);
         let binary = data_encoding::BASE64.encode(text.as_bytes());
         let opcode = if is_text { 1 } else { 2 };
-        let frame = units::frame(true, opcode, text.as_bytes(), &mut self.random);
+        let is_deflated = self.reader.is_deflated() && self.random.chance(500);
+        let frame = units::message_frame(is_deflated, opcode, text.as_bytes(), &mut self.random);
         shadow.compose(Draft {
             room: self.room,
             data: is_text.then(|| text.into()),

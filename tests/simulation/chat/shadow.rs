@@ -1,6 +1,6 @@
 //! What is known of the chat from the outside, shared by all who take part in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,6 +14,13 @@ use crate::model::Checked;
 /// Messages as a plain member gets them: whether each is text, and its bytes.
 pub(crate) type Transcript = Vec<(bool, Vec<u8>)>;
 
+/// Lines that someone at the port for lines has got in one room, and whether they are all there are.
+pub(crate) struct Sheet {
+    pub(crate) room: usize,
+    pub(crate) lines: Vec<String>,
+    pub(crate) is_whole: bool,
+}
+
 /// What somebody was told, to be compared with what was said when all of that is known.
 #[derive(Clone, Debug)]
 pub(crate) enum Claim {
@@ -26,16 +33,22 @@ pub(crate) enum Claim {
 pub(crate) struct Shadow {
     pub(crate) plan: ChatPlan,
     pub(crate) now: u64,
+    /// From when to when the clock has jumped last.
+    pub(crate) last_jump: Option<(u64, u64)>,
     pub(crate) log: Log,
     pub(crate) names: Names,
     pub(crate) lines: Lines,
     /// By place: the secret by which that person comes back.
     pub(crate) tokens: Vec<Option<String>>,
+    /// Whose secrets they are.
+    pub(crate) owners: BTreeMap<String, String>,
     /// The names to which something was said directly.
     pub(crate) directs: Vec<String>,
     claims: Vec<(usize, String, Claim)>,
     /// What plain members have read from their first message on, by room.
     pub(crate) transcripts: Vec<(usize, Transcript)>,
+    /// The same of those at the port for lines.
+    pub(crate) sheets: Vec<Sheet>,
     /// Witnesses have always been there.
     pub(crate) is_witnessed: bool,
     /// People who have given up a connection, a room or a name.
@@ -50,13 +63,16 @@ impl Shadow {
     pub(crate) fn new(plan: ChatPlan, now: u64) -> Self {
         Self {
             now,
+            last_jump: None,
             log: Log::default(),
             names: Names::default(),
             lines: Lines::default(),
             tokens: vec![None; plan.clients],
+            owners: BTreeMap::new(),
             directs: Vec::new(),
             claims: Vec::new(),
             transcripts: Vec::new(),
+            sheets: Vec::new(),
             is_witnessed: true,
             departed: BTreeSet::new(),
             is_ending: false,
@@ -68,6 +84,17 @@ impl Shadow {
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("at {}: {}", self.now, line()));
+        }
+    }
+
+    /// Since when the server may have been done with a connection that is seen to end now: saying goodbye takes it twice
+    /// `--close-timeout` at most, but for jumps.
+    pub(crate) fn ended_from_ms(&self) -> u64 {
+        const GOODBYE_MS: u64 = 3_100;
+        let ended_ms = self.now.saturating_sub(GOODBYE_MS);
+        match self.last_jump {
+            Some((from, to)) if ended_ms <= to => from.saturating_sub(GOODBYE_MS),
+            _ => ended_ms,
         }
     }
 
@@ -175,7 +202,8 @@ impl Shadow {
         for (room, transcript) in transcripts.iter().filter(|(room, _)| self.is_whole(*room)) {
             self.check_transcript(*room, transcript)?;
         }
-        Ok(())
+        let sheets = std::mem::take(&mut self.sheets);
+        sheets.iter().try_for_each(|sheet| self.check_sheet(sheet))
     }
 
     fn check_claim(&self, said: &Epoch, claim: &Claim) -> Checked {
@@ -211,6 +239,31 @@ impl Shadow {
         is_right
             .then_some(())
             .ok_or_else(|| format!("a plain member of room {room} has read something else"))
+    }
+
+    /// Whoever reads lines gets the last that were said before they came, and then all that is said, in its order.
+    fn check_sheet(&self, sheet: &Sheet) -> Checked {
+        let Sheet { room, lines, .. } = sheet;
+        let Some(first) = lines.first().filter(|_| self.is_whole(*room)) else {
+            return Ok(());
+        };
+        let mut epochs = self.log.epochs.iter().filter(|((of, _), _)| of == room);
+        let is_right = epochs.any(|(_, said)| {
+            let said: Vec<String> = said.values().map(Log::line).collect();
+            if self.plan.conflates(*room) {
+                let mut all = said.iter();
+                return lines.iter().all(|line| all.any(|it| it == line));
+            }
+            // Two that are the same say that a key is removed.
+            let mut starts = (0..said.len()).filter(|&start| said[start] == *first);
+            starts.any(|start| match sheet.is_whole {
+                true => said[start..] == **lines,
+                false => said[start..].starts_with(lines),
+            })
+        });
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("someone in room {room} has read other lines: {lines:?}"))
     }
 
     fn is_state_and_run(&self, said: &Epoch, transcript: &[(bool, Vec<u8>)]) -> bool {

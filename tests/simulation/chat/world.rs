@@ -14,6 +14,7 @@ use super::plan::ChatPlan;
 use super::presence::Presence;
 use super::shadow::Shadow;
 use super::streams::Stream;
+use super::typist::Typist;
 use crate::model::Checked;
 use crate::random::{Random, mix, seed_bytes};
 use crate::socket::{Entry, Socket};
@@ -134,6 +135,9 @@ impl ChatWorld {
         let ms = self.random.below(21) as u64;
         let jump = self.random.between(500, 90_000) as u64;
         let is_jump = self.random.chance(30) && self.shadow.plan.jumps;
+        if is_jump {
+            self.shadow.last_jump = Some((self.now.ms, self.now.ms + jump));
+        }
         self.now.ms += if is_jump { jump } else { ms };
         self.now.unix_ms += ms;
     }
@@ -177,7 +181,10 @@ impl ChatWorld {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         for line in &mut self.shadow.lines.all {
             if line.index.is_none() {
-                let admitted = self.server.admit(line.socket(), peer, self.now);
+                let admitted = match line.is_text {
+                    true => self.server.admit_lines(line.socket(), peer, self.now),
+                    false => self.server.admit(line.socket(), peer, self.now),
+                };
                 line.index = Some(admitted.expect("there is room"));
                 // What came before is told of again.
                 let ready = line.link.borrow_mut().take_event().unwrap_or_default();
@@ -194,6 +201,8 @@ impl ChatWorld {
                 if let Some(misuse) = line.link.borrow().misuse {
                     return Err(misuse.to_owned());
                 }
+                let from_ms = self.shadow.ended_from_ms();
+                self.shadow.names.on_dropped(life, from_ms);
             }
         }
         Ok(())
@@ -304,11 +313,12 @@ fn guest(place: usize, shadow: &Shadow) -> Box<dyn Guest> {
             Box::new(Stream::new(room, Some(Network::good()), plan.cut, random))
         };
     }
-    match random.below(10) {
+    match random.below(11) {
         _ if place == 0 => Box::new(Person::new(place, Role::Witness, shadow, random)),
         _ if place == 1 => Box::new(Person::new(place, Role::Speaker, shadow, random)),
         0 | 1 => Box::new(Plain::new(room, random)),
         2 | 3 => Box::new(Stream::new(room, None, None, random)),
+        10 => Box::new(Typist::new(room, random)),
         4 | 5 => Box::new(Person::new(place, Role::Listener, shadow, random)),
         _ => Box::new(Person::new(place, Role::Speaker, shadow, random)),
     }

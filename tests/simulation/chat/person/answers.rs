@@ -75,6 +75,7 @@ impl Person {
             shadow.departed.insert(before);
         }
         shadow.tokens[self.place] = Some(token.to_owned());
+        shadow.owners.insert(token.to_owned(), id.to_owned());
         if let Some(life) = self.life.filter(|_| !self.is_leaving) {
             shadow.names.on_here(id, life);
         }

@@ -28,6 +28,8 @@ impl Person {
         if !self.is_resumed && !is_pending(self, |it| matches!(it, Command::Resume)) {
             // Without a secret they are the guest of the first welcome.
             if let Some(token) = self.token(shadow) {
+                // They come with the answer, and are gone again if it is lost on its way.
+                shadow.departed.extend(shadow.owners.get(&token).cloned());
                 let login = json!({"type": "login", "resume": token});
                 self.send(login, Command::Resume, shadow);
             } else if self.is_welcome {
@@ -261,7 +263,9 @@ impl Person {
         self.pending.insert(self.next_command, command);
         self.next_command += 1;
         shadow.note(|| format!("place {}, life {life}, says {json}", self.place));
-        let frame = units::frame(true, 1, json.to_string().as_bytes(), &mut self.random);
+        let is_deflated = self.reader.is_deflated() && self.random.chance(500);
+        let text = json.to_string();
+        let frame = units::message_frame(is_deflated, 1, text.as_bytes(), &mut self.random);
         shadow.lines.all[life].send(&frame);
     }
 
