@@ -36,6 +36,16 @@ fn websocket() {
 }
 
 #[test]
+fn deflate() {
+    replay("deflate", properties::deflate::check);
+}
+
+#[test]
+fn line() {
+    replay("line", properties::line::check);
+}
+
+#[test]
 fn json() {
     replay("json", properties::json::check);
 }

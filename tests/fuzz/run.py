@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fuzzes what takes bytes from strangers, with coverage guidance (libFuzzer), on a stable toolchain.
 
-usage: run.py [SECONDS [TARGET...]]   20 seconds for each of http, body, websocket, json and connection, unless told otherwise
+usage: run.py [SECONDS [TARGET...]]   20 seconds for each target, unless told otherwise
 
 Begins with tests/fuzz/corpus and keeps what it finds in target/fuzz/corpus. A failure is written to
 target/fuzz/failures; put it into tests/fuzz/corpus with the fix, where `cargo test` replays it.
@@ -17,7 +17,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "target" / "fuzz"
 HOST = "x86_64-unknown-linux-gnu" if os.uname().machine == "x86_64" else f"{os.uname().machine}-unknown-linux-gnu"
 # Longest input, in bytes.
-TARGETS = {"http": 1024, "body": 700, "websocket": 700, "json": 400, "connection": 500}
+TARGETS = {
+    "http": 1024,
+    "body": 700,
+    "websocket": 700,
+    "deflate": 600,
+    "json": 400,
+    "line": 200,
+    "connection": 500,
+}
 # What cargo-fuzz asks for: all of it is stable without a sanitizer, which safe Rust needs least.
 FLAGS = [
     "--cfg=fuzzing",

@@ -1,6 +1,6 @@
-//! Three connections whose every byte, pause and full buffer the input decides, on the production core: no panic, the
-//! invariants hold, what comes out is HTTP and frames or a stream of events, and nothing is left at the end. The write
-//! queue is within.
+//! Three connections, and one to the port for lines, whose every byte, pause and full buffer the input decides, on the production core: no panic, the
+//! invariants hold, what comes out is HTTP and frames, a stream of events or lines, and nothing is left at the end. The
+//! write queue is within.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,7 +18,9 @@ use parlor::shell::config::Config;
 #[path = "../../simulation/reader.rs"]
 mod reader;
 
-const CONNECTIONS: usize = 3;
+const CONNECTIONS: usize = 4;
+/// The one to the port for lines.
+const TYPIST: usize = 3;
 
 /// Doors to go through.
 const REQUESTS: [&str; 6] = [
@@ -67,6 +69,21 @@ const COMMANDS: [&str; 18] = [
     r#"{"type":"#,
 ];
 
+/// What is typed, and pieces of it.
+const LINES: [&[u8]; 11] = [
+    b"hello\r\n",
+    b"/join a\n",
+    b"/join b/\n",
+    b"/nick Al\n",
+    b"/who\n",
+    b"/msg al psst\n",
+    b"/help\n",
+    b"/quit\n",
+    b"\xff\n",
+    b"a\x1b[2J",
+    b"\n",
+];
+
 /// Requests with bodies, and pieces of them.
 const POSTS: [&[u8]; 4] = [
     b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
@@ -101,9 +118,16 @@ pub(crate) fn check(data: &[u8]) {
     let mut world = World::new();
     let mut ops = data.iter().copied();
     while let (Some(op), Some(argument)) = (ops.next(), ops.next()) {
-        let who = usize::from(op & 0x0f) % CONNECTIONS;
+        let who = match op & 0x0f {
+            15 => TYPIST,
+            other => usize::from(other) % TYPIST,
+        };
         match op >> 4 {
             0..=3 => world.send(who, &mut ops.by_ref().take(usize::from(argument))),
+            4..=7 if who == TYPIST => {
+                let line = LINES[usize::from(argument) % LINES.len()];
+                world.send(who, &mut line.iter().copied());
+            }
             4..=6 => world.send(who, &mut piece(argument).into_iter()),
             7 => world.send(who, &mut POSTS[usize::from(argument) % 4].iter().copied()),
             8 | 9 => world.make_space(who, usize::from(argument)),
@@ -144,14 +168,16 @@ impl World {
         let mut server = Server::new(limits(), Vec::new(), Site::new(&[page]), [1; 32], now);
         let wires: Vec<Rc<RefCell<Wire>>> = (0..CONNECTIONS).map(|_| Rc::default()).collect();
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let admit = |wire: &Rc<RefCell<Wire>>| {
-            server
-                .admit(Socket(Rc::clone(wire)), peer, now)
-                .map_err(|_| "full")
-                .expect("there is room")
+        let admit = |(who, wire): (usize, &Rc<RefCell<Wire>>)| {
+            let socket = Socket(Rc::clone(wire));
+            let admitted = match who {
+                TYPIST => server.admit_lines(socket, peer, now),
+                _ => server.admit(socket, peer, now),
+            };
+            admitted.map_err(|_| "full").expect("there is room")
         };
-        let indexes = wires.iter().map(admit).collect();
-        let ears = (0..CONNECTIONS).map(|_| Ear::default()).collect();
+        let indexes = wires.iter().enumerate().map(admit).collect();
+        let ears = (0..CONNECTIONS).map(Ear::of).collect();
         Self {
             server,
             wires,
@@ -237,18 +263,26 @@ impl World {
     }
 }
 
-/// What one client makes of what comes: HTTP and frames, until a stream of events begins.
+/// What one client makes of what comes: HTTP and frames, until a stream of events begins; or lines.
 #[derive(Default)]
 struct Ear {
     reader: reader::Reader,
     heard: Vec<u8>,
     is_stream: bool,
+    is_typist: bool,
 }
 
 impl Ear {
+    fn of(who: usize) -> Self {
+        Self {
+            is_typist: who == TYPIST,
+            ..Self::default()
+        }
+    }
+
     fn hear(&mut self, bytes: &[u8]) {
         self.heard.extend_from_slice(bytes);
-        if !self.is_stream {
+        if !self.is_stream && !self.is_typist {
             match self.reader.feed(bytes) {
                 Ok(_) => return,
                 // The only head that says no length.
@@ -264,7 +298,12 @@ impl Ear {
         }
         while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
-            check_line(str::from_utf8(&line).expect("a stream is text").trim_end());
+            let line = str::from_utf8(&line).expect("it is text").trim_end();
+            if self.is_typist {
+                assert!(!line.contains(char::is_control), "{line:?}");
+            } else {
+                check_line(line);
+            }
         }
     }
 }
@@ -284,8 +323,7 @@ fn limits() -> Limits {
     let limits = LIMITS.get_or_init(|| {
         let mut limits = Config::parse_from(["parlor"]).limits;
         (limits.max_message, limits.max_queue, limits.max_memory) = (200, 1000, 8000);
-        // What is compressed is taken in, and goes out as the reader knows it.
-        limits.deflate_min = usize::MAX;
+        limits.deflate_min = 0;
         limits
     });
     limits.clone()

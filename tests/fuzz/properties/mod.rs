@@ -4,8 +4,10 @@
 
 pub(crate) mod body;
 pub(crate) mod connection;
+pub(crate) mod deflate;
 pub(crate) mod http;
 pub(crate) mod json;
+pub(crate) mod line;
 pub(crate) mod websocket;
 
 /// Where to cut `input` into parts, as the bytes of `choices` have it.
