@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 FLOOR = "floor-tick"
 NOTHING = "nothing"
 FILL_SECONDS = 30
-# For a hundred messages, or p99 would be the slowest of them.
-CHURN_SECONDS = 10
+# Of ten messages a second: for a hundred of them, or p99 would be the slowest one.
+SPARSE_SECONDS = 10
 
 LOADS = [(1, 1), (10, 1), (1, 32), (10, 32)]
 SIZES = [64, 1024]
@@ -77,12 +77,12 @@ def other_cases(many, most):
     idle = ["-c", most, "--idle"]
     own = tuple(WHOLE_MATRIX)
     return [
-        Case("open-loop", open_loop, latency, "µs", own, 1.15),
+        Case("open-loop", open_loop, latency, "µs", own, 1.15, seconds=SPARSE_SECONDS, real_time=True),
         Case("connect", connect, ("connect", "per_second"), "/s", (), 0.8, True),
         # Where the generator is the slower one, this is what tells the servers apart.
         Case("connect-cpu", connect, ("server", "cpu_us_per_connect"), "µs each", (), 1.25),
         Case("accept-while-broadcasting", accept, ("churn", "per_second"), "/s", own, 0.8, True),
-        Case("churn", churn, latency, "µs", own, seconds=CHURN_SECONDS, real_time=True),
+        Case("churn", churn, latency, "µs", own, seconds=SPARSE_SECONDS, real_time=True),
         Case("steady", steady, latency, "µs", own, seconds=FILL_SECONDS),
         Case("stalled", stalled, latency, "µs", own, 1.1, against="steady", seconds=FILL_SECONDS),
         Case("stalled-cut-off", stalled, ("stalled_cut_off",), "of 100", own, seconds=FILL_SECONDS),
