@@ -256,4 +256,46 @@ MUTANTS = [
         "        if !matches!(connection.phase, Phase::Open { .. }) {",
         "        if matches!(connection.phase, Phase::Request { .. }) {",
     ),
+    (
+        "what comes compressed is taken as it is",
+        READ,
+        "Event::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),",
+        "Event::Compressed(kind, payload) => self.on_message(id, kind, payload, now),",
+    ),
+    (
+        "a compressed message is not marked",
+        "src/core/encode.rs",
+        "return frame::encode_compressed(",
+        "return frame::encode(",
+    ),
+    (
+        "a line keeps what a terminal obeys",
+        "src/codec/line.rs",
+        "c if c.is_control()",
+        "c if c.is_control() && c != '\\x1b'",
+    ),
+    (
+        "the lines of one batch are taken for one",
+        "src/core/frames.rs",
+        "FrameKind::Line => rest.iter().position(|&byte| byte == b'\\n').map(|at| at + 1),",
+        "FrameKind::Line => Some(rest.len()),",
+    ),
+    (
+        "the last lines are shown in the wrong order",
+        "src/core/server/lines.rs",
+        "for message in &arrival.messages {",
+        "for message in arrival.messages.iter().rev() {",
+    ),
+    (
+        "a stream begins behind its first message",
+        "src/core/encode.rs",
+        "first.map_or(offset, |first| first - 1);",
+        "first.map_or(offset, |first| first);",
+    ),
+    (
+        "who posts does not wait for the room",
+        READ,
+        "            Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),\n",
+        "",
+    ),
 ]

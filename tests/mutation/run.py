@@ -58,7 +58,7 @@ def build():
 def catch(simulation):
     """What the simulation says of a mutant; None when it finds nothing wrong."""
     environment = dict(os.environ, RUST_BACKTRACE="0", PARLOR_SHRINK="0")
-    for tests in (["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["who_stalls"]):
+    for tests in (["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["posts"], ["who_stalls"]):
         try:
             result = subprocess.run(
                 [simulation, *tests], env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS
@@ -66,8 +66,11 @@ def catch(simulation):
         except subprocess.TimeoutExpired:
             return f"{tests[0]}: does not end"
         if result.returncode != 0:
-            found = re.search(r"^(seed .*)$", result.stdout + result.stderr, re.MULTILINE)
-            return f"{tests[0]}, {found.group(1) if found else result.stderr[-300:]}"
+            said = result.stdout + result.stderr
+            found = re.search(r"^(seed .*)$", said, re.MULTILINE)
+            # A run that no seed decides.
+            panic = re.search(r"panicked at .*\n(.*)", said)
+            return f"{tests[0]}, {found.group(1)}" if found else f"{tests[0]}: {panic.group(1) if panic else said[-300:]}"
     return None
 
 
