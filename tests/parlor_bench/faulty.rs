@@ -1,10 +1,11 @@
 //! A broadcast server with a known fault, to see that the generator finds it.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use socket2::SockRef;
 use tungstenite::Message;
 
 /// What the server does to the tenth message on its way to the last one that came.
@@ -16,6 +17,8 @@ pub(crate) enum Fault {
     Swap,
     /// Closes that connection instead.
     Close,
+    /// Ends that connection with the bytes of the message, in one segment.
+    Vanish,
     /// No fault: that one gets the tenth and the next joined into one message by a line feed.
     Join,
     /// Nobody gets anything.
@@ -90,6 +93,11 @@ impl Room {
             (TENTH, Fault::Close) => {
                 let payload = [&1008_u16.to_be_bytes()[..], b"too slow"].concat();
                 last.write_all(&frame(0x88, &payload)).unwrap();
+            }
+            (TENTH, Fault::Vanish) => {
+                SockRef::from(&*last).set_tcp_cork(true).unwrap();
+                send(last, message);
+                last.shutdown(Shutdown::Write).unwrap();
             }
             _ => match (self.held.take(), self.fault) {
                 (Some(held), Fault::Join) => send(last, &[&held, message].join(&b'\n')),

@@ -131,6 +131,17 @@ fn visitors_come_and_go_and_some_stop_reading() {
     assert_eq!(report["churn"]["dropped"], 0);
 }
 
+/// More is sent than the kernel holds for someone who does not read.
+#[test]
+fn who_stalls_is_cut_off_and_counted() {
+    let parlor = Server::parlor("--max-queue 100000");
+    let load = "--connections 10 --stall 3 --rate 200 --size 65536";
+    let (success, report) = report(&parlor.url, load);
+    assert!(success, "{report:#}");
+    assert_clean(&report);
+    assert_eq!(report["stalled_cut_off"], 3, "{report:#}");
+}
+
 #[test]
 fn idle_connections_are_held_and_weighed() {
     let floor = Server::floor("each");
@@ -292,6 +303,18 @@ fn a_connection_cut_off_is_found_with_its_reason() {
     let disconnected = &report["faults"]["disconnected"];
     assert_eq!(
         disconnected["closed by the server with 1008 too slow"], 1,
+        "{report:#}"
+    );
+}
+
+/// The kernel tells of both in one event.
+#[test]
+fn an_end_that_comes_with_a_message_is_found() {
+    let (success, report) = report(&serve(Fault::Vanish), "--connections 5 --window 4");
+    assert!(!success);
+    let disconnected = &report["faults"]["disconnected"];
+    assert_eq!(
+        disconnected["closed by the server without a close frame"], 1,
         "{report:#}"
     );
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(options: Options) -> Result<Outcome, String> {
                 load.on_writable(key);
             }
             if event.is_readable() {
-                load.on_readable(key);
+                load.on_readable(key, event.is_read_closed());
             }
         }
         let now_ns = load.now_ns();

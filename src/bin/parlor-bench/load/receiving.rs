@@ -13,8 +13,9 @@ const PONG: u8 = 0xa;
 const PONG_COMMAND: &[u8] = br#"{"type":"pong"}"#;
 
 impl Load {
-    /// Reads a socket until it is empty, which a short read says.
-    pub(super) fn on_readable(&mut self, key: usize) {
+    /// Reads a socket until it is empty, which a short read says; or until its end, if that `is_announced`: what comes
+    /// with the last bytes is not announced again.
+    pub(super) fn on_readable(&mut self, key: usize, is_announced: bool) {
         loop {
             let Some(client) = self.clients.get_mut(key) else {
                 return;
@@ -23,7 +24,7 @@ impl Load {
                 Ok(0) => return self.gone(key, "closed by the server without a close frame"),
                 Ok(length) => {
                     self.take_from_buffer(key, length);
-                    if length < self.buffer.len() {
+                    if length < self.buffer.len() && !is_announced {
                         return;
                     }
                 }

@@ -9,6 +9,7 @@ use super::client::Role;
 use super::{Load, TICK_NS};
 use crate::process::Process;
 
+/// Without a delivery, and those that stalled have read all there was for them.
 const WAKING_NS: u64 = 1_000_000_000;
 const PROBE_EVERY_NS: u64 = 1_000_000_000;
 /// Points in the plot, whatever the length of the run; and the shortest stretch that one may stand for.
@@ -34,9 +35,7 @@ pub(super) enum Stage {
     /// Until nothing is owed, or nothing has come for long.
     Draining,
     /// Those that stalled read again, which shows who was cut off.
-    Waking {
-        until_ns: u64,
-    },
+    Waking,
     /// Idle: connections are held, nothing is sent.
     Holding {
         until_ns: u64,
@@ -79,8 +78,9 @@ impl Load {
             Stage::Draining if self.books.ledger.owed == 0 || self.is_silent(now_ns) => {
                 self.close_books(now_ns);
             }
-            Stage::Waking { until_ns }
-                if now_ns >= until_ns || self.stallers_cut_off == self.options.stall as u64 =>
+            Stage::Waking
+                if self.silent_ns(now_ns) > WAKING_NS
+                    || self.stallers_cut_off == self.options.stall as u64 =>
             {
                 self.stage = Stage::Done;
             }
@@ -270,9 +270,8 @@ impl Load {
                 .registry()
                 .register(&mut client.stream, Token(key), both);
         }
-        self.stage = Stage::Waking {
-            until_ns: now_ns + WAKING_NS,
-        };
+        self.silence.since_ns = now_ns;
+        self.stage = Stage::Waking;
     }
 
     fn leave_all(&mut self, now_ns: u64) {
@@ -342,7 +341,7 @@ impl Load {
                 let left = wanted - self.clients.len() as u64;
                 ("leaving", (left, wanted), format!("{left} of {wanted}"))
             }
-            Stage::Draining | Stage::Waking { .. } | Stage::Done => (
+            Stage::Draining | Stage::Waking | Stage::Done => (
                 "draining",
                 (1, 1),
                 format!("{} still to come", self.books.ledger.owed),
@@ -353,7 +352,8 @@ impl Load {
 
     fn watch_silence(&mut self, now_ns: u64) {
         let deliveries = self.books.recorder.deliveries;
-        if deliveries != self.silence.deliveries || !self.sending && self.stage != Stage::Draining {
+        let is_over = matches!(self.stage, Stage::Draining | Stage::Waking);
+        if deliveries != self.silence.deliveries || !self.sending && !is_over {
             self.silence = Silence {
                 deliveries,
                 since_ns: now_ns,
@@ -367,7 +367,11 @@ impl Load {
     }
 
     fn is_silent(&self, now_ns: u64) -> bool {
-        now_ns - self.silence.since_ns > self.options.loss_timeout.as_nanos() as u64
+        self.silent_ns(now_ns) > self.options.loss_timeout.as_nanos() as u64
+    }
+
+    fn silent_ns(&self, now_ns: u64) -> u64 {
+        now_ns - self.silence.since_ns
     }
 }
 
