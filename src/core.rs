@@ -16,6 +16,7 @@ mod pending;
 mod server;
 mod session;
 pub mod site;
+mod tail;
 mod timers;
 mod write_queue;
 

@@ -13,21 +13,22 @@ const SLOT_MS: u64 = 64;
 /// Slots of the wheel, which goes round in 65 s; a later deadline comes by more than once.
 const SLOTS: u64 = 1024;
 
-/// When an entry fires, counted in slots since the clock's origin. Names the entry among a connection's stale ones.
+/// When an entry fires, counted in slots since the clock's origin, of which there are enough for eight years. Names the
+/// entry among a connection's stale ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot(u64);
+pub(super) struct Slot(u32);
 
 impl Slot {
     /// Later than any entry: the connection has none.
-    pub(super) const NEVER: Self = Self(u64::MAX);
+    pub(super) const NEVER: Self = Self(u32::MAX);
 
     /// The slot in which a deadline fires: the first that begins at or after it.
     pub(super) fn of_deadline(ms: u64) -> Self {
-        if ms == u64::MAX {
-            Self::NEVER
-        } else {
-            Self(ms.div_ceil(SLOT_MS))
-        }
+        Self::nth(ms.div_ceil(SLOT_MS))
+    }
+
+    fn nth(number: u64) -> Self {
+        u32::try_from(number).map_or(Self::NEVER, Self)
     }
 }
 
@@ -51,10 +52,10 @@ impl Timers {
 
     /// Adds an entry for `slot`, or as late as the wheel reaches, and says where it went.
     pub(super) fn add(&mut self, id: ConnectionId, slot: Slot) -> Slot {
-        let slot = slot.0.clamp(self.current + 1, self.current + SLOTS - 1);
+        let slot = u64::from(slot.0).clamp(self.current + 1, self.current + SLOTS - 1);
         self.wheel[(slot % SLOTS) as usize].push(id);
         self.entries += 1;
-        Slot(slot)
+        Slot::nth(slot)
     }
 
     /// Takes out the entries of the next slot that has come; `None` when there is no more.
@@ -69,7 +70,7 @@ impl Timers {
             let due = mem::take(&mut self.wheel[(self.current % SLOTS) as usize]);
             if !due.is_empty() {
                 self.entries -= due.len();
-                return Some((Slot(self.current), due));
+                return Some((Slot::nth(self.current), due));
             }
         }
         None

@@ -14,6 +14,7 @@ use crate::core::connection::{
     CloseHandshake, Connection, ConnectionId, Door, EndReason, Goodbye, Input, Phase,
 };
 use crate::core::frames::{FrameKind, Frames};
+use crate::core::tail::Tail;
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream, encode};
 use crate::limits::RETRY_SPREAD_MS;
@@ -248,7 +249,7 @@ impl<S: Stream> Server<S> {
     /// Drops unfinished input and what the meter counted for it.
     fn release_input(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(id.index as usize) {
-            connection.tail = Box::default();
+            connection.tail = Tail::default();
             connection.decoder = Decoder::default();
             connection.take_pending();
             self.meter
