@@ -3,6 +3,7 @@
 pub mod http;
 pub mod json;
 pub mod line;
+pub mod proxy;
 pub mod sse;
 pub mod token;
 pub mod ws;

@@ -13,6 +13,7 @@ mod encode;
 mod frames;
 mod lagging;
 mod pending;
+mod proxied;
 mod server;
 mod session;
 pub mod site;
@@ -20,7 +21,10 @@ mod tail;
 mod timers;
 mod write_queue;
 
+use crate::codec::proxy::Client;
+
 pub use connection::ConnectionId;
+pub use proxied::Proxied;
 pub use server::{Ready, Server};
 
 /// A non-blocking, connected socket, or what stands in for one.
@@ -30,6 +34,11 @@ pub trait Stream: Read + Write {
     /// # Errors
     /// Those of shutdown(2); the connection is gone then anyway.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// For whom a proxy at the other end has said that it speaks, before the first byte that it passes on.
+    fn client(&self) -> Option<Client> {
+        None
+    }
 }
 
 /// The time of a tick, read once by the shell.

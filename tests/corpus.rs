@@ -51,6 +51,11 @@ fn json() {
 }
 
 #[test]
+fn proxy() {
+    replay("proxy", properties::proxy::check);
+}
+
+#[test]
 fn connection() {
     replay("connection", properties::connection::check);
 }

@@ -24,6 +24,7 @@ TARGETS = {
     "deflate": 600,
     "json": 400,
     "line": 200,
+    "proxy": 150,
     "connection": 500,
 }
 # What cargo-fuzz asks for: all of it is stable without a sanitizer, which safe Rust needs least.

@@ -131,7 +131,7 @@ impl<'a> Request<'a> {
     }
 
     /// The values of all fields of this name, in their order.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.fields
             .iter()
             .filter(move |field| field.name.eq_ignore_ascii_case(name))
@@ -171,7 +171,8 @@ impl<'a> Request<'a> {
         self.body != BodyLength::Counted(0)
     }
 
-    fn items(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    /// The items of all fields of this name that is a comma-separated list.
+    pub fn items(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
             .map(<[u8]>::trim_ascii)

@@ -8,6 +8,7 @@ pub(crate) mod deflate;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod line;
+pub(crate) mod proxy;
 pub(crate) mod websocket;
 
 /// Where to cut `input` into parts, as the bytes of `choices` have it.
