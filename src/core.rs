@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 
 pub mod access;
+mod addresses;
 mod broadcast;
 pub mod chat;
 mod connection;

@@ -1,7 +1,10 @@
 //! Every limit with its unit, its default and its reason; no logic but how a flag is read. What has a flag is a user's
 //! to set, the constants below are the loop's own.
 
+use std::net::IpAddr;
+
 use clap::Args;
+use ipnet::IpNet;
 use wildmatch::WildMatch;
 
 /// The limits a user can set, each by the flag of its name.
@@ -23,6 +26,19 @@ pub struct Limits {
     /// Connections at once; one more is answered with 503 [default: what the open-file limit allows]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub max_connections: usize,
+
+    /// Connections of one address at once, of IPv6 those of its /64; one more is answered with 429; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub max_per_address: usize,
+
+    /// New connections a second of one address, twice as many at once; more are answered with 429; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub connect_rate: u32,
+
+    /// Address or network of proxies that are believed whom they speak for (X-Forwarded-For, PROXY protocol version 2),
+    /// and that no limit per address holds for; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    pub trusted_proxy: Vec<IpNet>,
 
     /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
@@ -186,6 +202,15 @@ fn parse_overflow(text: &str) -> Result<OverflowRule, String> {
     })
 }
 
+/// A network, or one address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| text.parse()).map_err(|_| {
+        "expected an address or a network, such as 127.0.0.1, 10.0.0.0/8 or 2001:db8::/32"
+            .to_owned()
+    })
+}
+
 /// Less than a mebibyte would not hold one batch.
 fn parse_memory(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -293,7 +318,13 @@ pub const RECONNECT_MS: u64 = 2_000;
 /// Milliseconds within which those who are told to come back come back, each at another time.
 pub const RETRY_SPREAD_MS: u64 = 5_000;
 
-/// Connections beyond `--max-connections` that are let in to be told 503; more than these wait to be accepted.
+/// Addresses without a connection of which is still known how often they came; more, and those that left longest ago
+/// are forgotten early. Whoever has all of an IPv6 /32 has 2^32
+/// addresses to come from.
+pub const MAX_QUIET_ADDRESSES: usize = 65_536;
+
+/// Connections that are let in to be told 503 or 429. More of those beyond `--max-connections` wait to be accepted;
+/// more of an address that has too many are closed.
 pub const REFUSAL_SLOTS: usize = 32;
 
 /// Seconds that a refused client is asked to stay away.
@@ -311,6 +342,18 @@ mod tests {
         assert_eq!(parse("0.0001").unwrap().ms(), Some(1));
         for bad in ["", "x", "-1", "inf", "NaN"] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_network_or_an_address() {
+        let text = |text: &str| parse_network(text).map(|network| network.to_string());
+        assert_eq!(text("10.1.2.3/8").as_deref(), Ok("10.1.2.3/8"));
+        assert_eq!(text("127.0.0.1").as_deref(), Ok("127.0.0.1/32"));
+        assert_eq!(text("::1").as_deref(), Ok("::1/128"));
+        for bad in ["", "localhost", "10.0.0.0/33", "10.0.0/8", "10.0.0.1:80"] {
+            let error = text(bad).unwrap_err();
+            assert!(error.starts_with("expected an address"), "{bad}: {error}");
         }
     }
 }

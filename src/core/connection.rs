@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::ops::AddAssign;
 
+use super::addresses::Refusal;
 use super::chat::{Format, PersonId, Reading, RoomName};
 use super::pending::Pending;
 use super::session::Session;
@@ -153,11 +155,12 @@ impl AddAssign for Traffic {
     }
 }
 
-/// A peer's address, in fewer bytes than a `SocketAddr` takes in each of 100,000 connections.
+/// Where a connection comes from, in fewer bytes than a `SocketAddr` takes in each of 100,000 connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    ip: IpAddr,
-    port: u16,
+    pub(super) ip: IpAddr,
+    /// Not known of someone whom a proxy has named in a request.
+    port: Option<NonZeroU16>,
 }
 
 impl Peer {
@@ -167,10 +170,41 @@ impl Peer {
     }
 }
 
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            ip: address.ip(),
+            port: NonZeroU16::new(address.port()),
+        }
+    }
+}
+
+impl From<IpAddr> for Peer {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip, port: None }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.ip, self.port).fmt(f)
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port.get()).fmt(f),
+            None => self.ip.fmt(f),
+        }
     }
+}
+
+/// How a connection counts for the limits of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// For nobody.
+    Free,
+    /// For nobody yet: a trusted proxy's, which may say for whom it speaks, once or in each request.
+    Proxy,
+    /// For its peer's address.
+    Counted,
+    /// As one more than there may be, which is here to be told so.
+    Refused(Refusal),
 }
 
 #[derive(Debug)]
@@ -188,8 +222,7 @@ pub(super) struct Connection<S> {
     pub(super) traffic: Traffic,
     /// Status of the last response, for the log; 0 for none.
     pub(super) status: u16,
-    /// Came when the server was full, to be told so.
-    pub(super) refused: bool,
+    pub(super) place: Place,
     pub(super) opened_ms: u64,
     /// When a byte last came.
     pub(super) heard_ms: u64,
@@ -215,10 +248,7 @@ impl<S> Connection<S> {
         Self {
             socket,
             id,
-            peer: Peer {
-                ip: peer.ip(),
-                port: peer.port(),
-            },
+            peer: peer.into(),
             phase: Phase::Request { seen: 0 },
             queue: WriteQueue::default(),
             decoder: Decoder::default(),
@@ -227,7 +257,7 @@ impl<S> Connection<S> {
             deflate: Deflate::Off,
             traffic: Traffic::default(),
             status: 0,
-            refused: false,
+            place: Place::Free,
             opened_ms: now_ms,
             heard_ms: now_ms,
             deadline_ms: u64::MAX,
@@ -333,11 +363,12 @@ impl<S> Connection<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Proxied;
 
     #[test]
     fn an_idle_connection_is_small() {
-        // Of which 16 are this socket; 100,000 of them are to be cheap.
-        let size = size_of::<Connection<[u64; 2]>>();
+        // Of which 16 are a socket that may be behind a proxy; 100,000 of them are to be cheap.
+        let size = size_of::<Connection<Proxied<u32>>>();
         assert!(size <= 224, "{size}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod body;
+mod clients;
 mod commands;
 mod deadlines;
 mod deliver;
@@ -32,6 +33,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::access::Access;
+use super::addresses::Addresses;
 use super::broadcast::Broadcast;
 use super::chat::{Chat, Format, PersonId};
 use super::connection::{Connection, ConnectionId, Input};
@@ -87,7 +89,8 @@ pub struct Server<S> {
     node: String,
     drain: Drain,
     generation: u32,
-    /// Connections that are here only to be told that the server is full.
+    addresses: Addresses,
+    /// Connections that are here only to be told that they are too many.
     refused: usize,
     counters: Counters,
     /// Of use for secrets, and repeatable from its seed.
@@ -137,6 +140,7 @@ impl<S: Stream> Server<S> {
             timers: Timers::new(now.ms),
             ping: Frames::new(ping, FrameKind::Control, &meter),
             meter,
+            addresses: Addresses::new(&limits),
             limits,
             allowed_origins,
             site,
@@ -154,23 +158,24 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Takes a new socket in, if only to tell it that the server is full. Its events are to be reported to `on_ready`
+    /// Takes a new socket in, if only to tell it that there are too many. Its events are to be reported to `on_ready`
     /// under the index returned. Gives the socket back when there is no place even for that; ask `has_room` first.
     pub fn admit(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
         if !self.has_room() {
             return Err(socket);
         }
+        let Some(place) = self.find_place(peer, now) else {
+            return Err(socket);
+        };
         self.generation = self.generation.wrapping_add(1);
-        let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
-        self.refused += usize::from(is_full);
         let entry = self.connections.vacant_entry();
         let index = entry.key();
         let id = ConnectionId {
             index: index as u32,
             generation: self.generation,
         };
-        let connection = entry.insert(Connection::new(socket, id, peer, now.ms));
-        connection.refused = is_full;
+        entry.insert(Connection::new(socket, id, peer, now.ms));
+        self.take_place(id, place);
         self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
         Ok(index)
     }

@@ -17,7 +17,7 @@ use super::config::Config;
 use super::files::FILES;
 use super::{RunError, keys, listener};
 use crate::core::site::Site;
-use crate::core::{Now, Ready, Server, Stream};
+use crate::core::{Now, Proxied, Ready, Server, Stream};
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
@@ -48,12 +48,15 @@ impl Stream for TcpStream {
     }
 }
 
+/// What the server reads from and writes to.
+type Socket = Proxied<TcpStream>;
+
 struct EventLoop {
     poll: Poll,
     /// Gone when the server is ending.
     entrances: Vec<Entrance>,
     signals: Signals,
-    server: Server<TcpStream>,
+    server: Server<Socket>,
     clock: Clock,
 }
 
@@ -66,7 +69,7 @@ struct Entrance {
 }
 
 /// How a socket is taken in.
-type Admit = fn(&mut Server<TcpStream>, TcpStream, SocketAddr, Now) -> Result<usize, TcpStream>;
+type Admit = fn(&mut Server<Socket>, Socket, SocketAddr, Now) -> Result<usize, Socket>;
 
 /// What is known of a listener, whose events come only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +224,7 @@ impl Entrance {
     }
 
     /// Takes in a batch of those who wait.
-    fn accept(&mut self, server: &mut Server<TcpStream>, poll: &Poll, now: Now) {
+    fn accept(&mut self, server: &mut Server<Socket>, poll: &Poll, now: Now) {
         if !self.may_accept(server, now) {
             return;
         }
@@ -254,7 +257,7 @@ impl Entrance {
         }
     }
 
-    fn may_accept(&self, server: &Server<TcpStream>, now: Now) -> bool {
+    fn may_accept(&self, server: &Server<Socket>, now: Now) -> bool {
         match self.accepting {
             Accepting::Idle => false,
             Accepting::Ready => server.has_room(),
@@ -274,7 +277,7 @@ impl Entrance {
 
     fn take_in(
         &self,
-        server: &mut Server<TcpStream>,
+        server: &mut Server<Socket>,
         poll: &Poll,
         socket: TcpStream,
         peer: SocketAddr,
@@ -282,6 +285,11 @@ impl Entrance {
     ) {
         // An IPv4 peer on the dual-stack socket is shown as what it is.
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let socket = if server.is_trusted(peer.ip()) {
+            Proxied::trusted(socket)
+        } else {
+            Proxied::plain(socket)
+        };
         let Ok(index) = (self.admit)(server, socket, peer, now) else {
             return;
         };
@@ -290,7 +298,10 @@ impl Entrance {
         };
         // Once, for both, edge-triggered: there is no re-registration per write.
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = poll.registry().register(socket, Token(index), interest) {
+        if let Err(error) = poll
+            .registry()
+            .register(socket.get_mut(), Token(index), interest)
+        {
             log::warn!("cannot poll a connection: {error}");
             server.abandon(index, now);
         }
@@ -299,15 +310,15 @@ impl Entrance {
 
 /// Whoever types lines may be silent for hours: TCP finds out who is gone.
 fn admit_lines(
-    server: &mut Server<TcpStream>,
-    socket: TcpStream,
+    server: &mut Server<Socket>,
+    mut socket: Socket,
     peer: SocketAddr,
     now: Now,
-) -> Result<usize, TcpStream> {
+) -> Result<usize, Socket> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE);
-    if let Err(error) = SockRef::from(&socket).set_tcp_keepalive(&keepalive) {
+    if let Err(error) = SockRef::from(&*socket.get_mut()).set_tcp_keepalive(&keepalive) {
         log::debug!("cannot keep a connection alive: {error}");
     }
     server.admit_lines(socket, peer, now)

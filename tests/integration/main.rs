@@ -2,6 +2,7 @@
 
 mod common;
 
+mod addresses;
 mod admin;
 mod clock;
 mod close;

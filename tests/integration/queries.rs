@@ -21,7 +21,7 @@ fn from_page(server: &Server, request: &str, origin: &str) -> Response {
 }
 
 /// The value of one metric, its labels included in the name.
-fn metric(server: &Server, name: &str) -> u64 {
+pub(crate) fn metric(server: &Server, name: &str) -> u64 {
     let response = server.http().ask(get("/metrics"));
     assert_eq!(response.status, 200);
     let text = String::from_utf8(response.body).unwrap();

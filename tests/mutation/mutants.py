@@ -8,6 +8,7 @@ QUEUE = "src/core/write_queue.rs"
 BROADCAST = "src/core/broadcast.rs"
 CHAT = "src/core/chat.rs"
 VISITS = "src/core/chat/visits.rs"
+CLIENTS = "src/core/server/clients.rs"
 
 MUTANTS = [
     (
@@ -48,7 +49,7 @@ MUTANTS = [
     ),
     (
         "one connection too few is let in",
-        "src/core/server.rs",
+        CLIENTS,
         "let is_full = self.connections.len() - self.refused >= self.limits.max_connections;",
         "let is_full = self.connections.len() - self.refused + 1 >= self.limits.max_connections;",
     ),

@@ -1,11 +1,11 @@
 //! A server and guests that do as they are told, tick by tick: for runs in which nothing is left to chance.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use clap::Parser;
 use parlor::core::site::{File, Site};
-use parlor::core::{Now, Server};
+use parlor::core::{Now, Proxied, Server};
 use parlor::shell::config::Config;
 
 use crate::plan::PAGE;
@@ -30,7 +30,7 @@ const fn good_luck(capacity: usize) -> Luck {
 }
 
 pub(crate) struct Hall {
-    pub(crate) server: Server<Socket>,
+    pub(crate) server: Server<Proxied<Socket>>,
     pub(crate) now: Now,
     guests: Vec<Guest>,
     journal: Journal,
@@ -71,20 +71,30 @@ impl Hall {
         }
     }
 
-    /// Someone connects.
+    /// Someone on this machine connects.
     pub(crate) fn connect(&mut self, capacity: usize) -> GuestId {
+        let peer = Ipv4Addr::LOCALHOST.into();
+        self.connect_from(peer, capacity).expect("there is a place")
+    }
+
+    /// Someone connects from here, unless the socket is closed at once.
+    pub(crate) fn connect_from(&mut self, peer: IpAddr, capacity: usize) -> Option<GuestId> {
         let guest = self.guests.len();
         let random = Random::new(0, guest as u64);
         let link = Link::new(guest, good_luck(capacity), random, &self.journal);
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         let socket = Socket(Rc::clone(&link));
-        let index = self.server.admit(socket, peer, self.now);
+        let socket = if self.server.is_trusted(peer) {
+            Proxied::trusted(socket)
+        } else {
+            Proxied::plain(socket)
+        };
+        let index = self.server.admit(socket, (peer, 1).into(), self.now).ok()?;
         self.guests.push(Guest {
             link,
-            index: index.expect("there is a place"),
+            index,
             reader: Reader::default(),
         });
-        guest
+        Some(guest)
     }
 
     /// Someone comes into a room.

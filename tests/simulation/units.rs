@@ -1,5 +1,7 @@
 //! What clients send, in bytes, and what each piece of it means.
 
+use std::net::IpAddr;
+
 use flate2::{Compress, Compression, FlushCompress};
 
 use crate::random::Random;
@@ -187,4 +189,15 @@ pub(crate) fn message(
     let last = frame(true, opcode, &payload[from..], random);
     pieces.push((last, Some(Meaning::Message(message))));
     pieces
+}
+
+/// What a proxy says before what it passes on: that it comes from here.
+pub(crate) fn proxy_header(client: IpAddr) -> Vec<u8> {
+    let (family, octets) = match client {
+        IpAddr::V4(ip) => (0x11, ip.octets().to_vec()),
+        IpAddr::V6(ip) => (0x21, ip.octets().to_vec()),
+    };
+    let addresses = [&octets[..], &octets, &[0x12, 0x34, 0, 80]].concat();
+    let fixed = [0x21, family, 0, addresses.len() as u8];
+    [&b"\r\n\r\n\0\r\nQUIT\n"[..], &fixed, &addresses].concat()
 }

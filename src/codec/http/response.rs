@@ -45,6 +45,8 @@ impl Status {
     pub const EXPECTATION_FAILED: Self = Self::new(417, "Expectation Failed");
     /// 426, comes with `Upgrade`.
     pub const UPGRADE_REQUIRED: Self = Self::new(426, "Upgrade Required");
+    /// 429, RFC 6585, comes with `Retry-After`.
+    pub const TOO_MANY_REQUESTS: Self = Self::new(429, "Too Many Requests");
     /// 431, RFC 6585.
     pub const HEADERS_TOO_LARGE: Self = Self::new(431, "Request Header Fields Too Large");
     /// 501.

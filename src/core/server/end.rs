@@ -196,7 +196,7 @@ impl<S: Stream> Server<S> {
             let connection = self.connections.remove(id.index as usize);
             self.access.forget(id);
             self.meter.subtract(connection.metered_bytes);
-            self.refused -= usize::from(connection.refused);
+            self.leave_place(&connection, now);
             self.counters.count_end(&connection);
             log_end(&connection, now);
         }

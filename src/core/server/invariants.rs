@@ -23,6 +23,7 @@ impl<S: Stream> Server<S> {
                 format!("connection {index} ({:?}): {broken}", connection.phase)
             })?;
         }
+        self.check_places()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
         self.check_lagging()?;

@@ -10,6 +10,7 @@ use super::rights::NO_TOKEN_LINE;
 use crate::codec::line::{self, Line, Refused};
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
+use crate::core::addresses::Refusal;
 use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Wanted};
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::session::{Admission, Session};
@@ -29,9 +30,10 @@ impl<S: Stream> Server<S> {
     pub fn admit_lines(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
         let index = self.admit(socket, peer, now)?;
         let id = self.connections[index].id;
-        if self.connections[index].refused || self.drain.is_begun() {
-            self.say_line(id, "* the parlor is full, try again later\n");
-            self.end_after_queue(id, "the server is full", now);
+        let is_ending = self.drain.is_begun().then_some(Refusal::Full);
+        if let Some(refusal) = self.refusal(id).or(is_ending) {
+            self.say_line(id, refusal.line());
+            self.end_after_queue(id, refusal.reason(), now);
             return Ok(index);
         }
         let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::Server;
 use crate::codec::http::response::Status;
+use crate::core::addresses::Refusal;
 use crate::core::connection::{Connection, Door, EndReason, Phase, Traffic};
 use crate::core::{Now, Stream};
 
@@ -17,6 +18,7 @@ pub(super) struct Counters {
     responses: BTreeMap<u16, u64>,
     /// By what became of them.
     tokens: BTreeMap<&'static str, u64>,
+    refused: BTreeMap<Refusal, u64>,
 }
 
 impl Counters {
@@ -27,6 +29,7 @@ impl Counters {
             traffic: Traffic::default(),
             responses: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -36,6 +39,10 @@ impl Counters {
 
     pub(super) fn count_token(&mut self, result: &'static str) {
         *self.tokens.entry(result).or_default() += 1;
+    }
+
+    pub(super) fn count_refusal(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal).or_default() += 1;
     }
 
     pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
@@ -85,6 +92,15 @@ impl<S: Stream> Server<S> {
         let help = "Tokens that were shown, by what became of them.";
         let tokens = &self.counters.tokens;
         write_family(&mut out, ("tokens_total", COUNTER, help), "result", tokens);
+        let help = "Connections that were refused, or a proxy's clients, by reason.";
+        let refused = self.counters.refused.iter();
+        let refused = refused.map(|(refusal, count)| (refusal.label(), count));
+        write_family(
+            &mut out,
+            ("refused_total", COUNTER, help),
+            "reason",
+            refused,
+        );
         for (name, help, value) in traffic_values(traffic) {
             write_head(&mut out, name, COUNTER, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));
@@ -97,7 +113,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// What can be read off the server as it is.
-    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 11] {
+    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 12] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
         let held = self.broadcast.held().count();
@@ -115,6 +131,11 @@ impl<S: Stream> Server<S> {
                 "connections_max",
                 "What --max-connections allows.",
                 limits.max_connections,
+            ),
+            (
+                "addresses",
+                "Addresses that have connections, or had until a moment ago.",
+                self.addresses.count(),
             ),
             (
                 "rooms",

@@ -82,16 +82,13 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Only for this machine; whom a proxy on it speaks for is elsewhere.
+    /// Only for this machine.
     pub(super) fn check_local(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
-        let is_forwarded = request.has("forwarded") || request.has("x-forwarded-for");
-        match self.get(reply.id) {
-            Some(connection) if connection.peer.is_loopback() && !is_forwarded => Ok(()),
-            _ => {
-                let detail = "this is only told to the machine that the server runs on";
-                Err(Problem::new(Status::FORBIDDEN, detail))
-            }
+        if self.is_local(request, reply.id) {
+            return Ok(());
         }
+        let detail = "this is only told to the machine that the server runs on";
+        Err(Problem::new(Status::FORBIDDEN, detail))
     }
 
     fn respond_event(&mut self, mut json: String, reply: &Reply, now: Now) {

@@ -8,6 +8,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
+use crate::codec::proxy::Malformed;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
@@ -63,6 +64,7 @@ impl<S: Stream> Server<S> {
             }
             let space = self.read_size(id);
             let count = self.read_once(&mut buffer[filled..filled + space], id, now);
+            self.hear_proxy(id, now);
             filled += count;
             budget = budget.saturating_sub(count);
         }
@@ -143,9 +145,17 @@ impl<S: Stream> Server<S> {
                 0
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            Err(_) => {
+            Err(error) => {
                 connection.input = Input::Drained;
-                self.close_now(id, "connection reset", now);
+                let reason = match error.get_ref() {
+                    Some(cause) if cause.is::<Malformed>() => {
+                        // Not by a stranger, but by a proxy of one's own.
+                        log::warn!("{error} from peer={}", connection.peer);
+                        "bad PROXY header"
+                    }
+                    _ => "connection reset",
+                };
+                self.close_now(id, reason, now);
                 0
             }
         }

@@ -28,8 +28,8 @@ impl<S: Stream> Server<S> {
             then: AfterResponse::new(request.keep_alive && !request.has_body()),
             sharing: Sharing::SameOrigin,
         };
-        if self.get(id).is_some_and(|connection| connection.refused) {
-            self.respond_problem(&unavailable("the server is full"), &reply.closing(), now);
+        if let Some(refusal) = self.refusal(id) {
+            self.respond_problem(&refusal.problem(), &reply.closing(), now);
         } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
         } else if let Some(answer) = self.answer_operator(request, &reply, now) {
@@ -100,6 +100,7 @@ impl<S: Stream> Server<S> {
         {
             rights.check_subscribe(room)?;
         }
+        let client = self.check_client(request, id, now)?;
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);
         let accept = upgrade::accept(&accept_key, subprotocol, deflate.as_deref(), now.unix_ms);
@@ -111,7 +112,17 @@ impl<S: Stream> Server<S> {
             }
             None => {}
         }
+        self.let_in(client, id);
+        self.log_opened(id);
         Ok(())
+    }
+
+    /// One line for each WebSocket.
+    fn log_opened(&self, id: ConnectionId) {
+        if let Some(Connection { peer, door, .. }) = self.get(id) {
+            let room = door.room().map_or("-", RoomName::as_str);
+            log::info!("opened peer={peer} room={room}");
+        }
     }
 
     /// Takes a client up on its offer to compress (RFC 7692), and gives the field that says so.
@@ -145,10 +156,6 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, reading, &name, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
-        log::info!(
-            "opened peer={} room={name}",
-            self.connections[id.index as usize].peer
-        );
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let mut state = Vec::new();
         if let Some(arrival) = self.chat.arrival(room, Wanted::Last(0), now.ms) {
@@ -173,10 +180,6 @@ impl<S: Stream> Server<S> {
         rights: &Rights,
         now: Now,
     ) {
-        log::info!(
-            "opened peer={} room=-",
-            self.connections[id.index as usize].peer
-        );
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);

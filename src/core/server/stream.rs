@@ -31,6 +31,7 @@ impl<S: Stream> Server<S> {
             self.begin_response(&reply.clone().closing(), now);
             return Ok(());
         }
+        let client = self.check_client(request, id, now)?;
         let position = request.value("last-event-id").and_then(parse_position);
         let wanted = Wanted::from_reader(position, last);
         let person = PersonId(id.generation);
@@ -39,6 +40,7 @@ impl<S: Stream> Server<S> {
             .join(id, person, Format::Events.into(), &name, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
+        self.let_in(client, id);
         self.skip_to_now(id, room);
         let mut state = Vec::new();
         sse::encode_retry(RECONNECT_MS, &mut state);

@@ -1,0 +1,228 @@
+//! What each address may do: how many connections it has, and how fast new ones come.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::server::ensure;
+use crate::limits::{Limits, MAX_QUIET_ADDRESSES};
+
+/// Those whom one limit holds for: an IPv4 address, or the 2^64 IPv6 addresses that one customer gets at the least, of
+/// which they may use another for each connection (RFC 6177).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Network {
+    V4(u32),
+    /// The first half of the address.
+    V6(u64),
+}
+
+impl Network {
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip.to_bits()),
+            IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// Why a connection is here only to be told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Refusal {
+    /// There are `--max-connections`.
+    Full,
+    /// Its address has `--max-per-address`.
+    TooMany,
+    /// Its address comes more often than `--connect-rate` allows.
+    TooFast,
+}
+
+/// The addresses of which something is known, and whose word counts.
+///
+/// Who keeps no connection is forgotten when its bucket is full again, since a newcomer is then treated the same. That
+/// is looked up a few at a time, whenever someone comes or goes, so that no one pays for all.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    trusted: Vec<IpNet>,
+    max_connections: usize,
+    connects: Pace,
+    known: BTreeMap<Network, Account>,
+    /// Those without connections, longest first; some may have come back.
+    quiet: VecDeque<Network>,
+}
+
+/// What one address has and has done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    connects: Bucket,
+    connections: u32,
+    is_listed_as_quiet: bool,
+}
+
+impl Addresses {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            trusted: limits.trusted_proxy.clone(),
+            max_connections: limits.max_per_address,
+            connects: Pace::per_second(limits.connect_rate),
+            known: BTreeMap::new(),
+            quiet: VecDeque::new(),
+        }
+    }
+
+    /// Whether this is the address of a proxy whose word counts.
+    pub(super) fn is_trusted(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&ip))
+    }
+
+    /// Whom the limits count a connection from here for: nobody if it is from this machine, where whoever has to be
+    /// kept out is in already, or of a trusted proxy, which speaks for many.
+    pub(super) fn network(&self, ip: IpAddr) -> Option<Network> {
+        let is_exempt = ip.to_canonical().is_loopback() || self.is_trusted(ip);
+        (!is_exempt).then(|| Network::of(ip))
+    }
+
+    /// Whether another connection may come now. If so it has been counted as one that has come, and is yet to be
+    /// counted as one that is there.
+    pub(super) fn may_connect(&mut self, network: Network, now_ms: u64) -> Result<(), Refusal> {
+        self.tidy(now_ms);
+        let account = self.known.entry(network).or_default();
+        if self.max_connections > 0 && account.connections as usize >= self.max_connections {
+            return Err(Refusal::TooMany);
+        }
+        let may_come = account.connects.take(&self.connects, now_ms);
+        self.list_if_quiet(network);
+        may_come.then_some(()).ok_or(Refusal::TooFast)
+    }
+
+    /// A connection is there.
+    pub(super) fn enter(&mut self, network: Network) {
+        self.known.entry(network).or_default().connections += 1;
+    }
+
+    /// It has ended.
+    pub(super) fn leave(&mut self, network: Network, now_ms: u64) {
+        if let Some(account) = self.known.get_mut(&network) {
+            account.connections = account.connections.saturating_sub(1);
+        }
+        self.list_if_quiet(network);
+        self.tidy(now_ms);
+    }
+
+    fn list_if_quiet(&mut self, network: Network) {
+        if let Some(account) = self.known.get_mut(&network)
+            && account.connections == 0
+            && !account.is_listed_as_quiet
+        {
+            account.is_listed_as_quiet = true;
+            self.quiet.push_back(network);
+        }
+    }
+
+    /// Looks at two of those who were quiet, since no more than one can have become it since the last time; and forgets
+    /// those early that are too many.
+    fn tidy(&mut self, now_ms: u64) {
+        for _ in 0..2 {
+            self.look_at_longest_quiet(now_ms);
+        }
+        while self.quiet.len() > MAX_QUIET_ADDRESSES {
+            self.look_at_longest_quiet(u64::MAX);
+        }
+    }
+
+    fn look_at_longest_quiet(&mut self, now_ms: u64) {
+        let Some(network) = self.quiet.pop_front() else {
+            return;
+        };
+        let Some(account) = self.known.get_mut(&network) else {
+            return;
+        };
+        if account.connections > 0 {
+            account.is_listed_as_quiet = false;
+        } else if account.connects.is_full(now_ms) {
+            self.known.remove(&network);
+        } else {
+            self.quiet.push_back(network);
+        }
+    }
+
+    /// Addresses of which something is known now.
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Checks the table against the connections that there are, of each address that is counted.
+    pub(super) fn check(&self, counted: &BTreeMap<Network, u32>) -> Result<(), String> {
+        let held = self
+            .known
+            .iter()
+            .map(|(&network, account)| (network, account.connections))
+            .filter(|&(_, connections)| connections > 0);
+        ensure(
+            held.eq(counted.iter().map(|(&network, &count)| (network, count))),
+            "the connections of an address are not those that are counted for it",
+        )?;
+        let listed = |account: &Account| account.is_listed_as_quiet;
+        ensure(
+            self.known
+                .values()
+                .all(|it| it.connections > 0 || listed(it)),
+            "an address will never be forgotten",
+        )?;
+        ensure(
+            self.known.values().filter(|it| listed(it)).count() == self.quiet.len(),
+            "the list of quiet addresses and the marks differ",
+        )?;
+        ensure(
+            self.quiet.len() <= MAX_QUIET_ADDRESSES + 1,
+            "too many quiet addresses are known",
+        )
+    }
+}
+
+/// How often something may happen: once an interval, and so many times at once.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Nanoseconds; 0 for as often as one likes.
+    interval: u64,
+    burst: u64,
+}
+
+impl Pace {
+    /// So often a second, twice as many at once.
+    fn per_second(rate: u32) -> Self {
+        Self {
+            interval: 1_000_000_000_u64.checked_div(rate.into()).unwrap_or(0),
+            burst: 2 * u64::from(rate),
+        }
+    }
+}
+
+/// A token bucket in eight bytes, of which there is one for each address: when it will be full again, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket(u64);
+
+impl Bucket {
+    /// Takes a token out, if there is one.
+    fn take(&mut self, pace: &Pace, now_ms: u64) -> bool {
+        let now = nanoseconds(now_ms);
+        let full_at = self.0.max(now).saturating_add(pace.interval);
+        let is_there = full_at - now <= pace.burst * pace.interval;
+        if is_there {
+            self.0 = full_at;
+        }
+        is_there
+    }
+
+    fn is_full(self, now_ms: u64) -> bool {
+        self.0 <= nanoseconds(now_ms)
+    }
+}
+
+fn nanoseconds(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Who comes in: the limits of each address, and those for whom a trusted proxy speaks.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Server;
+use super::respond::unavailable;
+use crate::codec::http::forwarded;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::proxy::Client;
+use crate::core::addresses::{Network, Refusal};
+use crate::core::connection::{Connection, ConnectionId, Door, EndReason, Peer, Phase, Place};
+use crate::core::server::ensure;
+use crate::core::{Now, Stream};
+use crate::limits::{REFUSAL_SLOTS, RETRY_AFTER_SECONDS};
+
+impl<S: Stream> Server<S> {
+    /// Whether the word of a proxy at this address counts.
+    pub fn is_trusted(&self, ip: IpAddr) -> bool {
+        self.addresses.is_trusted(ip)
+    }
+
+    /// The place for a connection from here; `None` if there is not even one to be refused at.
+    pub(super) fn find_place(&mut self, peer: SocketAddr, now: Now) -> Option<Place> {
+        let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
+        let place = if is_full {
+            Place::Refused(Refusal::Full)
+        } else if self.is_trusted(peer.ip()) {
+            Place::Proxy
+        } else {
+            self.place_for(peer.ip(), now)
+        };
+        self.note_refusal(place, &peer.into())
+    }
+
+    /// The place that the limits of an address leave for one more connection.
+    fn place_for(&mut self, ip: IpAddr, now: Now) -> Place {
+        let Some(network) = self.addresses.network(ip) else {
+            return Place::Free;
+        };
+        match self.addresses.may_connect(network, now.ms) {
+            Ok(()) => Place::Counted,
+            Err(refusal) => Place::Refused(refusal),
+        }
+    }
+
+    /// The same place, unless it is one of too many who are refused.
+    fn note_refusal(&mut self, place: Place, peer: &Peer) -> Option<Place> {
+        if let Place::Refused(refusal) = place {
+            self.count_refusal(refusal, peer);
+            if self.refused >= REFUSAL_SLOTS {
+                return None;
+            }
+        }
+        Some(place)
+    }
+
+    fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
+        self.counters.count_refusal(refusal);
+        log::debug!("refused peer={peer} reason=\"{}\"", refusal.reason());
+    }
+
+    /// The connection has this place from now on.
+    pub(super) fn take_place(&mut self, id: ConnectionId, place: Place) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        connection.place = place;
+        let ip = connection.peer.ip;
+        match place {
+            Place::Free | Place::Proxy => {}
+            Place::Counted => {
+                if let Some(network) = self.addresses.network(ip) {
+                    self.addresses.enter(network);
+                }
+            }
+            Place::Refused(_) => self.refused += 1,
+        }
+    }
+
+    /// A connection that has ended gives its place back.
+    pub(super) fn leave_place(&mut self, connection: &Connection<S>, now: Now) {
+        match connection.place {
+            Place::Free | Place::Proxy => {}
+            Place::Counted => {
+                if let Some(network) = self.addresses.network(connection.peer.ip) {
+                    self.addresses.leave(network, now.ms);
+                }
+            }
+            Place::Refused(_) => self.refused -= 1,
+        }
+    }
+
+    /// Something has been read. If it was a trusted proxy's word for whom it speaks, the connection is theirs from now
+    /// on.
+    pub(super) fn hear_proxy(&mut self, id: ConnectionId, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if connection.place != Place::Proxy || matches!(connection.phase, Phase::Closed { .. }) {
+            return;
+        }
+        let Some(client) = connection.socket.client() else {
+            return;
+        };
+        let Client::At(address) = client else {
+            connection.place = Place::Free;
+            return;
+        };
+        connection.peer = address.into();
+        let place = self.place_for(address.ip(), now);
+        match self.note_refusal(place, &address.into()) {
+            Some(place) => {
+                self.take_place(id, place);
+                self.tell_refused_typist(id, now);
+            }
+            None => self.close_now(id, "too many from its address", now),
+        }
+    }
+
+    /// At the line port nothing is asked first, so that there is no other moment to say it.
+    fn tell_refused_typist(&mut self, id: ConnectionId, now: Now) {
+        if let Some(connection) = self.get(id)
+            && let Place::Refused(refusal) = connection.place
+            && matches!(connection.door, Door::Lines(_))
+        {
+            self.say_line(id, refusal.line());
+            self.end_after_queue(id, refusal.reason(), now);
+        }
+    }
+
+    /// Whom a request comes from, if that is someone else than its connection: a trusted proxy sends those of many by
+    /// one.
+    fn client(&self, request: &Request<'_>, id: ConnectionId) -> Option<IpAddr> {
+        let connection = self.get(id)?;
+        if connection.socket.client() == Some(Client::Unknown) {
+            // Whoever that is has written the request.
+            return None;
+        }
+        let peer = connection.peer.ip;
+        let client = forwarded::client(request, peer, |ip| self.is_trusted(ip));
+        (client != peer).then_some(client)
+    }
+
+    /// Looks whether the limits of an address let the client stay, whom a proxy brings in: what opens is theirs, and no
+    /// other request follows on that connection. To be let in, if it does open, by `let_in`.
+    pub(super) fn check_client(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<Option<(Peer, Place)>, Problem> {
+        let Some(ip) = self.client(request, id) else {
+            return Ok(None);
+        };
+        let (peer, place) = (Peer::from(ip), self.place_for(ip, now));
+        if let Place::Refused(refusal) = place {
+            self.count_refusal(refusal, &peer);
+            return Err(refusal.problem());
+        }
+        Ok(Some((peer, place)))
+    }
+
+    /// The connection is that client's from now on.
+    pub(super) fn let_in(&mut self, client: Option<(Peer, Place)>, id: ConnectionId) {
+        if let Some((peer, place)) = client
+            && let Some(connection) = self.get_mut(id)
+        {
+            connection.peer = peer;
+            self.take_place(id, place);
+        }
+    }
+
+    /// Whether a request comes from this machine. Whom a proxy on it speaks for is elsewhere, or says so itself.
+    pub(super) fn is_local(&self, request: &Request<'_>, id: ConnectionId) -> bool {
+        let is_forwarded = request.has("forwarded") || request.has("x-forwarded-for");
+        self.get(id).is_some_and(|connection| {
+            connection.peer.is_loopback() && !is_forwarded && connection.socket.client().is_none()
+        })
+    }
+
+    /// What those are answered who are here only for that.
+    pub(super) fn refusal(&self, id: ConnectionId) -> Option<Refusal> {
+        match self.get(id)?.place {
+            Place::Refused(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Every connection is counted once, for the address it comes from.
+    pub(super) fn check_places(&self) -> Result<(), String> {
+        let mut counted: BTreeMap<Network, u32> = BTreeMap::new();
+        let mut refused = 0;
+        for (_, connection) in &self.connections {
+            let network = self.addresses.network(connection.peer.ip);
+            match (connection.place, network) {
+                (Place::Counted, Some(network)) => *counted.entry(network).or_default() += 1,
+                (Place::Refused(_), _) => refused += 1,
+                (Place::Counted, None) => return Err("someone is counted for nobody".to_owned()),
+                (Place::Free | Place::Proxy, _) => {}
+            }
+        }
+        ensure(
+            refused == self.refused,
+            "the refused are not those that are counted",
+        )?;
+        ensure(refused <= REFUSAL_SLOTS, "too many wait to be refused")?;
+        self.addresses.check(&counted)
+    }
+}
+
+impl Refusal {
+    /// Why, for metrics.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::TooMany => "address_connections",
+            Self::TooFast => "address_rate",
+        }
+    }
+
+    /// Why, for the log.
+    pub(super) fn reason(self) -> EndReason {
+        match self {
+            Self::Full => "the server is full",
+            Self::TooMany => "too many from its address",
+            Self::TooFast => "too often from its address",
+        }
+    }
+
+    /// What is told those who type lines.
+    pub(super) fn line(self) -> &'static str {
+        match self {
+            Self::Full => "* the parlor is full, try again later\n",
+            Self::TooMany => "! too many connections from your address\n",
+            Self::TooFast => "! too many new connections from your address, try again later\n",
+        }
+    }
+
+    /// What is answered to a request.
+    pub(super) fn problem(self) -> Problem {
+        let detail = match self {
+            Self::Full => return unavailable("the server is full"),
+            Self::TooMany => "there are too many connections from your address",
+            Self::TooFast => "too many new connections come from your address",
+        };
+        Problem::new(Status::TOO_MANY_REQUESTS, detail)
+            .with(&[("Retry-After", RETRY_AFTER_SECONDS)])
+    }
+}
