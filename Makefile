@@ -31,8 +31,9 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, and the README's commands
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, and the README's commands
 	python3 tests/doors.py
+	python3 tests/proxies.py
 	python3 tests/readme.py
 
 test-clients: setup build ## clients in Python and JavaScript at the JSON door, and readers of the stream of events

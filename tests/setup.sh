@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 websocat=1.14.1
 # The fonts are for the pictures of the page in Chinese, which show boxes without.
-packages=(chromium curl netcat-openbsd fonts-wqy-microhei)
+packages=(chromium curl fonts-wqy-microhei haproxy netcat-openbsd)
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
