@@ -35,6 +35,10 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub connect_rate: u32,
 
+    /// Tokens of one address in a minute that are bad; then none of it is looked at for a while; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub max_failed_tokens: u32,
+
     /// Address or network of proxies that are believed whom they speak for (X-Forwarded-For, PROXY protocol version 2),
     /// and that no limit per address holds for; may be repeated
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
@@ -318,8 +322,8 @@ pub const RECONNECT_MS: u64 = 2_000;
 /// Milliseconds within which those who are told to come back come back, each at another time.
 pub const RETRY_SPREAD_MS: u64 = 5_000;
 
-/// Addresses without a connection of which is still known how often they came; more, and those that left longest ago
-/// are forgotten early. Whoever has all of an IPv6 /32 has 2^32
+/// Addresses without a connection of which is still known how often they came, or failed; more, and those that left
+/// longest ago are forgotten early. Whoever has all of an IPv6 /32 has 2^32
 /// addresses to come from.
 pub const MAX_QUIET_ADDRESSES: usize = 65_536;
 

@@ -1,4 +1,4 @@
-//! What each address may do: how many connections it has, and how fast new ones come.
+//! What each address may do: how many connections it has, how fast new ones come, and how often a token of it is bad.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -46,6 +46,7 @@ pub(super) struct Addresses {
     trusted: Vec<IpNet>,
     max_connections: usize,
     connects: Pace,
+    failed_tokens: Pace,
     known: BTreeMap<Network, Account>,
     /// Those without connections, longest first; some may have come back.
     quiet: VecDeque<Network>,
@@ -55,6 +56,7 @@ pub(super) struct Addresses {
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     connects: Bucket,
+    failed_tokens: Bucket,
     connections: u32,
     is_listed_as_quiet: bool,
 }
@@ -65,6 +67,7 @@ impl Addresses {
             trusted: limits.trusted_proxy.clone(),
             max_connections: limits.max_per_address,
             connects: Pace::per_second(limits.connect_rate),
+            failed_tokens: Pace::per_minute(limits.max_failed_tokens),
             known: BTreeMap::new(),
             quiet: VecDeque::new(),
         }
@@ -110,6 +113,22 @@ impl Addresses {
         self.tidy(now_ms);
     }
 
+    /// Whether a token from here is looked at: not for some time after many that were bad.
+    pub(super) fn may_try_token(&self, ip: IpAddr, now_ms: u64) -> bool {
+        let account = self.network(ip).and_then(|it| self.known.get(&it));
+        account.is_none_or(|it| it.failed_tokens.has_token(&self.failed_tokens, now_ms))
+    }
+
+    /// A token from here was bad.
+    pub(super) fn on_failed_token(&mut self, ip: IpAddr, now_ms: u64) {
+        if let Some(network) = self.network(ip) {
+            self.tidy(now_ms);
+            let account = self.known.entry(network).or_default();
+            account.failed_tokens.take(&self.failed_tokens, now_ms);
+            self.list_if_quiet(network);
+        }
+    }
+
     fn list_if_quiet(&mut self, network: Network) {
         if let Some(account) = self.known.get_mut(&network)
             && account.connections == 0
@@ -140,7 +159,7 @@ impl Addresses {
         };
         if account.connections > 0 {
             account.is_listed_as_quiet = false;
-        } else if account.connects.is_full(now_ms) {
+        } else if account.connects.is_full(now_ms) && account.failed_tokens.is_full(now_ms) {
             self.known.remove(&network);
         } else {
             self.quiet.push_back(network);
@@ -197,22 +216,39 @@ impl Pace {
             burst: 2 * u64::from(rate),
         }
     }
+
+    /// So often a minute, all of them at once.
+    fn per_minute(count: u32) -> Self {
+        Self {
+            interval: 60_000_000_000_u64.checked_div(count.into()).unwrap_or(0),
+            burst: count.into(),
+        }
+    }
 }
 
-/// A token bucket in eight bytes, of which there is one for each address: when it will be full again, in nanoseconds.
+/// A token bucket in eight bytes, of which there are two for each address: when it will be full again, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket(u64);
 
 impl Bucket {
     /// Takes a token out, if there is one.
     fn take(&mut self, pace: &Pace, now_ms: u64) -> bool {
-        let now = nanoseconds(now_ms);
-        let full_at = self.0.max(now).saturating_add(pace.interval);
-        let is_there = full_at - now <= pace.burst * pace.interval;
+        let is_there = self.has_token(pace, now_ms);
         if is_there {
-            self.0 = full_at;
+            self.0 = self.after_one_more(pace, now_ms);
         }
         is_there
+    }
+
+    fn has_token(self, pace: &Pace, now_ms: u64) -> bool {
+        self.after_one_more(pace, now_ms) - nanoseconds(now_ms) <= pace.burst * pace.interval
+    }
+
+    /// When it would be full, had another one been taken out.
+    fn after_one_more(self, pace: &Pace, now_ms: u64) -> u64 {
+        self.0
+            .max(nanoseconds(now_ms))
+            .saturating_add(pace.interval)
     }
 
     fn is_full(self, now_ms: u64) -> bool {

@@ -3,8 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
+use serde_json::json;
+
 use crate::common::{
-    FIN, Http, PATIENCE, RawClient, Server, TEXT, eventually, get, post, run, upgrade, upgrade_with,
+    FIN, Http, PATIENCE, RawClient, SECRET, Server, TEXT, TestFile, eventually, get, post, run,
+    token, token_of, upgrade, upgrade_with,
 };
 use crate::queries::metric;
 
@@ -70,6 +73,51 @@ fn who_comes_too_often_is_told_so() {
         }
     }
     assert!(statuses.starts_with(&[101, 101]), "{statuses:?}");
+}
+
+/// After so many bad tokens none of that address is looked at, were it a good one; whoever is elsewhere does not notice.
+#[test]
+fn who_guesses_tokens_is_not_listened_to() {
+    let secret = TestFile::new(SECRET);
+    let flags = ["--secret-file", secret.path(), "--max-failed-tokens", "2"];
+    let server = start(&flags);
+    let ask = |client: &str, token: &str| {
+        let path = format!("/rooms/tea/messages?token={token}");
+        let field = format!("X-Forwarded-For: {client}\r\nHost:");
+        server.http().ask(get(&path).replace("Host:", &field))
+    };
+    let good = token_of("ann");
+    let expired = token(json!({"sub": "ann", "exp": 1}));
+    assert_eq!(ask("203.0.113.9", &good).status, 200);
+    for _ in 0..5 {
+        ask("203.0.113.9", &expired).expect_problem(401);
+    }
+    for _ in 0..2 {
+        ask("203.0.113.9", "guess").expect_problem(401);
+    }
+    for token in ["guess", &good] {
+        let refused = ask("203.0.113.9", token);
+        refused.expect_problem(429);
+        assert_eq!(refused.header("retry-after"), Some("5"));
+    }
+    assert_eq!(ask("203.0.113.10", &good).status, 200);
+    // At the JSON door, too.
+    let mut http = connection(&server, &proxy_header([203, 0, 113, 9], 1));
+    http.send(upgrade_with(
+        "/ws",
+        "Sec-WebSocket-Protocol: parlor.v1.json\r\n",
+    ));
+    let mut stranger = RawClient::after(http);
+    assert!(text_of(&mut stranger).contains("\"token_needed\""));
+    let login = json!({"type": "login", "token": good}).to_string();
+    stranger.send_frame(FIN | TEXT, login.as_bytes());
+    assert!(text_of(&mut stranger).contains("\"rate_limited\""));
+    let unseen = "parlor_tokens_total{result=\"not_looked_at\"}";
+    assert_eq!(metric(&server, unseen), 3);
+}
+
+fn text_of(client: &mut RawClient) -> String {
+    String::from_utf8(client.next().payload).expect("it is text")
 }
 
 #[test]

@@ -75,8 +75,49 @@ fn an_address_comes_so_often() {
 }
 
 #[test]
+fn an_address_may_fail_with_so_many_tokens() {
+    let mut addresses = addresses(&["--max-failed-tokens", "3"]);
+    let [guesser, other] = ["192.0.2.1", "192.0.2.2"].map(ip);
+    for _ in 0..3 {
+        assert!(addresses.may_try_token(guesser, 1_000));
+        addresses.on_failed_token(guesser, 1_000);
+    }
+    for now_ms in [1_000, 20_999] {
+        assert!(!addresses.may_try_token(guesser, now_ms));
+        assert!(addresses.may_try_token(other, now_ms));
+        // Those that are not looked at cost no more.
+        addresses.on_failed_token(guesser, now_ms);
+    }
+    assert!(addresses.may_try_token(guesser, 21_000));
+    // To connect and to go again does not make it forgotten.
+    connect(&mut addresses, "192.0.2.1", 21_000).unwrap();
+    addresses.on_failed_token(guesser, 21_000);
+    leave(&mut addresses, "192.0.2.1", 21_000);
+    for _ in 0..10 {
+        addresses.tidy(40_999);
+    }
+    assert!(!addresses.may_try_token(guesser, 40_999));
+    for _ in 0..10 {
+        addresses.tidy(81_000);
+    }
+    assert_eq!(addresses.count(), 0);
+}
+
+#[test]
 fn zero_is_no_limit() {
-    let mut addresses = addresses(&["--max-per-address", "0", "--connect-rate", "0"]);
+    let flags = [
+        "--max-per-address",
+        "0",
+        "--connect-rate",
+        "0",
+        "--max-failed-tokens",
+        "0",
+    ];
+    let mut addresses = addresses(&flags);
+    for _ in 0..50 {
+        addresses.on_failed_token(ip("192.0.2.1"), 0);
+        assert!(addresses.may_try_token(ip("192.0.2.1"), 0));
+    }
     for _ in 0..5_000 {
         assert_eq!(connect(&mut addresses, "192.0.2.1", 0), Ok(()));
     }
@@ -111,6 +152,7 @@ fn this_machine_and_trusted_proxies_are_not_limited() {
         "2001:db8::1",
     ] {
         assert_eq!(addresses.network(ip(exempt)), None, "{exempt}");
+        assert!(addresses.may_try_token(ip(exempt), 0));
     }
     for counted in ["11.0.0.1", "2001:db8::2", "192.168.0.1", "0.0.0.0", "::"] {
         assert_ne!(addresses.network(ip(counted)), None, "{counted}");
@@ -153,7 +195,7 @@ fn a_whole_ipv6_network_of_strangers_fills_no_memory() {
 
 #[test]
 fn an_account_is_small() {
-    assert!(size_of::<(Network, Account)>() <= 32);
+    assert!(size_of::<(Network, Account)>() <= 40);
 }
 
 /// What is said of one address by someone who has forgotten nothing.

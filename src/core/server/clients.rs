@@ -143,6 +143,18 @@ impl<S: Stream> Server<S> {
         (client != peer).then_some(client)
     }
 
+    /// Where a request comes from, or whatever else comes over a connection.
+    pub(super) fn peer(&self, request: Option<&Request<'_>>, id: ConnectionId) -> Option<Peer> {
+        let client = request.and_then(|request| self.client(request, id));
+        let client = client.map(Peer::from);
+        client.or_else(|| self.get(id).map(|connection| connection.peer))
+    }
+
+    /// Whether a token from there is looked at.
+    pub(super) fn may_try_token(&self, peer: Option<Peer>, now: Now) -> bool {
+        peer.is_none_or(|peer| self.addresses.may_try_token(peer.ip, now.ms))
+    }
+
     /// Looks whether the limits of an address let the client stay, whom a proxy brings in: what opens is theirs, and no
     /// other request follows on that connection. To be let in, if it does open, by `let_in`.
     pub(super) fn check_client(

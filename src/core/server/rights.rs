@@ -10,8 +10,9 @@ use crate::codec::token::Refused;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
 use crate::core::chat::{Author, Name, PersonId, PersonName, RoomId, RoomName};
-use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
+use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Peer, Phase};
 use crate::core::{Now, Stream};
+use crate::limits::RETRY_AFTER_SECONDS;
 
 /// How to ask for a token, and how to say that one does not do (RFC 6750 section 3).
 const WANTED: (&str, &str) = ("WWW-Authenticate", "Bearer realm=\"parlor\"");
@@ -35,6 +36,12 @@ pub(super) const NO_TOKEN_LINE: Failure = Failure {
     code: "token_needed",
     message: Cow::Borrowed("a token is needed here: /login TOKEN"),
 };
+
+/// The refusal of one from whose address too many bad ones came.
+const TOO_MANY_BAD: &str = "too many bad tokens came from your address, try again in a minute";
+
+/// What becomes of their tokens, for metrics.
+const NOT_LOOKED_AT: &str = "not_looked_at";
 
 impl<S: Stream> Server<S> {
     /// Lets in only who shows a token that these keys are good for.
@@ -66,25 +73,33 @@ impl<S: Stream> Server<S> {
                 return Err(Problem::new(Status::BAD_REQUEST, detail));
             }
         };
-        self.check_token(&token, id, now).map_err(|refused| {
+        let peer = self.peer(Some(request), id);
+        if !self.may_try_token(peer, now) {
+            self.counters.count_token(NOT_LOOKED_AT);
+            let fields = &[("Retry-After", RETRY_AFTER_SECONDS)];
+            return Err(Problem::new(Status::TOO_MANY_REQUESTS, TOO_MANY_BAD).with(fields));
+        }
+        self.check_token(&token, peer, now).map_err(|refused| {
             Problem::new(Status::UNAUTHORIZED, refused.message()).with(&[INVALID])
         })
     }
 
-    /// What a token allows. One that is refused is told of in the log and counted, but never shown.
-    pub(super) fn check_token(
+    /// What a token allows. One that is refused is told of in the log and counted, but never shown. It counts against
+    /// its address, too, unless it was a good one once.
+    fn check_token(
         &mut self,
         token: &str,
-        id: ConnectionId,
+        peer: Option<Peer>,
         now: Now,
     ) -> Result<Rights, Refused> {
         let checked = self.access.check(token, now);
         let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
         self.counters.count_token(label);
-        if checked.is_err()
-            && let Some(connection) = self.get(id)
-        {
-            log::info!("refused a token peer={} reason={label}", connection.peer);
+        if let (Err(refused), Some(peer)) = (&checked, peer) {
+            log::info!("refused a token peer={peer} reason={label}");
+            if !matches!(refused, Refused::Expired) {
+                self.addresses.on_failed_token(peer.ip, now.ms);
+            }
         }
         checked
     }
@@ -97,7 +112,12 @@ impl<S: Stream> Server<S> {
         token: &str,
         now: Now,
     ) -> Result<(), Failure> {
-        let rights = self.check_token(token, id, now)?;
+        let peer = self.peer(None, id);
+        if !self.may_try_token(peer, now) {
+            self.counters.count_token(NOT_LOOKED_AT);
+            return Err(Failure::new("rate_limited", TOO_MANY_BAD));
+        }
+        let rights = self.check_token(token, peer, now)?;
         let earlier = self.access.rights(id);
         let (Some(grant), earlier) = (rights.grant(), earlier.grant()) else {
             return Ok(());
