@@ -1,5 +1,6 @@
 //! Ring one: bytes in, values out, and back. Knows no sockets, no rooms and no time.
 
+pub mod datagram;
 pub mod http;
 pub mod json;
 pub mod line;

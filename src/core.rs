@@ -18,6 +18,7 @@ mod proxied;
 mod server;
 mod session;
 pub mod site;
+mod sources;
 mod tail;
 mod timers;
 mod write_queue;
@@ -26,7 +27,7 @@ use crate::codec::proxy::Client;
 
 pub use connection::ConnectionId;
 pub use proxied::Proxied;
-pub use server::{Ready, Server};
+pub use server::{Ready, Server, Verdict};
 
 /// A non-blocking, connected socket, or what stands in for one.
 pub trait Stream: Read + Write {

@@ -286,6 +286,15 @@ pub const MAX_LINE: usize = 8 << 10;
 /// Messages that are shown to who comes into a room at the line port.
 pub const RECENT_LINES: usize = 10;
 
+/// Bytes of a datagram: UDP's own limit, of a length in 16 bits (RFC 768).
+pub const MAX_DATAGRAM: usize = (64 << 10) - 1;
+
+/// Addresses that are remembered as senders of datagrams; who comes beyond them shares one allowance.
+pub const MAX_SOURCES: usize = 10_000;
+
+/// Milliseconds after which it is looked again whether some of them can be forgotten.
+pub const SOURCES_SWEEP_MS: u64 = 1_000;
+
 /// Bytes of an answer that count as one command more against `--rate`.
 pub const ANSWER_BYTES: usize = 4 << 10;
 

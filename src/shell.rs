@@ -1,6 +1,7 @@
 //! Ring three: the poll loop, the listener, the clock, signals and the command line. Knows no message formats.
 
 pub mod config;
+mod datagrams;
 pub mod doctor;
 mod event_loop;
 mod files;

@@ -138,6 +138,17 @@ class Doors(unittest.TestCase):
         member.hear(b"hi ws\n")
         by_hand.hear(b"\x81\x05hi ws")
 
+    def test_a_datagram_is_heard(self):
+        with parlor.serving("--udp-port", "0") as server:
+            self.port = str(server.port)
+            port = server.process.stdout.readline().rsplit(":", 1)[1].strip()
+            member = self.websocat("/plant")
+            for command in ("echo 'plant 21.5' | nc -u -w0 localhost %s",
+                            "echo 'plant 21.5' | nc -u -w0 127.0.0.1 %s",
+                            "echo 'plant 21.5' > /dev/udp/127.0.0.1/%s"):
+                output("bash", "-c", command % port)
+                member.hear(b"21.5\n")
+
     def test_a_pipe_into_websocat_is_heard(self):
         member = self.websocat("/pipe")
         url = "ws://localhost:%s/ws/pipe" % self.port

@@ -18,7 +18,7 @@ pub(super) enum Network {
 }
 
 impl Network {
-    fn of(ip: IpAddr) -> Self {
+    pub(super) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.to_bits()),
             IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),

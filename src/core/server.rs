@@ -7,6 +7,7 @@ mod admin;
 mod body;
 mod clients;
 mod commands;
+mod datagrams;
 mod deadlines;
 mod deliver;
 mod drain;
@@ -41,12 +42,14 @@ use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
 use super::lagging::Lagging;
 use super::site::Site;
+use super::sources::Sources;
 use super::timers::Timers;
 use super::{Now, Stream};
 use crate::codec::json::event::Event;
 use crate::codec::ws::deflate::Inflater;
 use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
+pub use datagrams::Verdict;
 use drain::Drain;
 pub(super) use invariants::ensure;
 use metrics::Counters;
@@ -92,6 +95,8 @@ pub struct Server<S> {
     addresses: Addresses,
     /// Connections that are here only to be told that they are too many.
     refused: usize,
+    /// Those who send datagrams.
+    sources: Sources,
     counters: Counters,
     /// Of use for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
@@ -141,6 +146,7 @@ impl<S: Stream> Server<S> {
             ping: Frames::new(ping, FrameKind::Control, &meter),
             meter,
             addresses: Addresses::new(&limits),
+            sources: Sources::new(limits.rate, now.ms),
             limits,
             allowed_origins,
             site,

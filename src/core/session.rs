@@ -50,7 +50,7 @@ impl Session {
 
 /// A token bucket: `rate` commands a second, twice as many at once.
 #[derive(Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     rate: u32,
     /// Thousandths of a command: a millisecond brings `rate` of them.
     /// Below zero after long answers.
@@ -75,7 +75,7 @@ pub(super) enum Admission {
 const TOKEN: i64 = 1_000;
 
 impl Bucket {
-    fn new(rate: u32, now_ms: u64) -> Self {
+    pub(super) fn new(rate: u32, now_ms: u64) -> Self {
         let mut bucket = Self {
             rate,
             millitokens: 0,
@@ -97,14 +97,26 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now_ms: u64) -> Admission {
+    /// Whether so much time has passed that it is as if nothing had been taken.
+    pub(super) fn is_full_at(&self, now_ms: u64) -> bool {
+        self.millitokens.saturating_add(self.brought_at(now_ms)) >= self.capacity()
+    }
+
+    /// What the time since the last filling brings.
+    fn brought_at(&self, now_ms: u64) -> i64 {
+        let passed_ms = now_ms.saturating_sub(self.filled_ms);
+        let rate = i64::from(self.rate);
+        i64::try_from(passed_ms).map_or(i64::MAX, |ms| ms.saturating_mul(rate))
+    }
+
+    /// Takes what one command needs.
+    pub(super) fn take(&mut self, now_ms: u64) -> Admission {
         let rate = i64::from(self.rate);
         if rate == 0 {
             return Admission::Granted;
         }
-        let passed_ms = now_ms.saturating_sub(self.filled_ms);
+        let brought = self.brought_at(now_ms);
         self.filled_ms = now_ms;
-        let brought = i64::try_from(passed_ms).map_or(i64::MAX, |ms| ms.saturating_mul(rate));
         self.millitokens = self
             .millitokens
             .saturating_add(brought)

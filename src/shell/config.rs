@@ -36,6 +36,14 @@ pub struct Config {
     #[arg(long, value_name = "PORT")]
     pub line_port: Option<u16>,
 
+    /// Port for datagrams, `room text` each, so that what can only spray UDP is heard [default: none]
+    #[arg(long, value_name = "PORT")]
+    pub udp_port: Option<u16>,
+
+    /// Address to receive datagrams on [default: where --bind says, else loopback alone]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, requires = "udp_port")]
+    pub udp_bind: Option<IpAddr>,
+
     /// Ask everyone for a JSON Web Token (HS256) signed with the secret in this file [default: the parlor is open]
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,

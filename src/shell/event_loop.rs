@@ -14,6 +14,7 @@ use signal_hook_mio::v1_0::Signals;
 use socket2::{SockRef, TcpKeepalive};
 
 use super::config::Config;
+use super::datagrams::DatagramPort;
 use super::files::FILES;
 use super::{RunError, keys, listener};
 use crate::core::site::Site;
@@ -22,6 +23,7 @@ use crate::core::{Now, Proxied, Ready, Server, Stream};
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
 const LINE_LISTENER: Token = Token(usize::MAX - 3);
+const DATAGRAMS: Token = Token(usize::MAX - 4);
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -55,6 +57,7 @@ struct EventLoop {
     poll: Poll,
     /// Gone when the server is ending.
     entrances: Vec<Entrance>,
+    datagrams: DatagramPort,
     signals: Signals,
     server: Server<Socket>,
     clock: Clock,
@@ -85,6 +88,7 @@ enum Accepting {
 impl EventLoop {
     fn new(config: Config) -> Result<Self, RunError> {
         let keys = keys::load(&config)?;
+        let mut datagrams = DatagramPort::open(&config)?;
         let mut limits = config.limits;
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
         let listen = |port| listener::listen(config.bind, port, config.reuse_port);
@@ -113,10 +117,15 @@ impl EventLoop {
         };
         let (poll, signals) = start_polling(&mut entrances)
             .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        announce(&entrances, is_open).map_err(|error| RunError::new("cannot listen", error, ""))?;
+        datagrams
+            .register(poll.registry(), DATAGRAMS)
+            .map_err(|error| RunError::new("cannot poll", error, ""))?;
+        announce(&entrances, &datagrams, is_open)
+            .map_err(|error| RunError::new("cannot listen", error, ""))?;
         Ok(Self {
             poll,
             entrances,
+            datagrams,
             signals,
             server,
             clock,
@@ -145,6 +154,7 @@ impl EventLoop {
             for entrance in &mut self.entrances {
                 entrance.accept(&mut self.server, &self.poll, now);
             }
+            self.datagrams.receive(&mut self.server, now, time_left());
             self.server.read_in_line(now, time_left());
             self.server.end_of_tick(now, time_left());
             if self.server.is_drained(now) {
@@ -162,6 +172,7 @@ impl EventLoop {
                     entrance.on_waiting();
                 }
             }
+            DATAGRAMS => self.datagrams.on_ready(),
             Token(index) => {
                 let ready = Ready {
                     readable: event.is_readable(),
@@ -180,6 +191,7 @@ impl EventLoop {
             if std::mem::take(&mut self.entrances).is_empty() {
                 return ControlFlow::Break(());
             }
+            self.datagrams = DatagramPort::default();
             log::info!(
                 "shutting down, connections to end: {}",
                 self.server.connection_count()
@@ -193,7 +205,8 @@ impl EventLoop {
     fn timeout(&self) -> Option<Duration> {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
-        if self.server.has_work() || entrances.any(|it| it.may_accept(&self.server, now)) {
+        let has_work = self.server.has_work() || self.datagrams.has_more();
+        if has_work || entrances.any(|it| it.may_accept(&self.server, now)) {
             return Some(Duration::ZERO);
         }
         let deadlines = [
@@ -339,9 +352,9 @@ fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
     Ok((poll, signals))
 }
 
-/// The first line on standard output, which scripts that start on port 0 read, and one for the line port. Whoever has
+/// The first line on standard output, which scripts that start on port 0 read, and one for each other port. Whoever has
 /// closed it does not want them.
-fn announce(entrances: &[Entrance], is_open: bool) -> io::Result<()> {
+fn announce(entrances: &[Entrance], datagrams: &DatagramPort, is_open: bool) -> io::Result<()> {
     let mut stdout = io::stdout();
     for entrance in entrances {
         let address = entrance.listener.local_addr()?;
@@ -354,6 +367,7 @@ fn announce(entrances: &[Entrance], is_open: bool) -> io::Result<()> {
             _ => writeln!(stdout, "parlor listening for lines on {address}"),
         };
     }
+    datagrams.announce(&mut stdout)?;
     let _ = stdout.flush();
     Ok(())
 }

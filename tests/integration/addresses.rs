@@ -9,7 +9,6 @@ use crate::common::{
     FIN, Http, PATIENCE, RawClient, SECRET, Server, TEXT, TestFile, eventually, get, post, run,
     token, token_of, upgrade, upgrade_with,
 };
-use crate::queries::metric;
 
 const TRUST: [&str; 4] = ["--trusted-proxy", "127.0.0.1", "--connect-rate", "0"];
 
@@ -50,7 +49,7 @@ fn one_more_than_an_address_may_have_is_told_so() {
     expect_refusal(&mut server.http(), upgrade_for("203.0.113.9"));
     let _other = member(&server, "203.0.113.10");
     let refused = "parlor_refused_total{reason=\"address_connections\"}";
-    assert_eq!(metric(&server, refused), 1);
+    assert_eq!(server.metric(refused), 1);
     drop(first);
     eventually("the first one's place is free", || {
         let mut http = server.http();
@@ -113,7 +112,7 @@ fn who_guesses_tokens_is_not_listened_to() {
     stranger.send_frame(FIN | TEXT, login.as_bytes());
     assert!(text_of(&mut stranger).contains("\"rate_limited\""));
     let unseen = "parlor_tokens_total{result=\"not_looked_at\"}";
-    assert_eq!(metric(&server, unseen), 3);
+    assert_eq!(server.metric(unseen), 3);
 }
 
 fn text_of(client: &mut RawClient) -> String {
@@ -304,7 +303,7 @@ fn typists_are_counted_when_their_proxy_has_named_them() {
         assert!(member.any(|line| line.starts_with("* /help")));
     }
     eventually("both are counted", || {
-        metric(&server, "parlor_addresses") == 1
+        server.metric("parlor_addresses") == 1
     });
     let last = connect().last();
     assert_eq!(

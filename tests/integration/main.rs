@@ -38,5 +38,6 @@ mod timers;
 mod token_command;
 mod tokens;
 mod tokens_refused;
+mod udp;
 mod upgrade;
 mod utf8;

@@ -20,23 +20,6 @@ fn from_page(server: &Server, request: &str, origin: &str) -> Response {
     http.head()
 }
 
-/// The value of one metric, its labels included in the name.
-pub(crate) fn metric(server: &Server, name: &str) -> u64 {
-    let response = server.http().ask(get("/metrics"));
-    assert_eq!(response.status, 200);
-    let text = String::from_utf8(response.body).unwrap();
-    let mut lines = text
-        .lines()
-        .filter_map(|line| line.split_once(&format!("{name} ")));
-    let value = lines
-        .find(|(before, _)| before.is_empty())
-        .map(|(_, value)| value);
-    value
-        .unwrap_or_else(|| panic!("no {name} in {text}"))
-        .parse()
-        .unwrap()
-}
-
 #[test]
 fn what_was_said_page_by_page() {
     let server = Server::start(&[]);
@@ -219,21 +202,19 @@ fn what_the_metrics_count() {
         // Two posts, and the command to join.
         ("parlor_messages_received_total", 3),
     ] {
-        assert_eq!(metric(&server, name), value, "{name}");
+        assert_eq!(server.metric(name), value, "{name}");
     }
-    assert!(metric(&server, "parlor_messages_sent_total") >= 4);
+    assert!(server.metric("parlor_messages_sent_total") >= 4);
     assert!(
-        metric(&server, "parlor_bytes_sent_total") > metric(&server, "parlor_bytes_received_total")
+        server.metric("parlor_bytes_sent_total") > server.metric("parlor_bytes_received_total")
     );
-    assert!(metric(&server, "parlor_history_bytes") > 6);
-    assert!(
-        metric(&server, "parlor_inflight_bytes") < metric(&server, "parlor_inflight_bytes_max")
-    );
+    assert!(server.metric("parlor_history_bytes") > 6);
+    assert!(server.metric("parlor_inflight_bytes") < server.metric("parlor_inflight_bytes_max"));
     // Counters do not fall when their connections go.
-    let sent = metric(&server, "parlor_messages_sent_total");
+    let sent = server.metric("parlor_messages_sent_total");
     drop(plain);
     drop(json);
-    while metric(&server, "parlor_members") > 0 {}
-    assert!(metric(&server, "parlor_messages_sent_total") >= sent);
-    assert!(metric(&server, "parlor_closes_total{reason=\"connection lost\"}") >= 1);
+    while server.metric("parlor_members") > 0 {}
+    assert!(server.metric("parlor_messages_sent_total") >= sent);
+    assert!(server.metric("parlor_closes_total{reason=\"connection lost\"}") >= 1);
 }

@@ -11,6 +11,7 @@ mod plan;
 mod presence;
 mod reader;
 mod shadow;
+mod sprayer;
 mod streams;
 mod typist;
 mod world;

@@ -5,6 +5,7 @@
 mod addresses;
 mod chat;
 mod client;
+mod datagrams;
 mod guard;
 mod habits;
 mod hall;

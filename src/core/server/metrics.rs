@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use super::Server;
+use super::datagrams::Verdict;
 use crate::codec::http::response::Status;
 use crate::core::addresses::Refusal;
 use crate::core::connection::{Connection, Door, EndReason, Phase, Traffic};
@@ -19,6 +20,7 @@ pub(super) struct Counters {
     /// By what became of them.
     tokens: BTreeMap<&'static str, u64>,
     refused: BTreeMap<Refusal, u64>,
+    datagrams: BTreeMap<Verdict, u64>,
 }
 
 impl Counters {
@@ -30,6 +32,7 @@ impl Counters {
             responses: BTreeMap::new(),
             tokens: BTreeMap::new(),
             refused: BTreeMap::new(),
+            datagrams: BTreeMap::new(),
         }
     }
 
@@ -43,6 +46,12 @@ impl Counters {
 
     pub(super) fn count_refusal(&mut self, refusal: Refusal) {
         *self.refused.entry(refusal).or_default() += 1;
+    }
+
+    pub(super) fn count_datagram(&mut self, verdict: Verdict, bytes: usize) {
+        *self.datagrams.entry(verdict).or_default() += 1;
+        self.traffic.messages_in += u64::from(verdict == Verdict::Taken);
+        self.traffic.bytes_in += bytes as u64;
     }
 
     pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
@@ -101,6 +110,10 @@ impl<S: Stream> Server<S> {
             "reason",
             refused,
         );
+        let help = "Datagrams, by what became of them.";
+        let datagrams = &self.counters.datagrams;
+        let family = ("datagrams_total", COUNTER, help);
+        write_family(&mut out, family, "result", datagrams);
         for (name, help, value) in traffic_values(traffic) {
             write_head(&mut out, name, COUNTER, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));

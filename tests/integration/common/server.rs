@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Client, Http, PATIENCE, RawClient};
+use super::{Client, Http, PATIENCE, RawClient, get};
 
 /// A running server; it is killed when the value is dropped.
 pub(crate) struct Server {
@@ -131,6 +131,23 @@ impl Server {
 
     pub(crate) fn http(&self) -> Http {
         Http::new(self.tcp())
+    }
+
+    /// The value of one metric, its labels included in the name.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let response = self.http().ask(get("/metrics"));
+        assert_eq!(response.status, 200);
+        let text = String::from_utf8(response.body).unwrap();
+        let mut lines = text
+            .lines()
+            .filter_map(|line| line.split_once(&format!("{name} ")));
+        let value = lines
+            .find(|(before, _)| before.is_empty())
+            .map(|(_, value)| value);
+        value
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
     }
 
     /// A member of the room at `path`.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parlor::core::Verdict;
 use serde_json::Value;
 
 use super::follower::Asked;
@@ -9,6 +10,7 @@ use super::line::Lines;
 use super::log::{Draft, Epoch, Log};
 use super::names::Names;
 use super::plan::ChatPlan;
+use super::sprayer::Datagram;
 use crate::model::Checked;
 
 /// Messages as a plain member gets them: whether each is text, and its bytes.
@@ -42,6 +44,10 @@ pub(crate) struct Shadow {
     pub(crate) tokens: Vec<Option<String>>,
     /// Whose secrets they are.
     pub(crate) owners: BTreeMap<String, String>,
+    /// Datagrams that will have come by the next tick.
+    pub(crate) datagrams: Vec<Datagram>,
+    /// Messages that came as datagrams, and whether they were taken.
+    received: Vec<(usize, bool)>,
     /// The names to which something was said directly.
     pub(crate) directs: Vec<String>,
     claims: Vec<(usize, String, Claim)>,
@@ -69,6 +75,8 @@ impl Shadow {
             lines: Lines::default(),
             tokens: vec![None; plan.clients],
             owners: BTreeMap::new(),
+            datagrams: Vec::new(),
+            received: Vec::new(),
             directs: Vec::new(),
             claims: Vec::new(),
             transcripts: Vec::new(),
@@ -183,6 +191,38 @@ impl Shadow {
         self.log.drafts.len() - 1
     }
 
+    /// A datagram was taken or dropped, for which there must be a reason.
+    pub(crate) fn on_verdict(
+        &mut self,
+        message: Result<usize, Verdict>,
+        verdict: Verdict,
+    ) -> Checked {
+        let is_right = match verdict {
+            Verdict::RateLimited => self.plan.limits.rate > 0,
+            Verdict::OutOfMemory => self.plan.has_tight_queues && message.is_ok(),
+            Verdict::RoomBehind => message.is_ok(),
+            Verdict::Taken => message.is_ok(),
+            other => message == Err(other),
+        };
+        if let Ok(index) = message {
+            self.received.push((index, verdict == Verdict::Taken));
+        }
+        is_right
+            .then_some(())
+            .ok_or_else(|| format!("a datagram, {message:?}, is {verdict:?}"))
+    }
+
+    /// What was taken has been said, and nothing else.
+    fn check_received(&self) -> Checked {
+        for &(index, is_taken) in &self.received {
+            let draft = &self.log.drafts[index];
+            if self.is_whole(draft.room) && draft.offsets.is_empty() == is_taken {
+                return Err(format!("a datagram, taken: {is_taken}, came to {draft:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// All that was said there is known at rest.
     pub(crate) fn is_whole(&self, room: usize) -> bool {
         self.is_witnessed && self.plan.has_witness(room)
@@ -191,6 +231,7 @@ impl Shadow {
     /// At rest all that was said is known where there is a witness: what was claimed must be true.
     pub(crate) fn check_claims(&mut self) -> Checked {
         self.log.check_answers(|room| self.is_whole(room))?;
+        self.check_received()?;
         for (room, epoch, claim) in std::mem::take(&mut self.claims) {
             let Some(said) = self.log.epoch(room, &epoch).filter(|_| self.is_whole(room)) else {
                 continue;

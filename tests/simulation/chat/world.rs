@@ -13,6 +13,7 @@ use super::plain::Plain;
 use super::plan::ChatPlan;
 use super::presence::Presence;
 use super::shadow::Shadow;
+use super::sprayer::Sprayer;
 use super::streams::Stream;
 use super::typist::Typist;
 use crate::model::Checked;
@@ -162,6 +163,7 @@ impl ChatWorld {
             self.server.on_ready(index, ready);
         }
         self.admit();
+        self.receive()?;
         let is_busy = self.shadow.plan.is_busy;
         let mut random = Random::new(seed, mix(self.step as u64));
         let mut left = [(); 2].map(|()| if is_busy { random.below(3) } else { usize::MAX });
@@ -191,6 +193,16 @@ impl ChatWorld {
                 self.server.on_ready(line.index.unwrap_or_default(), ready);
             }
         }
+    }
+
+    /// Datagrams come.
+    fn receive(&mut self) -> Checked {
+        for datagram in std::mem::take(&mut self.shadow.datagrams) {
+            let (from, bytes) = (datagram.from, &datagram.bytes);
+            let verdict = self.server.on_datagram(from, bytes, self.now);
+            self.shadow.on_verdict(datagram.message, verdict)?;
+        }
+        Ok(())
     }
 
     fn follow(&mut self) -> Checked {
@@ -313,12 +325,13 @@ fn guest(place: usize, shadow: &Shadow) -> Box<dyn Guest> {
             Box::new(Stream::new(room, Some(Network::good()), plan.cut, random))
         };
     }
-    match random.below(11) {
+    match random.below(12) {
         _ if place == 0 => Box::new(Person::new(place, Role::Witness, shadow, random)),
         _ if place == 1 => Box::new(Person::new(place, Role::Speaker, shadow, random)),
         0 | 1 => Box::new(Plain::new(room, random)),
         2 | 3 => Box::new(Stream::new(room, None, None, random)),
         10 => Box::new(Typist::new(room, random)),
+        11 => Box::new(Sprayer::new(place, random)),
         4 | 5 => Box::new(Person::new(place, Role::Listener, shadow, random)),
         _ => Box::new(Person::new(place, Role::Speaker, shadow, random)),
     }

@@ -1,0 +1,82 @@
+//! Datagrams, from things that can only spray UDP: one is a message, `room text`.
+
+/// What a datagram says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The room's name as it was sent, which may not be a valid one.
+    pub room: &'a str,
+    /// What is said there: at least one byte.
+    pub text: &'a str,
+}
+
+/// Why a datagram is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is not UTF-8.
+    NotUtf8,
+    /// Nothing follows the room's name.
+    NoText,
+}
+
+/// Reads a datagram: up to the first space the room's name, after it the text as it is, but for one line's end, LF or
+/// CR LF, that `echo` puts behind it.
+///
+/// # Errors
+/// For what says nothing that could be passed on.
+pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Refused> {
+    let said = str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?;
+    let said = match said.strip_suffix('\n') {
+        Some(line) => line.strip_suffix('\r').unwrap_or(line),
+        None => said,
+    };
+    match said.split_once(' ') {
+        Some((room, text)) if !text.is_empty() => Ok(Datagram { room, text }),
+        _ => Err(Refused::NoText),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn says<'a>(room: &'a str, text: &'a str) -> Result<Datagram<'a>, Refused> {
+        Ok(Datagram { room, text })
+    }
+
+    #[test]
+    fn what_a_datagram_says() {
+        for (datagram, expected) in [
+            ("plant 21.5", says("plant", "21.5")),
+            ("plant 21.5\n", says("plant", "21.5")),
+            ("plant 21.5\r\n", says("plant", "21.5")),
+            ("plant 21.5\n\n", says("plant", "21.5\n")),
+            ("plant 21.5\r", says("plant", "21.5\r")),
+            ("plant  a b ", says("plant", " a b ")),
+            ("plant two\nlines", says("plant", "two\nlines")),
+            ("茶室 grün", says("茶室", "grün")),
+            (" nowhere", says("", "nowhere")),
+            ("", Err(Refused::NoText)),
+            ("\n", Err(Refused::NoText)),
+            ("plant", Err(Refused::NoText)),
+            ("plant ", Err(Refused::NoText)),
+            ("plant \r\n", Err(Refused::NoText)),
+        ] {
+            assert_eq!(parse(datagram.as_bytes()), expected, "{datagram:?}");
+        }
+        assert_eq!(parse(b"plant \xff"), Err(Refused::NotUtf8));
+        assert_eq!(parse(b"\xffplant 1"), Err(Refused::NotUtf8));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_read(room in "[^ ]{0,70}", text in "(?s).{1,80}", end in "(\r?\n)?") {
+            // A text's own end of line is taken for that of `echo` if none follows it.
+            prop_assume!(!end.is_empty() || !text.ends_with('\n'));
+            prop_assume!(end != "\n" || !text.ends_with('\r'));
+            let datagram = format!("{room} {text}{end}");
+            prop_assert_eq!(parse(datagram.as_bytes()), says(&room, &text));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The door for things that can only spray UDP: a datagram is a message. Nothing is ever sent back, so that nobody is
+//! flooded under a forged address, and nothing can be held back: what cannot be taken at once is dropped, and counted.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::Server;
+use crate::codec::datagram::{self, Refused};
+use crate::core::chat::{Author, Content, Draft, PersonId, RoomName};
+use crate::core::{Now, Stream};
+use crate::limits::MAX_DATAGRAM;
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It has been said in its room.
+    Taken,
+    /// Its address sends more than `--rate`.
+    RateLimited,
+    /// Its text is longer than `--max-message`, or it is longer than it can be.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// Nothing follows the room's name.
+    NoText,
+    /// No room can have this name.
+    BadRoom,
+    /// There are `--max-rooms`, and this would be one more.
+    TooManyRooms,
+    /// Its room is too far behind.
+    RoomBehind,
+    /// `--max-memory` is used up.
+    OutOfMemory,
+    /// The server is ending.
+    ShuttingDown,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "taken",
+            Self::RateLimited => "rate_limited",
+            Self::TooLong => "too_long",
+            Self::NotUtf8 => "not_utf8",
+            Self::NoText => "no_text",
+            Self::BadRoom => "bad_room",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::RoomBehind => "room_behind",
+            Self::OutOfMemory => "out_of_memory",
+            Self::ShuttingDown => "shutting_down",
+        })
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// A datagram has come: it is said in its room, or dropped. Says which, for who wants to know; it is counted.
+    pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Verdict {
+        let verdict = match self.take_datagram(from, bytes, now) {
+            Ok(()) => Verdict::Taken,
+            Err(verdict) => {
+                log::debug!(
+                    "dropped a datagram peer={from} bytes={} result={verdict}",
+                    bytes.len()
+                );
+                verdict
+            }
+        };
+        self.counters.count_datagram(verdict, bytes.len());
+        verdict
+    }
+
+    fn take_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Result<(), Verdict> {
+        if self.drain.is_begun() {
+            return Err(Verdict::ShuttingDown);
+        }
+        // Before anything that costs more.
+        let person = self
+            .datagram_source(from, now)
+            .ok_or(Verdict::RateLimited)?;
+        if bytes.len() > MAX_DATAGRAM {
+            return Err(Verdict::TooLong);
+        }
+        let datagram = datagram::parse(bytes)?;
+        if datagram.text.len() > self.limits.max_message {
+            return Err(Verdict::TooLong);
+        }
+        let name = RoomName::parse(datagram.room).ok_or(Verdict::BadRoom)?;
+        self.check_place(&name)?;
+        let draft = Draft {
+            author: &Author::guest(person),
+            content: Content::Text,
+            body: datagram.text.as_bytes(),
+            key: None,
+            retain: false,
+            ephemeral: false,
+            dedup: None,
+        };
+        let found = self.chat.find_or_begin(&name, now.ms);
+        self.forget_ended();
+        let room = found.map_err(|_| Verdict::TooManyRooms)?;
+        // What has no key is not refused.
+        let _ = self.say(room, &draft, now);
+        Ok(())
+    }
+
+    /// Who sends from this address: a guest, for as long as the address is remembered.
+    fn datagram_source(&mut self, from: SocketAddr, now: Now) -> Option<PersonId> {
+        let Self {
+            sources,
+            generation,
+            ..
+        } = self;
+        sources.admit(from.ip(), now.ms, || {
+            *generation = generation.wrapping_add(1);
+            PersonId(*generation)
+        })
+    }
+
+    /// Where a member would not be read for a while, a datagram is dropped.
+    fn check_place(&self, name: &RoomName) -> Result<(), Verdict> {
+        let room = self.chat.find(name);
+        if room
+            .and_then(|room| self.broadcast.congested(room))
+            .is_some()
+        {
+            return Err(Verdict::RoomBehind);
+        }
+        if self.meter.used() > self.limits.max_memory {
+            return Err(Verdict::OutOfMemory);
+        }
+        Ok(())
+    }
+}
+
+impl From<Refused> for Verdict {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotUtf8 => Self::NotUtf8,
+            Refused::NoText => Self::NoText,
+        }
+    }
+}
