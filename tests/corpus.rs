@@ -56,6 +56,11 @@ fn proxy() {
 }
 
 #[test]
+fn datagram() {
+    replay("datagram", properties::datagram::check);
+}
+
+#[test]
 fn connection() {
     replay("connection", properties::connection::check);
 }

@@ -24,6 +24,7 @@ TARGETS = {
     "deflate": 600,
     "json": 400,
     "line": 200,
+    "datagram": 100,
     "proxy": 150,
     "connection": 500,
 }

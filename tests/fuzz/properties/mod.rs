@@ -4,6 +4,7 @@
 
 pub(crate) mod body;
 pub(crate) mod connection;
+pub(crate) mod datagram;
 pub(crate) mod deflate;
 pub(crate) mod http;
 pub(crate) mod json;

@@ -1,0 +1,21 @@
+//! A datagram: no panic, and what is read is what was sent, but for one end of line.
+
+use parlor::codec::datagram::{Refused, parse};
+
+pub(crate) fn check(data: &[u8]) {
+    match parse(data) {
+        Ok(datagram) => {
+            assert!(!datagram.room.contains(' ') && !datagram.text.is_empty());
+            let said = format!("{} {}", datagram.room, datagram.text);
+            let end = data.strip_prefix(said.as_bytes()).expect("it was sent");
+            assert!(matches!(end, b"" | b"\n" | b"\r\n"));
+            assert!(!end.is_empty() || !said.ends_with('\n'));
+        }
+        Err(Refused::NotUtf8) => assert!(str::from_utf8(data).is_err()),
+        Err(Refused::NoText) => {
+            let said = str::from_utf8(data).expect("it is UTF-8");
+            let text = said.split_once(' ').map_or("", |(_, text)| text);
+            assert!(matches!(text, "" | "\n" | "\r\n"));
+        }
+    }
+}
