@@ -1,9 +1,10 @@
 //! permessage-deflate (RFC 7692), with frames by hand.
 
+use flate2::{Compress, Compression, FlushCompress};
 use parlor::codec::ws::deflate::{Deflater, Inflater};
 use serde_json::{Value, json};
 
-use crate::common::{FIN, Frame, JsonClient, RawClient, Server, TEXT, upgrade_with};
+use crate::common::{CLOSE, FIN, Frame, JsonClient, RawClient, Server, TEXT, upgrade_with};
 
 const RSV1: u8 = 0x40;
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
@@ -122,6 +123,36 @@ fn what_breaks_the_rules_ends_the_connection() {
     let mut plain = server.raw("/ws");
     plain.send_frame(FIN | RSV1 | TEXT, &deflate("not agreed on, not agreed on"));
     plain.expect_failure(1002);
+}
+
+#[test]
+fn who_keeps_a_window_that_was_not_agreed_on_is_told_so() {
+    let server = Server::start(&[]);
+    let mut witness = server.client("/ws");
+    let (mut client, agreed) = connect(&server, "/ws", OFFER);
+    assert!(agreed.contains("client_no_context_takeover"));
+    let mut window = Compress::new(Compression::default(), false);
+    let mut deflate = |text: &str| {
+        let mut out = Vec::with_capacity(1000);
+        window
+            .compress_vec(text.as_bytes(), &mut out, FlushCompress::Sync)
+            .unwrap();
+        out[..out.len() - 4].to_vec()
+    };
+    let text = "the same again, and the same again";
+    client.send_frame(FIN | RSV1 | TEXT, &deflate(text));
+    witness.expect(text);
+    client.expect(FIN | TEXT, text.as_bytes());
+    client.send_frame(FIN | RSV1 | TEXT, &deflate(text));
+    let frame = client.next();
+    let reason = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
+    assert_eq!(
+        (frame.first, &frame.payload[..2]),
+        (FIN | CLOSE, &1007_u16.to_be_bytes()[..])
+    );
+    assert_eq!(reason, "invalid compressed data, or context takeover");
+    // Who does as the response says is not in their way.
+    witness.say("calm");
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl CloseReason {
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),
-            Self::InvalidDeflate => (1007, "invalid compressed data"),
+            Self::InvalidDeflate => (1007, "invalid compressed data, or context takeover"),
             Self::ReservedBit => (1002, "reserved bit set"),
             Self::ReservedOpcode => (1002, "reserved opcode"),
             Self::MissingMask => (1002, "frame without mask"),

@@ -2,6 +2,15 @@
 //!
 //! Neither side keeps its window from one message to the next. So a message is compressed once for all who read it, and
 //! a connection between messages holds no memory for it.
+//!
+//! The server decides that alone: it may answer `client_no_context_takeover` to any offer, and the client has to obey
+//! (section 7.1.1.2). No offer can say that its client insists on its window. Chromium, Python's websockets and npm's ws
+//! do as the response says; ws given `clientNoContextTakeover: false` sends the same offer as without, and takes the
+//! response for an error. So no connection ever has a window of its own to pay for, and who keeps one regardless is
+//! closed at the first message that refers to an earlier one.
+//!
+//! `client_max_window_bits` is understood and not answered: a smaller window of the client's would save memory where each
+//! connection has one to inflate with, but here all share a single one of the largest size.
 
 use std::fmt::Write as _;
 
@@ -285,6 +294,27 @@ mod tests {
             inflater.inflate(b"\xff\xff", 100),
             Err(CloseReason::InvalidDeflate)
         );
+    }
+
+    #[test]
+    fn nothing_refers_to_an_earlier_message() {
+        // A client that keeps its window.
+        let mut client = Compress::new(Compression::default(), false);
+        let mut compress = |text: &[u8]| {
+            let mut out = Vec::with_capacity(1000);
+            let done = client.compress_vec(text, &mut out, FlushCompress::Sync);
+            done.unwrap();
+            out.truncate(out.len() - TAIL.len());
+            out
+        };
+        let text = b"a secret that someone else has said";
+        let (first, second) = (compress(text), compress(text));
+        assert!(second.len() < first.len() / 2);
+        let mut inflater = Inflater::default();
+        assert_eq!(inflater.inflate(&first, 100), Ok(&text[..]));
+        let refused = inflater.inflate(&second, 100);
+        assert_eq!(refused, Err(CloseReason::InvalidDeflate));
+        assert_eq!(inflater.inflate(&first, 100), Ok(&text[..]));
     }
 
     proptest! {
