@@ -391,3 +391,32 @@ fn what_cannot_work_is_said_in_one_line() {
         assert!(errors.contains(words), "{url} {arguments}: {errors}");
     }
 }
+
+#[test]
+fn compressed_messages_are_checked_and_weighed() {
+    let server = Server::parlor("");
+    let weigh = |arguments: &str| {
+        let load = format!("--connections 20 --senders 3 --window 4 --size 1024 {arguments}");
+        let (ended_well, report) = report(&server.url, &load);
+        assert_clean(&report);
+        assert!(ended_well && report["deliveries"].as_u64() > Some(1_000));
+        assert_eq!(report["foreign"], 0, "{report:#}");
+        report["bytes_per_delivery"].as_f64().unwrap()
+    };
+    let plain = weigh("");
+    assert!((1_028.0..1_100.0).contains(&plain), "{plain}");
+    let deflated = weigh("--deflate");
+    assert!((150.0..600.0).contains(&deflated), "{deflated}");
+}
+
+#[test]
+fn a_server_that_does_not_compress_is_said_so() {
+    for server in [Server::parlor("--no-deflate"), Server::floor("each")] {
+        let output = generate(&server.url, "--connections 1 --deflate");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            errors.contains("does not agree to permessage-deflate"),
+            "{errors}"
+        );
+    }
+}

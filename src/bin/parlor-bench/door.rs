@@ -1,14 +1,18 @@
 //! The door that a run goes through: plain messages, which any server takes, or parlor's commands and events in JSON.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::json;
 use tungstenite::http::Uri;
 
+use crate::deflated::{COMPRESSED, DeflatedScanner, Messages, deflate};
 use crate::events::{EventScanner, EventShape};
+use crate::handshake::Asked;
 use crate::options::{DoorKind, Options};
-use crate::scan::{ProtocolError, Scanner, Shape, Sink};
-use crate::stamp::Stamp;
+use crate::scan::{ProtocolError, Scanner, Shape, Sink, TEXT};
+use crate::stamp::{STAMP_BYTES, Stamp};
 
 const PROTOCOL: &str = "parlor.v1.json";
 const FILLER: &str = ".";
@@ -17,7 +21,12 @@ const FILLER: &str = ".";
 #[derive(Debug)]
 pub(crate) enum Door {
     Plain(Shape),
-    Json { room: Room, shape: EventShape },
+    /// The same, compressed.
+    Deflated(Messages),
+    Json {
+        room: Room,
+        shape: EventShape,
+    },
 }
 
 /// A room of the JSON door.
@@ -32,6 +41,7 @@ pub(crate) struct Room {
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(Scanner),
+    Deflated(DeflatedScanner),
     Json(EventScanner),
 }
 
@@ -40,6 +50,7 @@ pub(crate) enum Stream {
 pub(crate) struct Draft {
     bytes: Vec<u8>,
     stamp_at: usize,
+    is_deflated: bool,
 }
 
 /// An event of the JSON door that is not a message.
@@ -76,6 +87,10 @@ struct Refusal {
 impl Door {
     pub(crate) fn new(options: &Options, uri: &Uri) -> Result<Door, String> {
         match options.door {
+            DoorKind::Plain if options.deflate => {
+                let body = readings(options.size);
+                Ok(Door::Deflated(Messages::new(&body[STAMP_BYTES..])))
+            }
             DoorKind::Plain => Ok(Door::Plain(Shape::new(options.size))),
             DoorKind::Json => {
                 let room = Room::of(uri)?;
@@ -85,18 +100,18 @@ impl Door {
         }
     }
 
-    /// The subprotocol to ask for.
-    pub(crate) fn protocol(&self) -> Option<&'static str> {
-        match self {
-            Door::Plain(_) => None,
-            Door::Json { .. } => Some(PROTOCOL),
+    /// What to ask for in the handshake.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            protocol: self.room().map(|_| PROTOCOL),
+            deflate: matches!(self, Door::Deflated(_)),
         }
     }
 
     /// The room, where commands name it.
     pub(crate) fn room(&self) -> Option<&Room> {
         match self {
-            Door::Plain(_) => None,
+            Door::Plain(_) | Door::Deflated(_) => None,
             Door::Json { room, .. } => Some(room),
         }
     }
@@ -104,18 +119,22 @@ impl Door {
     pub(crate) fn stream(&self) -> Stream {
         match self {
             Door::Plain(_) => Stream::Plain(Scanner::default()),
+            Door::Deflated(_) => Stream::Deflated(DeflatedScanner::default()),
             Door::Json { .. } => Stream::Json(EventScanner::default()),
         }
     }
 
     pub(crate) fn scan(
-        &self,
+        &mut self,
         stream: &mut Stream,
         input: &[u8],
         sink: &mut impl Sink,
     ) -> Result<(), ProtocolError> {
         match (self, stream) {
             (Door::Plain(shape), Stream::Plain(scanner)) => scanner.scan(shape, input, sink),
+            (Door::Deflated(messages), Stream::Deflated(scanner)) => {
+                scanner.scan(messages, input, sink)
+            }
             (Door::Json { shape, .. }, Stream::Json(scanner)) => scanner.scan(shape, input, sink),
             _ => unreachable!("a stream is made by its door"),
         }
@@ -123,22 +142,41 @@ impl Door {
 
     /// A message of `size` bytes, as a frame's payload.
     pub(crate) fn draft(&self, size: usize) -> Draft {
-        let body = FILLER.repeat(size);
-        let bytes = match self {
-            Door::Plain(_) => body.into_bytes(),
-            Door::Json { room, .. } => {
-                let command = json!({"type": "publish", "room": room.name, "data": body});
-                command.to_string().into_bytes()
-            }
+        let Door::Json { room, .. } = self else {
+            return Draft {
+                bytes: readings(size),
+                stamp_at: 0,
+                is_deflated: matches!(self, Door::Deflated(_)),
+            };
         };
+        let command = json!({"type": "publish", "room": room.name, "data": FILLER.repeat(size)});
+        let bytes = command.to_string().into_bytes();
         let mut fillers = bytes.windows(size);
         let stamp_at =
             fillers.position(|part| part.iter().all(|byte| *byte == FILLER.as_bytes()[0]));
         Draft {
             stamp_at: stamp_at.expect("the body is in the message"),
             bytes,
+            is_deflated: false,
         }
     }
+}
+
+/// Room for a stamp, and JSON of sensors' values behind it, up to `size` bytes: what compresses as telemetry does. The
+/// same in every run.
+fn readings(size: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut bytes = FILLER.repeat(STAMP_BYTES).into_bytes();
+    let mut at_ms = 1_700_000_000_000_u64;
+    while bytes.len() < size {
+        let sensor = random.u8(1..=40);
+        let value = f64::from(random.u16(600..=9_900)) / 100.0;
+        at_ms += random.u64(1..=2_000);
+        let reading = json!({"at": at_ms, "key": format!("boiler-{sensor}.temperature"), "value": value, "unit": "C"});
+        bytes.extend_from_slice(format!("{reading},").as_bytes());
+    }
+    bytes.truncate(size);
+    bytes
 }
 
 impl Room {
@@ -167,10 +205,13 @@ impl Room {
 }
 
 impl Draft {
-    /// The message with this stamp.
-    pub(crate) fn stamped(&mut self, stamp: &Stamp) -> &[u8] {
+    /// The message with this stamp, and the first byte of its frame but for FIN.
+    pub(crate) fn stamped(&mut self, stamp: &Stamp) -> (u8, Cow<'_, [u8]>) {
         stamp.write(&mut self.bytes[self.stamp_at..]);
-        &self.bytes
+        match self.is_deflated {
+            true => (TEXT | COMPRESSED, deflate(&self.bytes).into()),
+            false => (TEXT, Cow::from(&self.bytes)),
+        }
     }
 }
 
@@ -237,7 +278,8 @@ mod tests {
             sequence: 0x2c,
             time_ns: 0xb2c_b2c,
         };
-        let command: serde_json::Value = serde_json::from_slice(draft.stamped(&stamp)).unwrap();
+        let (_, payload) = draft.stamped(&stamp);
+        let command: serde_json::Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(
             (&command["type"], &command["room"]),
             (&json!("publish"), &json!("a\"...b"))

@@ -1,6 +1,7 @@
 //! Finds the stamps in the events of the JSON door, without parsing them: a message ends with its data, whose size is
 //! known, so that its stamp is at a known distance from its end. Other events are handed on as they are.
 
+use crate::frames::FrameReader;
 use crate::scan::{MAX_CONTROL_PAYLOAD, ProtocolError, Sink, TEXT, header_length};
 use crate::stamp::STAMP_BYTES;
 
@@ -33,10 +34,10 @@ impl EventShape {
     }
 }
 
-/// One connection's place in the byte stream: the beginning of a frame whose end has not come.
+/// One connection's place in the byte stream.
 #[derive(Debug, Default)]
 pub(crate) struct EventScanner {
-    partial: Vec<u8>,
+    frames: FrameReader,
 }
 
 impl EventScanner {
@@ -44,55 +45,18 @@ impl EventScanner {
     pub(crate) fn scan(
         &mut self,
         shape: &EventShape,
-        mut input: &[u8],
+        input: &[u8],
         sink: &mut impl Sink,
     ) -> Result<(), ProtocolError> {
-        while !self.partial.is_empty() && !input.is_empty() {
-            let missing = frame_length(&self.partial)?
-                .map_or(1, |length| length.saturating_sub(self.partial.len()));
-            let (head, rest) = input.split_at(missing.min(input.len()));
-            self.partial.extend_from_slice(head);
-            input = rest;
-            if frame_length(&self.partial)? == Some(self.partial.len()) {
-                take_frame(shape, &self.partial, sink);
-                self.partial.clear();
-            }
-        }
-        while let Some(length) = frame_length(input)?
-            && length <= input.len()
-        {
-            let (frame, rest) = input.split_at(length);
-            take_frame(shape, frame, sink);
-            input = rest;
-        }
-        self.partial.extend_from_slice(input);
-        Ok(())
+        self.frames
+            .read(input, is_known, |frame| take_frame(shape, frame, sink))
     }
 }
 
-/// Bytes of the frame that begins here, once its header has come. This door's server sends each event in one frame.
-fn frame_length(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
-    let [first, second, ..] = *input else {
-        return Ok(None);
-    };
-    if second & 0x80 != 0 {
-        return Err(ProtocolError("masked frame from the server"));
-    }
+/// An event, or a control frame.
+fn is_known(first: u8, second: u8) -> bool {
     let is_control = (0x88..=0x8a).contains(&first) && second <= MAX_CONTROL_PAYLOAD as u8;
-    if !is_control && first != 0x80 | TEXT {
-        return Err(ProtocolError("a frame that is no event"));
-    }
-    let header = header_length(second);
-    let Some(extended) = input.get(2..header) else {
-        return Ok(None);
-    };
-    let payload = match extended {
-        [] => usize::from(second),
-        extended => extended
-            .iter()
-            .fold(0, |length, &byte| length << 8 | usize::from(byte)),
-    };
-    Ok(Some(header.saturating_add(payload)))
+    is_control || first == 0x80 | TEXT
 }
 
 fn take_frame(shape: &EventShape, frame: &[u8], sink: &mut impl Sink) {

@@ -6,6 +6,8 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::http::{HeaderValue, StatusCode, Uri, header};
 
+use crate::deflated;
+
 /// Far more than a response needs.
 const MAX_RESPONSE: usize = 16 * 1024;
 
@@ -14,23 +16,32 @@ const MAX_RESPONSE: usize = 16 * 1024;
 pub(crate) struct RequestTemplate {
     bytes: Vec<u8>,
     key_at: usize,
-    protocol: Option<&'static str>,
+    asked: Asked,
+}
+
+/// What a request asks for besides a WebSocket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// A subprotocol.
+    pub(crate) protocol: Option<&'static str>,
+    /// permessage-deflate.
+    pub(crate) deflate: bool,
 }
 
 impl RequestTemplate {
-    /// Asks for a subprotocol, if one is given.
-    pub(crate) fn new(
-        uri: &Uri,
-        protocol: Option<&'static str>,
-    ) -> Result<RequestTemplate, String> {
+    pub(crate) fn new(uri: &Uri, asked: Asked) -> Result<RequestTemplate, String> {
         let mut request = uri
             .clone()
             .into_client_request()
             .map_err(|error| format!("{uri}: {error}"))?;
-        if let Some(protocol) = protocol {
+        let fields = request.headers_mut();
+        if let Some(protocol) = asked.protocol {
             let value = HeaderValue::from_static(protocol);
-            let fields = request.headers_mut();
             fields.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+        }
+        if asked.deflate {
+            let value = HeaderValue::from_static(deflated::OFFER);
+            fields.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
         }
         let (bytes, key) = generate_request(request).map_err(|error| format!("{uri}: {error}"))?;
         let key_at = bytes
@@ -39,7 +50,7 @@ impl RequestTemplate {
         Ok(RequestTemplate {
             key_at: key_at.ok_or("the request has no key")?,
             bytes,
-            protocol,
+            asked,
         })
     }
 
@@ -51,9 +62,9 @@ impl RequestTemplate {
         (bytes, derive_accept_key(key.as_bytes()))
     }
 
-    /// The subprotocol that it asks for.
-    pub(crate) fn protocol(&self) -> Option<&'static str> {
-        self.protocol
+    /// What it asks for.
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked
     }
 }
 
@@ -61,12 +72,10 @@ impl RequestTemplate {
 pub(crate) fn parse_response(
     input: &[u8],
     accept_key: &str,
-    protocol: Option<&str>,
+    asked: Asked,
 ) -> Result<Option<usize>, String> {
     match Response::try_parse(input) {
-        Ok(Some((length, response))) => {
-            verify(&response, accept_key, protocol).map(|()| Some(length))
-        }
+        Ok(Some((length, response))) => verify(&response, accept_key, asked).map(|()| Some(length)),
         Ok(None) if input.len() > MAX_RESPONSE => Err("the response's header does not end".into()),
         Ok(None) => Ok(None),
         Err(error) => Err(format!("bad response: {error}")),
@@ -74,7 +83,7 @@ pub(crate) fn parse_response(
 }
 
 /// RFC 6455 section 4.1, the client's part.
-fn verify(response: &Response, accept_key: &str, protocol: Option<&str>) -> Result<(), String> {
+fn verify(response: &Response, accept_key: &str, asked: Asked) -> Result<(), String> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(format!("refused with {}", response.status()));
     }
@@ -97,10 +106,18 @@ fn verify(response: &Response, accept_key: &str, protocol: Option<&str>) -> Resu
     if value(header::SEC_WEBSOCKET_ACCEPT) != accept_key {
         return Err("the response's Sec-WebSocket-Accept is wrong".into());
     }
-    if !value(header::SEC_WEBSOCKET_EXTENSIONS).is_empty() {
-        return Err("the server uses an extension that was not offered".into());
+    match value(header::SEC_WEBSOCKET_EXTENSIONS) {
+        extensions if asked.deflate && !deflated::is_agreed(extensions) => {
+            return Err(
+                "the server does not agree to permessage-deflate without context takeover".into(),
+            );
+        }
+        extensions if !asked.deflate && !extensions.is_empty() => {
+            return Err("the server uses an extension that was not offered".into());
+        }
+        _ => {}
     }
-    match (value(header::SEC_WEBSOCKET_PROTOCOL), protocol) {
+    match (value(header::SEC_WEBSOCKET_PROTOCOL), asked.protocol) {
         (chosen, asked) if chosen == asked.unwrap_or_default() => Ok(()),
         ("", Some(asked)) => Err(format!("the server does not speak {asked}")),
         (chosen, _) => Err(format!("the server speaks {chosen}, unasked")),
@@ -114,7 +131,8 @@ mod tests {
     #[test]
     fn a_right_answer_is_taken_and_the_rest_left() {
         let template =
-            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), None).unwrap();
+            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), Asked::default())
+                .unwrap();
         let (request, accept) = template.request();
         assert!(request.starts_with(b"GET /ws HTTP/1.1\r\n"));
         let head = format!(
@@ -122,31 +140,48 @@ mod tests {
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
         );
         assert_eq!(
-            parse_response(format!("{head}frames").as_bytes(), &accept, None),
+            parse_response(
+                format!("{head}frames").as_bytes(),
+                &accept,
+                Asked::default()
+            ),
             Ok(Some(head.len()))
         );
         assert_eq!(
-            parse_response(&head.as_bytes()[..head.len() - 1], &accept, None),
+            parse_response(
+                &head.as_bytes()[..head.len() - 1],
+                &accept,
+                Asked::default()
+            ),
             Ok(None)
         );
-        assert!(parse_response(head.as_bytes(), "another", None).is_err());
+        assert!(parse_response(head.as_bytes(), "another", Asked::default()).is_err());
         assert!(
-            parse_response(b"HTTP/1.1 503 Service Unavailable\r\n\r\n", &accept, None)
-                .unwrap_err()
-                .contains("503")
+            parse_response(
+                b"HTTP/1.1 503 Service Unavailable\r\n\r\n",
+                &accept,
+                Asked::default()
+            )
+            .unwrap_err()
+            .contains("503")
         );
     }
 
     #[test]
     fn each_connection_has_its_own_key() {
         let template =
-            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), None).unwrap();
+            RequestTemplate::new(&Uri::from_static("ws://localhost:1/ws"), Asked::default())
+                .unwrap();
         assert_ne!(template.request(), template.request());
     }
     #[test]
     fn a_subprotocol_is_asked_for_and_must_be_taken() {
         let uri = Uri::from_static("ws://localhost:1/ws");
-        let template = RequestTemplate::new(&uri, Some("parlor.v1.json")).unwrap();
+        let asked = Asked {
+            protocol: Some("parlor.v1.json"),
+            deflate: false,
+        };
+        let template = RequestTemplate::new(&uri, asked).unwrap();
         let (request, accept) = template.request();
         let request = String::from_utf8(request).unwrap().to_lowercase();
         assert!(request.contains("\r\nsec-websocket-protocol: parlor.v1.json\r\n"));
@@ -156,10 +191,34 @@ mod tests {
             format!("{head}{protocol}Sec-WebSocket-Accept: {accept}\r\n\r\n").into_bytes()
         };
         let taken = answer("Sec-WebSocket-Protocol: parlor.v1.json\r\n");
-        let parse = |response: &[u8], protocol| parse_response(response, &accept, protocol);
-        assert_eq!(parse(&taken, template.protocol()), Ok(Some(taken.len())));
-        let ignored = parse(&answer(""), template.protocol()).unwrap_err();
+        let parse = |response: &[u8], asked| parse_response(response, &accept, asked);
+        assert_eq!(parse(&taken, template.asked()), Ok(Some(taken.len())));
+        let ignored = parse(&answer(""), template.asked()).unwrap_err();
         assert!(ignored.contains("does not speak parlor.v1.json"));
-        assert!(parse(&taken, None).is_err());
+        assert!(parse(&taken, Asked::default()).is_err());
+    }
+
+    #[test]
+    fn compression_is_asked_for_and_must_be_agreed_on() {
+        let uri = Uri::from_static("ws://localhost:1/ws");
+        let asked = Asked {
+            protocol: None,
+            deflate: true,
+        };
+        let template = RequestTemplate::new(&uri, asked).unwrap();
+        let (request, accept) = template.request();
+        let request = String::from_utf8(request).unwrap().to_lowercase();
+        assert!(request.contains("\r\nsec-websocket-extensions: permessage-deflate; "));
+        let parse = |agreed: &str, asked| {
+            let head = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 {agreed}Sec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
+            parse_response(head.as_bytes(), &accept, asked)
+        };
+        let agreed = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
+        assert!(parse(agreed, asked).is_ok());
+        assert!(parse("", asked).unwrap_err().contains("does not agree"));
+        assert!(parse(agreed, Asked::default()).is_err(), "unasked");
     }
 }

@@ -66,6 +66,8 @@ struct Load {
     server: Option<Process>,
     marks: Marks,
     progress: Progress,
+    /// Bytes that have come from the server.
+    received_bytes: u64,
     /// Time spent waiting for events.
     idle_ns: u64,
     next_tick_ns: u64,
@@ -106,10 +108,10 @@ impl Load {
         // Ports stay taken for a minute after a connection.
         let ports = options.connections + (rate * 60.0) as usize;
         let door = Door::new(&options, &uri)?;
-        let template = RequestTemplate::new(&uri, door.protocol())?;
+        let template = RequestTemplate::new(&uri, door.asked())?;
         // Who comes back says so by a command, and must not be put into the room before.
         let visit = match door.room() {
-            Some(room) => RequestTemplate::new(&room.lobby, door.protocol())?,
+            Some(room) => RequestTemplate::new(&room.lobby, door.asked())?,
             None => template.clone(),
         };
         let target = Target::new(&uri, ports)?;
@@ -160,6 +162,7 @@ impl Load {
             marks: Marks::new(server.as_ref()),
             server,
             progress: Progress::new(options.quiet || options.json),
+            received_bytes: 0,
             idle_ns: 0,
             next_tick_ns: 0,
             buffer: vec![0; READ_BUFFER].into(),

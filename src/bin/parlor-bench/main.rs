@@ -5,9 +5,11 @@
 //! measured against.
 
 mod check;
+mod deflated;
 mod door;
 mod events;
 mod floor;
+mod frames;
 mod handshake;
 mod ledger;
 mod load;

@@ -68,6 +68,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0)]
     pub(crate) stall: usize,
 
+    /// Offer permessage-deflate, send compressed and check what each compressed message inflates to; the bytes of a
+    /// delivery are reported with and without
+    #[arg(long)]
+    pub(crate) deflate: bool,
+
     /// Send nothing: connect, hold for --seconds, all leave at once; report memory and CPU (needs --pid)
     #[arg(long, requires = "pid", conflicts_with_all = ["rate", "window", "churn", "stall", "senders"])]
     pub(crate) idle: bool,
@@ -138,6 +143,9 @@ impl Options {
         }
         if u32::try_from(self.size).is_err() {
             return Err(format!("--size {}: too large", self.size));
+        }
+        if self.deflate && self.door == DoorKind::Json {
+            return Err("--deflate: is measured with --door plain".into());
         }
         if self.idle {
             return Ok(());

@@ -77,6 +77,14 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
             per_second(outcome.deliveries)
         ),
     ));
+    if outcome.deliveries > 0 {
+        let each = outcome.received_bytes as f64 / outcome.deliveries as f64;
+        let how = match options.deflate {
+            true => ", compressed",
+            false => "",
+        };
+        rows.push(("received", format!("{each:.1} bytes per delivery{how}")));
+    }
     let latency = match outcome.latencies.is_empty() {
         true => "of no message: none that was sent in this time has come back".to_owned(),
         false => latency_row(percentiles(&outcome.latencies)),

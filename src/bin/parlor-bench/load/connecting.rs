@@ -125,7 +125,7 @@ impl Load {
             return None;
         };
         head.extend_from_slice(input);
-        let length = match parse_response(head, accept_key, self.connector.template.protocol()) {
+        let length = match parse_response(head, accept_key, self.connector.template.asked()) {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(reason) => {

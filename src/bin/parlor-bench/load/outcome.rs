@@ -20,35 +20,17 @@ pub(super) struct Marks {
     end: Mark,
 }
 
+/// How things stand at the beginning or the end of what is measured.
 #[derive(Debug, Default)]
-struct Mark {
+pub(super) struct Mark {
     now_ns: u64,
     idle_ns: u64,
     deliveries: u64,
     messages: u64,
+    received_bytes: u64,
     server_cpu_ns: Option<u64>,
     server_resident: Option<u64>,
     own_cpu_ns: Option<u64>,
-}
-
-impl Mark {
-    fn new(
-        now_ns: u64,
-        idle_ns: u64,
-        deliveries: u64,
-        messages: u64,
-        server: Option<&Process>,
-    ) -> Mark {
-        Mark {
-            now_ns,
-            idle_ns,
-            deliveries,
-            messages,
-            server_cpu_ns: server.and_then(Process::cpu_ns),
-            server_resident: server.and_then(Process::resident_bytes),
-            own_cpu_ns: Process::own().cpu_ns(),
-        }
-    }
 }
 
 impl Marks {
@@ -66,26 +48,12 @@ impl Marks {
         self.cpu_connected_ns = server.and_then(Process::cpu_ns);
     }
 
-    pub(super) fn begin(
-        &mut self,
-        now_ns: u64,
-        idle_ns: u64,
-        deliveries: u64,
-        messages: u64,
-        server: Option<&Process>,
-    ) {
-        self.begin = Mark::new(now_ns, idle_ns, deliveries, messages, server);
+    pub(super) fn begin(&mut self, mark: Mark) {
+        self.begin = mark;
     }
 
-    pub(super) fn end(
-        &mut self,
-        now_ns: u64,
-        idle_ns: u64,
-        deliveries: u64,
-        messages: u64,
-        server: Option<&Process>,
-    ) {
-        self.end = Mark::new(now_ns, idle_ns, deliveries, messages, server);
+    pub(super) fn end(&mut self, mark: Mark) {
+        self.end = mark;
     }
 
     /// The last connection has ended.
@@ -109,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) measured_s: f64,
     pub(crate) messages: u64,
     pub(crate) deliveries: u64,
+    /// Bytes that came from the server meanwhile, frame headers among them.
+    pub(crate) received_bytes: u64,
     pub(crate) latencies: Latencies,
     pub(crate) intervals: Vec<Interval>,
     pub(crate) faults: Faults,
@@ -162,6 +132,21 @@ impl Outcome {
 }
 
 impl Load {
+    /// How things stand now.
+    pub(super) fn mark(&self, now_ns: u64) -> Mark {
+        let server = self.server.as_ref();
+        Mark {
+            now_ns,
+            idle_ns: self.idle_ns,
+            deliveries: self.books.recorder.deliveries,
+            messages: self.books.ledger.messages(),
+            received_bytes: self.received_bytes,
+            server_cpu_ns: server.and_then(Process::cpu_ns),
+            server_resident: server.and_then(Process::resident_bytes),
+            own_cpu_ns: Process::own().cpu_ns(),
+        }
+    }
+
     pub(super) fn into_outcome(self) -> Outcome {
         let Marks { begin, end, .. } = &self.marks;
         let measured_ns = (end.now_ns - begin.now_ns).max(1) as f64;
@@ -174,6 +159,7 @@ impl Load {
             measured_s: measured_ns / 1e9,
             messages: end.messages - begin.messages,
             deliveries: end.deliveries - begin.deliveries,
+            received_bytes: end.received_bytes - begin.received_bytes,
             server: self.marks.server_use(),
             own_busy: 1.0 - (end.idle_ns - begin.idle_ns) as f64 / measured_ns,
             own_cpu: own_cpu_ns.map(|cpu_ns| cpu_ns / measured_ns),

@@ -23,6 +23,7 @@ impl Load {
             match client.stream.read(&mut self.buffer) {
                 Ok(0) => return self.gone(key, "closed by the server without a close frame"),
                 Ok(length) => {
+                    self.received_bytes += length as u64;
                     self.take_from_buffer(key, length);
                     if length < self.buffer.len() && !is_announced {
                         return;

@@ -1,7 +1,7 @@
 //! The load itself: who sends when.
 
 use super::Load;
-use super::client::{TEXT, append_frame};
+use super::client::append_frame;
 use crate::stamp::{PROBE, Stamp};
 
 /// When messages are sent.
@@ -109,7 +109,8 @@ impl Load {
             sequence,
             time_ns,
         };
-        append_frame(&mut client.out, TEXT, self.message.stamped(&stamp));
+        let (first, payload) = self.message.stamped(&stamp);
+        append_frame(&mut client.out, first, &payload);
         true
     }
 
@@ -134,7 +135,8 @@ impl Load {
             sequence: 0,
             time_ns: 0,
         };
-        append_frame(&mut client.out, TEXT, self.message.stamped(&stamp));
+        let (first, payload) = self.message.stamped(&stamp);
+        append_frame(&mut client.out, first, &payload);
         self.flush(0);
     }
 }

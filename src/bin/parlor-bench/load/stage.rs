@@ -85,8 +85,7 @@ impl Load {
                 self.stage = Stage::Done;
             }
             Stage::Holding { until_ns } if now_ns >= until_ns => {
-                self.marks
-                    .end(now_ns, self.idle_ns, 0, 0, self.server.as_ref());
+                self.marks.end(self.mark(now_ns));
                 self.leave_all(now_ns);
             }
             Stage::Leaving { give_up_ns } if self.clients.is_empty() || now_ns >= give_up_ns => {
@@ -147,8 +146,7 @@ impl Load {
             let _ = self.clients[key].stream.set_nodelay(true);
         }
         self.stage = if self.options.idle {
-            self.marks
-                .begin(now_ns, self.idle_ns, 0, 0, self.server.as_ref());
+            self.marks.begin(self.mark(now_ns));
             Stage::Holding {
                 until_ns: now_ns + self.options.seconds.as_nanos() as u64,
             }
@@ -196,16 +194,9 @@ impl Load {
     }
 
     fn begin_measuring(&mut self, now_ns: u64) {
-        let (deliveries, messages) = (self.books.recorder.deliveries, self.books.ledger.messages());
+        self.marks.begin(self.mark(now_ns));
         self.books.recorder.begin(now_ns);
         self.visitors.begin_counting();
-        self.marks.begin(
-            now_ns,
-            self.idle_ns,
-            deliveries,
-            messages,
-            self.server.as_ref(),
-        );
         let until_ns = now_ns + self.options.seconds.as_nanos() as u64;
         self.stage = Stage::Measuring {
             until_ns,
@@ -230,16 +221,8 @@ impl Load {
             };
         }
         if now_ns >= until_ns {
-            let (deliveries, messages) =
-                (self.books.recorder.deliveries, self.books.ledger.messages());
+            self.marks.end(self.mark(now_ns));
             self.books.recorder.end(now_ns);
-            self.marks.end(
-                now_ns,
-                self.idle_ns,
-                deliveries,
-                messages,
-                self.server.as_ref(),
-            );
             self.sending = false;
             self.visitors.end();
             self.silence.since_ns = now_ns;

@@ -21,6 +21,8 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
         "measured_seconds": outcome.measured_s,
         "messages": outcome.messages,
         "deliveries": outcome.deliveries,
+        "bytes_per_delivery": (outcome.deliveries > 0)
+            .then(|| outcome.received_bytes as f64 / outcome.deliveries as f64),
         "deliveries_per_second": outcome.deliveries as f64 / outcome.measured_s,
         "latency_us": (!outcome.latencies.is_empty()).then(|| latency(percentiles(&outcome.latencies))),
         "faults": {
@@ -70,6 +72,7 @@ fn options(options: &Options) -> Value {
         "churn": options.churn,
         "stall": options.stall,
         "idle": options.idle,
+        "deflate": options.deflate,
     })
 }
 
