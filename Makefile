@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ soak: ## run the simulation on new seeds until stopped
 
 churn: build ## clients of every kind come and go for a minute (SECONDS=600 changes that); draws target/soak.svg
 	python3 tests/soak.py $(or $(SECONDS),60)
+
+bomb: build ## send 1,000 compressed bombs and look at the memory after each; draws target/bench/bomb.svg
+	python3 tests/bench/bomb.py
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

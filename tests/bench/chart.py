@@ -1,4 +1,4 @@
-"""A bar chart as SVG: groups of bars on a logarithmic scale."""
+"""Charts as SVG: groups of bars on a logarithmic scale, and lines on a linear one."""
 
 from html import escape
 from math import ceil, floor, log10
@@ -54,11 +54,39 @@ def bars(title, groups, series):
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def legend(names):
+def lines(title, x_title, series):
+    """`series` is a list of values, one for each step to the right, by name."""
+    top = max(max(values) for values in series.values()) * 1.1
+    steps = max(len(values) for values in series.values()) - 1
+
+    def place(step, value):
+        x = LEFT + (WIDTH - LEFT - RIGHT) * step / steps
+        return f"{x:.1f} {TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top):.1f}"
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, sans-serif">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        text(WIDTH / 2, 26, title, 17),
+        text(WIDTH / 2, HEIGHT - BOTTOM + 22, x_title),
+    ]
+    for part in range(5):
+        y = TOP + (HEIGHT - TOP - BOTTOM) * (1 - part / 4)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="{FAINT}"/>')
+        parts.append(text(LEFT - 8, y + 4, label(top * part / 4), anchor="end"))
+    for position, values in enumerate(series.values()):
+        path = "L".join(place(step, value) for step, value in enumerate(values))
+        color = COLORS[(position + 2) % len(COLORS)]
+        parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="1.5"/>')
+    parts += legend(list(series), first_color=2)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def legend(names, first_color=0):
     parts, columns = [], 4
     for position, name in enumerate(names):
         x = LEFT + position % columns * (WIDTH - LEFT - RIGHT) / columns
         y = HEIGHT - 52 + position // columns * 18
-        parts.append(f'<rect x="{x:.1f}" y="{y - 10}" width="12" height="12" fill="{COLORS[position % len(COLORS)]}"/>')
+        color = COLORS[(position + first_color) % len(COLORS)]
+        parts.append(f'<rect x="{x:.1f}" y="{y - 10}" width="12" height="12" fill="{color}"/>')
         parts.append(text(x + 18, y, name, 12, "start"))
     return parts
