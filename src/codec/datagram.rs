@@ -1,4 +1,5 @@
-//! Datagrams, from things that can only spray UDP: one is a message, `room text`.
+//! Datagrams, from things that can only spray UDP: one is a message, `room text`, or `token room text` where a token is
+//! wanted.
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +25,28 @@ pub enum Refused {
 /// # Errors
 /// For what says nothing that could be passed on.
 pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Refused> {
+    split(line_of(bytes)?)
+}
+
+/// The same of a datagram that begins with a token and a space.
+///
+/// # Errors
+/// Those of `parse`: who leaves the token out may have said nothing in a room.
+pub fn parse_with_token(bytes: &[u8]) -> Result<(&str, Datagram<'_>), Refused> {
+    let (token, said) = line_of(bytes)?.split_once(' ').ok_or(Refused::NoText)?;
+    Ok((token, split(said)?))
+}
+
+/// What was sent, without the end of its line.
+fn line_of(bytes: &[u8]) -> Result<&str, Refused> {
     let said = str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?;
-    let said = match said.strip_suffix('\n') {
+    Ok(match said.strip_suffix('\n') {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),
         None => said,
-    };
+    })
+}
+
+fn split(said: &str) -> Result<Datagram<'_>, Refused> {
     match said.split_once(' ') {
         Some((room, text)) if !text.is_empty() => Ok(Datagram { room, text }),
         _ => Err(Refused::NoText),
@@ -67,6 +85,32 @@ mod tests {
         }
         assert_eq!(parse(b"plant \xff"), Err(Refused::NotUtf8));
         assert_eq!(parse(b"\xffplant 1"), Err(Refused::NotUtf8));
+    }
+
+    #[test]
+    fn a_token_comes_first() {
+        let text = "21.5 and so on";
+        let datagram = Datagram {
+            room: "plant",
+            text,
+        };
+        let with_token = format!("a.b.c plant {text}\n");
+        assert_eq!(
+            parse_with_token(with_token.as_bytes()),
+            Ok(("a.b.c", datagram))
+        );
+        for without in [
+            "",
+            "plant",
+            "plant 21.5",
+            "plant 21.5 ",
+            " plant",
+            "a plant \n",
+        ] {
+            let refused = parse_with_token(without.as_bytes());
+            assert_eq!(refused, Err(Refused::NoText), "{without:?}");
+        }
+        assert_eq!(parse_with_token(b"a plant \xff"), Err(Refused::NotUtf8));
     }
 
     proptest! {

@@ -7,7 +7,8 @@ use serde_json::json;
 use tungstenite::Message;
 
 use crate::common::{
-    Finished, JsonClient, Server, close_of, eventually, get, run, with_a_healthy_pair,
+    Finished, JsonClient, SECRET, Server, TestFile, close_of, eventually, get, run, token,
+    token_of, unix_seconds, with_a_healthy_pair,
 };
 
 /// A server with a port for datagrams, and the line that names it.
@@ -55,7 +56,16 @@ impl Sprayer {
 
 /// How many datagrams have come to this.
 fn count(server: &Server, result: &str) -> u64 {
-    let text = String::from_utf8(server.http().ask(get("/metrics")).body).unwrap();
+    count_by(server, result, "")
+}
+
+/// The same, asked for with a token.
+fn count_by(server: &Server, result: &str, token: &str) -> u64 {
+    let path = match token {
+        "" => "/metrics".to_owned(),
+        token => format!("/metrics?token={token}"),
+    };
+    let text = String::from_utf8(server.http().ask(get(&path)).body).unwrap();
     let name = format!("parlor_datagrams_total{{result=\"{result}\"}} ");
     let value = text.lines().find_map(|line| line.strip_prefix(&name));
     value.map_or(0, |value| value.parse().unwrap())
@@ -209,6 +219,39 @@ fn a_flood_leaves_the_others_alone() {
         assert!(count(&server, "taken") > 100);
         assert!(count(&server, "no_text") > 100 || count(&server, "rate_limited") > 100);
     }
+}
+
+#[test]
+fn where_a_token_is_wanted_it_comes_first() {
+    let file = TestFile::new(SECRET);
+    let (server, line) = start(&["--secret-file", file.path(), "-vv"]);
+    let alice = token_of("alice");
+    let mut member = server.client(&format!("/ws/plant?token={alice}"));
+    let sensor = Sprayer::new(&line);
+    let boiler =
+        |exp| token(json!({"sub": "boiler", "subscribe": [], "publish": ["plant"], "exp": exp}));
+    let good = boiler(unix_seconds() + 3600.0);
+    for (datagram, result) in [
+        ("plant 21.5".to_owned(), "no_text"),
+        ("plant 21.5 degrees".to_owned(), "bad_token"),
+        (format!("{good}x plant 21.5"), "bad_token"),
+        (
+            format!("{} plant 21.5", boiler(unix_seconds() - 60.0)),
+            "bad_token",
+        ),
+        (format!("{good} tea 21.5"), "not_allowed"),
+        (format!("{good} plant"), "no_text"),
+    ] {
+        let before = count_by(&server, result, &alice);
+        sensor.sends(&datagram);
+        eventually(result, || count_by(&server, result, &alice) == before + 1);
+    }
+    sensor.sends(format!("{good} plant 21.5\n"));
+    member.expect("21.5");
+    let path = format!("/rooms/plant/messages?token={alice}");
+    let history = String::from_utf8(server.http().ask(get(&path)).body).unwrap();
+    assert!(history.contains("\"name\":\"boiler\""), "{history}");
+    assert!(!server.log().contains(&good[..20]));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Server;
-use crate::codec::datagram::{self, Refused};
-use crate::core::chat::{Author, Content, Draft, PersonId, RoomName};
+use crate::codec::datagram::{self, Datagram, Refused};
+use crate::core::access::Rights;
+use crate::core::chat::{Content, Draft, PersonId, RoomName};
 use crate::core::{Now, Stream};
 use crate::limits::MAX_DATAGRAM;
 
@@ -23,6 +24,10 @@ pub enum Verdict {
     NotUtf8,
     /// Nothing follows the room's name.
     NoText,
+    /// It does not begin with a token that is good, where one is wanted.
+    BadToken,
+    /// The token does not allow that in this room.
+    NotAllowed,
     /// No room can have this name.
     BadRoom,
     /// There are `--max-rooms`, and this would be one more.
@@ -43,6 +48,8 @@ impl fmt::Display for Verdict {
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::NoText => "no_text",
+            Self::BadToken => "bad_token",
+            Self::NotAllowed => "not_allowed",
             Self::BadRoom => "bad_room",
             Self::TooManyRooms => "too_many_rooms",
             Self::RoomBehind => "room_behind",
@@ -80,14 +87,17 @@ impl<S: Stream> Server<S> {
         if bytes.len() > MAX_DATAGRAM {
             return Err(Verdict::TooLong);
         }
-        let datagram = datagram::parse(bytes)?;
+        let (rights, datagram) = self.read_datagram(bytes, now)?;
         if datagram.text.len() > self.limits.max_message {
             return Err(Verdict::TooLong);
         }
         let name = RoomName::parse(datagram.room).ok_or(Verdict::BadRoom)?;
+        if !rights.may_publish(&name) {
+            return Err(Verdict::NotAllowed);
+        }
         self.check_place(&name)?;
         let draft = Draft {
-            author: &Author::guest(person),
+            author: &self.author(&rights, person),
             content: Content::Text,
             body: datagram.text.as_bytes(),
             key: None,
@@ -101,6 +111,22 @@ impl<S: Stream> Server<S> {
         // What has no key is not refused.
         let _ = self.say(room, &draft, now);
         Ok(())
+    }
+
+    /// What a datagram says, and what whoever sent it may do.
+    fn read_datagram<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        now: Now,
+    ) -> Result<(Rights, Datagram<'a>), Verdict> {
+        if self.access.is_open() {
+            return Ok((Rights::Open, datagram::parse(bytes)?));
+        }
+        let (token, datagram) = datagram::parse_with_token(bytes)?;
+        let checked = self.access.check(token, now);
+        let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
+        self.counters.count_token(label);
+        Ok((checked.map_err(|_| Verdict::BadToken)?, datagram))
     }
 
     /// Who sends from this address: a guest, for as long as the address is remembered.

@@ -158,9 +158,8 @@ impl<S: Stream> Server<S> {
         self.access.admit(id, rights, login_by_ms);
     }
 
-    /// Who someone is in what they say: by the name in their token, or as a guest.
-    pub(super) fn author(&self, rights: &Rights, id: ConnectionId) -> Author {
-        let guest = PersonId(id.generation);
+    /// Who someone is in what they say: by the name in their token, or as a guest of this number.
+    pub(super) fn author(&self, rights: &Rights, guest: PersonId) -> Author {
         let Some(grant) = rights.grant() else {
             return Author::guest(guest);
         };

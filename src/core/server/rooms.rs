@@ -9,7 +9,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, RoomName};
+use crate::core::chat::{Content, PersonId, RoomName};
 use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
@@ -156,7 +156,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let text = |name| request.query_value(name).map(Into::into);
         let post = Post {
-            author: self.author(rights, reply.id),
+            author: self.author(rights, PersonId(reply.id.generation)),
             room,
             content: content_of(request)?,
             key: text("key"),

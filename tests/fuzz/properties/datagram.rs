@@ -1,8 +1,9 @@
 //! A datagram: no panic, and what is read is what was sent, but for one end of line.
 
-use parlor::codec::datagram::{Refused, parse};
+use parlor::codec::datagram::{Refused, parse, parse_with_token};
 
 pub(crate) fn check(data: &[u8]) {
+    check_token(data);
     match parse(data) {
         Ok(datagram) => {
             assert!(!datagram.room.contains(' ') && !datagram.text.is_empty());
@@ -18,4 +19,13 @@ pub(crate) fn check(data: &[u8]) {
             assert!(matches!(text, "" | "\n" | "\r\n"));
         }
     }
+}
+
+/// With a token in front it is the same datagram.
+fn check_token(data: &[u8]) {
+    let Ok((token, datagram)) = parse_with_token(data) else {
+        return;
+    };
+    assert!(!token.contains(' '));
+    assert_eq!(parse(&data[token.len() + 1..]), Ok(datagram));
 }
