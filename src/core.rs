@@ -23,15 +23,15 @@ mod tail;
 mod timers;
 mod write_queue;
 
-use crate::codec::proxy::Client;
-
+pub use crate::codec::proxy::Client;
 pub use connection::ConnectionId;
 pub use proxied::Proxied;
 pub use server::{Ready, Server, Verdict};
 
-/// A non-blocking, connected socket, or what stands in for one.
+/// A non-blocking, connected socket, or what stands in for one. `flush` sends what was taken and is still here; it blocks
+/// like a write.
 pub trait Stream: Read + Write {
-    /// Says that nothing more will be written (TCP's FIN); reading goes on.
+    /// Says that nothing more will be written (TCP's FIN); reading goes on. It is said behind what is unsent.
     ///
     /// # Errors
     /// Those of shutdown(2); the connection is gone then anyway.
@@ -40,6 +40,22 @@ pub trait Stream: Read + Write {
     /// For whom a proxy at the other end has said that it speaks, before the first byte that it passes on.
     fn client(&self) -> Option<Client> {
         None
+    }
+
+    /// Whether there is more to read, or the end, although a read has not filled its space: something between here and
+    /// the kernel has kept it, and no event will tell.
+    fn has_more(&self) -> bool {
+        false
+    }
+
+    /// Whether something between here and the kernel has kept what the kernel did not take.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+
+    /// Bytes of memory that something between here and the kernel holds for this connection.
+    fn held_bytes(&self) -> usize {
+        0
     }
 }
 

@@ -14,6 +14,7 @@ use super::timers::Slot;
 use super::write_queue::WriteQueue;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Decoder;
+use crate::core::Stream;
 
 /// Names a connection for as long as it lasts: an id kept longer finds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,7 +231,7 @@ pub(super) struct Connection<S> {
     pub(super) deadline_ms: u64,
     /// Where the timer's entry for this connection is; others are stale.
     pub(super) timer: Slot,
-    /// Bytes of `tail`, `decoder` and the pending request that the meter knows of.
+    /// Bytes of `tail`, `decoder`, the pending request and the socket's own that the meter knows of.
     pub(super) metered_bytes: usize,
     pub(super) input: Input,
     /// The last piece of its audience's sequence that was queued for a member of one room.
@@ -334,17 +335,6 @@ impl<S> Connection<S> {
         )
     }
 
-    /// Bytes of memory that unfinished input holds.
-    pub(super) fn held_bytes(&self) -> usize {
-        let pending = self.pending().map_or(0, Pending::held_bytes);
-        self.tail.len() + self.decoder.held_bytes() + pending
-    }
-
-    /// Bytes of metered memory that this connection holds; of what it shares with others, its part.
-    pub(super) fn weight(&self) -> usize {
-        self.queue.weight() + self.held_bytes()
-    }
-
     /// Moves the unfinished input to the front of `buffer` and says how much it is.
     pub(super) fn take_tail(&mut self, buffer: &mut [u8]) -> usize {
         let tail = std::mem::take(&mut self.tail);
@@ -357,6 +347,24 @@ impl<S> Connection<S> {
         if !unfinished.is_empty() {
             self.tail = unfinished.into();
         }
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Whether there is something to write.
+    pub(super) fn has_output(&self) -> bool {
+        !self.queue.is_empty() || self.socket.has_unsent()
+    }
+
+    /// Bytes of memory that unfinished input holds, and what lies between here and the kernel.
+    pub(super) fn held_bytes(&self) -> usize {
+        let pending = self.pending().map_or(0, Pending::held_bytes);
+        self.tail.len() + self.decoder.held_bytes() + pending + self.socket.held_bytes()
+    }
+
+    /// Bytes of metered memory that this connection holds; of what it shares with others, its part.
+    pub(super) fn weight(&self) -> usize {
+        self.queue.weight() + self.held_bytes()
     }
 }
 

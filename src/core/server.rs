@@ -330,7 +330,7 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        if connection.writable && !connection.dirty && !connection.queue.is_empty() {
+        if connection.writable && !connection.dirty && connection.has_output() {
             connection.dirty = true;
             self.dirty.push(id);
         }

@@ -183,8 +183,8 @@ impl WriteQueue {
         *self = Self::default();
     }
 
-    /// Writes until the queue is empty or the kernel takes no more: one system call unless it takes only a part. Adds
-    /// what was written to `written`.
+    /// Writes until the queue is empty and nothing unsent, or the kernel takes no more: one system call unless it takes
+    /// only a part. Adds what was written to `written`.
     ///
     /// # Errors
     /// The socket's; the connection is lost then.
@@ -193,12 +193,14 @@ impl WriteQueue {
         socket: &mut impl Write,
         written: &mut u64,
     ) -> io::Result<Flush> {
-        while let Some(first) = &self.first {
-            let result = match &self.rest {
-                None => socket.write(first.remaining()),
-                Some(rest) => write_many(socket, first, rest),
+        loop {
+            let result = match (&self.first, &self.rest) {
+                (Some(first), None) => socket.write(first.remaining()),
+                (Some(first), Some(rest)) => write_many(socket, first, rest),
+                (None, _) => socket.flush().map(|()| 0),
             };
             match result {
+                Ok(0) if self.is_empty() => return Ok(Flush::Drained),
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     *written += count as u64;
@@ -211,7 +213,6 @@ impl WriteQueue {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Flush::Drained)
     }
 
     /// The frames of all chunks, for the check of the meter.

@@ -81,7 +81,7 @@ impl<S: Stream> Server<S> {
         };
         if let Some(pending) = connection.take_pending() {
             self.respond_problem(problem, &pending.reply.closing(), now);
-            self.meter_input(id);
+            self.meter_held(id);
         }
     }
 }

@@ -78,13 +78,23 @@ impl<S: Stream> Server<S> {
             return;
         };
         connection.dirty = false;
-        match connection
+        let result = connection
             .queue
-            .flush(&mut connection.socket, &mut connection.traffic.bytes_out)
-        {
+            .flush(&mut connection.socket, &mut connection.traffic.bytes_out);
+        if connection.metered_bytes > 0 || connection.socket.held_bytes() > 0 {
+            self.meter_held(id);
+        }
+        match result {
             Ok(Flush::Drained) => self.on_drained(id, now),
-            Ok(Flush::Blocked) => connection.writable = false,
-            Err(_) => self.close_now(id, "connection reset", now),
+            Ok(Flush::Blocked) => self.on_blocked(id),
+            Err(error) => self.on_failure(id, &error, now),
+        }
+    }
+
+    /// The kernel takes no more for now; an event will tell when it does.
+    pub(super) fn on_blocked(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.writable = false;
         }
     }
 

@@ -1,11 +1,13 @@
 //! How a connection ends: the close handshake, lingering, and the line in the log.
 
+use std::io::{self, ErrorKind};
 use std::mem;
 
 use rand_chacha::rand_core::Rng;
 
 use super::Server;
 use crate::codec::json::event::Event;
+use crate::codec::proxy::Malformed;
 use crate::codec::sse;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
@@ -165,6 +167,8 @@ impl<S: Stream> Server<S> {
             self.close_now(id, reason, now);
             return;
         }
+        // If the end could not be said yet, an event will tell when it can.
+        connection.writable &= !connection.socket.has_unsent();
         // The peer's end may have been seen before; asking again tells.
         connection.input = Input::Ending;
         self.enter(
@@ -188,6 +192,26 @@ impl<S: Stream> Server<S> {
         connection.queue.clear();
         self.release_input(id);
         self.closed.push(id);
+    }
+
+    /// Reading or writing has failed, which ends the connection.
+    pub(super) fn on_failure(&mut self, id: ConnectionId, error: &io::Error, now: Now) {
+        let Some(connection) = self.get(id) else {
+            return;
+        };
+        let reason = match error.get_ref() {
+            Some(cause) if cause.is::<Malformed>() => {
+                // Not by a stranger, but by a proxy of one's own.
+                log::warn!("{error} from peer={}", connection.peer);
+                "bad PROXY header"
+            }
+            Some(_) if error.kind() == ErrorKind::InvalidData => {
+                log::info!("{error} peer={}", connection.peer);
+                "TLS failed"
+            }
+            _ => "connection reset",
+        };
+        self.close_now(id, reason, now);
     }
 
     /// Frees the slots of the connections that have ended, which closes their sockets.
@@ -252,8 +276,7 @@ impl<S: Stream> Server<S> {
             connection.tail = Tail::default();
             connection.decoder = Decoder::default();
             connection.take_pending();
-            self.meter
-                .subtract(mem::take(&mut connection.metered_bytes));
+            self.meter_held(id);
         }
     }
 }

@@ -89,7 +89,7 @@ impl<S: Stream> Server<S> {
             "it is in another's place",
         )?;
         ensure(
-            connection.queue.is_empty() || connection.dirty || !connection.writable,
+            !connection.has_output() || connection.dirty || !connection.writable,
             "bytes are queued, and nothing will write them",
         )?;
         let is_member = connection.is_member();

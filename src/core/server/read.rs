@@ -8,7 +8,6 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::proxy::Malformed;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
@@ -35,7 +34,11 @@ impl<S: Stream> Server<S> {
         let mut buffer = mem::take(&mut self.buffer);
         self.read_into(&mut buffer, id, now);
         self.buffer = buffer;
-        self.meter_input(id);
+        self.meter_held(id);
+        // What reading has to say by itself, as a handshake does, and the kernel has not taken.
+        if self.get(id).is_some_and(|it| it.socket.has_unsent()) {
+            self.on_blocked(id);
+        }
     }
 
     fn read_into(&mut self, buffer: &mut [u8], id: ConnectionId, now: Now) {
@@ -133,7 +136,8 @@ impl<S: Stream> Server<S> {
                 0
             }
             Ok(count) => {
-                if count < space.len() && connection.input == Input::Ready {
+                let is_short = count < space.len() && !connection.socket.has_more();
+                if is_short && connection.input == Input::Ready {
                     connection.input = Input::Drained;
                 }
                 connection.traffic.bytes_in += count as u64;
@@ -147,15 +151,7 @@ impl<S: Stream> Server<S> {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) => {
                 connection.input = Input::Drained;
-                let reason = match error.get_ref() {
-                    Some(cause) if cause.is::<Malformed>() => {
-                        // Not by a stranger, but by a proxy of one's own.
-                        log::warn!("{error} from peer={}", connection.peer);
-                        "bad PROXY header"
-                    }
-                    _ => "connection reset",
-                };
-                self.close_now(id, reason, now);
+                self.on_failure(id, &error, now);
                 0
             }
         }
@@ -349,8 +345,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Tells the meter what unfinished input holds now.
-    pub(super) fn meter_input(&mut self, id: ConnectionId) {
+    /// Tells the meter what the connection holds besides its queue.
+    pub(super) fn meter_held(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.index as usize) else {
             return;
         };

@@ -47,6 +47,27 @@ impl Write for Pipe {
     }
 }
 
+/// One that takes everything, and passes it on to a pipe when it is flushed.
+struct Keeping {
+    kept: Vec<u8>,
+    pipe: Pipe,
+}
+
+impl Write for Keeping {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.kept.is_empty() {
+            let count = self.pipe.write(&self.kept)?;
+            self.kept.drain(..count);
+        }
+        Ok(())
+    }
+}
+
 fn frame_bytes(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     frame::encode(opcode, payload, &mut out);
@@ -274,4 +295,29 @@ fn a_part_of_a_batch_begins_at_a_frame() {
         Flush::Drained
     );
     assert_eq!(pipe.taken, text("three"));
+}
+
+#[test]
+fn what_the_socket_has_kept_is_not_written_yet() {
+    let meter = Meter::default();
+    let mut queue = WriteQueue::default();
+    let mut socket = Keeping {
+        kept: Vec::new(),
+        pipe: Pipe::new(4),
+    };
+    let mut written = 0;
+    push(&mut queue, text("kept"), &meter);
+    assert_eq!(
+        queue.flush(&mut socket, &mut written).unwrap(),
+        Flush::Blocked
+    );
+    // Nothing is queued any more, and still there is something to flush.
+    assert!(queue.is_empty());
+    socket.pipe.room = 100;
+    assert_eq!(
+        queue.flush(&mut socket, &mut written).unwrap(),
+        Flush::Drained
+    );
+    assert_eq!(socket.pipe.taken, text("kept"));
+    assert_eq!(written, text("kept").len() as u64);
 }
