@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, Server-Sent Events | sockets, rooms, time |
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
-//! | [`shell`] | the poll loop, the listener, the clock, signals, the command line | message formats |
+//! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the command line | message formats |
 //!
 //! [`limits`] is beside them: one table, no logic.
 //!

@@ -340,6 +340,19 @@ pub const MAX_QUIET_ADDRESSES: usize = 65_536;
 /// more of an address that has too many are closed.
 pub const REFUSAL_SLOTS: usize = 32;
 
+/// Bytes of the longest TLS record (RFC 5246 section 6.2.3), and of a message of the handshake, which a server without
+/// client certificates need not let grow beyond it.
+pub const MAX_TLS_RECORD: usize = 5 + (16 << 10) + (2 << 10);
+
+/// Bytes of TLS in one read that bring no data: more than any handshake has.
+pub const MAX_TLS_IDLE_TALK: usize = 64 << 10;
+
+/// Bytes of TLS that one connection has not taken: what is encrypted at once, and what the protocol itself has to say.
+pub const MAX_TLS_UNSENT: usize = 128 << 10;
+
+/// Bytes of a file of certificates, or of a key.
+pub const MAX_PEM: u64 = 1 << 20;
+
 /// Seconds that a refused client is asked to stay away.
 pub const RETRY_AFTER_SECONDS: &str = "5";
 

@@ -1,4 +1,4 @@
-//! Ring three: the poll loop, the listener, the clock, signals and the command line. Knows no message formats.
+//! Ring three: the poll loop, the listener, TLS, the clock, signals and the command line. Knows no message formats.
 
 pub mod config;
 mod datagrams;
@@ -8,7 +8,9 @@ mod files;
 mod keys;
 mod listener;
 pub mod logging;
+mod tls;
 pub mod token;
+mod transport;
 
 pub use event_loop::run;
 

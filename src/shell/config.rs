@@ -56,6 +56,14 @@ pub struct Config {
     #[arg(long, value_name = "NAME")]
     pub audience: Option<String>,
 
+    /// File with the certificate in PEM format, and those it needs behind it: the port speaks https and wss
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File with the certificate's private key in PEM format
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// Let other processes listen on the same port, so that the kernel spreads connections over them
     #[arg(long)]
     pub reuse_port: bool,
@@ -142,5 +150,8 @@ mod tests {
         assert_eq!(config.limits.ping_interval.ms(), Some(25_000));
         assert!(Config::try_parse_from(["parlor", "-q", "-v"]).is_err());
         assert!(Config::try_parse_from(["parlor", "--bind", "nowhere"]).is_err());
+        for half in ["--tls-cert", "--tls-key"] {
+            assert!(Config::try_parse_from(["parlor", half, "file.pem"]).is_err());
+        }
     }
 }

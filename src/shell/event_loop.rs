@@ -1,7 +1,7 @@
 //! The poll loop: the only place that waits, and the only one that knows mio and the clock.
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,16 +9,18 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{SockRef, TcpKeepalive};
 
 use super::config::Config;
 use super::datagrams::DatagramPort;
 use super::files::FILES;
+use super::tls::{Files, Tls};
+use super::transport::Transport;
 use super::{RunError, keys, listener};
 use crate::core::site::Site;
-use crate::core::{Now, Proxied, Ready, Server, Stream};
+use crate::core::{Now, Proxied, Ready, Server};
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
@@ -44,22 +46,13 @@ pub fn run(config: Config) -> Result<(), RunError> {
     EventLoop::new(config)?.run()
 }
 
-impl Stream for TcpStream {
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-}
-
-/// What the server reads from and writes to.
-type Socket = Proxied<TcpStream>;
-
 struct EventLoop {
     poll: Poll,
     /// Gone when the server is ending.
     entrances: Vec<Entrance>,
     datagrams: DatagramPort,
     signals: Signals,
-    server: Server<Socket>,
+    server: Server<Transport>,
     clock: Clock,
 }
 
@@ -68,11 +61,13 @@ struct Entrance {
     listener: TcpListener,
     token: Token,
     admit: Admit,
+    /// For those who come in here to speak.
+    tls: Option<Tls>,
     accepting: Accepting,
 }
 
 /// How a socket is taken in.
-type Admit = fn(&mut Server<Socket>, Socket, SocketAddr, Now) -> Result<usize, Socket>;
+type Admit = fn(&mut Server<Transport>, Transport, SocketAddr, Now) -> Result<usize, Transport>;
 
 /// What is known of a listener, whose events come only once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +87,13 @@ impl EventLoop {
         let mut limits = config.limits;
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
         let listen = |port| listener::listen(config.bind, port, config.reuse_port);
-        let mut entrances = vec![Entrance::new(listen(config.port)?, LISTENER, Server::admit)];
+        let tls = match (config.tls_cert, config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::new(Files { certificate, key })?),
+            _ => None,
+        };
+        let mut main = Entrance::new(listen(config.port)?, LISTENER, Server::admit);
+        main.tls = tls;
+        let mut entrances = vec![main];
         if let Some(port) = config.line_port {
             let lines = Entrance::new(listen(port)?, LINE_LISTENER, admit_lines);
             entrances.push(lines);
@@ -185,9 +186,13 @@ impl EventLoop {
         ControlFlow::Continue(())
     }
 
-    /// The first signal drains, the second breaks.
+    /// The first signal drains, the second breaks; SIGHUP does neither.
     fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
-        for _ in self.signals.pending() {
+        for signal in self.signals.pending() {
+            if signal == SIGHUP {
+                reload(&mut self.entrances);
+                continue;
+            }
             if std::mem::take(&mut self.entrances).is_empty() {
                 return ControlFlow::Break(());
             }
@@ -225,6 +230,7 @@ impl Entrance {
             listener,
             token,
             admit,
+            tls: None,
             accepting: Accepting::Idle,
         }
     }
@@ -237,7 +243,7 @@ impl Entrance {
     }
 
     /// Takes in a batch of those who wait.
-    fn accept(&mut self, server: &mut Server<Socket>, poll: &Poll, now: Now) {
+    fn accept(&mut self, server: &mut Server<Transport>, poll: &Poll, now: Now) {
         if !self.may_accept(server, now) {
             return;
         }
@@ -270,7 +276,7 @@ impl Entrance {
         }
     }
 
-    fn may_accept(&self, server: &Server<Socket>, now: Now) -> bool {
+    fn may_accept(&self, server: &Server<Transport>, now: Now) -> bool {
         match self.accepting {
             Accepting::Idle => false,
             Accepting::Ready => server.has_room(),
@@ -290,7 +296,7 @@ impl Entrance {
 
     fn take_in(
         &self,
-        server: &mut Server<Socket>,
+        server: &mut Server<Transport>,
         poll: &Poll,
         socket: TcpStream,
         peer: SocketAddr,
@@ -303,17 +309,24 @@ impl Entrance {
         } else {
             Proxied::plain(socket)
         };
-        let Ok(index) = (self.admit)(server, socket, peer, now) else {
+        let transport = match &self.tls {
+            None => Transport::Plain(socket),
+            Some(tls) => match tls.accept(socket) {
+                Ok(stream) => Transport::Tls(Box::new(stream)),
+                Err(error) => return log::warn!("cannot begin a TLS connection: {error}"),
+            },
+        };
+        let Ok(index) = (self.admit)(server, transport, peer, now) else {
             return;
         };
-        let Some(socket) = server.socket_mut(index) else {
+        let Some(transport) = server.socket_mut(index) else {
             return;
         };
         // Once, for both, edge-triggered: there is no re-registration per write.
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = poll
             .registry()
-            .register(socket.get_mut(), Token(index), interest)
+            .register(transport.socket_mut(), Token(index), interest)
         {
             log::warn!("cannot poll a connection: {error}");
             server.abandon(index, now);
@@ -321,20 +334,32 @@ impl Entrance {
     }
 }
 
+/// Reads the certificates again.
+fn reload(entrances: &mut [Entrance]) {
+    let mut certificates = entrances.iter_mut().filter_map(|it| it.tls.as_mut());
+    let Some(tls) = certificates.next() else {
+        return log::warn!("SIGHUP is ignored: without --tls-cert there is nothing to read again");
+    };
+    match tls.reload() {
+        Ok(()) => log::info!("the certificate was read again"),
+        Err(error) => log::error!("the old certificate stays: {error}"),
+    }
+}
+
 /// Whoever types lines may be silent for hours: TCP finds out who is gone.
 fn admit_lines(
-    server: &mut Server<Socket>,
-    mut socket: Socket,
+    server: &mut Server<Transport>,
+    mut transport: Transport,
     peer: SocketAddr,
     now: Now,
-) -> Result<usize, Socket> {
+) -> Result<usize, Transport> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE);
-    if let Err(error) = SockRef::from(&*socket.get_mut()).set_tcp_keepalive(&keepalive) {
+    if let Err(error) = SockRef::from(&*transport.socket_mut()).set_tcp_keepalive(&keepalive) {
         log::debug!("cannot keep a connection alive: {error}");
     }
-    server.admit_lines(socket, peer, now)
+    server.admit_lines(transport, peer, now)
 }
 
 fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
@@ -346,7 +371,7 @@ fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
         poll.registry()
             .register(listener, *token, Interest::READABLE)?;
     }
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     poll.registry()
         .register(&mut signals, SIGNALS, Interest::READABLE)?;
     Ok((poll, signals))
@@ -358,12 +383,17 @@ fn announce(entrances: &[Entrance], datagrams: &DatagramPort, is_open: bool) -> 
     let mut stdout = io::stdout();
     for entrance in entrances {
         let address = entrance.listener.local_addr()?;
+        let scheme = if entrance.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let _ = match entrance.token {
             LISTENER if is_open => writeln!(
                 stdout,
-                "parlor listening on http://{address} (open to everyone, without --secret-file)"
+                "parlor listening on {scheme}://{address} (open to everyone, without --secret-file)"
             ),
-            LISTENER => writeln!(stdout, "parlor listening on http://{address}"),
+            LISTENER => writeln!(stdout, "parlor listening on {scheme}://{address}"),
             _ => writeln!(stdout, "parlor listening for lines on {address}"),
         };
     }

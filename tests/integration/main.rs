@@ -35,6 +35,7 @@ mod startup;
 mod storms;
 mod strangers;
 mod timers;
+mod tls;
 mod token_command;
 mod tokens;
 mod tokens_refused;

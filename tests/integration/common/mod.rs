@@ -7,6 +7,7 @@ mod http;
 mod json;
 mod raw;
 mod server;
+pub(crate) mod tls;
 mod tokens;
 
 use std::net::TcpStream;
