@@ -183,5 +183,54 @@ class Doors(unittest.TestCase):
         self.assertEqual(self.server.process.wait(SECONDS), 0)
 
 
+class SecureDoors(unittest.TestCase):
+    """The same within TLS, by programs that trust an authority made here and nobody else."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        flags, self.trusted = parlor.authority(folder.name)
+        server = parlor.serving("-v", *flags)
+        self.server = server.__enter__()
+        self.addCleanup(server.__exit__, None, None, None)
+        self.address = "localhost:%d" % self.server.port
+
+    def websocat(self):
+        tool = Tool("env", "SSL_CERT_FILE=" + self.trusted, "websocat", "wss://%s/ws" % self.address)
+        self.addCleanup(tool.__exit__)
+        tool.say(b"knock\n")
+        tool.hear(b"knock\n")
+        return tool
+
+    def test_websocats_chat(self):
+        one = self.websocat()
+        other = self.websocat()
+        one.hear(b"knock\n")
+        line = b"x" * 40_000 + b"\n"
+        for text in (b"hello\n", line, b"bye\n"):
+            other.say(text)
+            one.hear(text)
+            other.hear(text)
+
+    def test_websocat_that_does_not_trust_it_is_not_let_down(self):
+        with Tool("websocat", "wss://%s/ws" % self.address) as tool:
+            self.assertEqual(tool.hear_line(), b"")
+        self.server.wait_for_log("TLS: ")
+
+    def test_curl_by_both_versions(self):
+        for flags in (["--tls-max", "1.2"], ["--tlsv1.3"]):
+            curl = ["curl", "-sS", "--fail", "--cacert", self.trusted, *flags, "https://%s/" % self.address]
+            self.assertIn(b"<!doctype html>", output(*curl).lower()[:100])
+        member = self.websocat()
+        output("curl", "-sS", "--fail", "--cacert", self.trusted, "-d", "from curl",
+               "https://%s/rooms/lobby" % self.address)
+        member.hear(b"from curl\n")
+
+    def test_who_forgets_the_s_is_told(self):
+        answer = output("curl", "-sS", "-w", "%{http_code}", "http://%s/" % self.address)
+        self.assertTrue(answer.endswith(b"400"), answer)
+        self.assertIn(b"https://", answer)
+
+
 if __name__ == "__main__":
     parlor.run_tests("doors")

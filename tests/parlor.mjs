@@ -15,11 +15,11 @@ export async function startServer({ port = 0, args = [] } = {}) {
     once(createInterface(child.stdout), 'line').then(([first]) => first),
     exited.then(([code]) => { throw new Error(`${binary} ended with ${code} before it listened`); }),
   ]);
-  const listening = /^parlor listening on http:\/\/\S*:(\d+)( |$)/.exec(line);
+  const listening = /^parlor listening on (https?):\/\/\S*:(\d+)( |$)/.exec(line);
   assert(listening, `first line of output: ${line}`);
   return {
-    port: Number(listening[1]),
-    url: `http://127.0.0.1:${listening[1]}/`,
+    port: Number(listening[2]),
+    url: `${listening[1]}://127.0.0.1:${listening[2]}/`,
     exited,
     signal: (name) => child.kill(name),
     async stop(name = 'SIGKILL') {

@@ -23,7 +23,7 @@ class Server:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"parlor listening on http://\S*:(\d+)( .*)?\n", line)
+        found = re.fullmatch(r"parlor listening on https?://\S*:(\d+)( .*)?\n", line)
         if not found:
             self.process.kill()
             raise RuntimeError("no address in %r: %s" % (line, self.process.stderr.read()))
@@ -63,6 +63,23 @@ def serving(*flags, environment={}):
         yield server
     finally:
         server.kill()
+
+
+def authority(folder):
+    """Makes a certificate authority and a certificate for localhost; the flags that serve it, and what to trust."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, stderr=subprocess.DEVNULL)
+
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *new_key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=a test's authority",
+            "-days", "2")
+    openssl("req", *new_key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost")
+    with open(os.path.join(folder, "names"), "w", encoding="ascii") as names:
+        names.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial",
+            "-extfile", "names", "-days", "2", "-out", "cert.pem")
+    at = lambda name: os.path.join(folder, name)
+    return ["--tls-cert", at("cert.pem"), "--tls-key", at("key.pem")], at("ca.pem")
 
 
 def run_tests(name):

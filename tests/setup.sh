@@ -5,7 +5,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 websocat=1.14.1
 # The fonts are for the pictures of the page in Chinese, which show boxes without.
-packages=(chromium curl fonts-wqy-microhei haproxy netcat-openbsd)
+packages=(
+    chromium curl fonts-wqy-microhei haproxy libnss3-tools libssl-dev netcat-openbsd openssl pkg-config
+)
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
@@ -22,10 +24,12 @@ if [ ${#missing[@]} -gt 0 ]; then
         apt-get install --yes --no-install-recommends "${missing[@]}"
 fi
 
-# Without TLS and compression, which the tests do not use it for, and which would ask for OpenSSL.
-if [ "$(target/tools/bin/websocat --version 2>/dev/null)" != "websocat $websocat" ]; then
-    cargo install websocat --version "$websocat" --locked --root target/tools \
-        --no-default-features --features signal_handler,unix_stdio
+# With TLS, which is OpenSSL's, and without compression, which the tests do not use it for.
+features=signal_handler,ssl,unix_stdio
+if [ "$(cat target/tools/websocat 2>/dev/null)" != "$websocat $features" ]; then
+    cargo install websocat --version "$websocat" --locked --force --root target/tools \
+        --no-default-features --features "$features"
+    printf '%s\n' "$websocat $features" >target/tools/websocat
 fi
 
 wanted=$(cat tests/clients/requirements.txt)

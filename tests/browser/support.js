@@ -30,8 +30,10 @@ export async function setUp(options) {
   return fixture;
 }
 
-export function launch() {
+/** A browser, in an environment with these variables. */
+export function launch(environment = {}) {
   return chromium.launch({
+    env: { ...process.env, ...environment },
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
