@@ -65,12 +65,15 @@ def serving(*flags, environment={}):
         server.kill()
 
 
-def authority(folder):
+ECDSA = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def authority(folder, kind=ECDSA):
     """Makes a certificate authority and a certificate for localhost; the flags that serve it, and what to trust."""
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, stderr=subprocess.DEVNULL)
 
-    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    new_key = ["-nodes", "-newkey", *kind]
     openssl("req", "-x509", *new_key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=a test's authority",
             "-days", "2")
     openssl("req", *new_key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost")

@@ -23,6 +23,7 @@ use crate::check::Checker;
 use crate::door::{Door, Draft};
 use crate::handshake::RequestTemplate;
 use crate::ledger::Ledger;
+use crate::line::Security;
 use crate::options::Options;
 use crate::process::Process;
 use crate::progress::Progress;
@@ -115,6 +116,12 @@ impl Load {
             None => template.clone(),
         };
         let target = Target::new(&uri, ports)?;
+        let host = uri.host().unwrap_or_default();
+        let security = options
+            .ca
+            .as_ref()
+            .map(|file| Security::new(file, host))
+            .transpose()?;
         let window = if options.rate.is_some() {
             0
         } else {
@@ -128,6 +135,7 @@ impl Load {
             clients: Slab::with_capacity(options.connections),
             connector: Connector::new(
                 target,
+                security,
                 template,
                 visit,
                 options.connect_concurrency,
@@ -211,9 +219,7 @@ impl Load {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        if !client.out.is_empty()
-            && let Err(error) = client.flush()
-        {
+        if let Err(error) = client.flush() {
             self.gone(key, &describe(&error));
         }
     }

@@ -12,6 +12,7 @@ mod floor;
 mod frames;
 mod handshake;
 mod ledger;
+mod line;
 mod load;
 mod options;
 mod process;

@@ -23,6 +23,10 @@ pub(crate) struct Options {
     #[arg(required_unless_present = "floor", value_parser = websocket_url)]
     pub(crate) url: Option<Uri>,
 
+    /// Certificates to trust at a wss: URL, in a file in PEM format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
     /// How to speak to the server. json is parlor's own, of a room: ws://127.0.0.1:8080/ws/bench; start it with --rate 0
     #[arg(long, value_enum, default_value_t = DoorKind::Plain)]
     pub(crate) door: DoorKind,
@@ -147,6 +151,10 @@ impl Options {
         if self.deflate && self.door == DoorKind::Json {
             return Err("--deflate: is measured with --door plain".into());
         }
+        let is_secure = |uri: &Uri| uri.scheme_str() == Some("wss");
+        if self.url.as_ref().is_some_and(is_secure) != self.ca.is_some() {
+            return Err("--ca: goes with a wss: URL, and a wss: URL with it".into());
+        }
         if self.idle {
             return Ok(());
         }
@@ -175,7 +183,9 @@ impl Options {
 
 fn websocket_url(text: &str) -> Result<Uri, String> {
     match text.parse::<Uri>() {
-        Ok(uri) if uri.scheme_str() == Some("ws") && has_whole_address(&uri) => Ok(uri),
+        Ok(uri) if matches!(uri.scheme_str(), Some("ws" | "wss")) && has_whole_address(&uri) => {
+            Ok(uri)
+        }
         _ => Err("a URL like ws://127.0.0.1:8080/ws is needed".into()),
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use mio::net::TcpStream;
-
 use crate::door::Stream;
+use crate::line::Line;
 
 /// The opcode of text.
 pub(super) const TEXT: u8 = 0x1;
@@ -14,7 +13,7 @@ pub(super) const TEXT: u8 = 0x1;
 pub(super) struct Client {
     /// Never used twice, unlike the slot it lives in.
     pub(super) id: u64,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Line,
     pub(super) role: Role,
     pub(super) phase: Phase,
     pub(super) incoming: Stream,
@@ -61,7 +60,10 @@ impl Client {
             }
         }
         self.out.drain(..written);
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::Load;
 use super::client::{Client, Phase, Role};
 use crate::handshake::{RequestTemplate, parse_response};
+use crate::line::{Line, Security};
 use crate::record::Latencies;
 use crate::target::{Target, is_port_shortage};
 
@@ -17,6 +18,7 @@ use crate::target::{Target, is_port_shortage};
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) target: Target,
+    pub(super) security: Option<Security>,
     pub(super) template: RequestTemplate,
     /// The same for visitors.
     pub(super) visit: RequestTemplate,
@@ -34,6 +36,7 @@ pub(super) struct Connector {
 impl Connector {
     pub(super) fn new(
         target: Target,
+        security: Option<Security>,
         template: RequestTemplate,
         visit: RequestTemplate,
         concurrency: usize,
@@ -41,6 +44,7 @@ impl Connector {
     ) -> Connector {
         Connector {
             target,
+            security,
             template,
             visit,
             concurrency,
@@ -68,7 +72,11 @@ impl Load {
     pub(super) fn begin_connect(&mut self, role: Role) -> bool {
         let began_ns = self.now_ns();
         let connector = &mut self.connector;
-        let mut stream = match connector.target.connect() {
+        let line = connector
+            .target
+            .connect()
+            .and_then(|socket| Line::new(socket, connector.security.as_ref()));
+        let mut stream = match line {
             Ok(stream) => stream,
             Err(error) => {
                 connector.fail(describe(&error));
@@ -78,7 +86,11 @@ impl Load {
         let entry = self.clients.vacant_entry();
         let (key, id) = (entry.key(), connector.next_id);
         let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(key), both) {
+        if let Err(error) = self
+            .poll
+            .registry()
+            .register(stream.socket_mut(), Token(key), both)
+        {
             connector.fail(describe(&error));
             return false;
         }

@@ -25,11 +25,17 @@ impl Load {
                 Ok(length) => {
                     self.received_bytes += length as u64;
                     self.take_from_buffer(key, length);
-                    if length < self.buffer.len() && !is_announced {
+                    let client = self.clients.get(key);
+                    let is_last = length < self.buffer.len()
+                        && client.is_none_or(|it| it.stream.tells_by_short_reads());
+                    if is_last && !is_announced {
                         return;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // A handshake may have come to its end, which the request has waited for.
+                    return self.on_writable(key);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return self.gone(key, &describe(&error)),
             }

@@ -143,7 +143,7 @@ impl Load {
         for (sender, &(key, _)) in self.sender_keys.iter().enumerate() {
             self.books.ledger.seat(sender as u16, key);
             // Without it, small messages would wait for the answer to earlier ones.
-            let _ = self.clients[key].stream.set_nodelay(true);
+            let _ = self.clients[key].stream.socket().set_nodelay(true);
         }
         self.stage = if self.options.idle {
             self.marks.begin(self.mark(now_ns));
@@ -184,7 +184,7 @@ impl Load {
             .filter(|(_, client)| client.role == Role::Staller)
         {
             // Nobody will hear of its socket again; the kernel's buffers fill up.
-            let _ = self.poll.registry().deregister(&mut client.stream);
+            let _ = self.poll.registry().deregister(client.stream.socket_mut());
         }
         self.visitors.begin(now_ns);
         self.begin_sending(now_ns);
@@ -251,7 +251,7 @@ impl Load {
             let _ = self
                 .poll
                 .registry()
-                .register(&mut client.stream, Token(key), both);
+                .register(client.stream.socket_mut(), Token(key), both);
         }
         self.silence.since_ns = now_ns;
         self.stage = Stage::Waking;

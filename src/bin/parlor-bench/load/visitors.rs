@@ -134,7 +134,7 @@ impl Load {
         }
         let client = self.clients.remove(key);
         // What cannot be reset is closed, which is a way to go as well.
-        let _ = SockRef::from(&client.stream).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(client.stream.socket()).set_linger(Some(Duration::ZERO));
         self.visitors.left += 1;
         if let Some(life) = client.life {
             let back_ns = self.now_ns() + self.visitors.about_hold_ns();
