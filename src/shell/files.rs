@@ -38,6 +38,7 @@ pub(super) const FILES: &[File] = &[
     asset!("english.js", SCRIPT),
     asset!("favicon.svg", PICTURE),
     asset!("index.html", "/", HTML),
+    asset!("link.js", SCRIPT),
     asset!("locale.js", SCRIPT),
     asset!("message.js", SCRIPT),
     asset!("naming.js", SCRIPT),
