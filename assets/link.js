@@ -62,9 +62,15 @@ export class Link {
 
   close() {
     this.#closed = true;
+    this.stop();
+  }
+
+  /** Ends the connection, and tries no other until it is told to. */
+  stop() {
     this.connection += 1;
     clearTimeout(this.#timer);
     this.#openedAt = null;
+    this.#retryMs = null;
     this.#release()?.close(1000);
   }
 

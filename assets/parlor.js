@@ -14,23 +14,38 @@ const HOLD_MS = 500;
 const PING_MARGIN_MS = 5_000;
 /** The server knows a `dedup` id for two minutes; a little less is certain. */
 const DEDUP_MS = 110_000;
+/** How long before a token ends it is time for another. */
+const RENEWAL_MS = 60_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const TOO_LONG = 1009;
+
+/** Errors after which the same again would be refused again. */
+const REFUSALS = ['token_needed', 'bad_token', 'token_expired'];
+/** Reasons that the server gives when it says goodbye. */
+const TOKEN_EXPIRED = 'token expired';
+const REMOVED = 'closed by an admin';
 
 /**
  * @typedef {{id: string, name: string}} Person
  * @typedef {{epoch: string, offset: number}} Position where one is in a room's sequence of messages
- * @typedef {{name?: string, token?: string, resume?: string}} Credentials `resume` is the secret of an earlier welcome:
- *   the same person again, from another tab or after a lost connection
+ * @typedef {{name?: string, token?: string, resume?: string}} Credentials `token` is for a server that wants one, and
+ *   says who one is; elsewhere `resume`, the secret of an earlier welcome, is the same person again, from another tab
+ *   or after a lost connection
  * @typedef {{room: string, offset?: number, at: number, from: Person, data?: any, binary?: Uint8Array, key?: string,
  *   ephemeral?: true}} Message `at` is in milliseconds since 1970; an ephemeral message has no offset
+ * @typedef {{subscribe: string[], publish: string[], admin: boolean, expires: number}} Rights what a token allows:
+ *   the rooms to read and to speak in, by patterns where `*` is any characters and `?` is one; `expires` is in
+ *   milliseconds since 1970
  * @typedef {{you: Person, resume: string, node: string, server: string, ping_ms: number,
- *   limits: Record<string, number>}} Welcome
+ *   limits: Record<string, number>, rights?: Rights}} Welcome
  * @typedef {{room: string, epoch: string, offset: number, recovered: boolean, rejoined: boolean, messages: Message[],
  *   retained: Message[], members: Person[], count: number}} Joined `rejoined`: it follows a reconnect, and `recovered`
  *   says whether every message of the time between is there
- * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'closed', code?: number, reason?: string, opened?: boolean,
- *   retryAt?: number}} State `waiting` tells how the connection ended, whether it ever was open, and when the next try is
+ * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'refused' | 'closed', code?: number | string, reason?: string,
+ *   opened?: boolean, retryAt?: number}} State `waiting` tells how the connection ended, whether it ever was open, and
+ *   when the next try is; `refused` tells why there is none before `login({ token })` or `reconnect()`: `token_needed`,
+ *   `bad_token`, `token_expired`, or `removed` by an admin
  */
 
 /** What the server refused, or what became of a command: `code` is for programs. */
@@ -39,7 +54,7 @@ export class ParlorError extends Error {
   constructor(code, message) {
     super(message);
     this.name = 'ParlorError';
-    /** A code of the protocol, or `connection_lost`, `unconfirmed` (it may have arrived, or not), `closed`. */
+    /** A code of the protocol, `connection_lost`, `unconfirmed` (it may have arrived, or not), `closed`, `removed`. */
     this.code = code;
   }
 }
@@ -47,17 +62,20 @@ export class ParlorError extends Error {
 /**
  * A person's connection to a parlor. Its events, each a `CustomEvent` with the value as `detail`:
  *
- * - `state` {@link State}: connected, or when the next try is.
+ * - `state` {@link State}: connected, when the next try is, or why there is none.
  * - `welcome` {@link Welcome}: who one is; again when that changes.
  * - `joined` {@link Joined}: a room is entered, for the first time or again.
  * - `message` {@link Message}: every message of the rooms joined, those of `joined.messages` included: in order, each
  *   once, over all reconnects, with no hole unless a `joined` with `recovered: false` or a `gap` told of it.
+ * - `left` `{room, reason}`: put out of a room, or not let in again.
  * - `presence`, `direct`, `gap`, `bye`: as the protocol has them.
  * - `error` {@link ParlorError}: nobody waits for an answer and this went wrong.
  */
 export class Parlor extends EventTarget {
   /** Who one is. @type {Person | null} */
   you = null;
+  /** What one's token allows; null where none is wanted. @type {Rights | null} */
+  rights = null;
   /** The server's limits. @type {Record<string, number>} */
   limits = {};
   /** The state told last. @type {State} */
@@ -68,6 +86,11 @@ export class Parlor extends EventTarget {
   #chosen = {};
   #ready = false;
   #refusal = null;
+  /** The token that was taken last. */
+  #token;
+  #renewal = 0;
+  /** Who waits to be let in with a token. */
+  #admissions = [];
   #rooms = new Map();
   #commands = new Map();
   #lastId = 0;
@@ -80,8 +103,8 @@ export class Parlor extends EventTarget {
   /**
    * @param {object} [options]
    * @param {string} [options.url] the server's `/ws`; without it, that of the server this module came from
-   * @param {Credentials | (() => Credentials | Promise<Credentials>)} [options.credentials] who to log in as; a function
-   *   is asked anew at each connection
+   * @param {Credentials | (() => Credentials | Promise<Credentials>)} [options.credentials] who to log in as; a
+   *   function is asked anew at each connection, and for another token before the last one ends
    * @param {typeof WebSocket} [options.WebSocket] where there is none built in
    */
   constructor({ url, credentials = {}, WebSocket = globalThis.WebSocket } = {}) {
@@ -92,7 +115,7 @@ export class Parlor extends EventTarget {
       onMessage: (message) => this.#received(message),
       onLost: (state) => this.#lost(state),
     });
-    globalThis.addEventListener?.('online', () => this.reconnect());
+    globalThis.addEventListener?.('online', () => { if (this.state.phase !== 'refused') this.reconnect(); });
   }
 
   /**
@@ -162,11 +185,28 @@ export class Parlor extends EventTarget {
     return this.#query({ type: 'rooms' });
   }
 
-  /** Becomes someone else, or takes a name. @param {Credentials} credentials @returns {Promise<Welcome>} */
+  /**
+   * Becomes someone else, takes a name, or shows a token.
+   * @param {Credentials} credentials
+   * @returns {Promise<Welcome>}
+   */
   async login(credentials) {
+    const { name, token } = credentials;
+    if (token && !this.#ready) return this.#admission(credentials);
     const welcome = await this.#query({ type: 'login', ...credentials });
-    if (credentials.name) this.#chosen.name = credentials.name;
+    if (name) this.#chosen.name = name;
+    if (token) this.#token = this.#chosen.token = token;
     return welcome;
+  }
+
+  /** For admins: ends all connections of someone. @param {string} name */
+  async closePerson(name) {
+    await this.#command({ type: 'close', name }, { repeatable: 0 });
+  }
+
+  /** For admins: puts everyone out of a room and forgets what was said there. @param {string} room */
+  async emptyRoom(room) {
+    await this.#command({ type: 'empty', room }, { repeatable: 0 });
   }
 
   /** Does not wait for the next try. If there is a connection, it is seen whether it is alive. */
@@ -179,7 +219,9 @@ export class Parlor extends EventTarget {
     this.#ready = false;
     this.#link.close();
     const closed = new ParlorError('closed', 'the connection was closed');
+    clearTimeout(this.#renewal);
     for (const command of this.#commands.values()) this.#drop(command, closed);
+    for (const { reject } of this.#admissions.splice(0)) reject(closed);
     this.#setState({ phase: 'closed' });
   }
 
@@ -265,6 +307,7 @@ export class Parlor extends EventTarget {
 
   #lost(state) {
     this.#ready = false;
+    clearTimeout(this.#renewal);
     clearTimeout(this.#held);
     this.#held = 0;
     for (const command of this.#commands.values()) {
@@ -287,50 +330,81 @@ export class Parlor extends EventTarget {
       case 'joined': this.#joined(message); break;
       case 'message': this.#message(message); break;
       case 'gap': this.#gap(message); break;
-      case 'bye': this.#link.retryIn(message.retry_ms); this.#emit('bye', message); break;
+      case 'left': this.#left(message); break;
+      case 'bye': this.#bye(message); break;
       case 'ping': this.#link.send('{"type":"pong"}'); break;
       case 'presence':
       case 'direct': this.#emit(message.type, message); break;
       case 'error':
-        if (!command) this.#emit('error', new ParlorError(message.code, message.message));
+        if (command) break;
+        if (message.code === 'token_needed' && !this.#ready) this.#begin(null);
+        else this.#emit('error', new ParlorError(message.code, message.message));
         break;
       default: break;
     }
     if (command) this.#answered(command, message);
   }
 
-  /** The connection is there: become oneself again, enter the rooms, then send what waits. */
+  #bye(bye) {
+    this.#emit('bye', bye);
+    if (bye.reason === REMOVED) this.#refuse(new ParlorError('removed', bye.reason));
+    // With another token one may come back at once; without, one finds out that it is needed.
+    else this.#link.retryIn(bye.reason === TOKEN_EXPIRED ? 0 : bye.retry_ms);
+  }
+
+  /** It is of no use to try again before somebody does something about it. */
+  #refuse(error) {
+    this.#link.stop();
+    this.#lost({ phase: 'refused', code: error.code, reason: error.message });
+    const waiting = this.#admissions.splice(0);
+    for (const { reject } of waiting) reject(error);
+    if (waiting.length === 0) this.#emit('error', error);
+  }
+
+  /** Waits to be let in with a token, by this connection or the next. */
+  #admission(credentials) {
+    Object.assign(this.#chosen, credentials);
+    return new Promise((resolve, reject) => {
+      this.#admissions.push({ resolve, reject });
+      if (this.state.phase === 'refused') this.reconnect();
+    });
+  }
+
+  /**
+   * The connection is there: become oneself again, enter the rooms, then send what waits. Where a token is wanted,
+   * there is no welcome yet.
+   */
   async #begin(welcome) {
-    this.limits = welcome.limits;
-    this.#pace.begin(welcome.limits);
-    this.#link.patience = welcome.ping_ms + PING_MARGIN_MS;
+    if (welcome) this.#heed(welcome);
     const link = this.#link.connection;
     let identity;
     try {
       identity = await this.#identify(welcome);
     } catch (error) {
-      if (this.#link.connection === link) {
-        this.#emit('error', error);
-        this.#link.abandon();
-      }
-      return;
+      if (this.#link.connection !== link) return;
+      if (REFUSALS.includes(error.code)) return void this.#refuse(error);
+      this.#emit('error', error);
+      return void this.#link.abandon();
     }
     if (this.#link.connection !== link) return;
     // A server that has forgotten who one was does not know their messages by their ids; one that has started anew
     // has forgotten the messages as well.
-    const isForgotten = welcome.node === this.#node && identity.resume !== this.#chosen.resume;
-    this.#node = welcome.node;
+    const isForgotten = identity.node === this.#node && identity.resume !== this.#chosen.resume;
+    this.#node = identity.node;
     if (isForgotten) this.#dropSent();
+    if (!welcome) this.#heed(identity);
     this.#become(identity);
     for (const room of this.#rooms.values()) this.#enter(room);
     this.#ready = true;
     this.#setState({ phase: 'open' });
+    for (const { resolve } of this.#admissions.splice(0)) resolve(identity);
     this.#flush();
   }
 
   /** Logs in as well as it goes: as the same person, else under the same name, else as the guest one is already. */
   async #identify(welcome) {
     const { resume, name, token } = await this.#wanted();
+    if (!welcome || welcome.rights) return this.#identifyBy(token, welcome);
     const known = resume && await this.#tryLogin({ resume, token });
     if (known) return known;
     if (!name && !token) return welcome;
@@ -342,6 +416,15 @@ export class Parlor extends EventTarget {
     const other = now.resume !== resume && await this.#tryLogin({ resume: now.resume, token: now.token });
     if (!other) this.#emit('error', refusal);
     return other || welcome;
+  }
+
+  /** A token may have been in the server's address, too: then there is a welcome. */
+  async #identifyBy(token, welcome) {
+    if (!token && welcome) return welcome;
+    if (!token) throw new ParlorError('token_needed', 'a token is needed here');
+    const identity = await this.#ask({ type: 'login', token });
+    this.#token = token;
+    return identity;
   }
 
   async #wanted() {
@@ -360,10 +443,42 @@ export class Parlor extends EventTarget {
     }
   }
 
+  /** Takes the server's limits, and counts from now on. */
+  #heed({ limits, ping_ms }) {
+    this.limits = limits;
+    this.#pace.begin(limits);
+    this.#link.patience = ping_ms + PING_MARGIN_MS;
+  }
+
   #become(welcome) {
     this.you = welcome.you;
+    this.rights = welcome.rights ?? null;
     this.#chosen.resume = welcome.resume;
+    if (this.rights && typeof this.#credentials === 'function') this.#renewBefore(this.rights.expires);
     this.#emit('welcome', welcome);
+  }
+
+  /** Asks for another token while there is time, more often as it runs out. By a wrong clock it may be too late. */
+  #renewBefore(expires) {
+    clearTimeout(this.#renewal);
+    const left = expires - Date.now();
+    if (left <= 0) return;
+    const wait = Math.max(left - RENEWAL_MS, left / 2, 1000);
+    this.#renewal = setTimeout(() => this.#renew(expires), Math.min(wait, LONGEST_TIMER_MS));
+  }
+
+  async #renew(expires) {
+    const link = this.#link.connection;
+    const isOver = () => this.#link.connection !== link;
+    try {
+      const { token } = await this.#wanted();
+      if (isOver()) return;
+      if (token && token !== this.#token) return void await this.#identifyBy(token);
+    } catch (error) {
+      if (isOver()) return;
+      this.#emit('error', error);
+    }
+    this.#renewBefore(expires);
   }
 
   // Rooms.
@@ -379,8 +494,16 @@ export class Parlor extends EventTarget {
       this.#rooms.delete(room.name);
       const waiting = take();
       for (const { reject } of waiting) reject(error);
-      if (waiting.length === 0) this.#emit('error', error);
+      if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message });
     }
+  }
+
+  #left(left) {
+    const room = this.#rooms.get(left.room);
+    // Who has asked to be let in again meanwhile will hear whether they are.
+    if (!room || room.waiting.length > 0) return;
+    this.#rooms.delete(left.room);
+    this.#emit('left', left);
   }
 
   #joined(joined) {

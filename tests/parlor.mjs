@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -27,4 +31,26 @@ export async function startServer({ port = 0, args = [] } = {}) {
       await exited;
     },
   };
+}
+
+const SECRET = 'a secret for tests, which is long enough';
+
+/** Starts a parlor that wants a token. */
+export async function startGuarded({ args = [], ...options } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'parlor-'));
+  const file = join(directory, 'secret');
+  await writeFile(file, SECRET, { mode: 0o600 });
+  try {
+    return await startServer({ ...options, args: ['--secret-file', file, ...args] });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** A token, good for everything and for an hour unless it is said otherwise. */
+export function tokenOf(sub, { seconds = 3600, secret = SECRET, ...more } = {}) {
+  const base64 = (what) => Buffer.from(JSON.stringify(what)).toString('base64url');
+  const claims = { sub, subscribe: ['*'], publish: ['*'], exp: Date.now() / 1000 + seconds, ...more };
+  const signed = `${base64({ alg: 'HS256', typ: 'JWT' })}.${base64(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
