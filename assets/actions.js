@@ -2,7 +2,7 @@
 
 import { Board } from './board.js';
 import { byId } from './dom.js';
-import { addressee, parse, usage, COMMANDS } from './commands.js';
+import { addressee, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';
 import { Jump } from './conversation.js';
 import { byteLength } from './message.js';
@@ -11,6 +11,7 @@ import { TypingSender } from './people.js';
 import { Places } from './places.js';
 import { DEFAULT_ROOM, addressed, isRoomName, pageAddress } from './room.js';
 import { text } from './text.js';
+import { allows } from './token.js';
 import { Welcome, setUpCopying } from './welcome.js';
 
 const FIRST_MESSAGES = 100;
@@ -32,7 +33,7 @@ export class Actions {
   constructor(parlor, page) {
     this.#parlor = parlor;
     this.#page = page;
-    this.#welcome = new Welcome(page.announce);
+    this.#welcome = new Welcome(page.announce, (place) => this.#enter(place));
     this.places = new Places({
       conversation: (place) => this.#conversationOf(place),
       go: (place) => this.go(place),
@@ -41,6 +42,7 @@ export class Actions {
     this.#composer = new Composer({
       submit: (written) => this.#submit(written),
       changed: (written) => this.#changed(written),
+      commands: () => commandsFor(parlor.rights),
     });
     this.#typing = new TypingSender((data) => {
       // Nobody misses it when it is lost.
@@ -75,10 +77,54 @@ export class Actions {
     if (known) return known;
     const place = this.places.open(name);
     if (read) [place.epoch, place.readOffset] = [read.epoch, read.offset];
-    this.#parlor.join(name, { last: FIRST_MESSAGES }).catch((error) => {
-      if (error.code !== 'not_joined') place.conversation.notice(text.cannotJoin(name, error.message));
-    });
+    this.#enter(place);
     return place;
+  }
+
+  async #enter(place) {
+    try {
+      await this.#parlor.join(place.name, { last: FIRST_MESSAGES });
+      this.#bar(place, null);
+    } catch (error) {
+      if (error.code === 'not_allowed') this.#bar(place, this.#notAllowed(place));
+      else if (error.code !== 'not_joined') place.conversation.notice(text.cannotJoin(place.name, error.message));
+    }
+  }
+
+  /** One is not in a room any more: nothing of it is shown. */
+  putOut({ room, reason }) {
+    const place = this.places.get(room);
+    if (!place) return;
+    place.empty();
+    const isAllowed = this.#may('subscribe', room);
+    const why = { title: text.putOut(room), body: text.putOutBecause(reason), mayReturn: true };
+    this.#bar(place, isAllowed ? why : this.#notAllowed(place));
+  }
+
+  /** One is here by another token, or by none: enters what it allows, and says what it does not. */
+  rightsChanged() {
+    for (const place of this.places) {
+      if (place.barred && !place.barred.mayReturn && this.#may('subscribe', place.name)) this.#enter(place);
+      place.board?.rightsChanged();
+    }
+    if (!this.places.current) return;
+    this.#allowWriting(this.places.current);
+    this.showWelcome(this.places.current);
+  }
+
+  #may(what, room) {
+    const { rights } = this.#parlor;
+    return !rights || allows(rights[what], room);
+  }
+
+  #notAllowed({ name }) {
+    return { title: text.notAllowed(name), body: text.allowed(this.#parlor.rights.subscribe), mayReturn: false };
+  }
+
+  #bar(place, why) {
+    if (place.barred === why) return;
+    place.barred = why;
+    if (place === this.places.current) this.#show(place, place.view);
   }
 
   openDirect(name) {
@@ -111,21 +157,28 @@ export class Actions {
     place.view = view;
     place.unread = 0;
     if (view === 'board') place.board ??= this.#boardOf(place);
-    if (view === 'board') place.board.show();
-    else place.conversation.show();
-    if (view === 'board') this.#jump.hide();
+    if (!place.barred && view === 'board') place.board.show();
+    else if (!place.barred) place.conversation.show();
+    if (place.barred || view === 'board') this.#jump.hide();
     this.#showFrame(place);
     this.showWelcome(place);
     this.#composer.edit(place.draft, place.title(text.messageTo));
+    this.#allowWriting(place);
     this.read();
     this.places.save();
     this.#page.moved();
+  }
+
+  #allowWriting(place) {
+    const mayWrite = place.isDirect || this.#may('publish', place.name);
+    this.#composer.forbid(mayWrite ? null : text.mayNotWrite(place.name));
   }
 
   #boardOf(place) {
     const publish = (data, key) => this.#parlor.publish(place.name, data, { key, retain: true });
     const board = new Board(place.name, {
       publish,
+      mayPublish: () => this.#may('publish', place.name),
       you: () => this.#parlor.you?.name,
       announce: this.#page.announce,
       raised: (alarm) => this.#page.alarmRaised(place, alarm),
@@ -138,10 +191,10 @@ export class Actions {
   #showFrame(place) {
     const isBoard = place?.view === 'board';
     byId('title').textContent = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
-    byId('view-switch').hidden = !place || place.isDirect;
+    byId('view-switch').hidden = !place || place.isDirect || Boolean(place.barred);
     byId('copy-link').hidden = !place || place.isDirect;
     byId('people-toggle').disabled = !place || place.isDirect;
-    byId('footer').hidden = !place || isBoard;
+    byId('footer').hidden = !place || isBoard || Boolean(place.barred);
     byId('view-chat').setAttribute('aria-pressed', !isBoard);
     byId('view-board').setAttribute('aria-pressed', isBoard);
   }
@@ -157,7 +210,7 @@ export class Actions {
   }
 
   showWelcome(place) {
-    if (place === this.places.current) this.#welcome.show(place);
+    if (place === this.places.current) this.#welcome.show(place, Boolean(this.#parlor.rights));
   }
 
   isInView(place) {
@@ -263,7 +316,7 @@ export class Actions {
   }
 
   #run(name, rest) {
-    const command = COMMANDS.find((known) => known.name === name);
+    const command = commandsFor(this.#parlor.rights).find((known) => known.name === name);
     if (!command) return text.unknownCommand(name);
     if (command.takes && !rest) return text.missing(usage(command));
     return this.#commands[name](rest, usage(command));
@@ -292,8 +345,25 @@ export class Actions {
       if (!place) return text.missing(usage);
       return this.leave(place);
     },
-    help: () => { this.places.current.conversation.notice(commandList()); },
+    close: (name) => { this.#govern(this.#parlor.closePerson(name), text.closedPerson(name), name); },
+    empty: (rest) => {
+      const room = rest.replace(/^#/, '');
+      if (!isRoomName(room)) return text.roomNames;
+      return void this.#govern(this.#parlor.emptyRoom(room), text.emptiedRoom(room));
+    },
+    help: () => { this.places.current.conversation.notice(commandList(commandsFor(this.#parlor.rights))); },
   };
+
+  /** Tells what became of what an admin did. */
+  async #govern(deed, done, name) {
+    const { conversation } = this.places.current;
+    try {
+      await deed;
+      conversation.notice(done);
+    } catch (error) {
+      this.#composer.refuse(error.code === 'no_such_user' ? text.nobodyNamed(name) : error.message);
+    }
+  }
 
   async #listMembers({ name, isDirect, conversation }) {
     if (isDirect) return;

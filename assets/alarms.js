@@ -52,7 +52,9 @@ export class Alarms {
   #siren = new Siren();
   #handlers;
 
-  /** The handlers: `publish(data, key)`, `you()` gives one's name, `raised(alarm)`, `announce(text)`. */
+  /**
+   * The handlers: `publish(data, key)`, `mayPublish()`, `you()` gives one's name, `raised(alarm)`, `announce(text)`.
+   */
   constructor(handlers) {
     this.#handlers = handlers;
     const sound = button('text-button', text.sound, () => {
@@ -84,6 +86,11 @@ export class Alarms {
     this.#show();
   }
 
+  /** One may do less or more with them than before. */
+  rightsChanged() {
+    this.#show();
+  }
+
   #show() {
     const alarms = [...this.#alarms.values()].sort((a, b) =>
       STATES.indexOf(a.state) - STATES.indexOf(b.state)
@@ -107,6 +114,7 @@ export class Alarms {
       element('p', 'alarm-times muted', ...this.#times(alarm)));
     const row = element('li', `alarm ${alarm.state} ${alarm.severity}`, said);
     row.dataset.key = alarm.key;
+    if (!this.#handlers.mayPublish()) return row;
     if (alarm.state === 'raised') {
       row.append(this.#action(text.acknowledge, 'main-button', alarm, () => this.#acknowledgement(alarm)));
     } else if (alarm.state === 'cleared') {

@@ -7,10 +7,12 @@
 //   commands.js      what a slash begins                  people.js   who is here, who is writing
 //   board.js         live values and alarms               status.js   how the connection is
 //   actions.js       what people can do                   text.js     strings; locale.js dates, numbers
+//   gate.js          for who is not let in                token.js    who has a token, and what it allows
 
 import { Actions } from './actions.js';
 import { Alerts } from './alerts.js';
 import { byId } from './dom.js';
+import { Gate } from './gate.js';
 import { summary } from './message.js';
 import { Naming } from './naming.js';
 import { Members, PeopleView } from './people.js';
@@ -19,28 +21,32 @@ import { Panel } from './panels.js';
 import { Parlor } from './parlor.js';
 import { StatusView, explanation, isRemarkable } from './status.js';
 import { localize, text } from './text.js';
+import { forgetToken, keepToken, takeFromAddress, token } from './token.js';
 
 const GAP_TOLD_MS = 60_000;
 
 document.documentElement.lang = text.lang;
 localize(document);
+takeFromAddress();
 
 const parlor = new Parlor({ credentials });
 const announce = (what) => { byId('announcer').textContent = what; };
 const alerts = new Alerts();
 const statusView = new StatusView(() => parlor.reconnect());
+const gate = new Gate({ enter: enterWith, comeBack: () => parlor.reconnect(), forget: logOut });
 const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
 const people = new Panel('people', 'people-toggle', '(min-width: 72rem)', 'people');
 const actions = new Actions(parlor, { announce, moved, closePanels, alarmRaised });
 const { places } = actions;
-const naming = new Naming((name) => actions.rename(name));
+const naming = new Naming((name) => actions.rename(name), logOut);
 const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
 
 shareAcrossTabs(parlor);
 const on = (type, handle) => parlor.addEventListener(type, ({ detail }) => handle(detail));
 on('state', stateChanged);
-on('welcome', ({ you }) => { naming.show(you); showPeople(); });
+on('welcome', welcomed);
 on('joined', joined);
+on('left', (left) => actions.putOut(left));
 on('message', received);
 on('presence', presenceChanged);
 on('direct', directReceived);
@@ -53,14 +59,20 @@ actions.restore();
 
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) {
-    parlor.reconnect();
+    seeWhetherConnected();
     actions.read();
   }
   moved();
 });
-addEventListener('pageshow', () => parlor.reconnect());
+addEventListener('pageshow', seeWhetherConnected);
 addEventListener('pagehide', () => places.save());
 addEventListener('popstate', () => actions.followAddress());
+addEventListener('hashchange', () => {
+  if (!takeFromAddress()) return;
+  if (parlor.state.phase === 'refused') enterWith(token());
+  // It may be somebody else's, who then begins anew.
+  else location.reload();
+});
 addEventListener('beforeunload', (event) => {
   if ([...places].some(({ conversation }) => !conversation.outbox.isEmpty)) event.preventDefault();
 });
@@ -91,9 +103,36 @@ function showTyping() {
   if (line.textContent !== what) line.textContent = what;
 }
 
+/** Who was not let in is not let in by trying again. */
+function seeWhetherConnected() {
+  if (parlor.state.phase !== 'refused') parlor.reconnect();
+}
+
+function enterWith(written) {
+  keepToken(written);
+  // Why it does not do, the gate says.
+  parlor.login({ token: token() }).catch(() => {});
+}
+
+/** Forgets the token, and all that was seen by it. */
+function logOut() {
+  forgetToken();
+  location.reload();
+}
+
+function welcomed({ you, rights }) {
+  naming.show(you, rights);
+  actions.rightsChanged();
+  showPeople();
+}
+
 function stateChanged(state) {
   statusView.show(state);
+  if (state.phase === 'refused') gate.show(state);
+  // While it is tried, it is not known.
+  else if (state.phase !== 'connecting') gate.hide();
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
+  if (state.code === 'removed') lostAt = Date.now();
   if (state.phase !== 'waiting' || !state.opened) return;
   for (const place of places) place.lostAt = Date.now();
   if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));

@@ -50,6 +50,10 @@ export class Board {
     for (const message of messages) this.add(message, false);
   }
 
+  rightsChanged() {
+    this.#alarms.rightsChanged();
+  }
+
   /** Takes a message with a key; `isLive` if it is of this moment. */
   add(message, isLive) {
     const { key, at, data } = message;

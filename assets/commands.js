@@ -2,15 +2,22 @@
 
 import { text } from './text.js';
 
-/** The commands, with what follows each, in the order they are listed. */
-export const COMMANDS = [
+const isAdmin = (rights) => Boolean(rights?.admin);
+
+/** The commands, with what follows each and who has them, in the order they are listed. */
+const COMMANDS = [
   { name: 'join', takes: 'room' },
-  { name: 'nick', takes: 'name' },
+  { name: 'nick', takes: 'name', isFor: (rights) => !rights },
   { name: 'msg', takes: 'nameAndText' },
   { name: 'who', takes: null },
   { name: 'leave', takes: null },
+  { name: 'close', takes: 'name', isFor: isAdmin },
+  { name: 'empty', takes: 'room', isFor: isAdmin },
   { name: 'help', takes: null },
 ];
+
+/** The commands of who has these rights; without any where no token is wanted. */
+export const commandsFor = (rights) => COMMANDS.filter(({ isFor }) => !isFor || isFor(rights));
 
 /** A command as it is typed: `/join room`. */
 export const usage = ({ name, takes }) => (takes ? `/${name} ${text.takes[takes]}` : `/${name}`);
@@ -30,7 +37,7 @@ export function addressee(rest) {
 }
 
 /** The commands that begin as what was typed does, while it is still the command that is typed. */
-export function matching(written) {
+export function matching(written, commands) {
   const [, typed] = /^\/([a-z]*)$/i.exec(written) ?? [];
-  return typed === undefined ? [] : COMMANDS.filter(({ name }) => name.startsWith(typed.toLowerCase()));
+  return typed === undefined ? [] : commands.filter(({ name }) => name.startsWith(typed.toLowerCase()));
 }

@@ -1,6 +1,6 @@
 // Where messages are written.
 
-import { COMMANDS, matching, usage } from './commands.js';
+import { matching, usage } from './commands.js';
 import { button, byId, element } from './dom.js';
 import { text } from './text.js';
 
@@ -12,17 +12,23 @@ export class Composer {
   #help = byId('command-help');
   #handlers;
 
-  /** `submit(text)` takes what was written, or says why it cannot be sent; `changed(text)` hears of every change. */
+  /** Stands under the field while there is nothing else to say. */
+  #idleHint = text.keys;
+
+  /**
+   * `submit(text)` takes what was written, or says why it cannot be sent; `changed(text)` hears of every change;
+   * `commands()` gives those that there are.
+   */
   constructor(handlers) {
     this.#handlers = handlers;
-    this.#hint.textContent = text.keys;
+    this.#hint.textContent = this.#idleHint;
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
     });
     this.#field.addEventListener('keydown', (event) => this.#keydown(event));
     this.#field.addEventListener('input', () => this.#changed());
-    this.#field.addEventListener('blur', () => this.#showHint(text.keys, false));
+    this.#field.addEventListener('blur', () => this.#showHint(this.#idleHint, false));
   }
 
   focus() {
@@ -35,6 +41,15 @@ export class Composer {
     this.#field.placeholder = label;
     byId('message-label').textContent = label;
     this.#laidOut();
+  }
+
+  /** Says why nothing can be written here, where that is so. */
+  forbid(why) {
+    this.#field.disabled = Boolean(why);
+    byId('send').disabled = Boolean(why);
+    this.#field.placeholder = why ? text.readOnly : byId('message-label').textContent;
+    this.#idleHint = why ?? text.keys;
+    this.#showHint(this.#idleHint, false);
   }
 
   /** Puts a text before what is being written. */
@@ -73,7 +88,7 @@ export class Composer {
 
   /** Completes a command that is the first of those that begin as typed. */
   #complete() {
-    const [command] = matching(this.#field.value);
+    const [command] = matching(this.#field.value, this.#handlers.commands());
     if (!command || this.#help.hidden) return false;
     this.#take(command);
     return true;
@@ -91,7 +106,7 @@ export class Composer {
   }
 
   #laidOut() {
-    this.#showHint(text.keys, false);
+    this.#showHint(this.#idleHint, false);
     this.#showHelp();
     // Back to one row first: scrollHeight never tells less than the height there is.
     this.#field.style.height = 'auto';
@@ -99,7 +114,7 @@ export class Composer {
   }
 
   #showHelp() {
-    const commands = matching(this.#field.value);
+    const commands = matching(this.#field.value, this.#handlers.commands());
     this.#help.hidden = commands.length === 0;
     this.#help.replaceChildren(...commands.map((command) => {
       const row = button('command', '', () => this.#take(command));
@@ -117,8 +132,8 @@ export class Composer {
 }
 
 /** What `/help` shows. */
-export function commandList() {
-  const rows = COMMANDS.flatMap((command) => [
+export function commandList(commands) {
+  const rows = commands.flatMap((command) => [
     element('dt', '', usage(command)), element('dd', '', text.commands[command.name]),
   ]);
   return element('div', 'command-list', element('dl', '', ...rows), element('p', '', text.slashes));

@@ -93,6 +93,19 @@ export class Conversation {
     this.setMore(false);
   }
 
+  /** Forgets all that was said; what is not delivered yet stays. */
+  clear() {
+    for (const { node, day } of this.#entries.splice(0)) {
+      release(node);
+      node.remove();
+      day?.remove();
+    }
+    this.#arrived = [];
+    this.#newer = 0;
+    this.#wasCut = false;
+    this.setMore(false);
+  }
+
   show() {
     this.#active = true;
     this.root.hidden = false;

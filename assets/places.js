@@ -17,6 +17,8 @@ export class Place {
   view = 'chat';
   board = null;
   unread = 0;
+  /** Why one is not in the room, `{title, body, mayReturn}`; null for who is, or waits to be. */
+  barred = null;
   /** The room's position, and up to where it was read. */
   epoch = null;
   offset = 0;
@@ -45,6 +47,14 @@ export class Place {
   /** The name as people read it, in a sentence if one is given. */
   title(sentence = (name) => name) {
     return sentence(this.isDirect ? `@${this.name}` : this.name);
+  }
+
+  /** Forgets what was said here, and who was here. */
+  empty() {
+    this.conversation.clear();
+    this.latest.clear();
+    this.board?.reset([]);
+    this.members = new Members();
   }
 
   get draft() {

@@ -15,7 +15,9 @@ export function explanation({ code, reason, opened }) {
     case 1005:
     case 1006: return text.connectionLost;
     case 1001: return text.restarting;
-    case 1008: return /slow/.test(reason) ? text.tooSlow : text.policy(reason);
+    case 1008:
+      if (reason === 'token expired') return text.tokenExpired;
+      return /slow/.test(reason) ? text.tooSlow : text.policy(reason);
     case 1009: return text.tooLong;
     case 1013: return text.busy;
     default: return text.closed(code, reason);
@@ -36,7 +38,7 @@ export class StatusView {
 
   show(state) {
     clearInterval(this.#ticking);
-    if (state.phase === 'open') this.#loss = null;
+    if (state.phase === 'open' || state.phase === 'refused') this.#loss = null;
     if (state.phase === 'waiting') {
       // A failed try says less than the loss it follows.
       this.#loss ??= explanation(state);

@@ -7,26 +7,43 @@ import { text } from './text.js';
 export class Welcome {
   #root = byId('welcome');
   #place = null;
+  #isGuarded = false;
 
-  constructor(announce) {
+  /** `enter(place)` enters a room again. */
+  constructor(announce, enter) {
+    byId('enter-again').addEventListener('click', () => enter(this.#place));
     setUpCopying(byId('copy-address'), () => pageAddress(this.#place), announce);
-    setUpCopying(byId('copy-terminal'), () => `websocat ${socketAddress(this.#place.name)}`, announce);
+    setUpCopying(byId('copy-terminal'), () => this.#command, announce);
   }
 
-  /** Shows it for a place while nothing is said there. */
-  show(place) {
+  /** Shows it for a place while nothing is said there, or why one is not let in. */
+  show(place, isGuarded) {
     this.#place = place;
+    this.#isGuarded = isGuarded;
+    byId('enter-again').hidden = !place.barred?.mayReturn;
+    if (place.barred) {
+      this.#root.hidden = false;
+      return this.#say(place.barred.title, place.barred.body, false);
+    }
     this.#root.hidden = !place.conversation.isEmpty || place.view === 'board';
-    if (this.#root.hidden) return;
+    if (this.#root.hidden) return undefined;
     this.#say(place.isDirect ? text.quietDirect(place.name) : text.quiet,
-      place.isDirect ? text.welcomeDirect : text.welcome(place.name), !place.isDirect);
+      place.isDirect ? text.welcomeDirect : text.welcome(place.name, isGuarded), !place.isDirect);
     byId('address').textContent = readable(pageAddress(place));
-    byId('terminal').textContent = readable(`websocat ${socketAddress(place.name)}`);
+    byId('terminal').textContent = readable(this.#command);
+    return undefined;
+  }
+
+  /** How to come here from a terminal; the shell has the token, where one is wanted. */
+  get #command() {
+    const address = socketAddress(this.#place.name);
+    return this.#isGuarded ? `websocat "${address}?token=$TOKEN"` : `websocat ${address}`;
   }
 
   /** Shows it in no place at all, and why. */
   showNowhere(title, body) {
     this.#root.hidden = false;
+    byId('enter-again').hidden = true;
     this.#say(title, body, false);
   }
 

@@ -37,6 +37,8 @@ pub(super) const FILES: &[File] = &[
     asset!("dom.js", SCRIPT),
     asset!("english.js", SCRIPT),
     asset!("favicon.svg", PICTURE),
+    asset!("gate.css", STYLE),
+    asset!("gate.js", SCRIPT),
     asset!("index.html", "/", HTML),
     asset!("link.js", SCRIPT),
     asset!("locale.js", SCRIPT),
@@ -56,5 +58,6 @@ pub(super) const FILES: &[File] = &[
     asset!("storage.js", SCRIPT),
     asset!("style.css", STYLE),
     asset!("text.js", SCRIPT),
+    asset!("token.js", SCRIPT),
     asset!("welcome.js", SCRIPT),
 ];

@@ -2,28 +2,15 @@
 // a picture under target/screenshots and checked with axe.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
+import { isAccessible } from './accessible.js';
 import {
   CONNECTION_ERRORS, DEVICES, LOOKS, field, launch, log, messages, nick, openPage, outbox, post, say, sayAndSee,
   screenshot, scroller, sendFromElsewhere, startServer, tellTimes, until,
 } from './support.js';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await launch();
 after(() => browser.close());
-
-async function isAccessible(page, state) {
-  // By the debugging protocol, which the page's content security policy does not bind.
-  await page.evaluate(axe);
-  const violations = await page.evaluate(async () => {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const result = await globalThis.axe.run({ runOnly: tags });
-    return result.violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((n) => `${n.html} ${n.failureSummary}`) }));
-  });
-  assert.deepEqual(violations, [], state);
-}
 
 async function conversation(ana, ben, server) {
   await sayAndSee(ben, 'The kettle is on. Who is in for the afternoon round?', [ana]);

@@ -6,9 +6,9 @@ import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
-import { startServer } from '../parlor.mjs';
+import { startGuarded, startServer, tokenOf } from '../parlor.mjs';
 
-export { startServer };
+export { startGuarded, startServer, tokenOf };
 
 const fromRoot = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -116,12 +116,13 @@ export async function anotherTab(page, address = page.url()) {
 }
 
 /** Publishes over HTTP, as scripts do. */
-export async function post(server, room, data, { key, retain = Boolean(key), type = 'application/json' } = {}) {
+export async function post(server, room, data, { key, retain = Boolean(key), type = 'application/json', token } = {}) {
   const address = new URL(`rooms/${encodeURIComponent(room)}`, server.url);
   if (key) address.searchParams.set('key', key);
   if (retain) address.searchParams.set('retain', '1');
   const body = type === 'application/json' ? JSON.stringify(data) : data;
-  const response = await fetch(address, { method: 'POST', headers: { 'content-type': type }, body });
+  const headers = { 'content-type': type, ...token && { authorization: `Bearer ${token}` } };
+  const response = await fetch(address, { method: 'POST', headers, body });
   assert.equal(response.status, 200, await response.text());
 }
 
