@@ -5,7 +5,7 @@ mod datagrams;
 pub mod doctor;
 mod event_loop;
 mod files;
-mod keys;
+pub mod keys;
 mod listener;
 pub mod logging;
 mod tls;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
+use super::keys::KeyFiles;
 use super::token::TokenArgs;
 use crate::limits::Limits;
 
@@ -44,17 +45,9 @@ pub struct Config {
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, requires = "udp_port")]
     pub udp_bind: Option<IpAddr>,
 
-    /// Ask everyone for a JSON Web Token (HS256) signed with the secret in this file [default: the parlor is open]
-    #[arg(long, value_name = "FILE")]
-    pub secret_file: Option<PathBuf>,
-
-    /// The same for tokens of others, whose public keys are in this file, a JSON Web Key Set (RS256, ES256, EdDSA)
-    #[arg(long, value_name = "FILE")]
-    pub jwks_file: Option<PathBuf>,
-
-    /// Take only tokens that are made for this audience [default: those made for nobody in particular]
-    #[arg(long, value_name = "NAME")]
-    pub audience: Option<String>,
+    /// Whose tokens are taken.
+    #[command(flatten)]
+    pub keys: KeyFiles,
 
     /// File with the certificate in PEM format, and those it needs behind it: the port speaks https and wss
     #[arg(long, value_name = "FILE", requires = "tls_key")]

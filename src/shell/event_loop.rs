@@ -16,9 +16,10 @@ use socket2::{SockRef, TcpKeepalive};
 use super::config::Config;
 use super::datagrams::DatagramPort;
 use super::files::FILES;
+use super::keys::KeyFiles;
 use super::tls::{Files, Tls};
 use super::transport::Transport;
-use super::{RunError, keys, listener};
+use super::{RunError, listener};
 use crate::core::site::Site;
 use crate::core::{Now, Proxied, Ready, Server};
 
@@ -53,6 +54,7 @@ struct EventLoop {
     datagrams: DatagramPort,
     signals: Signals,
     server: Server<Transport>,
+    key_files: KeyFiles,
     clock: Clock,
 }
 
@@ -82,7 +84,7 @@ enum Accepting {
 
 impl EventLoop {
     fn new(config: Config) -> Result<Self, RunError> {
-        let keys = keys::load(&config)?;
+        let keys = config.keys.load()?;
         let mut datagrams = DatagramPort::open(&config)?;
         let mut limits = config.limits;
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
@@ -129,6 +131,7 @@ impl EventLoop {
             datagrams,
             signals,
             server,
+            key_files: config.keys,
             clock,
         })
     }
@@ -190,7 +193,7 @@ impl EventLoop {
     fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
         for signal in self.signals.pending() {
             if signal == SIGHUP {
-                reload(&mut self.entrances);
+                self.reload();
                 continue;
             }
             if std::mem::take(&mut self.entrances).is_empty() {
@@ -204,6 +207,29 @@ impl EventLoop {
             self.server.begin_drain(now);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Reads the certificate and the keys again. Where they are no good now, the old ones stay.
+    fn reload(&mut self) {
+        let certificate = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
+        let certificate = certificate.map(Tls::reload);
+        let keys = self.key_files.load().transpose();
+        if certificate.is_none() && keys.is_none() {
+            log::warn!("SIGHUP is ignored: there is neither a certificate nor a key to read again");
+        }
+        match certificate {
+            Some(Ok(())) => log::info!("the certificate was read again"),
+            Some(Err(error)) => log::error!("the old certificate stays: {error}"),
+            None => {}
+        }
+        match keys {
+            Some(Ok(keys)) => {
+                self.server.guard(keys);
+                log::info!("the keys for tokens were read again");
+            }
+            Some(Err(error)) => log::error!("the old keys for tokens stay: {error}"),
+            None => {}
+        }
     }
 
     /// How long to wait for events: not at all with work to do, else until the next deadline.
@@ -331,18 +357,6 @@ impl Entrance {
             log::warn!("cannot poll a connection: {error}");
             server.abandon(index, now);
         }
-    }
-}
-
-/// Reads the certificates again.
-fn reload(entrances: &mut [Entrance]) {
-    let mut certificates = entrances.iter_mut().filter_map(|it| it.tls.as_mut());
-    let Some(tls) = certificates.next() else {
-        return log::warn!("SIGHUP is ignored: without --tls-cert there is nothing to read again");
-    };
-    match tls.reload() {
-        Ok(()) => log::info!("the certificate was read again"),
-        Err(error) => log::error!("the old certificate stays: {error}"),
     }
 }
 

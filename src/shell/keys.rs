@@ -2,36 +2,55 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::RunError;
-use super::config::Config;
 use crate::core::access::Keys;
 
-/// The keys that the command line names; `None` if it names none, and the parlor is open.
-pub(super) fn load(config: &Config) -> Result<Option<Keys>, RunError> {
-    let mut keys = Keys::new(config.audience.clone());
-    if let Some(path) = &config.secret_file {
-        let secret = read_secret(path)?;
-        let added = keys.add_secret(&secret);
-        added.map_err(|what| unusable("secret", path, &what, SECRET_ADVICE))?;
+/// Where the keys are, read at the start and again on SIGHUP.
+#[derive(Args, Clone, Debug)]
+pub struct KeyFiles {
+    /// Ask everyone for a JSON Web Token (HS256) signed with the secret in this file [default: the parlor is open]
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+
+    /// The same for tokens of others, whose public keys are in this file, a JSON Web Key Set (RS256, ES256, EdDSA)
+    #[arg(long, value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+
+    /// Take only tokens that are made for this audience [default: those made for nobody in particular]
+    #[arg(long, value_name = "NAME")]
+    pub audience: Option<String>,
+}
+
+impl KeyFiles {
+    /// The keys; `None` if there are to be none, and the parlor is open.
+    pub(super) fn load(&self) -> Result<Option<Keys>, RunError> {
+        let mut keys = Keys::new(self.audience.clone());
+        if let Some(path) = &self.secret_file {
+            let secret = read_secret(path)?;
+            let added = keys.add_secret(&secret);
+            added.map_err(|what| unusable("secret", path, &what, SECRET_ADVICE))?;
+        }
+        if let Some(path) = &self.jwks_file {
+            let json = fs::read_to_string(path).map_err(|error| {
+                RunError::new(unreadable("the keys", path), error, "see --jwks-file")
+            })?;
+            let added = keys.add_jwks(&json);
+            added.map_err(|what| {
+                unusable(
+                    "keys",
+                    path,
+                    &what,
+                    "it is to hold public keys, as in RFC 7517",
+                )
+            })?;
+        }
+        let is_guarded = self.secret_file.is_some() || self.jwks_file.is_some();
+        Ok(is_guarded.then_some(keys))
     }
-    if let Some(path) = &config.jwks_file {
-        let json = fs::read_to_string(path).map_err(|error| {
-            RunError::new(unreadable("the keys", path), error, "see --jwks-file")
-        })?;
-        let added = keys.add_jwks(&json);
-        added.map_err(|what| {
-            unusable(
-                "keys",
-                path,
-                &what,
-                "it is to hold public keys, as in RFC 7517",
-            )
-        })?;
-    }
-    let is_guarded = config.secret_file.is_some() || config.jwks_file.is_some();
-    Ok(is_guarded.then_some(keys))
 }
 
 const SECRET_ADVICE: &str = "`openssl rand -hex 32` makes one";

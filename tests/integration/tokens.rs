@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 
+use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 use tungstenite::Error;
 
 use crate::common::{
-    Client, JsonClient, PATIENCE, SECRET, Server, TestFile, close_of, get, post, token, token_of,
-    unix_seconds,
+    Client, JsonClient, PATIENCE, SECRET, Server, TestFile, close_of, get, post, token, token_by,
+    token_of, unix_seconds,
 };
 
 fn guarded(flags: &[&str]) -> (Server, TestFile) {
@@ -294,4 +295,30 @@ fn without_a_secret_a_token_is_not_looked_at() {
     let answer = client.ask(json!({"type": "login", "name": "alice", "token": "whatever"}));
     assert_eq!(answer["you"]["name"], "alice");
     assert!(answer.get("rights").is_none());
+}
+
+#[test]
+fn sighup_reads_the_keys_again() {
+    let (server, file) = guarded(&["-v"]);
+    let mut member = server.client(&format!("/ws/tea?token={}", token_of("alice")));
+    let other = "another secret of at least 32 bytes, too";
+    let theirs = token_by(
+        &Header::new(Algorithm::HS256),
+        other,
+        json!({"sub": "bob", "subscribe": ["*"]}),
+    );
+    let status = |token: &str| {
+        let target = format!("/rooms/tea/members?token={token}");
+        server.http().ask(get(&target)).status
+    };
+    assert_eq!((status(&token_of("bob")), status(&theirs)), (200, 401));
+    std::fs::write(file.path(), other).unwrap();
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains("the keys for tokens were read again"));
+    assert_eq!((status(&token_of("bob")), status(&theirs)), (401, 200));
+    member.say("who is here may stay");
+    std::fs::write(file.path(), "short").unwrap();
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains("the old keys for tokens stay"));
+    assert_eq!(status(&theirs), 200);
 }
