@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tungstenite::http::Uri;
+use tungstenite::http::uri::Authority;
 
 use crate::stamp::STAMP_BYTES;
 
@@ -192,8 +193,8 @@ fn websocket_url(text: &str) -> Result<Uri, String> {
 
 /// What stands beside the host is a port: one that is too large counts as none.
 fn has_whole_address(uri: &Uri) -> bool {
-    let authority = uri.authority().map(|authority| authority.as_str());
-    uri.port_u16().is_some() || authority.is_some() && authority == uri.host()
+    uri.port_u16().is_some()
+        || uri.host().is_some() && uri.authority().map(Authority::as_str) == uri.host()
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -133,11 +133,9 @@ impl Names {
             if other == id || !has_it || !person.perhaps.is_empty() {
                 continue;
             }
-            let ends = person.lives.iter().map(|life| self.dropped.get(life));
+            let mut ends = person.lives.iter().map(|life| self.dropped.get(life));
             // `None` while one of them is surely there.
-            let left_ms = ends.fold(Some(person.left_from_ms), |left, end| {
-                Some(left?.max(*end?))
-            });
+            let left_ms = ends.try_fold(person.left_from_ms, |left, end| Some(left.max(*end?)));
             if left_ms.is_none_or(|left_ms| now < left_ms + ABSENCE_MS) {
                 return Err(format!(
                     "{id} is {:?}, and so is {other}: {person:?}",
