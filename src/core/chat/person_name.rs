@@ -29,6 +29,7 @@ impl PersonName {
             || shown.contains("  ")
             || shown.starts_with(is_combining_mark)
             || shown.chars().any(is_unseen)
+            || is_like_a_line(shown)
         {
             return None;
         }
@@ -78,6 +79,12 @@ fn plain_dash(c: char) -> char {
         GeneralCategory::DashPunctuation => '-',
         _ => c,
     }
+}
+
+/// What the line port would show as if the server, or somebody else, had said it: `* bob has left`, `bob: hello`,
+/// `bob -> ann`.
+fn is_like_a_line(name: &str) -> bool {
+    name.starts_with(['*', '!']) || name.contains(": ") || name.contains("->")
 }
 
 /// Characters that are not seen, or that change how others are: controls, spaces but the plain one, Unicode's format
@@ -130,6 +137,10 @@ mod tests {
             "\u{a0}",
             "\u{301}a",
             "guest-ab12",
+            "* bob has left,",
+            "! no",
+            "bob: hello",
+            "bob -> ann",
             "Guest-x",
             "ｇuest-x",
             "guest\u{2011}ab12",

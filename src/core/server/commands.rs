@@ -240,8 +240,7 @@ impl<S: Stream> Server<S> {
             None => None,
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => {
-                let message =
-                    "a name is 1 to 32 characters that can be seen, and does not begin with guest-";
+                let message = "a name is 1 to 32 characters that can be seen, and does not look like a guest's or like a line of a chat";
                 return Err(Failure::new("bad_name", message));
             }
         };
