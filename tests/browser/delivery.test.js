@@ -164,6 +164,8 @@ test('a reconnect is told of once, also where the room is told anew after a gap'
       line.say = (message) => socket.send(message);
     }),
   });
+  // Who has not been in the room yet does not come back to it.
+  await sayAndSee(ana, 'before it');
   await line.cut();
   await log(ana).getByText('Nothing was missed').waitFor();
   line.say(line.joined.replace('"recovered":true', '"recovered":false'));
