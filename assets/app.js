@@ -132,9 +132,9 @@ function stateChanged(state) {
   // While it is tried, it is not known.
   else if (state.phase !== 'connecting') gate.hide();
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
-  if (state.code === 'removed') lostAt = Date.now();
-  if (state.phase !== 'waiting' || !state.opened) return;
-  for (const place of places) place.lostAt = Date.now();
+  const isLost = state.phase === 'waiting' && state.opened;
+  if (isLost || state.code === 'removed') for (const place of places) place.lostAt = Date.now();
+  if (!isLost) return;
   if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));
   announce(explanation(state));
 }
