@@ -37,6 +37,7 @@ export const chinese = {
   connectionLost: '连接已断开。',
   restarting: '服务器正在关闭或重启。',
   tokenExpired: '你的令牌已过期。',
+  tooManyBadTokens: '来自你所在地址的无效令牌过多。',
   tooSlow: '服务器断开了连接：此页面接收太慢，跟不上房间里的消息。',
   policy: (reason) => `服务器因限制断开了连接${reason ? `：${reason}` : ''}。`,
   tooLong: '服务器断开了连接：有一条消息过长。',

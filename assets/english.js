@@ -38,6 +38,7 @@ export const english = {
   connectionLost: 'The connection was lost.',
   restarting: 'The server is shutting down or restarting.',
   tokenExpired: 'Your token has expired.',
+  tooManyBadTokens: 'Too many bad tokens came from your address.',
   tooSlow: 'The server ended the connection: this page read too slowly to keep up with the room.',
   policy: (reason) => `The server ended the connection because of a limit${reason ? `: ${reason}` : ''}.`,
   tooLong: 'The server ended the connection: a message was too long.',

@@ -122,9 +122,9 @@ export class Link {
   }
 
   /** A peer gone without a word will not answer a close frame either: do not wait for it. */
-  abandon() {
+  abandon(code = ABNORMAL, reason = '') {
     this.#release()?.close();
-    this.#ended(ABNORMAL, '');
+    this.#ended(code, reason);
   }
 
   #release() {

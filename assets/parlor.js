@@ -10,12 +10,13 @@
 
 import { Link } from './link.js';
 
-const HOLD_MS = 500;
 const PING_MARGIN_MS = 5_000;
 /** The server knows a `dedup` id for two minutes; a little less is certain. */
 const DEDUP_MS = 110_000;
 /** How long before a token ends it is time for another. */
 const RENEWAL_MS = 60_000;
+/** For how long a server is left alone that had too many bad tokens from one's address: it looks at some a minute. */
+const BAD_TOKENS_MS = 20_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const TOO_LONG = 1009;
@@ -43,9 +44,9 @@ const REMOVED = 'closed by an admin';
  *   retained: Message[], members: Person[], count: number}} Joined `rejoined`: it follows a reconnect, and `recovered`
  *   says whether every message of the time between is there
  * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'refused' | 'closed', code?: number | string, reason?: string,
- *   opened?: boolean, retryAt?: number}} State `waiting` tells how the connection ended, whether it ever was open, and
- *   when the next try is; `refused` tells why there is none before `login({ token })` or `reconnect()`: `token_needed`,
- *   `bad_token`, `token_expired`, or `removed` by an admin
+ *   opened?: boolean, retryAt?: number}} State `waiting` tells how the connection ended (by a close code, or that of an
+ *   error at login), whether it ever was open, and when the next try is; `refused` tells why there is none before
+ *   `login({ token })` or `reconnect()`: `token_needed`, `bad_token`, `token_expired`, or `removed` by an admin
  */
 
 /** What the server refused, or what became of a command: `code` is for programs. */
@@ -269,12 +270,12 @@ export class Parlor extends EventTarget {
   }
 
   #answered(command, reply) {
-    if (reply.code === 'rate_limited') {
+    if (reply.code === 'rate_limited' && reply.retry_ms !== undefined) {
       command.sent = false;
       // It was refused, so that it cannot come twice.
       command.sentAt = null;
       this.#pace.empty();
-      this.#hold(reply.retry_ms ?? HOLD_MS);
+      this.#hold(reply.retry_ms);
     } else if (reply.type === 'error') {
       this.#drop(command, new ParlorError(reply.code, reply.message));
     } else {
@@ -384,7 +385,9 @@ export class Parlor extends EventTarget {
       if (this.#link.connection !== link) return;
       if (REFUSALS.includes(error.code)) return void this.#refuse(error);
       this.#emit('error', error);
-      return void this.#link.abandon();
+      // Somebody else there may have guessed: one's own token may be good.
+      if (error.code === 'rate_limited') this.#link.retryIn(BAD_TOKENS_MS);
+      return void this.#link.abandon(error.code, error.message);
     }
     if (this.#link.connection !== link) return;
     // A server that has forgotten who one was does not know their messages by their ids; one that has started anew

@@ -18,6 +18,7 @@ export function explanation({ code, reason, opened }) {
     case 1008:
       if (reason === 'token expired') return text.tokenExpired;
       return /slow/.test(reason) ? text.tooSlow : text.policy(reason);
+    case 'rate_limited': return text.tooManyBadTokens;
     case 1009: return text.tooLong;
     case 1013: return text.busy;
     default: return text.closed(code, reason);

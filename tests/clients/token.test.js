@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import WS from 'ws';
+
 import { Parlor } from '../../assets/parlor.js';
 import { startGuarded, tokenOf } from '../parlor.mjs';
 import { Queue } from './support.js';
@@ -16,8 +18,8 @@ async function guarded(t, ...args) {
 }
 
 /** A client, with what happened to it, to be waited for. */
-function connect(t, server, credentials, query = '') {
-  const parlor = new Parlor({ url: `ws://127.0.0.1:${server.port}/ws${query}`, credentials });
+function connect(t, server, credentials, { query = '', ...options } = {}) {
+  const parlor = new Parlor({ url: `ws://127.0.0.1:${server.port}/ws${query}`, credentials, ...options });
   const events = new Queue();
   for (const type of TYPES) {
     parlor.addEventListener(type, ({ detail }) => events.put({ type, detail, code: detail.code, phase: detail.phase }));
@@ -58,7 +60,7 @@ for (const [code, credentials] of [
   ['bad_token', { token: tokenOf('ana', { secret: 'another secret that is long enough as well' }) }],
   ['token_expired', { token: tokenOf('ana', { seconds: -1 }) }],
 ]) {
-  test(`who is refused with ${code} (${Object.keys(credentials)}) does not come again before there is a token`, async (t) => {
+  test(`who is refused with ${code} (${Object.keys(credentials)}) waits until there is a token`, async (t) => {
     const server = await guarded(t);
     const { parlor, hear, refused } = connect(t, server, credentials);
     const joining = parlor.join('tea');
@@ -78,6 +80,26 @@ for (const [code, credentials] of [
   });
 }
 
+test('with too many bad tokens from its address, a client waits, because its own may be good', async (t) => {
+  const server = await guarded(t, '--max-failed-tokens', '2', '--trusted-proxy', '127.0.0.0/8');
+  // Behind a proxy: this machine's own address may guess.
+  const elsewhere = {
+    WebSocket: class extends WS {
+      constructor(url, protocol) { super(url, protocol, { headers: { 'x-forwarded-for': '192.0.2.1' } }); }
+    },
+  };
+  for (let n = 0; n < 2; n += 1) await connect(t, server, { token: 'rubbish' }, elsewhere).refused();
+  const { parlor, hear } = connect(t, server, { token: tokenOf('ana') }, elsewhere);
+  const waits = () => hear('state', ({ phase }) => phase === 'waiting');
+  const { code, reason, retryAt } = await waits();
+  assert.equal(code, 'rate_limited');
+  assert.match(reason, /too many bad tokens/);
+  assert(retryAt - Date.now() > 10_000);
+  assert.equal((await hear('error')).code, 'rate_limited');
+  parlor.reconnect();
+  assert.equal((await waits()).code, 'rate_limited');
+});
+
 test('to reconnect is to try the same again', async (t) => {
   const server = await guarded(t);
   let token;
@@ -94,7 +116,7 @@ test('a token may be given before there is a connection, or be in the address', 
   const server = await guarded(t);
   const { parlor } = connect(t, server, {});
   assert.equal((await parlor.login({ token: tokenOf('ana') })).you.name, 'ana');
-  const other = await letIn(t, server, { name: 'whoever', resume: 'whatever' }, `?token=${tokenOf('ben')}`);
+  const other = await letIn(t, server, { name: 'whoever', resume: 'whatever' }, { query: `?token=${tokenOf('ben')}` });
   assert.equal(other.parlor.you.name, 'ben');
 });
 
