@@ -20,7 +20,7 @@ GENERATOR = os.path.join(os.path.dirname(parlor.BINARY), "parlor-bench")
 ROUNDS = 3
 IDLE = 5_000
 CASES = {
-    "connect": ["-c", "2000", "--idle", "--seconds", "0"],
+    "connect": ["-c", "2000", "--idle", "--seconds", "0.1"],
     "idle": ["-c", str(IDLE), "--idle", "--seconds", "1"],
     "one": ["-c", "1000", "--seconds", "3"],
     "ten": ["-c", "1000", "-s", "10", "--window", "32", "--seconds", "3"],
