@@ -40,7 +40,6 @@ pub(super) const FILES: &[File] = &[
     asset!("gate.css", STYLE),
     asset!("gate.js", SCRIPT),
     asset!("index.html", "/", HTML),
-    asset!("link.js", SCRIPT),
     asset!("locale.js", SCRIPT),
     asset!("message.js", SCRIPT),
     asset!("naming.js", SCRIPT),
