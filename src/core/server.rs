@@ -4,12 +4,14 @@
 //! a socket, and nothing but its last step frees a connection.
 
 mod admin;
+mod answers;
 mod body;
 mod clients;
 mod commands;
 mod datagrams;
 mod deadlines;
 mod deliver;
+mod direct;
 mod drain;
 mod end;
 mod invariants;

@@ -1,24 +1,21 @@
 //! The JSON door: a command comes in, its answer goes out.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use super::Server;
 use super::rights::NO_TOKEN;
 use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
-use crate::codec::json::event::{self, Epoch, Event};
+use crate::codec::json::event::{Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::chat::{
-    Content, Format, JoinError, Login, Message, PersonId, PersonName, Position, Refusal, RoomName,
-    TooManyRooms, Wanted,
+    Content, JoinError, Login, PersonName, Position, Refusal, RoomName, TooManyRooms, Wanted,
 };
-use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
-use crate::core::frames::{FrameKind, Frames};
+use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
-use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
+use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_PAGE};
 
 /// Why a command is not obeyed; the connection stays.
 pub(super) struct Failure {
@@ -75,7 +72,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-const NO_SUCH_USER: Failure = Failure {
+pub(super) const NO_SUCH_USER: Failure = Failure {
     code: "no_such_user",
     message: Cow::Borrowed("nobody of this name is here"),
 };
@@ -262,40 +259,6 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// What someone is told who has come in, or has a new name.
-    pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<String> {
-        let person = self.get(id)?.person();
-        let rights = self.access.rights(id);
-        let rights = rights.grant().map(|grant| event::Rights {
-            subscribe: &grant.claims.subscribe,
-            publish: &grant.claims.publish,
-            admin: grant.claims.admin,
-            expires: grant.claims.expires_unix_ms(),
-        });
-        let limits = &self.limits;
-        let rate = (limits.rate > 0).then_some(limits.rate);
-        Some(encode::event_json(&Event::Welcome {
-            id: echo,
-            you: encode::person(&self.chat.author(person)),
-            resume: &self.chat.resume_token(person)?,
-            node: &self.node,
-            server: concat!("parlor/", env!("CARGO_PKG_VERSION")),
-            ping_ms: limits.ping_interval.ms(),
-            limits: event::Limits {
-                message: limits.max_message,
-                rate,
-                burst: rate.map(|rate| 2 * rate),
-                rooms: limits.max_joined,
-                name: MAX_PERSON_NAME,
-                room: MAX_ROOM_NAME,
-                key: MAX_KEY,
-                dedup: MAX_KEY,
-                history: MAX_PAGE,
-            },
-            rights,
-        }))
-    }
-
     pub(super) fn join(
         &mut self,
         name: &RoomName,
@@ -378,133 +341,6 @@ impl<S: Stream> Server<S> {
         let (content, body) = content_of(data);
         self.direct_to(id, to, content, body, now)?;
         Ok(done(echo))
-    }
-
-    /// Says something to every connection of the addressee, and of the sender, whose other tabs show it too.
-    pub(super) fn direct_to(
-        &mut self,
-        id: ConnectionId,
-        to: &str,
-        content: Content,
-        body: &[u8],
-        now: Now,
-    ) -> Result<(), Failure> {
-        let to = self.chat.find_person(to);
-        let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
-            return Err(NO_SUCH_USER);
-        };
-        let (sender, addressee) = (self.chat.author(from), self.chat.author(to));
-        let message = Message {
-            offset: None,
-            at_ms: now.unix_ms,
-            author: &sender,
-            key: None,
-            content,
-            body,
-        };
-        let json = encode::event_json(&encode::direct(&message, &addressee));
-        let frame = self
-            .encoder
-            .text_frame(Format::Json.into(), json.as_bytes());
-        let frames = Frames::new(frame, FrameKind::Data, &self.meter);
-        let line = encode::direct_line(&message, &addressee);
-        let line = Frames::new(line, FrameKind::Line, &self.meter);
-        let mut is_taken = false;
-        for receiver in self.chat.connections_of(to).to_vec() {
-            is_taken |= self.tell(receiver, id, &frames, &line);
-        }
-        if !is_taken {
-            return Err(Failure::new(
-                "busy",
-                "they do not read as fast as they are written to; try again",
-            ));
-        }
-        if from != to {
-            for receiver in self.chat.connections_of(from).to_vec() {
-                self.tell(receiver, id, &frames, &line);
-            }
-        }
-        Ok(())
-    }
-
-    /// Passes on what the connection `sender` says, in a frame or a line. Says whether it was taken. Who has sent it sees
-    /// it, however slowly they read.
-    fn tell(
-        &mut self,
-        receiver: ConnectionId,
-        sender: ConnectionId,
-        frames: &Rc<Frames>,
-        line: &Rc<Frames>,
-    ) -> bool {
-        let format = self.get(receiver).map(Connection::own_format);
-        let shared = if format == Some(Format::Lines) {
-            line
-        } else {
-            frames
-        };
-        match format {
-            Some(format) if receiver == sender => {
-                self.answer_with(receiver, format, shared.bytes().to_vec());
-                true
-            }
-            _ => self.offer(receiver, Rc::clone(shared)),
-        }
-    }
-
-    fn is_here(&self, person: PersonId) -> bool {
-        !self.chat.connections_of(person).is_empty()
-    }
-
-    /// The answer to `members`.
-    pub(super) fn members_json(&self, name: &RoomName, echo: Id<'_>) -> String {
-        let (members, count) = self.chat.listed(name, MAX_LISTED);
-        encode::event_json(&Event::Members {
-            id: echo,
-            room: name.as_str(),
-            members: members.iter().map(encode::person).collect(),
-            count,
-        })
-    }
-
-    /// The answer to `history`.
-    pub(super) fn history<'a>(
-        &'a self,
-        name: &'a RoomName,
-        before: u64,
-        limit: usize,
-        echo: Id<'a>,
-    ) -> Event<'a> {
-        let room = self.chat.find(name);
-        let found = room.and_then(|room| self.chat.history(room, before, limit));
-        let (messages, more) = found.unwrap_or_default();
-        let messages = messages
-            .iter()
-            .map(|message| encode::message_event(name.as_str(), message));
-        Event::History {
-            id: echo,
-            room: name.as_str(),
-            epoch: Epoch(room.map_or(0, |room| self.chat.epoch(room))),
-            messages: messages.collect(),
-            more,
-        }
-    }
-
-    /// The answer to `rooms`.
-    pub(super) fn rooms<'a>(
-        &'a self,
-        may_see: impl Fn(&RoomName) -> bool,
-        echo: Id<'a>,
-    ) -> Event<'a> {
-        let (rooms, more) = self.chat.list(may_see, MAX_PAGE);
-        let rooms = rooms.into_iter().map(|(name, count)| event::Room {
-            name: name.as_str(),
-            count,
-        });
-        Event::Rooms {
-            id: echo,
-            rooms: rooms.collect(),
-            more,
-        }
     }
 }
 
