@@ -92,8 +92,8 @@ MUTANTS = [
     (
         "the end that comes with data is forgotten",
         READ,
-        "if count < space.len() && connection.input == Input::Ready {",
-        "if count < space.len() {",
+        "if is_short && connection.input == Input::Ready {",
+        "if is_short {",
     ),
     (
         "who comes in gets the last message from before",
@@ -128,8 +128,8 @@ MUTANTS = [
     (
         "input that is dropped stays accounted",
         END,
-        "            self.meter\n                .subtract(mem::take(&mut connection.metered_bytes));",
-        "            connection.metered_bytes = 0;",
+        "            connection.take_pending();\n            self.meter_held(id);",
+        "            connection.take_pending();\n            connection.metered_bytes = 0;",
     ),
     (
         "the memory limit is not kept",
@@ -298,5 +298,35 @@ MUTANTS = [
         READ,
         "            Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),\n",
         "",
+    ),
+    (
+        "a right to speak is taken for one to read",
+        "src/core/access.rs",
+        "self.allows(room, |grant| &grant.subscribe)",
+        "self.allows(room, |grant| &grant.publish)",
+    ),
+    (
+        "who may only read is heard at the plain door",
+        "src/core/server/say.rs",
+        "if !may.is_some_and(|name| rights.may_publish(name)) {",
+        "if !may.is_some_and(|name| rights.may_subscribe(name)) {",
+    ),
+    (
+        "a connection outlives its token",
+        "src/core/access.rs",
+        "        if due_ms > now_ms {\n",
+        "        if due_ms.saturating_add(200) > now_ms {\n",
+    ),
+    (
+        "a new token leaves one in rooms that it does not allow",
+        "src/core/server/rights.rs",
+        "if !name.is_some_and(|name| rights.may_subscribe(name)) {",
+        "if name.is_none() {",
+    ),
+    (
+        "a place is not given back to its address",
+        "src/core/addresses.rs",
+        "account.connections.saturating_sub(1);",
+        "account.connections.saturating_sub(0);",
     ),
 ]

@@ -55,10 +55,16 @@ def build():
     return COPY / found.group(1), ""
 
 
+# Which tests of the simulation are run, by words in their names: those that catch most come first.
+KINDS = (
+    ["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["posts"], ["who_stalls"], ["nobody_does"], ["each_address"],
+)
+
+
 def catch(simulation):
     """What the simulation says of a mutant; None when it finds nothing wrong."""
     environment = dict(os.environ, RUST_BACKTRACE="0", PARLOR_SHRINK="0")
-    for tests in (["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["posts"], ["who_stalls"]):
+    for tests in KINDS:
         try:
             result = subprocess.run(
                 [simulation, *tests], env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS
