@@ -20,7 +20,7 @@ build: ## build the release binaries
 setup: ## install what the tests need
 	tests/setup.sh
 
-test: setup lint test-rust test-shell test-clients test-browser ## check and test everything but conformance
+test: setup lint test-rust test-shell test-clients test-browser conformance ## check and test everything
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
