@@ -8,7 +8,7 @@
 //!
 //! | ring | what it is | knows nothing of |
 //! |---|---|---|
-//! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, Server-Sent Events | sockets, rooms, time |
+//! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, tokens, lines, datagrams | sockets, rooms, time |
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the command line | message formats |
 //!
@@ -23,8 +23,9 @@
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
-//! 4. A whole message is said in a room (`core::server`, `say`), or is a command that asks for that (`commands`). It
-//!    gets its offset from the room, which remembers it (`core::chat`).
+//! 4. A whole message is said in a room (`core::server`, `say`), or is a command that asks for that (`commands`). Whether
+//!    its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets its
+//!    offset from the room, which remembers it (`core::chat`).
 //! 5. The members who read the same format are an audience. `core::encode` makes the message's bytes once for each
 //!    audience, and `core::broadcast` puts them behind what else that audience is told in this tick.
 //! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
@@ -46,6 +47,9 @@
 //! - A connection keeps a request exactly while its phase is `Body`.
 //! - An offset is given once in an epoch of its room, and every member is told of the offsets in their order.
 //! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
+//! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is a stranger's: in no room, and
+//!   closed when `--login-timeout` is over.
+//! - An address has taken as many places as connections count against it.
 //! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.
 
 pub mod codec;
