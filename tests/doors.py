@@ -143,8 +143,8 @@ class Doors(unittest.TestCase):
             self.port = str(server.port)
             port = server.process.stdout.readline().rsplit(":", 1)[1].strip()
             member = self.websocat("/plant")
-            for command in ("echo 'plant 21.5' | nc -u -w0 localhost %s",
-                            "echo 'plant 21.5' | nc -u -w0 127.0.0.1 %s",
+            for command in ("echo 'plant 21.5' | nc -u -w1 localhost %s",
+                            "echo 'plant 21.5' | nc -u -w1 127.0.0.1 %s",
                             "echo 'plant 21.5' > /dev/udp/127.0.0.1/%s"):
                 output("bash", "-c", command % port)
                 member.hear(b"21.5\n")
