@@ -31,7 +31,7 @@
 //! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
 //!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
 //! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; its flush is the only place that
-//!    writes to a socket. What one tick queued for a connection leaves in one system call.
+//!    sends what the server has to say. What one tick queued for a connection leaves in one system call.
 //! 8. When the kernel takes no more, the rest stays queued until the socket is writable again. Sockets are registered
 //!    once, edge-triggered, for both directions.
 //! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 2 ms. What
@@ -41,7 +41,8 @@
 //!
 //! # Invariants
 //!
-//! - A queue that is not empty belongs to a connection that is dirty, or that the kernel takes nothing from.
+//! - A queue that is not empty, and what TLS has encrypted and not sent, belong to a connection that is dirty, or that the
+//!   kernel takes nothing from.
 //! - A connection is in rooms only while its phase is `Open`, `Leaving` or `Streaming`; at the doors that lead to one
 //!   room, exactly then.
 //! - A connection keeps a request exactly while its phase is `Body`.
@@ -50,7 +51,7 @@
 //! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is a stranger's: in no room, and
 //!   closed when `--login-timeout` is over.
 //! - An address has taken as many places as connections count against it.
-//! - The meter counts the bytes of all frames in flight and all unfinished input, no more and no less.
+//! - The meter counts the bytes of all frames in flight, of all unfinished input, and of what TLS keeps, no more and no less.
 
 pub mod codec;
 pub mod core;

@@ -150,6 +150,18 @@ impl<S: Stream> Stream for Proxied<S> {
             _ => None,
         }
     }
+
+    fn has_more(&self) -> bool {
+        self.socket.has_more()
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.socket.has_unsent()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.socket.held_bytes()
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The server: a slab of connections, their rooms, and the lists of what a tick has to do.
 //!
-//! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in `end_of_tick` writes to
-//! a socket, and nothing but its last step frees a connection.
+//! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in
+//! `end_of_tick` sends what the server has to say, and nothing but its last step frees a connection. TLS answers its own
+//! protocol as it is read, and says its end when the connection's is said.
 
 mod admin;
 mod answers;
@@ -194,10 +195,10 @@ impl<S: Stream> Server<S> {
             || self.connections.len() - self.refused < self.limits.max_connections
     }
 
-    /// Gives a connection up whose socket cannot be polled.
-    pub fn abandon(&mut self, index: usize, now: Now) {
+    /// Gives a connection up, for a reason that is logged.
+    pub fn abandon(&mut self, index: usize, reason: &'static str, now: Now) {
         if let Some(id) = self.connections.get(index).map(|connection| connection.id) {
-            self.close_now(id, "cannot be polled", now);
+            self.close_now(id, reason, now);
         }
     }
 

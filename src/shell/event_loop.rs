@@ -345,6 +345,10 @@ impl Entrance {
         let Ok(index) = (self.admit)(server, transport, peer, now) else {
             return;
         };
+        if self.tls.is_some() && server.is_over_its_limit(index) {
+            // To be told so takes a handshake, which is what the limit is to save.
+            return server.abandon(index, "too many from its address", now);
+        }
         let Some(transport) = server.socket_mut(index) else {
             return;
         };
@@ -355,7 +359,7 @@ impl Entrance {
             .register(transport.socket_mut(), Token(index), interest)
         {
             log::warn!("cannot poll a connection: {error}");
-            server.abandon(index, now);
+            server.abandon(index, "cannot be polled", now);
         }
     }
 }

@@ -329,4 +329,16 @@ MUTANTS = [
         "account.connections.saturating_sub(1);",
         "account.connections.saturating_sub(0);",
     ),
+    (
+        "what is kept before the kernel leaves, and nobody notices",
+        DELIVER,
+        "if matches!(result, Ok(Flush::Drained)) {",
+        "if matches!(result, Ok(Flush::Drained)) && connection.id.index == u32::MAX {",
+    ),
+    (
+        "a close frame that is kept before the kernel is thrown away",
+        END,
+        "            _ if connection.has_output() => {}",
+        "            _ if !connection.queue.is_empty() => {}",
+    ),
 ]

@@ -142,6 +142,7 @@ impl Habits {
             no_write: often() / 2,
             interrupted: often() / 4,
             capacity: usize::MAX,
+            keeps: often() > 0,
         };
         if self.reading == Reading::Prompt {
             luck.no_write = 0;

@@ -26,6 +26,7 @@ const fn good_luck(capacity: usize) -> Luck {
         no_write: 0,
         interrupted: 0,
         capacity,
+        keeps: false,
     }
 }
 
@@ -174,6 +175,11 @@ impl Hall {
         for &guest in guests {
             self.guests[guest].link.borrow_mut().take(usize::MAX);
         }
+    }
+
+    /// From now on what is written to a guest is kept before the kernel, as TLS keeps it, until `widen`.
+    pub(crate) fn keep(&mut self, guest: GuestId) {
+        self.guests[guest].link.borrow_mut().keep();
     }
 
     /// From now on the kernel has place for all that comes.

@@ -303,3 +303,29 @@ fn nothing_comes_after_a_close_frame() {
     let seen = hall.read(guest);
     assert!(seen.last().is_some_and(is_close), "{} came", seen.len());
 }
+
+/// A socket that had taken the close frame, and not sent it, was closed when the peer's came.
+#[test]
+fn a_close_frame_that_is_kept_before_the_kernel_still_leaves() {
+    let mut hall = Hall::new(&[]);
+    let guest = hall.enter(0);
+    hall.keep(guest);
+    hall.server.begin_drain(hall.now);
+    hall.tick(usize::MAX);
+    hall.say(guest, 8, &1000_u16.to_be_bytes());
+    hall.tick(usize::MAX);
+    assert!(!hall.is_gone(guest), "with its close frame");
+    hall.widen();
+    hall.tick(usize::MAX);
+    let seen = hall.read(guest);
+    let is_close = |seen: &Seen| {
+        matches!(
+            seen,
+            Seen::Close {
+                code: Some(1001),
+                ..
+            }
+        )
+    };
+    assert!(seen.iter().any(is_close), "{seen:?}");
+}

@@ -39,7 +39,12 @@ pub(crate) struct Luck {
     pub(crate) interrupted: usize,
     /// Bytes that fit between the server's write and the client's read.
     pub(crate) capacity: usize,
+    /// Between the server and the kernel lies something that takes bytes before the kernel does, as TLS is.
+    pub(crate) keeps: bool,
 }
+
+/// Bytes that such a thing takes at once.
+const KEPT_BYTES: usize = 500;
 
 /// One connection, seen from the kernel.
 #[derive(Debug)]
@@ -50,6 +55,10 @@ pub(crate) struct Link {
     journal: Journal,
     /// Arrived and not read by the server.
     pub(crate) to_server: VecDeque<u8>,
+    /// Written by the server and not taken by the kernel.
+    kept: VecDeque<u8>,
+    /// The server's end is to be said behind that.
+    is_ending: bool,
     /// Written by the server and not read by the client.
     pub(crate) to_client: VecDeque<u8>,
     /// The client sends no more.
@@ -79,6 +88,8 @@ impl Link {
             random,
             journal: Rc::clone(journal),
             to_server: VecDeque::new(),
+            kept: VecDeque::new(),
+            is_ending: false,
             to_client: VecDeque::new(),
             client_ended: false,
             client_gone: false,
@@ -125,6 +136,12 @@ impl Link {
             writable: true,
             ending: true,
         };
+    }
+
+    /// From now on bytes are kept before the kernel, which takes none.
+    pub(crate) fn keep(&mut self) {
+        self.luck.keeps = true;
+        self.set_capacity(0);
     }
 
     pub(crate) fn widen(&mut self) {
@@ -201,7 +218,52 @@ impl Link {
         Ok(count)
     }
 
+    /// What the server writes: to the kernel, or to what lies before it.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.luck.keeps {
+            return self.write_through(slices);
+        }
+        if self.is_ending {
+            self.misuse = Some("written to after its end");
+        }
+        self.flush()?;
+        let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
+        self.kept.extend(bytes.take(KEPT_BYTES));
+        let count = self.kept.len();
+        match self.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(count),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.kept.is_empty() {
+            let bytes: Vec<u8> = self.kept.iter().copied().collect();
+            match self.write_through(&[IoSlice::new(&bytes)]) {
+                Ok(count) => drop(self.kept.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.is_ending {
+            self.is_ending = false;
+            self.server_ended = true;
+        }
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        if self.reset {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        self.is_ending = true;
+        match self.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_through(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.server_ended {
             self.misuse = Some("written to after its end");
         }
@@ -255,18 +317,21 @@ impl Write for Socket {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.0.borrow_mut().flush()
     }
 }
 
 impl Stream for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        let mut link = self.0.borrow_mut();
-        if link.reset {
-            return Err(ErrorKind::NotConnected.into());
-        }
-        link.server_ended = true;
-        Ok(())
+        self.0.borrow_mut().shutdown_write()
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.0.borrow().kept.is_empty()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.0.borrow().kept.len()
     }
 }
 

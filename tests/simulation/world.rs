@@ -330,7 +330,7 @@ impl World {
                 if let Some(misuse) = link.misuse {
                     return Err(misuse.to_owned());
                 }
-                let is_lost = link.overtaken && !link.client_gone;
+                let is_lost = link.overtaken && !link.client_gone && !link.reset;
                 self.model.on_dropped(life, is_lost, now)?;
             }
         }

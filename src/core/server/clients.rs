@@ -21,6 +21,15 @@ impl<S: Stream> Server<S> {
         self.addresses.is_trusted(ip)
     }
 
+    /// Whether a connection is here only to be told that its address has, or comes, too much.
+    pub fn is_over_its_limit(&self, index: usize) -> bool {
+        let place = self.connections.get(index).map(|it| it.place);
+        matches!(
+            place,
+            Some(Place::Refused(Refusal::TooMany | Refusal::TooFast))
+        )
+    }
+
     /// The place for a connection from here; `None` if there is not even one to be refused at.
     pub(super) fn find_place(&mut self, peer: SocketAddr, now: Now) -> Option<Place> {
         let is_full = self.connections.len() - self.refused >= self.limits.max_connections;

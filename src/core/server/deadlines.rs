@@ -152,7 +152,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         let taken = connection.traffic.bytes_out;
-        let waits = !connection.queue.is_empty();
+        let waits = connection.has_output();
         if waits && stuck_at == Some(taken) {
             self.close_now(id, "stream not taken in time", now);
             return;

@@ -81,6 +81,10 @@ impl<S: Stream> Server<S> {
         let result = connection
             .queue
             .flush(&mut connection.socket, &mut connection.traffic.bytes_out);
+        if matches!(result, Ok(Flush::Drained)) {
+            // Also where reading has found something unsent, after the event had come that told of space.
+            connection.writable = true;
+        }
         if connection.metered_bytes > 0 || connection.socket.held_bytes() > 0 {
             self.meter_held(id);
         }
@@ -142,10 +146,13 @@ impl<S: Stream> Server<S> {
             .filter(|&(weight, _)| weight > 0)
             .collect();
         holders.sort_unstable();
+        // What lies between a connection and the kernel goes with its socket.
+        let mut leaving = 0;
         for (_, id) in holders.into_iter().rev() {
-            if self.meter.used() <= self.limits.max_memory {
+            if self.meter.used().saturating_sub(leaving) <= self.limits.max_memory {
                 break;
             }
+            leaving += self.get(id).map_or(0, |it| it.socket.held_bytes());
             self.cut_off(id, CloseReason::OutOfMemory, now);
         }
     }

@@ -135,7 +135,7 @@ impl<S: Stream> Server<S> {
             reason,
         };
         match goodbye {
-            _ if !connection.queue.is_empty() => {}
+            _ if connection.has_output() => {}
             // More of the same may follow, and a reset would overtake our close frame.
             Goodbye::Violation(_) => self.linger(id, reason, now),
             // Nothing follows, and our close frame went out in an earlier tick.
@@ -147,7 +147,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn end_after_queue(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
         self.leave(id, now);
         match self.get(id) {
-            Some(connection) if !connection.queue.is_empty() => {
+            Some(connection) if connection.has_output() => {
                 let phase = Phase::Closing {
                     handshake: CloseHandshake::Done,
                     reason,
@@ -171,6 +171,7 @@ impl<S: Stream> Server<S> {
         connection.writable &= !connection.socket.has_unsent();
         // The peer's end may have been seen before; asking again tells.
         connection.input = Input::Ending;
+        self.meter_held(id);
         self.enter(
             id,
             Phase::Lingering { reason },

@@ -41,7 +41,10 @@ impl<S: Stream> Server<S> {
         ensure(self.closed.is_empty(), "closed connections were not freed")?;
         let may_yield =
             |connection: &Connection<S>| connection.is_member() && connection.weight() > 0;
-        let over = self.meter.used() > self.limits.max_memory && !self.broadcast.is_busy();
+        let going = self.connections.iter().filter(|(_, it)| !it.is_member());
+        let leaving: usize = going.map(|(_, it)| it.socket.held_bytes()).sum();
+        let staying = self.meter.used().saturating_sub(leaving);
+        let over = staying > self.limits.max_memory && !self.broadcast.is_busy();
         ensure(
             !(over && self.connections.iter().any(|(_, it)| may_yield(it))),
             "memory is over its limit, and someone still holds some of it",
@@ -132,7 +135,7 @@ impl<S: Stream> Server<S> {
                 self.chat.is_in(id, room),
                 "someone lags in a room they left",
             )?;
-            let waits = self.get(id).is_some_and(|it| !it.queue.is_empty());
+            let waits = self.get(id).is_some_and(Connection::has_output);
             ensure(
                 waits || self.lagging.has_drained(),
                 "someone has fallen behind and will not be told",

@@ -77,11 +77,17 @@ impl Remainder {
         self.bytes.len() - self.taken
     }
 
+    /// Bytes of memory, those already taken among them: it is given back in one piece.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.taken..]
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.bytes.reserve_exact(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -307,7 +307,7 @@ impl<S: Stream> Stream for TlsStream<S> {
     }
 
     fn held_bytes(&self) -> usize {
-        self.tail.len() + self.plaintext.len() + self.unsent.len()
+        self.tail.capacity() + self.plaintext.held_bytes() + self.unsent.held_bytes()
     }
 }
 

@@ -35,6 +35,7 @@ impl Network {
             no_write: 0,
             interrupted: 0,
             capacity: usize::MAX,
+            keeps: false,
         };
         Self {
             reading: Reading::Prompt,
@@ -52,6 +53,7 @@ impl Network {
             no_write: often() / 2,
             interrupted: often() / 4,
             capacity: usize::MAX,
+            keeps: often() > 20,
         };
         let mut network = Self {
             luck,

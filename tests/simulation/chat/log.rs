@@ -51,6 +51,12 @@ impl Log {
         self.epochs.get(&(room, epoch.to_owned()))
     }
 
+    /// How many messages somebody has wanted to say in a room.
+    pub(crate) fn count_drafts(&self, room: usize) -> usize {
+        let drafts = self.drafts.iter();
+        drafts.filter(|draft| draft.room == room).count()
+    }
+
     /// Someone sees a message in a room; says its offset. Everyone must see the same one in the same place.
     pub(crate) fn see(
         &mut self,

@@ -279,11 +279,10 @@ impl Person {
         };
         let is_run = offsets.len() <= limit && offsets.iter().copied().eq(first..=last);
         let limits = &shadow.plan.limits;
+        // What nobody has seen yet may have taken the place of the oldest.
         let is_whole = shadow.plan.remembers_exactly
             && limits.history_time.ms().is_none()
-            && shadow
-                .newest(room, epoch)
-                .is_some_and(|newest| newest < limits.history as u64);
+            && shadow.log.count_drafts(room) < limits.history;
         let is_right = before.is_none_or(|before| last < before)
             && (!is_whole || event["more"] == (first > 1))
             && (!is_whole || event["more"] == false || offsets.len() == limit);
