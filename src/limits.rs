@@ -265,6 +265,9 @@ pub const MAX_ROOM_NAME: usize = 64;
 /// Characters in a person's name.
 pub const MAX_PERSON_NAME: usize = 32;
 
+/// Characters of a name that a token gives: others make longer ones than people type, as a UUID is.
+pub const MAX_TOKEN_NAME: usize = 64;
+
 /// Bytes of the key of a message, and of a client's own id of one.
 pub const MAX_KEY: usize = 128;
 
@@ -350,8 +353,11 @@ pub const MAX_TLS_IDLE_TALK: usize = 64 << 10;
 /// Bytes of TLS that one connection has not taken: what is encrypted at once, and what the protocol itself has to say.
 pub const MAX_TLS_UNSENT: usize = 128 << 10;
 
-/// Bytes of a file of certificates, or of a key.
-pub const MAX_PEM: u64 = 1 << 20;
+/// Bytes of a file that the command line names: certificates and keys are far shorter, and a device has no end.
+pub const MAX_INPUT_FILE: u64 = 1 << 20;
+
+/// Patterns of rooms in one token: each may be looked at for each room there is.
+pub const MAX_PATTERNS: usize = 100;
 
 /// Seconds that a refused client is asked to stay away.
 pub const RETRY_AFTER_SECONDS: &str = "5";

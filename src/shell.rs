@@ -5,6 +5,7 @@ mod datagrams;
 pub mod doctor;
 mod event_loop;
 mod files;
+mod input_file;
 pub mod keys;
 mod listener;
 pub mod logging;

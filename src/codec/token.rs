@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::{Keys, MIN_SECRET};
 
-use crate::limits::{CLOCK_SKEW_MS, MAX_TOKEN};
+use crate::limits::{CLOCK_SKEW_MS, MAX_PATTERNS, MAX_TOKEN};
 
 /// What a token says once its signature has been checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub enum Refused {
     Audience,
     /// Its `sub` is no name.
     Subject,
+    /// It has more patterns of rooms than are looked at.
+    Patterns,
 }
 
 impl Refused {
@@ -107,6 +109,7 @@ impl Refused {
             Self::NotYet => "not_yet",
             Self::Audience => "audience",
             Self::Subject => "subject",
+            Self::Patterns => "patterns",
         }
     }
 
@@ -121,8 +124,9 @@ impl Refused {
             Self::Expired => "the token has expired; ask for a new one",
             Self::NotYet => "the token is not valid yet",
             Self::Audience => "the token was made for another audience",
+            Self::Patterns => "the token has more than 100 patterns of rooms; use * in them",
             Self::Subject => {
-                "the token's sub is no name: 1 to 32 characters that can be seen, not guest-…"
+                "the token's sub is no name: 1 to 64 characters that can be seen, not guest-…"
             }
         }
     }
@@ -164,7 +168,7 @@ impl Keys {
                 continue;
             }
             match key.decode(token) {
-                Ok(claims) => return check_times(claims, now_unix_ms),
+                Ok(claims) => return check(claims, now_unix_ms),
                 Err(error) => refused = error,
             }
             if refused != Refused::Signature {
@@ -175,14 +179,17 @@ impl Keys {
     }
 }
 
-/// A token that has ended has ended; one may begin a little early, because clocks differ.
-fn check_times(claims: Claims, now_unix_ms: u64) -> Result<Claims, Refused> {
+/// What a token that is genuine may not say. One that has ended has ended; one may begin a little early, because clocks differ.
+fn check(claims: Claims, now_unix_ms: u64) -> Result<Claims, Refused> {
     if claims.expires_unix_ms() <= now_unix_ms {
         return Err(Refused::Expired);
     }
     let begins_ms = claims.nbf.map_or(0, unix_ms);
     if begins_ms > now_unix_ms.saturating_add(CLOCK_SKEW_MS) {
         return Err(Refused::NotYet);
+    }
+    if claims.subscribe.len() + claims.publish.len() > MAX_PATTERNS {
+        return Err(Refused::Patterns);
     }
     Ok(claims)
 }

@@ -56,7 +56,7 @@ pub(super) enum Rights {
 /// # Errors
 /// They would not, and why.
 pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>> {
-    if PersonName::parse(&claims.sub).is_none() {
+    if PersonName::of_token(&claims.sub).is_none() {
         return Err(Refused::Subject.message().into());
     }
     claims.sign(secret)
@@ -81,7 +81,7 @@ impl Access {
         let patterns = |globs: &[String]| globs.iter().map(|glob| WildMatch::new(glob)).collect();
         let left_ms = claims.expires_unix_ms().saturating_sub(now.unix_ms);
         Ok(Rights::Granted(Rc::new(Grant {
-            name: PersonName::parse(&claims.sub).ok_or(Refused::Subject)?,
+            name: PersonName::of_token(&claims.sub).ok_or(Refused::Subject)?,
             subscribe: patterns(&claims.subscribe),
             publish: patterns(&claims.publish),
             ends_ms: now.ms.saturating_add(left_ms),

@@ -26,6 +26,7 @@ use slab::Slab;
 use super::connection::ConnectionId;
 use crate::limits::{Limits, Overflow};
 use dedup::Dedup;
+pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 pub(super) use message::{Content, Message};
 use people::People;

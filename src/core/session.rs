@@ -1,4 +1,4 @@
-//! What the server knows of a connection at the JSON door.
+//! What the server knows of a connection at the doors at which one can take a name.
 
 use super::chat::{PersonId, RoomId};
 use crate::limits::{ANSWER_BYTES, MAX_UNREAD_ANSWERS};

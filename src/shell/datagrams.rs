@@ -120,13 +120,9 @@ impl DatagramSocket {
                 server.on_datagram(from, &buffer[..length], now);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                // Whatever it is, the next datagram is another event.
-                if error.kind() != ErrorKind::WouldBlock {
-                    log::warn!("cannot receive datagrams: {error}");
-                }
-                self.is_ready = false;
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_ready = false,
+            // It is of one datagram, and others may wait behind it.
+            Err(error) => log::debug!("cannot receive a datagram: {error}"),
         }
     }
 }

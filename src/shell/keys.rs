@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::RunError;
+use super::{RunError, input_file};
 use crate::core::access::Keys;
 
 /// Where the keys are, read at the start and again on SIGHUP.
@@ -35,38 +35,33 @@ impl KeyFiles {
             added.map_err(|what| unusable("secret", path, &what, SECRET_ADVICE))?;
         }
         if let Some(path) = &self.jwks_file {
-            let json = fs::read_to_string(path).map_err(|error| {
-                RunError::new(unreadable("the keys", path), error, "see --jwks-file")
-            })?;
-            let added = keys.add_jwks(&json);
-            added.map_err(|what| {
-                unusable(
-                    "keys",
-                    path,
-                    &what,
-                    "it is to hold public keys, as in RFC 7517",
-                )
-            })?;
+            let added = keys.add_jwks(&input_file::read(path, JWKS_ADVICE)?);
+            added.map_err(|what| unusable("keys", path, &what, JWKS_ADVICE))?;
         }
         let is_guarded = self.secret_file.is_some() || self.jwks_file.is_some();
+        if self.audience.is_some() && !is_guarded {
+            return Err(RunError {
+                what: "--audience is of tokens, and none are asked for".to_owned(),
+                cause: None,
+                advice: "see --secret-file and --jwks-file",
+            });
+        }
         Ok(is_guarded.then_some(keys))
     }
 }
 
-const SECRET_ADVICE: &str = "`openssl rand -hex 32` makes one";
+const SECRET_ADVICE: &str = "`openssl rand -hex 32` makes a secret";
+const JWKS_ADVICE: &str = "--jwks-file is to name a JSON Web Key Set of public keys (RFC 7517)";
 
 /// The secret in a file, which is nobody else's business.
 pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, RunError> {
-    let cannot = |error| RunError::new(unreadable("the secret", path), error, SECRET_ADVICE);
-    let mode = fs::metadata(path).map_err(cannot)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let secret = input_file::read(path, SECRET_ADVICE)?;
+    let is_exposed =
+        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    if is_exposed {
         log::warn!("others may read the secret: chmod 600 {}", path.display());
     }
-    fs::read(path).map_err(cannot)
-}
-
-fn unreadable(what: &str, path: &Path) -> String {
-    format!("cannot read {what} from {}", path.display())
+    Ok(secret)
 }
 
 fn unusable(what: &str, path: &Path, why: &str, advice: &'static str) -> RunError {

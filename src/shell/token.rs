@@ -40,6 +40,9 @@ pub struct TokenArgs {
     pub ttl: Duration,
 }
 
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// Prints the token, alone on its line.
 ///
 /// # Errors
@@ -49,10 +52,18 @@ pub fn print(args: &TokenArgs) -> Result<(), RunError> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let ends = now.checked_add(args.ttl);
+    let Some(ends) = ends.filter(|_| (SHORTEST..=LONGEST).contains(&args.ttl)) else {
+        return Err(RunError {
+            what: "cannot make a token for that time".to_owned(),
+            cause: None,
+            advice: "--ttl is to be from 1s to 100years",
+        });
+    };
     let claims = Claims {
         sub: args.sub.clone(),
         iat: Some(now.as_secs() as f64),
-        exp: (now + args.ttl).as_secs() as f64,
+        exp: ends.as_secs() as f64,
         nbf: None,
         aud: args.audience.clone(),
         subscribe: args.subscribe.clone(),

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use serde_json::json;
 
 use crate::common::{
-    FIN, Http, PATIENCE, RawClient, SECRET, Server, TEXT, TestFile, eventually, get, post, run,
-    token, token_of, upgrade, upgrade_with,
+    FIN, Http, JsonClient, PATIENCE, RawClient, SECRET, Server, TEXT, TestFile, eventually, get,
+    post, run, token, token_of, upgrade, upgrade_with,
 };
 
 const TRUST: [&str; 4] = ["--trusted-proxy", "127.0.0.1", "--connect-rate", "0"];
@@ -319,4 +319,27 @@ fn what_is_no_network_is_told_so() {
     assert_eq!(refused.status.code(), Some(2));
     let advice = "expected an address or a network, such as 127.0.0.1";
     assert!(refused.stderr.contains(advice), "{}", refused.stderr);
+}
+
+#[test]
+fn bad_tokens_of_others_do_not_keep_one_from_the_next() {
+    let file = TestFile::new(SECRET);
+    let flags = ["--secret-file", file.path(), "--trusted-proxy", "127.0.0.1"];
+    let server = Server::start(&[&flags[..], &["--max-failed-tokens", "2"]].concat());
+    let mut stream = server.tcp();
+    stream
+        .write_all(&proxy_header([203, 0, 113, 20], 4711))
+        .unwrap();
+    let path = format!("/ws?token={}", token_of("alice"));
+    let mut alice = JsonClient::over(stream, &path);
+    let fields = "\r\nX-Forwarded-For: 203.0.113.20\r\nAuthorization: Bearer x\r\n\r\n";
+    let request = get("/rooms/tea/members").replace("\r\n\r\n", fields);
+    let mut http = server.http();
+    let mut tries = 0;
+    while http.ask(&request).status != 429 {
+        tries += 1;
+        assert!(tries < 10, "there is no end of tries");
+    }
+    let renewed = alice.ask(json!({"type": "login", "token": token_of("alice")}));
+    assert_eq!(renewed["type"], "welcome", "{renewed}");
 }

@@ -33,7 +33,34 @@ fn it_makes_a_token_that_is_taken() {
 fn what_cannot_be_made() {
     let file = TestFile::new(SECRET);
     let short = TestFile::new("too short");
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["--port", "0", "--audience", "a"], 1, "--secret-file"),
+        (
+            &[
+                "token",
+                "--secret-file",
+                file.path(),
+                "--sub",
+                "a",
+                "--ttl",
+                "0s",
+            ],
+            1,
+            "1s to 100years",
+        ),
+        (
+            &[
+                "token",
+                "--secret-file",
+                file.path(),
+                "--sub",
+                "a",
+                "--ttl",
+                "18446744073709551615s",
+            ],
+            1,
+            "1s to 100years",
+        ),
         (&["token", "--sub", "a"], 2, "--secret-file"),
         (&["token", "--secret-file", file.path()], 2, "--sub"),
         (
@@ -76,8 +103,8 @@ fn files_that_are_of_no_use() {
     let empty = TestFile::new(r#"{"keys":[]}"#);
     for (flag, path, words) in [
         ("--secret-file", short.path(), "at least 32 bytes"),
-        ("--secret-file", "/nowhere", "cannot read the secret"),
-        ("--jwks-file", "/nowhere", "cannot read the keys"),
+        ("--secret-file", "/nowhere", "cannot read /nowhere"),
+        ("--jwks-file", "/nowhere", "cannot read /nowhere"),
         ("--jwks-file", short.path(), "not a JSON Web Key Set"),
         ("--jwks-file", empty.path(), "no key"),
     ] {

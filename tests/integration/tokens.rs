@@ -8,7 +8,7 @@ use tungstenite::Error;
 
 use crate::common::{
     Client, JsonClient, PATIENCE, SECRET, Server, TestFile, close_of, get, post, token, token_by,
-    token_of, unix_seconds,
+    token_of, unix_seconds, upgrade_with,
 };
 
 fn guarded(flags: &[&str]) -> (Server, TestFile) {
@@ -186,7 +186,7 @@ fn the_name_is_the_servers_word_at_every_door() {
     let (server, _file) = guarded(&[]);
     let mut tab = JsonClient::new(&server, &format!("/ws/tea?token={}", token_of("Alice")));
     tab.expect("joined");
-    let other = JsonClient::new(&server, &format!("/ws?token={}", token_of("alice")));
+    let other = JsonClient::new(&server, &format!("/ws?token={}", token_of("Alice")));
     assert_eq!(other.welcome["you"], tab.welcome["you"], "one person");
     let mut plain = server.client(&format!("/ws/tea?token={}", token_of("bob")));
     plain.say("from plain");
@@ -197,7 +197,7 @@ fn the_name_is_the_servers_word_at_every_door() {
     );
     server
         .http()
-        .ask(post("/rooms/tea", &bearer(&token_of("ALICE")), "from curl"));
+        .ask(post("/rooms/tea", &bearer(&token_of("Alice")), "from curl"));
     let message = tab.expect("message");
     assert_eq!(message["from"]["id"], tab.welcome["you"]["id"]);
     plain.expect("from curl");
@@ -321,4 +321,50 @@ fn sighup_reads_the_keys_again() {
     server.signal("HUP");
     server.wait_for_log(|line| line.contains("the old keys for tokens stay"));
     assert_eq!(status(&theirs), 200);
+}
+
+#[test]
+fn a_name_that_only_looks_the_same_is_somebody_elses() {
+    let (server, _file) = guarded(&[]);
+    let mut alice = JsonClient::new(&server, &format!("/ws?token={}", token_of("alice")));
+    for other in ["ALICE", "\u{ff41}lice", "al\u{131}ce"] {
+        let mut stranger = JsonClient::stranger(server.tcp(), "/ws");
+        stranger.expect("error");
+        let refused = stranger.ask(json!({"type": "login", "token": token_of(other)}));
+        assert_eq!(refused["code"], "name_taken", "{refused}");
+        let told = stranger.ask(json!({"type": "rooms"}));
+        assert_eq!(told["code"], "token_needed", "it stays a stranger");
+    }
+    let upgrade = upgrade_with(
+        &format!("/ws?token={}", token_of("ALICE")),
+        "Sec-WebSocket-Protocol: parlor.v1.json\r\n",
+    );
+    assert_eq!(server.http().ask(upgrade).status, 409);
+    let renewed = alice.ask(json!({"type": "login", "token": token_of("Alice")}));
+    assert_eq!(renewed["code"], "bad_token", "not even in a new token");
+    let again = alice.ask(json!({"type": "login", "token": token_of("alice")}));
+    assert_eq!(again["type"], "welcome");
+}
+
+#[test]
+fn names_of_others_may_be_longer() {
+    let (server, _file) = guarded(&[]);
+    let sub = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+    let client = JsonClient::new(&server, &format!("/ws?token={}", token_of(sub)));
+    assert_eq!(client.welcome["you"]["name"], sub);
+}
+
+/// Whoever guesses the id of another's message does not have it taken for said.
+#[test]
+fn ids_of_messages_are_their_senders_own() {
+    let (server, _file) = guarded(&[]);
+    let offset = |sub: &str| {
+        let said = post("/rooms/tea?dedup=8131", &bearer(&token_of(sub)), sub);
+        let answer: Value = serde_json::from_slice(&server.http().ask(said).body).unwrap();
+        answer["offset"].as_u64().unwrap()
+    };
+    assert_eq!(
+        ["mallory", "alice", "alice", "mallory"].map(offset),
+        [1, 2, 2, 1]
+    );
 }

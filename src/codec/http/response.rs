@@ -35,6 +35,8 @@ impl Status {
     pub const METHOD_NOT_ALLOWED: Self = Self::new(405, "Method Not Allowed");
     /// 408.
     pub const REQUEST_TIMEOUT: Self = Self::new(408, "Request Timeout");
+    /// 409.
+    pub const CONFLICT: Self = Self::new(409, "Conflict");
     /// 413.
     pub const CONTENT_TOO_LARGE: Self = Self::new(413, "Content Too Large");
     /// 414.

@@ -58,8 +58,8 @@ impl Keys {
     ///
     /// # Errors
     /// It is no such set, or there is nothing in it that can be used.
-    pub fn add_jwks(&mut self, json: &str) -> Result<(), Cow<'static, str>> {
-        let set: JwkSet = serde_json::from_str(json)
+    pub fn add_jwks(&mut self, json: &[u8]) -> Result<(), Cow<'static, str>> {
+        let set: JwkSet = serde_json::from_slice(json)
             .map_err(|error| format!("this is not a JSON Web Key Set: {error}"))?;
         let before = self.keys.len();
         for jwk in &set.keys {
@@ -132,7 +132,8 @@ impl fmt::Debug for Keys {
 
 /// The secret in a file, without the end of its line.
 pub(super) fn check_secret(secret: &[u8]) -> Result<&[u8], Cow<'static, str>> {
-    let secret = secret.trim_ascii_end();
+    let line = secret.strip_suffix(b"\n").unwrap_or(secret);
+    let secret = line.strip_suffix(b"\r").unwrap_or(line);
     if secret.len() < MIN_SECRET {
         return Err(format!(
             "a secret has at least {MIN_SECRET} bytes, this one {}",

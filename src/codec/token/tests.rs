@@ -106,6 +106,19 @@ fn what_has_to_be_there() {
 }
 
 #[test]
+fn patterns_are_bounded() {
+    let with = |count: usize| {
+        let mut claims = claims();
+        claims["publish"] = json!(vec!["a*"; count]);
+        verify(&keys(), &claims).map(|_| ())
+    };
+    assert_eq!(with(MAX_PATTERNS - 1), Ok(()), "one is to subscribe");
+    assert_eq!(with(MAX_PATTERNS), Err(Refused::Patterns));
+    let words = format!("more than {MAX_PATTERNS} patterns");
+    assert!(Refused::Patterns.message().contains(&words));
+}
+
+#[test]
 fn audiences() {
     let for_whom = |aud: Value| {
         let mut claims = claims();
@@ -158,7 +171,8 @@ fn a_public_key_is_not_taken_for_a_secret() {
     let jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap();
     let jwk = serde_json::to_value(&jwk).unwrap();
     let mut keys = Keys::new(None);
-    keys.add_jwks(&json!({"keys": [jwk]}).to_string()).unwrap();
+    keys.add_jwks(json!({"keys": [jwk]}).to_string().as_bytes())
+        .unwrap();
     let good = encode(&Header::new(Algorithm::EdDSA), &claims(), &key).unwrap();
     assert_eq!(keys.verify(&good, NOW_MS).unwrap().sub, "alice");
 
@@ -184,7 +198,8 @@ fn a_key_that_is_named_is_the_only_one_tried() {
     };
     let ((first, a), (second, b)) = (jwk("a", 1), jwk("b", 2));
     let mut keys = Keys::new(None);
-    keys.add_jwks(&json!({"keys": [a, b]}).to_string()).unwrap();
+    keys.add_jwks(json!({"keys": [a, b]}).to_string().as_bytes())
+        .unwrap();
     let signed = |key: &EncodingKey, id: Option<&str>| {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = id.map(str::to_owned);
@@ -200,7 +215,7 @@ fn a_key_that_is_named_is_the_only_one_tried() {
 
 #[test]
 fn key_sets_that_are_of_no_use() {
-    let error = |json: &str| Keys::new(None).add_jwks(json).unwrap_err();
+    let error = |json: &str| Keys::new(None).add_jwks(json.as_bytes()).unwrap_err();
     assert!(error("{").contains("JSON Web Key Set"));
     assert!(error(r#"{"keys":[]}"#).contains("no key"));
     let secret = r#"{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}"#;

@@ -1,13 +1,25 @@
 //! Messages that were sent twice because their sender could not know that they had arrived.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use super::RoomId;
 use super::person::PersonId;
 use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
+/// Whose id of a message it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::core) enum Sender {
+    /// Anyone's who knows it: a retry may come on another connection.
+    Anyone,
+    /// A person's at a door at which one can take a name.
+    Person(PersonId),
+    /// That of whoever holds a token for this name.
+    Holder(Rc<str>),
+}
+
 /// Whose message it is, and what they call it.
-type Name = (RoomId, Option<PersonId>, Box<str>);
+type Name = (RoomId, Sender, Box<str>);
 
 /// The senders' own ids of the messages of the last two minutes, and the offsets these got.
 #[derive(Debug, Default)]
@@ -22,7 +34,7 @@ impl Dedup {
     pub(super) fn find(
         &mut self,
         room: RoomId,
-        sender: Option<PersonId>,
+        sender: &Sender,
         name: &str,
         now_ms: u64,
     ) -> Option<u64> {
@@ -33,13 +45,15 @@ impl Dedup {
         {
             self.forget_oldest();
         }
-        self.offsets.get(&(room, sender, name.into())).copied()
+        self.offsets
+            .get(&(room, sender.clone(), name.into()))
+            .copied()
     }
 
     pub(super) fn remember(
         &mut self,
         room: RoomId,
-        sender: Option<PersonId>,
+        sender: &Sender,
         name: &str,
         offset: u64,
         now_ms: u64,
@@ -47,7 +61,7 @@ impl Dedup {
         if self.order.len() >= MAX_DEDUP {
             self.forget_oldest();
         }
-        let name: Name = (room, sender, name.into());
+        let name: Name = (room, sender.clone(), name.into());
         self.offsets.insert(name.clone(), offset);
         self.order.push_back((now_ms + DEDUP_MS, name));
     }

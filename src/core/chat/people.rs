@@ -78,6 +78,10 @@ impl People {
         self.people.contains_key(&id)
     }
 
+    pub(super) fn find(&self, name: &PersonName) -> Option<PersonId> {
+        self.by_name.get(name.folded()).copied()
+    }
+
     pub(super) fn find_by_name(&self, name: &str) -> Option<PersonId> {
         self.by_name.get(&fold(name)).copied()
     }
@@ -133,11 +137,11 @@ impl People {
         }
     }
 
-    /// When the next one is forgotten.
     pub(super) fn count(&self) -> usize {
         self.people.len()
     }
 
+    /// When the next one is forgotten.
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         self.absent.front().map(|(forgotten_ms, _)| *forgotten_ms)
     }

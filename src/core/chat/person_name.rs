@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::person::GUEST_PREFIX;
-use crate::limits::MAX_PERSON_NAME;
+use crate::limits::{MAX_PERSON_NAME, MAX_TOKEN_NAME};
 
 /// 1 to 32 characters that can be seen, with single spaces between them; spaces around it are dropped. Two names that
 /// differ only in case, or in how the same characters are written (NFKC), are one.
@@ -20,12 +20,21 @@ pub(in crate::core) struct PersonName {
 impl PersonName {
     /// A name as people write it; `None` if it is not valid, or looks like a guest's.
     pub(in crate::core) fn parse(text: &str) -> Option<Self> {
-        let shown = text.trim_matches(' ');
+        Self::within(text.trim_matches(' '), MAX_PERSON_NAME)
+    }
+
+    /// The name that a token gives, exactly as it stands there: others may make longer ones, as a UUID is.
+    pub(in crate::core) fn of_token(sub: &str) -> Option<Self> {
+        let is_bare = sub.trim_matches(' ') == sub;
+        Self::within(sub, MAX_TOKEN_NAME).filter(|_| is_bare)
+    }
+
+    fn within(shown: &str, most: usize) -> Option<Self> {
         // Bounded before it is counted: a character is at most four bytes.
-        if shown.is_empty() || shown.len() > 4 * MAX_PERSON_NAME {
+        if shown.is_empty() || shown.len() > 4 * most {
             return None;
         }
-        if shown.chars().count() > MAX_PERSON_NAME
+        if shown.chars().count() > most
             || shown.contains("  ")
             || shown.starts_with(is_combining_mark)
             || shown.chars().any(is_unseen)
@@ -43,7 +52,7 @@ impl PersonName {
         })
     }
 
-    /// Whether two names are taken for one.
+    /// Whether people would take two names for one.
     pub(in crate::core) fn is_same(&self, other: &Self) -> bool {
         self.folded == other.folded
     }
@@ -149,6 +158,21 @@ mod tests {
             &"a".repeat(1000),
         ] {
             assert_eq!(PersonName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_give_a_longer_one() {
+        for sub in [
+            "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+            "google-oauth2|103547991597142817347",
+            &"a".repeat(64),
+        ] {
+            assert!(PersonName::of_token(sub).is_some(), "{sub}");
+            assert!(PersonName::parse(sub).is_none(), "{sub}");
+        }
+        for bad in ["", " alice", "alice ", "guest-1", &"a".repeat(65)] {
+            assert!(PersonName::of_token(bad).is_none(), "{bad:?}");
         }
     }
 

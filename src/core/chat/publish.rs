@@ -1,7 +1,8 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
+use super::dedup::Sender;
 use super::message::{Content, Kept, Message};
-use super::person::{Author, PersonId};
+use super::person::Author;
 use super::{Chat, RoomId};
 
 /// What someone wants to say.
@@ -15,8 +16,8 @@ pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) retain: bool,
     /// For those who are here now: not kept, without an offset.
     pub(in crate::core) ephemeral: bool,
-    /// The sender's own id of the message, and who they are, if that is known.
-    pub(in crate::core) dedup: Option<(&'a str, Option<PersonId>)>,
+    /// The sender's own id of the message, and who they are.
+    pub(in crate::core) dedup: Option<(&'a str, &'a Sender)>,
 }
 
 /// What became of it.

@@ -248,7 +248,7 @@ fn what_is_sent_twice_is_said_once() {
     let mut chat = chat(&[]);
     let room = join(&mut chat, 0, "tea").unwrap();
     let author = Author::guest(PersonId(0));
-    let mut send = |ms, sender| {
+    let mut send = |ms, sender: &Sender| {
         let draft = Draft {
             author: &author,
             content: Content::Text,
@@ -267,11 +267,13 @@ fn what_is_sent_twice_is_said_once() {
             Err(refusal) => panic!("{refusal:?}"),
         }
     };
-    let alice = Some(PersonId(1));
-    assert_eq!(send(0, alice), (true, 1));
-    assert_eq!(send(119_999, alice), (false, 1));
-    assert_eq!(send(119_999, None), (true, 2), "it is another's");
-    assert_eq!(send(120_000, alice), (true, 3));
+    let alice = Sender::Person(PersonId(1));
+    let holder = Sender::Holder("alice".into());
+    assert_eq!(send(0, &alice), (true, 1));
+    assert_eq!(send(119_999, &alice), (false, 1));
+    assert_eq!(send(119_999, &Sender::Anyone), (true, 2), "it is another's");
+    assert_eq!(send(119_999, &holder), (true, 3), "so is this");
+    assert_eq!(send(120_000, &alice), (true, 4));
 }
 
 #[test]

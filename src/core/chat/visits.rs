@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::person::PersonId;
+use super::person::{Name, PersonId};
 use super::presence::Change;
 use super::seats::Seat;
 use super::{
@@ -236,26 +236,32 @@ impl Chat {
         Login::Done(owner)
     }
 
-    /// Makes a connection that of the person of this name, whose it is beyond doubt. Says who that is.
+    /// Whether this name is somebody else's, who only looks the same: `alice` is not `ALICE`.
+    pub(in crate::core) fn is_taken_by_another(&self, name: &PersonName) -> bool {
+        self.people.find(name) != self.find_named(name)
+    }
+
+    /// Makes a connection that of the person of this name, to the letter. Says who that is.
     pub(in crate::core) fn login_as(
         &mut self,
         id: ConnectionId,
         person: PersonId,
         name: &PersonName,
         now_ms: u64,
-    ) -> PersonId {
-        match self.people.find_by_name(&name.shown()) {
+    ) -> Result<PersonId, NameTaken> {
+        if self.is_taken_by_another(name) {
+            return Err(NameTaken);
+        }
+        match self.people.find(name) {
             Some(owner) if owner != person => {
                 self.move_connection(id, person, owner, now_ms);
-                owner
+                Ok(owner)
             }
-            Some(_) => person,
+            Some(_) => Ok(person),
             None => {
-                self.people
-                    .rename(person, name)
-                    .expect("nobody has this name");
+                self.people.rename(person, name)?;
                 self.tell_new_name(person, now_ms);
-                person
+                Ok(person)
             }
         }
     }
@@ -272,6 +278,12 @@ impl Chat {
     /// The secret by which someone comes back.
     pub(in crate::core) fn resume_token(&self, id: PersonId) -> Option<String> {
         self.people.resume_token(id)
+    }
+
+    /// Whose name this is, to the letter.
+    pub(in crate::core) fn find_named(&self, name: &PersonName) -> Option<PersonId> {
+        let owner = self.people.find(name);
+        owner.filter(|owner| self.people.author(*owner).name == Name::Chosen(name.shown()))
     }
 
     pub(in crate::core) fn find_person(&self, name: &str) -> Option<PersonId> {

@@ -61,7 +61,7 @@ impl<S: Stream> Server<S> {
 
     /// Closes all connections of someone, at whatever door. Says whether there were any.
     pub(super) fn close_user(&mut self, name: &str, by: &Rights, now: Now) -> bool {
-        let Some(name) = PersonName::parse(name) else {
+        let Some(name) = PersonName::of_token(name.trim()) else {
             return false;
         };
         let mut connections = self.access.connections_of(&name);
@@ -112,6 +112,7 @@ impl<S: Stream> Server<S> {
         };
         self.lagging.forget(id, room);
         self.chat.leave(id, person, room, now.ms);
+        self.forget_ended();
         if is_line {
             let text = format!("* you are out of {name}: {}\n", reason.phrase());
             return self.say_line(id, &text);

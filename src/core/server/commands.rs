@@ -10,7 +10,8 @@ use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::chat::{
-    Content, JoinError, Login, PersonName, Position, Refusal, RoomName, TooManyRooms, Wanted,
+    Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooManyRooms,
+    Wanted,
 };
 use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
 use crate::core::session::Admission;
@@ -321,9 +322,10 @@ impl<S: Stream> Server<S> {
         let Some(person) = self.person(id) else {
             return Ok(None);
         };
-        self.check_may(id, Rights::may_publish, &parse_room(&publish.room)?)?;
+        let name = parse_room(&publish.room)?;
+        self.check_may(id, Rights::may_publish, &name)?;
         let author = self.chat.author(person);
-        let (room, offset) = self.publish(publish, &author, Some(person), now)?;
+        let (room, offset) = self.publish(&name, publish, &author, &Sender::Person(person), now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }

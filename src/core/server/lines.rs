@@ -177,8 +177,11 @@ impl<S: Stream> Server<S> {
         match (lobby, rights.grant()) {
             (Some(lobby), _) => self.go_into(&lobby, id, now),
             (None, Some(grant)) => {
-                let rooms = grant.claims.subscribe.join(" ");
-                let text = format!("* you are {}; /join one of: {rooms}\n", grant.name.shown());
+                let text = match grant.claims.subscribe.join(" ") {
+                    rooms if rooms.is_empty() => "your token lets you into no room".to_owned(),
+                    rooms => format!("/join one of: {rooms}"),
+                };
+                let text = format!("* you are {}; {text}\n", grant.name.shown());
                 self.say_line(id, &text);
             }
             (None, None) => {}

@@ -6,6 +6,7 @@ use super::respond::unavailable;
 use super::rooms::read_only;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
+use crate::core::access::Rights;
 use crate::core::chat::RoomName;
 use crate::core::pending::Reply;
 use crate::core::{Now, Stream, encode};
@@ -76,19 +77,25 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
-        match self.rights_of_request(request, reply.id, now)?.is_admin() {
-            true => Ok(()),
-            false => self.check_local(request, reply),
-        }
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        self.check_runs_it(request, &rights, reply)
     }
 
-    /// Only for this machine.
-    pub(super) fn check_local(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
+    /// The same of one whose rights are known.
+    pub(super) fn check_runs_it(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        reply: &Reply,
+    ) -> Result<(), Problem> {
         if self.is_local(request, reply.id) {
             return Ok(());
         }
-        let detail = "this is only told to the machine that the server runs on";
-        Err(Problem::new(Status::FORBIDDEN, detail))
+        if matches!(rights, Rights::Open) {
+            let detail = "this is only told to the machine that the server runs on";
+            return Err(Problem::new(Status::FORBIDDEN, detail));
+        }
+        rights.check_admin()
     }
 
     fn respond_event(&mut self, mut json: String, reply: &Reply, now: Now) {

@@ -9,7 +9,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::Refused;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
-use crate::core::chat::{Author, Name, PersonId, PersonName, RoomId, RoomName};
+use crate::core::chat::{Author, Name, NameTaken, PersonId, PersonName, RoomId, RoomName};
 use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Peer, Phase};
 use crate::core::{Now, Stream};
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -24,6 +24,9 @@ const INSUFFICIENT: (&str, &str) = (
     "WWW-Authenticate",
     "Bearer realm=\"parlor\", error=\"insufficient_scope\"",
 );
+
+/// Somebody with another token would be taken for its holder.
+pub(super) const NAME_TAKEN: &str = "somebody else is here whose name looks the same";
 
 /// The refusal of one who has shown no token.
 pub(super) const NO_TOKEN: Failure = Failure {
@@ -113,21 +116,22 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Result<(), Failure> {
         let peer = self.peer(None, id);
-        if !self.may_try_token(peer, now) {
+        let earlier = self.access.rights(id);
+        // Who has shown a good one is not kept from the next by what others try at the same address.
+        if earlier.is_stranger() && !self.may_try_token(peer, now) {
             self.counters.count_token(NOT_LOOKED_AT);
             return Err(Failure::new("rate_limited", TOO_MANY_BAD));
         }
         let rights = self.check_token(token, peer, now)?;
-        let earlier = self.access.rights(id);
         let (Some(grant), earlier) = (rights.grant(), earlier.grant()) else {
             return Ok(());
         };
-        if earlier.is_some_and(|earlier| !earlier.name.is_same(&grant.name)) {
+        if earlier.is_some_and(|earlier| earlier.name != grant.name) {
             let message = "this is somebody else's token; open another connection for it";
             return Err(Failure::new("bad_token", message));
         }
+        self.identify(id, &grant.name, now)?;
         self.grant(id, &rights, now);
-        self.identify(id, &grant.name, now);
         let rooms: Vec<RoomId> = self.chat.rooms_of(id).collect();
         for room in rooms {
             let name = self.chat.room_name(room);
@@ -139,17 +143,27 @@ impl<S: Stream> Server<S> {
     }
 
     /// Makes whoever has come to a door at which one can log in the person of this name.
-    pub(super) fn identify(&mut self, id: ConnectionId, name: &PersonName, now: Now) {
+    pub(super) fn identify(
+        &mut self,
+        id: ConnectionId,
+        name: &PersonName,
+        now: Now,
+    ) -> Result<(), Failure> {
         let Some(mut person) = self.person(id) else {
-            return;
+            return Ok(());
         };
+        if self.chat.is_taken_by_another(name) {
+            return Err(Failure::new("name_taken", NAME_TAKEN));
+        }
         if !self.chat.knows(person) {
             person = self.chat.begin_person(id);
         }
         let person = self.chat.login_as(id, person, name, now.ms);
+        let person = person.map_err(|NameTaken| Failure::new("name_taken", NAME_TAKEN))?;
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.person = person;
         }
+        Ok(())
     }
 
     /// A connection that lasts has these rights from now on.
@@ -163,10 +177,9 @@ impl<S: Stream> Server<S> {
         let Some(grant) = rights.grant() else {
             return Author::guest(guest);
         };
-        let name = grant.name.shown();
         Author {
-            id: self.chat.find_person(&name).unwrap_or(guest),
-            name: Name::Chosen(name),
+            id: self.chat.find_named(&grant.name).unwrap_or(guest),
+            name: Name::Chosen(grant.name.shown()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The rooms over HTTP: what is at `/rooms`.
 
+use std::rc::Rc;
+
 use super::Server;
 use super::commands::Failure;
 use super::respond::unavailable;
@@ -9,7 +11,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, PersonId, RoomName};
+use crate::core::chat::{Content, Name, PersonId, RoomName, Sender};
 use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
@@ -125,7 +127,9 @@ impl<S: Stream> Server<S> {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
                 self.open_stream(request, room, reply, now)?;
-                self.grant(reply.id, rights, now);
+                if !reply.is_head {
+                    self.grant(reply.id, rights, now);
+                }
             }
             Resource::Messages(room) => {
                 rights.check_subscribe(&room)?;
@@ -136,9 +140,7 @@ impl<S: Stream> Server<S> {
                 self.answer_members(&room, reply, now);
             }
             Resource::Rooms | Resource::Room(_) => {
-                if !rights.is_admin() {
-                    self.check_local(request, reply)?;
-                }
+                self.check_runs_it(request, rights, reply)?;
                 self.answer_list(reply, now);
             }
         }
@@ -204,8 +206,11 @@ impl<S: Stream> Server<S> {
             ephemeral: post.ephemeral,
             dedup: post.dedup.as_deref().map(Into::into),
         };
-        // A retry comes on another connection, so whoever knows the id of a message is its sender.
-        let (room, offset) = self.publish(&publish, &post.author, None, now)?;
+        let sender = match &post.author.name {
+            Name::Chosen(name) => Sender::Holder(Rc::clone(name)),
+            Name::Guest(_) => Sender::Anyone,
+        };
+        let (room, offset) = self.publish(&post.room, &publish, &post.author, &sender, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
         }

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::respond::unavailable;
-use super::rights::NO_TOKEN;
+use super::rights::{NAME_TAKEN, NO_TOKEN};
 use super::rooms::{FOREIGN_ORIGIN, parse_room, read_only};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
@@ -100,6 +100,12 @@ impl<S: Stream> Server<S> {
         {
             rights.check_subscribe(room)?;
         }
+        if let Some(grant) = rights.grant()
+            && is_json
+            && self.chat.is_taken_by_another(&grant.name)
+        {
+            return Err(Problem::new(Status::CONFLICT, NAME_TAKEN));
+        }
         let client = self.check_client(request, id, now)?;
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);
@@ -186,7 +192,11 @@ impl<S: Stream> Server<S> {
         self.grant(id, rights, now);
         match rights {
             Rights::Stranger => return self.answer_command(Err(NO_TOKEN), None, id),
-            Rights::Granted(grant) => self.identify(id, &grant.name, now),
+            Rights::Granted(grant) => {
+                if let Err(failure) = self.identify(id, &grant.name, now) {
+                    return self.answer_command(Err(failure), None, id);
+                }
+            }
             Rights::Open => {
                 self.chat.begin_person(id);
             }

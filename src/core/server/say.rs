@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use super::Server;
-use super::commands::{Failure, check_key, content_of, parse_room};
+use super::commands::{Failure, check_key, content_of};
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
     AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
-    Stamped, Wanted,
+    RoomName, Sender, Stamped, Wanted,
 };
 use crate::core::connection::{ConnectionId, Phase};
 use crate::core::frames::Frames;
@@ -49,15 +49,15 @@ impl<S: Stream> Server<S> {
     }
 
     /// Does what the command and the request ask for: publishes a message in a room, which begins if it does not exist.
-    /// `sender` is whose ids of messages `dedup` is one of, if that is known.
+    /// `sender` is whose ids of messages `dedup` is one of.
     pub(super) fn publish(
         &mut self,
+        name: &RoomName,
         publish: &Publish<'_>,
         author: &Author,
-        sender: Option<PersonId>,
+        sender: &Sender,
         now: Now,
     ) -> Result<(RoomId, Option<u64>), Failure> {
-        let name = parse_room(&publish.room)?;
         check_key("key", publish.key.as_deref())?;
         check_key("dedup", publish.dedup.as_deref())?;
         if publish.retain && publish.key.is_none() {
@@ -67,7 +67,7 @@ impl<S: Stream> Server<S> {
             let message = "an ephemeral message is not kept, so it cannot be retained";
             return Err(Failure::new("bad_command", message));
         }
-        let found = self.chat.find_or_begin(&name, now.ms);
+        let found = self.chat.find_or_begin(name, now.ms);
         self.forget_ended();
         let room = found?;
         let (content, body) = content_of(&publish.data);

@@ -1,7 +1,5 @@
 //! The server's certificate and its key, from files.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +12,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::time::Time;
 
-use crate::limits::MAX_PEM;
-use crate::shell::RunError;
+use crate::shell::{RunError, input_file};
 
 /// Where the certificate and its key are.
 #[derive(Clone, Debug)]
@@ -39,7 +36,7 @@ pub(super) fn load(files: &Files, provider: &CryptoProvider) -> Result<Certified
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, RunError> {
     let advice = "--tls-cert is to name a file in PEM format with the certificate first, and those that it needs behind it";
-    let text = read(path, advice)?;
+    let text = input_file::read(path, advice)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let chain = chain.map_err(|error| not_pem(path, &error, advice))?;
     if chain.is_empty() {
@@ -54,7 +51,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, RunError> {
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, RunError> {
     let advice = "--tls-key is to name a file in PEM format with the certificate's private key";
-    let text = read(path, advice)?;
+    let text = input_file::read(path, advice)?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => {
@@ -70,24 +67,6 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, RunError> {
             })
         }
         Err(error) => Err(not_pem(path, &error, advice)),
-    }
-}
-
-fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {
-    let mut text = Vec::new();
-    let result = File::open(path).and_then(|file| file.take(MAX_PEM + 1).read_to_end(&mut text));
-    match result {
-        Ok(length) if length as u64 > MAX_PEM => Err(RunError {
-            what: format!("{} is longer than {MAX_PEM} bytes", path.display()),
-            cause: None,
-            advice,
-        }),
-        Ok(_) => Ok(text),
-        Err(error) => Err(RunError::new(
-            format!("cannot read {}", path.display()),
-            error,
-            advice,
-        )),
     }
 }
 

@@ -1,0 +1,33 @@
+//! Files that the command line names: read whole, as far as such a file may go.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use super::RunError;
+use crate::limits::MAX_INPUT_FILE;
+
+/// What is in a file. `advice` is what to do where it cannot be read.
+pub(super) fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {
+    let cannot = |error| RunError::new(format!("cannot read {}", path.display()), error, advice);
+    // A pipe would be waited for, on the loop when it is read again.
+    if !fs::metadata(path).map_err(cannot)?.is_file() {
+        return Err(RunError {
+            what: format!("{} is no regular file", path.display()),
+            cause: None,
+            advice,
+        });
+    }
+    let mut content = Vec::new();
+    let result =
+        File::open(path).and_then(|file| file.take(MAX_INPUT_FILE + 1).read_to_end(&mut content));
+    match result {
+        Ok(length) if length as u64 > MAX_INPUT_FILE => Err(RunError {
+            what: format!("{} is longer than {MAX_INPUT_FILE} bytes", path.display()),
+            cause: None,
+            advice,
+        }),
+        Ok(_) => Ok(content),
+        Err(error) => Err(cannot(error)),
+    }
+}
