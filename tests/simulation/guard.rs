@@ -335,3 +335,41 @@ fn nobody_does_what_their_token_does_not_allow() {
         "{heard} heard, {refused} refused"
     );
 }
+
+/// The answer to a command that closes its sender must not follow the close frame.
+#[test]
+fn nobody_does_hear_more_after_their_own_close() {
+    let mut gate = Gate::new(0);
+    let hall = &mut gate.hall;
+    let claims = Claims {
+        sub: "root".to_owned(),
+        exp: hall.now.unix_ms as f64 / 1000.0 + 60.0,
+        nbf: None,
+        iat: None,
+        aud: None,
+        subscribe: Vec::new(),
+        publish: Vec::new(),
+        admin: true,
+    };
+    let token = issue(&claims, SECRET).unwrap();
+    let guest = hall.connect(usize::MAX);
+    hall.enter_json(guest);
+    for command in [
+        json!({"type": "login", "token": token}),
+        json!({"type": "close", "name": "root"}),
+    ] {
+        hall.say(guest, 1, command.to_string().as_bytes());
+        hall.tick(usize::MAX);
+    }
+    let seen = hall.read(guest);
+    assert!(
+        matches!(
+            seen.last(),
+            Some(Seen::Close {
+                code: Some(1008),
+                ..
+            })
+        ),
+        "{seen:?}"
+    );
+}

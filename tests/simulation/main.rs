@@ -10,6 +10,7 @@ mod guard;
 mod habits;
 mod hall;
 mod model;
+mod names;
 mod plan;
 mod posts;
 mod random;
