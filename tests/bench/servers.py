@@ -20,7 +20,7 @@ GENERATOR = TARGET / "release/parlor-bench"
 START_SECONDS = 30
 # What puts a command before all others, where that is allowed.
 REAL_TIME = ["chrt", "--fifo", "1"] if os.geteuid() == 0 else []
-PORT = re.compile(r"(\d+)(?:/ws)?$")
+PORT = re.compile(r"(\d+)(?:/ws)?(?: \(.*\))?$")
 
 
 def run(*command, **options):
