@@ -104,6 +104,9 @@ fn files_that_are_of_no_use() {
     for (flag, path, words) in [
         ("--secret-file", short.path(), "at least 32 bytes"),
         ("--secret-file", "/nowhere", "cannot read /nowhere"),
+        // What has no end, or is waited for, as on SIGHUP.
+        ("--secret-file", "/dev/zero", "is no regular file"),
+        ("--jwks-file", "/dev/zero", "is no regular file"),
         ("--jwks-file", "/nowhere", "cannot read /nowhere"),
         ("--jwks-file", short.path(), "not a JSON Web Key Set"),
         ("--jwks-file", empty.path(), "no key"),
