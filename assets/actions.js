@@ -86,16 +86,21 @@ export class Actions {
       await this.#parlor.join(place.name, { last: FIRST_MESSAGES });
       this.#bar(place, null);
     } catch (error) {
-      if (error.code === 'not_allowed') this.#bar(place, this.#notAllowed(place));
-      else if (error.code !== 'not_joined') place.conversation.notice(text.cannotJoin(place.name, error.message));
+      if (error.code !== 'not_joined') this.#bar(place, this.#notEntered(place, error.code));
     }
   }
 
+  #notEntered(place, code) {
+    if (code === 'not_allowed') return this.#notAllowed(place);
+    return { title: text.cannotJoin(place.name), body: text.failure(code), mayReturn: true };
+  }
+
   /** One is not in a room any more: nothing of it is shown. */
-  putOut({ room, reason }) {
+  putOut({ room, reason, code }) {
     const place = this.places.get(room);
     if (!place) return;
     place.empty();
+    if (code) return this.#bar(place, this.#notEntered(place, code));
     const isAllowed = this.#may('subscribe', room);
     const why = { title: text.putOut(room), body: text.putOutBecause(reason), mayReturn: true };
     this.#bar(place, isAllowed ? why : this.#notAllowed(place));
@@ -361,14 +366,18 @@ export class Actions {
       await deed;
       conversation.notice(done);
     } catch (error) {
-      this.#composer.refuse(error.code === 'no_such_user' ? text.nobodyNamed(name) : error.message);
+      this.#composer.refuse(error.code === 'no_such_user' ? text.nobodyNamed(name) : text.failure(error.code));
     }
   }
 
   async #listMembers({ name, isDirect, conversation }) {
     if (isDirect) return;
-    const { members, count } = await this.#parlor.members(name);
-    conversation.notice(text.whoIsHere(members.map((member) => member.name).join(', '), count - members.length));
+    try {
+      const { members, count } = await this.#parlor.members(name);
+      conversation.notice(text.whoIsHere(members.map((member) => member.name).join(', '), count - members.length));
+    } catch (error) {
+      this.#composer.refuse(text.failure(error.code));
+    }
   }
 
   /** Promises nothing, or why the name cannot be had. */

@@ -238,6 +238,8 @@ function presenceChanged(presence) {
 
 /** Asks who is here, after a time of which only the number was told. */
 async function listMembers(place) {
-  place.members.set(await parlor.members(place.name));
-  if (place === places.current) showPeople();
+  try {
+    place.members.set(await parlor.members(place.name));
+    if (place === places.current) showPeople();
+  } catch { /* Who comes or goes next asks again, and who joins again is told. */ }
 }

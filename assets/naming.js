@@ -68,5 +68,5 @@ export class Naming {
 export function nameRefusal(error, name) {
   if (error.code === 'name_taken') return text.nameTaken(name);
   if (error.code === 'not_allowed') return text.nameOfToken;
-  return error.code === 'bad_name' ? text.badName : error.message;
+  return error.code === 'bad_name' ? text.badName : text.failure(error.code);
 }

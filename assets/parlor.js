@@ -73,7 +73,7 @@ export class ParlorError extends Error {
  * - `joined` {@link Joined}: a room is entered, for the first time or again.
  * - `message` {@link Message}: every message of the rooms joined, those of `joined.messages` included: in order, each
  *   once, over all reconnects, with no hole unless a `joined` with `recovered: false` or a `gap` told of it.
- * - `left` `{room, reason}`: put out of a room, or not let in again.
+ * - `left` `{room, reason, code?}`: put out of a room, or not let in again, and then by which error.
  * - `presence`, `direct`, `gap`, `bye`: as the protocol has them.
  * - `error` {@link ParlorError}: nobody waits for an answer and this went wrong.
  */
@@ -502,7 +502,7 @@ export class Parlor extends EventTarget {
       this.#rooms.delete(room.name);
       const waiting = take();
       for (const { reject } of waiting) reject(error);
-      if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message });
+      if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message, code: error.code });
     }
   }
 
@@ -644,8 +644,8 @@ class Link {
     this.#url = url;
     this.#WebSocket = WebSocket;
     this.#handlers = handlers;
-    // Who made this may add listeners first.
-    queueMicrotask(() => this.#connect());
+    // Who made this may add listeners first. Told to connect before that, it has.
+    queueMicrotask(() => { if (this.connection === 0) this.#connect(); });
   }
 
   get isOpen() {
@@ -681,13 +681,15 @@ class Link {
     this.#release()?.close(1000);
   }
 
+  /** There is one socket at a time, and what another one has to say is not heard. */
   #connect() {
-    if (this.#closed) return;
+    if (this.#closed || this.#socket) return;
     this.connection += 1;
     const socket = new this.#WebSocket(this.#url, SUBPROTOCOL);
-    socket.onopen = () => this.#opened();
-    socket.onmessage = ({ data }) => this.#received(data);
-    socket.onclose = ({ code, reason }) => this.#ended(code, reason);
+    const heard = (handle) => (event) => { if (this.#socket === socket) handle(event); };
+    socket.onopen = heard(() => this.#opened());
+    socket.onmessage = heard(({ data }) => this.#received(data));
+    socket.onclose = heard(({ code, reason }) => this.#ended(code, reason));
     socket.onerror = () => {};
     this.#socket = socket;
     this.#setTimer(() => this.abandon(), ANSWER_MS);
@@ -736,7 +738,6 @@ class Link {
 
   #release() {
     const socket = this.#socket;
-    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
     this.#socket = null;
     return socket;
   }

@@ -21,7 +21,8 @@ export function explanation({ code, reason, opened }) {
     case 'rate_limited': return text.tooManyBadTokens;
     case 1009: return text.tooLong;
     case 1013: return text.busy;
-    default: return text.closed(code, reason);
+    // Not a close code, but what went wrong before the rooms could be entered.
+    default: return typeof code === 'number' ? text.closed(code, reason) : text.failure(code);
   }
 }
 

@@ -265,3 +265,28 @@ test('a hidden page counts what it missed in its title, and notifies who asked f
   assert.equal(await ana.title(), '(2) title · parlor');
   assert.deepEqual(await notified(ana), ['ben-title in title: two', 'ben-title in title: three']);
 });
+
+test('a room that cannot be entered says why in the reader’s words, and offers to try again', async (t) => {
+  let refusals = 2;
+  const page = await openPage(t, fixture, {
+    room: 'elsewhere',
+    prepare: (p) => p.routeWebSocket('**/ws', (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        const { type, id, room } = JSON.parse(message);
+        if (type !== 'join' || room !== 'full' || refusals === 0) return server.send(message);
+        refusals -= 1;
+        const code = refusals === 1 ? 'too_many_rooms' : 'news_to_this_page';
+        return socket.send(JSON.stringify({ type: 'error', id, code, message: 'The object is in an invalid state.' }));
+      });
+    }),
+  });
+  await say(page, '/join full');
+  await page.getByRole('heading', { name: 'full could not be entered' }).waitFor();
+  await page.getByText('You are in as many rooms as this server lets one person be in').waitFor();
+  await page.getByRole('button', { name: 'Enter again' }).click();
+  await page.getByText('That did not work (news_to_this_page). Try again.').waitFor();
+  assert.equal(await page.getByText('invalid state').count(), 0);
+  await page.getByRole('button', { name: 'Enter again' }).click();
+  await sayAndSee(page, 'in after all');
+});
