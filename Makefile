@@ -8,8 +8,8 @@ ARGS ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## serve on http://localhost:8080 (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
-	cargo run --release --bin parlor -- --port $(PORT) $(ARGS)
+run: build ## serve on http://localhost:8080 (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
+	target/release/parlor --port $(PORT) $(ARGS)
 
 demo: build ## serve a plant that sends values and alarms, and say where its board is (SENSORS=50 HZ=20 scale it)
 	PORT=$(PORT) SENSORS=$(SENSORS) HZ=$(HZ) python3 tests/demo/plant.py
@@ -31,10 +31,11 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, and the README's commands
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the README's commands, these targets
 	python3 tests/doors.py
 	python3 tests/proxies.py
 	python3 tests/readme.py
+	python3 tests/targets.py
 
 test-clients: setup build ## clients in Python and JavaScript at the JSON door, and readers of the stream of events
 	target/clients/bin/python tests/clients/clients.py
@@ -62,8 +63,8 @@ soak: ## run the simulation on new seeds until stopped
 churn: build ## clients of every kind come and go for a minute (SECONDS=600 changes that); draws target/soak.svg
 	python3 tests/soak.py $(or $(SECONDS),60)
 
-bomb: build ## send 1,000 compressed bombs and look at the memory after each; draws target/bench/bomb.svg
-	python3 tests/bench/bomb.py
+bomb: build ## send 1,000 compressed bombs (COUNT=100 changes that) and look at the memory after each; draws target/bench/bomb.svg
+	python3 tests/bench/bomb.py $(or $(COUNT),1000)
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -121,13 +122,17 @@ def start(port):
     # Ctrl-C is for this script, which then ends the server.
     server = subprocess.Popen([PARLOR, "--port", port], stdout=subprocess.PIPE, text=True, start_new_session=True)
     line = server.stdout.readline()
-    if " on " not in line:
-        sys.exit("parlor did not start")
-    return server, f"http://localhost:{line.rsplit(':', 1)[1].strip()}"
+    listening = re.match(r"parlor listening on http://\S*:(\d+)(\s|$)", line)
+    if not listening:
+        server.terminate()
+        sys.exit(f"parlor did not start: its first line is {line!r}" if line else "parlor did not start")
+    return server, f"http://localhost:{listening[1]}"
 
 
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        # Ctrl-C is ignored where a shell without job control started this in the background.
+        signal.signal(ending, signal.default_int_handler)
     server, address = (None, sys.argv[1]) if len(sys.argv) > 1 else start(os.environ.get("PORT", "8080"))
     sensors = [Sensor(n) for n in range(int(os.environ.get("SENSORS") or 12))]
     print(f"The board: {address.rstrip('/')}/?room={ROOM}&view=board", flush=True)
