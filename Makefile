@@ -41,7 +41,7 @@ test-clients: setup build ## clients in Python and JavaScript at the JSON door, 
 	target/clients/bin/python tests/clients/clients.py
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 
-test-browser: setup build ## the page in a real browser
+test-browser: setup build ## the page in Chromium, and what it is for in Firefox and WebKit too
 	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap
 
 conformance: build ## the Autobahn test suite: 517 cases of RFC 6455 and of compression, RFC 7692

@@ -6,7 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 websocat=1.14.1
 # The fonts are for the pictures of the page in Chinese, which show boxes without.
 packages=(
-    chromium curl fonts-wqy-microhei haproxy libnss3-tools libssl-dev netcat-openbsd openssl pkg-config
+    chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libssl-dev netcat-openbsd openssl pkg-config
+    webkit2gtk-driver xvfb
 )
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
