@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
 use faulty::{Fault, serve};
-use faulty_recovery::{Recovery, serve_recovery};
+use faulty_recovery::{HELD, Recovery, serve_recovery};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_parlor-bench");
@@ -204,6 +204,71 @@ fn a_recovery_that_misses_or_doubles_is_found() {
 }
 
 #[test]
+fn who_return_at_once_miss_nothing_and_a_pair_beside_them_is_measured() {
+    let parlor = Server::parlor("--rate 0");
+    let pid = parlor.process.id();
+    let load = format!("--door json --return 60 --missed 20 --return-rate 100 --pid {pid}");
+    let (success, report) = report(&parlor.url, &load);
+    assert!(success, "{report:#}");
+    assert_clean(&report);
+    assert_eq!(report["recovery"]["recovered"], 60, "{report:#}");
+    let returned = &report["return"];
+    assert_eq!(
+        (&returned["answered"], &returned["unanswered"]),
+        (&60.into(), &0.into())
+    );
+    assert!(returned["server_cpu_us_each"].as_f64().unwrap() > 0.0);
+    for latency in [
+        &report["latency_us"],
+        &returned["calm_latency_us"],
+        &returned["time_us"],
+    ] {
+        assert!(latency["max"].as_u64().unwrap() > 0, "{report:#}");
+    }
+    assert_eq!(report["options"]["connections"], 2, "{report:#}");
+}
+
+#[test]
+fn a_return_that_goes_wrong_is_found() {
+    let load = "--door json --return 5 --missed 10 --connect-timeout 2 --loss-timeout 1";
+    for (fault, counted, number) in [
+        (Recovery::Miss, "/recovery/holes", 5),
+        (Recovery::Double, "/recovery/repeats", 5),
+        (Recovery::Deny, "/recovery/denied", 5),
+        (Recovery::Silence, "/return/unanswered", 1),
+        (Recovery::CutOff, "/return/unanswered", 1),
+    ] {
+        let (success, report) = report(&serve_recovery(fault), load);
+        assert!(!success, "{report:#}");
+        assert_eq!(report["clean"], false, "{report:#}");
+        assert_eq!(report.pointer(counted), Some(&number.into()), "{report:#}");
+    }
+}
+
+/// A server need not keep what was said for ever: that is a figure, not a fault.
+#[test]
+fn a_room_that_ended_meanwhile_is_counted() {
+    let url = serve_recovery(Recovery::Forget);
+    let (success, report) = report(&url, "--door json --return 5");
+    assert!(success, "{report:#}");
+    let recovery = &report["recovery"];
+    assert_eq!(
+        (&recovery["recovered"], &recovery["unrecovered"]),
+        (&0.into(), &5.into())
+    );
+}
+
+#[test]
+fn a_pair_that_waits_for_those_who_return_is_seen() {
+    let url = serve_recovery(Recovery::Hold);
+    let (success, report) = report(&url, "--door json --return 5");
+    assert!(success, "{report:#}");
+    let longest = report["latency_us"]["max"].as_u64().unwrap();
+    // One message at least was due soon after the server had stopped.
+    assert!(longest > HELD.as_micros() as u64 / 2, "{report:#}");
+}
+
+#[test]
 fn all_who_idle_at_the_json_door_leave_at_once() {
     let parlor = Server::parlor("");
     let pid = parlor.process.id();
@@ -372,6 +437,24 @@ fn what_cannot_work_is_said_in_one_line() {
             "--door json",
             1,
             "needs a room's URL",
+        ),
+        (
+            "ws://127.0.0.1:1/ws".into(),
+            "--return 3",
+            2,
+            "with --door json",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--door json --return 3 --churn 5",
+            2,
+            "cannot be used with",
+        ),
+        (
+            serve_recovery(Recovery::Mute),
+            "--door json --return 3 --connect-timeout 0.3",
+            1,
+            "0 of 3 came into the room in time",
         ),
         (
             "ws://127.0.0.1:1/ws".into(),

@@ -37,6 +37,14 @@ pub(crate) struct Room {
     pub(crate) lobby: Uri,
 }
 
+/// The URL of another room, named after that of a URL.
+pub(crate) fn beside(uri: &Uri) -> Result<Uri, String> {
+    let mut parts = uri.clone().into_parts();
+    let path = format!("{}-beside", uri.path());
+    parts.path_and_query = path.parse().ok();
+    Uri::from_parts(parts).map_err(|error| format!("{uri}: {error}"))
+}
+
 /// What comes on one connection, by its door.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -265,6 +273,12 @@ mod tests {
                 "{without}"
             );
         }
+    }
+
+    #[test]
+    fn the_room_beside_is_named_after_the_other() {
+        let uri = beside(&Uri::from_static("ws://localhost:1/ws/t%20a")).unwrap();
+        assert_eq!(Room::of(&uri).unwrap().name, "t a-beside");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod connecting;
 mod lives;
 mod outcome;
 mod receiving;
+mod returns;
 mod sending;
 mod stage;
 mod visitors;
@@ -16,11 +17,12 @@ mod visitors;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::check::Checker;
-use crate::door::{Door, Draft};
+use crate::door::{Door, Draft, beside};
 use crate::handshake::RequestTemplate;
 use crate::ledger::Ledger;
 use crate::line::Security;
@@ -36,6 +38,8 @@ use connecting::{Connector, describe};
 pub(crate) use lives::Recovery;
 use outcome::Marks;
 pub(crate) use outcome::Outcome;
+pub(crate) use returns::Returned;
+use returns::Returns;
 use sending::Pace;
 use stage::{Silence, Stage};
 use visitors::Visitors;
@@ -55,6 +59,7 @@ struct Load {
     clients: Slab<Client>,
     connector: Connector,
     visitors: Visitors,
+    returns: Option<Returns>,
     books: Books,
     door: Door,
     pace: Pace,
@@ -85,15 +90,10 @@ pub(crate) fn run(options: Options) -> Result<Outcome, String> {
     while load.stage != Stage::Done {
         load.wait(&mut events)
             .map_err(|error| format!("poll: {error}"))?;
-        for event in &events {
-            let Token(key) = event.token();
-            if event.is_writable() {
-                load.on_writable(key);
-            }
-            if event.is_readable() {
-                load.on_readable(key, event.is_read_closed());
-            }
-        }
+        events.iter().for_each(|event| load.on_event(event));
+        load.send_due(load.now_ns());
+        load.serve_returns()
+            .map_err(|error| format!("poll: {error}"))?;
         let now_ns = load.now_ns();
         load.send_due(now_ns);
         load.move_visitors(now_ns);
@@ -107,7 +107,14 @@ impl Load {
         let uri = options.url.clone().ok_or("no URL to connect to")?;
         let rate = options.churn.unwrap_or(0.0);
         // Ports stay taken for a minute after a connection.
-        let ports = options.connections + (rate * 60.0) as usize;
+        let ports = options.connections + (rate * 60.0) as usize + 2 * options.returns.unwrap_or(0);
+        let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
+        let returns = Returns::new(&options, &uri, &poll)?;
+        let target = Target::new(&uri, ports)?;
+        let uri = match returns {
+            Some(_) => beside(&uri)?,
+            None => uri,
+        };
         let door = Door::new(&options, &uri)?;
         let template = RequestTemplate::new(&uri, door.asked())?;
         // Who comes back says so by a command, and must not be put into the room before.
@@ -115,7 +122,6 @@ impl Load {
             Some(room) => RequestTemplate::new(&room.lobby, door.asked())?,
             None => template.clone(),
         };
-        let target = Target::new(&uri, ports)?;
         let host = uri.host().unwrap_or_default();
         let security = options
             .ca
@@ -131,7 +137,7 @@ impl Load {
         let server = options.pid.map(Process::new).transpose()?;
         Ok(Load {
             clock: Instant::now(),
-            poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
+            poll,
             clients: Slab::with_capacity(options.connections),
             connector: Connector::new(
                 target,
@@ -142,6 +148,7 @@ impl Load {
                 options.connect_timeout,
             ),
             visitors: Visitors::new(rate, options.churn_hold),
+            returns,
             books: Books {
                 run: new_run(),
                 checker: Checker::new(options.senders),
@@ -152,14 +159,12 @@ impl Load {
                 unprobed: readers,
                 disconnected: Default::default(),
                 lives: Default::default(),
+                heard: 0,
+                last_said: 0,
                 refusal: None,
             },
             pace: match options.rate {
-                Some(per_second) => Pace::Rate {
-                    per_second,
-                    begin_ns: u64::MAX,
-                    scheduled: 0,
-                },
+                Some(per_second) => Pace::rate(per_second, u64::MAX),
                 None => Pace::Window,
             },
             stage: Stage::Connecting,
@@ -195,7 +200,8 @@ impl Load {
         let due_ns = self
             .next_tick_ns
             .min(self.pace.next_ns())
-            .min(self.visitors_next_ns());
+            .min(self.visitors_next_ns())
+            .min(self.returns_next_ns());
         let wait = Duration::from_millis(due_ns.saturating_sub(before_ns) / 1_000_000);
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -211,6 +217,16 @@ impl Load {
             self.visitors.next_ns()
         } else {
             self.visitors.next_leave_ns()
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        let Token(key) = event.token();
+        if event.is_writable() {
+            self.on_writable(key);
+        }
+        if event.is_readable() {
+            self.on_readable(key, event.is_read_closed());
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::ArgPredicate;
 use clap::{Parser, ValueEnum};
 use tungstenite::http::Uri;
 use tungstenite::http::uri::Authority;
@@ -32,8 +33,9 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = DoorKind::Plain)]
     pub(crate) door: DoorKind,
 
-    /// Connections to open
+    /// Connections to open; with --return those beside it, 2 unless told otherwise
     #[arg(long, short = 'c', default_value_t = 1_000, value_parser = at_least_one)]
+    #[arg(default_value_if("returns", ArgPredicate::IsPresent, "2"))]
     pub(crate) connections: usize,
 
     /// How many of them send
@@ -48,15 +50,17 @@ pub(crate) struct Options {
     #[arg(long, short = 'w', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(crate) window: u32,
 
-    /// Open loop: messages per second in all, on a fixed schedule; latency counts from the scheduled time
+    /// Open loop: messages per second in all, on a fixed schedule; latency counts from the scheduled time. With --return
+    /// it is 500 unless told otherwise
     #[arg(long, short = 'r', conflicts_with = "window", value_parser = positive)]
+    #[arg(default_value_if("returns", ArgPredicate::IsPresent, "500"))]
     pub(crate) rate: Option<f64>,
 
-    /// Seconds to measure
+    /// Seconds to measure; with --return, before all are cut off
     #[arg(long, default_value = "10", value_parser = some_seconds)]
     pub(crate) seconds: Duration,
 
-    /// Seconds under load before the measuring begins
+    /// Seconds under load before the measuring begins; with --return, for which all are away
     #[arg(long, default_value = "1", value_parser = seconds)]
     pub(crate) warmup: Duration,
 
@@ -68,6 +72,22 @@ pub(crate) struct Options {
     /// Seconds each of those stays; with --door json about so long, and away for as long
     #[arg(long, default_value = "1", requires = "churn", value_parser = seconds)]
     pub(crate) churn_hold: Duration,
+
+    /// So many more come into the room, are cut off, and all come back at once, each with its position. The other
+    /// connections are in a room of their own beside it (its name, and "-beside"): their latency is measured before, and
+    /// from the first return to the last. Needs --door json; --connect-concurrency says how many are on their way at a
+    /// time
+    #[arg(long = "return", value_name = "COUNT", value_parser = at_least_one)]
+    #[arg(conflicts_with_all = ["churn", "stall", "idle", "window", "deflate", "plot", "floor"])]
+    pub(crate) returns: Option<usize>,
+
+    /// Messages that are said in the room while they are away. With none, and without --return-rate, nobody is left in it
+    #[arg(long, default_value_t = 0, requires = "returns", value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) missed: u32,
+
+    /// Messages per second that are said in the room while they come back
+    #[arg(long, value_name = "RATE", requires = "returns", value_parser = positive)]
+    pub(crate) return_rate: Option<f64>,
 
     /// How many of the connections stop reading
     #[arg(long, default_value_t = 0)]
@@ -148,6 +168,9 @@ impl Options {
         }
         if u32::try_from(self.size).is_err() {
             return Err(format!("--size {}: too large", self.size));
+        }
+        if self.returns.is_some() && self.door == DoorKind::Plain {
+            return Err("--return: is measured with --door json".into());
         }
         if self.deflate && self.door == DoorKind::Json {
             return Err("--deflate: is measured with --door plain".into());

@@ -9,6 +9,11 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 /// Latencies in microseconds.
 pub(crate) type Latencies = Histogram<u64>;
 
+/// An empty set of them.
+pub(crate) fn no_latencies() -> Latencies {
+    Histogram::new_with_bounds(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS).expect("bounds are valid")
+}
+
 /// A stretch of the run, for the plot.
 #[derive(Clone, Debug)]
 pub(crate) struct Interval {
@@ -40,17 +45,15 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new() -> Recorder {
-        let empty = Histogram::new_with_bounds(1, MAX_LATENCY_US, SIGNIFICANT_DIGITS)
-            .expect("bounds are valid");
         Recorder {
             begin_ns: u64::MAX,
             end_ns: u64::MAX,
             interval_began_ns: 0,
             interval_deliveries: 0,
-            current: empty.clone(),
+            current: no_latencies(),
             same_us: 0,
             same_count: 0,
-            total: empty,
+            total: no_latencies(),
             deliveries: 0,
             intervals: Vec::new(),
         }
@@ -58,6 +61,7 @@ impl Recorder {
 
     /// The warm-up is over.
     pub(crate) fn begin(&mut self, now_ns: u64) {
+        self.end_ns = u64::MAX;
         (
             self.begin_ns,
             self.interval_began_ns,
@@ -111,6 +115,12 @@ impl Recorder {
         });
         (self.interval_began_ns, self.interval_deliveries) = (now_ns, self.deliveries);
         self.fold();
+    }
+
+    /// The latencies so far; from here on others are counted.
+    pub(crate) fn take(&mut self) -> Latencies {
+        self.fold();
+        std::mem::replace(&mut self.total, no_latencies())
     }
 
     /// Adds what came since the last interval to the total.

@@ -5,9 +5,9 @@ mod plot;
 
 use std::fmt::Write;
 
-use crate::load::{Outcome, Recovery};
-use crate::options::{DoorKind, Options};
-use crate::record::percentiles;
+use crate::load::{Outcome, Recovery, Returned};
+use crate::options::Options;
+use crate::record::{Latencies, percentiles};
 pub(crate) use json::json;
 pub(crate) use plot::plot;
 
@@ -107,7 +107,10 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
         );
         rows.push(("churn", format!("{rate:.0}/s: {counts}")));
     }
-    if options.churn.is_some() && options.door == DoorKind::Json {
+    if let Some(returned) = &outcome.returned {
+        rows.extend(return_rows(outcome, returned));
+    }
+    if outcome.has_recovery() {
         rows.push(("recovery", recovery_line(&outcome.recovery)));
     }
     if options.stall > 0 {
@@ -119,6 +122,28 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
             ),
         ));
     }
+}
+
+/// What coming back at once took, and what the others had of it.
+fn return_rows(outcome: &Outcome, returned: &Returned) -> Vec<(&'static str, String)> {
+    let row = |latencies: &Latencies| match latencies.is_empty() {
+        true => "none".to_owned(),
+        false => latency_row(percentiles(latencies)),
+    };
+    let rate = returned.answered as f64 / outcome.measured_s;
+    let each = outcome
+        .cpu_us_per_return()
+        .map(|cpu_us| format!(", {cpu_us:.1} µs of the server's CPU each"))
+        .unwrap_or_default();
+    let (answered, seconds) = (grouped(returned.answered), outcome.measured_s);
+    vec![
+        ("before", row(&returned.calm)),
+        (
+            "returns",
+            format!("{answered} in {seconds:.2} s = {rate:.0}/s{each}"),
+        ),
+        ("return time", row(&returned.times)),
+    ]
 }
 
 /// How those fared who were cut off and came back.
@@ -195,6 +220,12 @@ fn warnings(outcome: &Outcome) -> Vec<String> {
     for (reason, count) in &outcome.failures {
         warnings.push(format!(
             "FAILED: {count} connects failed during the load: {reason}"
+        ));
+    }
+    if outcome.unanswered() > 0 {
+        let unanswered = outcome.unanswered();
+        warnings.push(format!(
+            "FAILED: {unanswered} came back and were not let in"
         ));
     }
     if outcome.foreign > 0 {

@@ -26,6 +26,9 @@ pub(super) struct Books {
     /// Readers that the server has cut off, by reason.
     pub(super) disconnected: BTreeMap<String, u64>,
     pub(super) lives: Lives,
+    /// Messages of its own that the speaker has got back, and the offset of the last one.
+    pub(super) heard: u64,
+    pub(super) last_said: u64,
     /// Why a command was refused: the load is not the one that was asked for.
     pub(super) refusal: Option<String>,
 }
@@ -123,6 +126,8 @@ impl Sink for Incoming<'_> {
     fn offset(&mut self, offset: u64) {
         if let Some(life) = self.life {
             self.books.lives.message(life, offset);
+        } else if self.role == Role::Speaker {
+            (self.books.heard, self.books.last_said) = (self.books.heard + 1, offset);
         }
     }
 
@@ -130,7 +135,7 @@ impl Sink for Incoming<'_> {
         match (Event::read(json), self.life) {
             (Some(Event::Ping), _) => *self.pings += 1,
             (Some(Event::Joined(json)), Some(life)) => match Joined::read(json) {
-                Ok(joined) => self.books.lives.joined(life, joined),
+                Ok(joined) => self.books.lives.joined(life, joined, self.now_ns),
                 Err(reason) => self.books.refusal = Some(reason),
             },
             (Some(Event::Refused(reason)), _) => self.books.refusal = Some(reason),

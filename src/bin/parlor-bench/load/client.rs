@@ -32,6 +32,8 @@ pub(super) enum Role {
     Staller,
     /// Comes and goes while the load is on.
     Visitor,
+    /// Stays in the room that others come back to, and says there what they miss.
+    Speaker,
 }
 
 /// How far a connection is.

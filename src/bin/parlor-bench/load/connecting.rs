@@ -11,7 +11,7 @@ use super::Load;
 use super::client::{Client, Phase, Role};
 use crate::handshake::{RequestTemplate, parse_response};
 use crate::line::{Line, Security};
-use crate::record::Latencies;
+use crate::record::{Latencies, no_latencies};
 use crate::target::{Target, is_port_shortage};
 
 /// Connects under way and done.
@@ -52,7 +52,7 @@ impl Connector {
             under_way: 0,
             opened: 0,
             failures: BTreeMap::new(),
-            times: Latencies::new_with_bounds(1, 600_000_000, 3).expect("bounds are valid"),
+            times: no_latencies(),
             deadlines: VecDeque::new(),
             next_id: 0,
         }
@@ -86,17 +86,18 @@ impl Load {
         let entry = self.clients.vacant_entry();
         let (key, id) = (entry.key(), connector.next_id);
         let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self
-            .poll
-            .registry()
-            .register(stream.socket_mut(), Token(key), both)
-        {
+        let registry = match (&self.returns, role) {
+            (Some(returns), Role::Visitor | Role::Speaker) => returns.registry(),
+            _ => self.poll.registry(),
+        };
+        if let Err(error) = registry.register(stream.socket_mut(), Token(key), both) {
             connector.fail(describe(&error));
             return false;
         }
-        let template = match role {
-            Role::Visitor => &connector.visit,
-            Role::Reader | Role::Staller => &connector.template,
+        let template = match (role, &self.returns) {
+            (Role::Visitor, _) => &connector.visit,
+            (Role::Speaker, Some(returns)) => &returns.template,
+            _ => &connector.template,
         };
         let (request, accept_key) = template.request();
         let phase = Phase::Handshaking {
@@ -114,8 +115,13 @@ impl Load {
             out: request,
         });
         match role {
-            Role::Visitor => self.books.checker.add_late(key),
+            Role::Visitor | Role::Speaker => self.books.checker.add_late(key),
             Role::Reader | Role::Staller => self.books.checker.add(key),
+        }
+        if role == Role::Speaker
+            && let Some(returns) = &mut self.returns
+        {
+            returns.speaker_comes(key, id);
         }
         connector.next_id += 1;
         connector.under_way += 1;
@@ -155,7 +161,7 @@ impl Load {
         self.connector.under_way -= 1;
         self.connector.opened += 1;
         if role == Role::Visitor {
-            self.arrive(now_ns, key, id);
+            self.arrive(now_ns, began_ns, key, id);
         }
         Some(rest)
     }

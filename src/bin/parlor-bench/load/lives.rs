@@ -5,18 +5,26 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::door::Joined;
+use crate::record::{Latencies, no_latencies};
 
 /// What the visitors have seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lives {
     lives: Vec<Life>,
     /// Who comes back when.
     away: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) recovery: Recovery,
+    /// Answers to `join` that have come.
+    pub(super) answered: u64,
+    /// Messages that have come by themselves.
+    pub(super) messages: u64,
+    /// From the call to connect() to the answer to `join`, of those who come back.
+    pub(super) times: Latencies,
 }
 
 #[derive(Debug, Default)]
 struct Life {
+    began_ns: u64,
     /// The room that was seen, and the offset of the last message of it.
     seen: Option<(String, u64)>,
     /// The answer to this connection's `join` has come.
@@ -43,10 +51,23 @@ impl Recovery {
     }
 }
 
+impl Default for Lives {
+    fn default() -> Lives {
+        Lives {
+            lives: Vec::new(),
+            away: BinaryHeap::new(),
+            recovery: Recovery::default(),
+            answered: 0,
+            messages: 0,
+            times: no_latencies(),
+        }
+    }
+}
+
 impl Lives {
-    /// Who comes next: the first who is to be back by now, else someone new.
-    pub(super) fn next(&mut self, now_ns: u64) -> usize {
-        match self.away.peek() {
+    /// Who comes next: the first who is to be back by now, else someone new. Their connection began at `began_ns`.
+    pub(super) fn next(&mut self, now_ns: u64, began_ns: u64) -> usize {
+        let life = match self.away.peek() {
             Some(&Reverse((back_ns, life))) if back_ns <= now_ns => {
                 self.away.pop();
                 life
@@ -55,7 +76,9 @@ impl Lives {
                 self.lives.push(Life::default());
                 self.lives.len() - 1
             }
-        }
+        };
+        self.lives[life].began_ns = began_ns;
+        life
     }
 
     /// Epoch and offset of what a life has seen last.
@@ -70,11 +93,20 @@ impl Lives {
         self.away.push(Reverse((back_ns, life)));
     }
 
+    /// The connection of a life has ended for good: whether it had been let in.
+    pub(super) fn lose(&mut self, life: usize) -> bool {
+        std::mem::replace(&mut self.lives[life].is_in, false)
+    }
+
     /// The answer to `join` has come.
-    pub(super) fn joined(&mut self, life: usize, joined: Joined) {
-        let Some((epoch, offset)) = &mut self.lives[life].seen else {
+    pub(super) fn joined(&mut self, life: usize, joined: Joined, now_ns: u64) {
+        self.answered += 1;
+        let Life { seen, began_ns, .. } = &mut self.lives[life];
+        let Some((epoch, offset)) = seen else {
             return self.enter(life, joined);
         };
+        self.times
+            .saturating_record(now_ns.saturating_sub(*began_ns) / 1_000);
         if joined.recovered {
             self.recovery.recovered += 1;
             for message in &joined.messages {
@@ -92,22 +124,32 @@ impl Lives {
     }
 
     fn enter(&mut self, life: usize, joined: Joined) {
-        self.lives[life] = Life {
-            seen: Some((joined.epoch, joined.offset)),
-            is_in: true,
-        };
+        let life = &mut self.lives[life];
+        (life.seen, life.is_in) = (Some((joined.epoch, joined.offset)), true);
     }
 
     /// A message has come by itself.
     pub(super) fn message(&mut self, life: usize, offset: u64) {
+        self.messages += 1;
         match &mut self.lives[life] {
             Life {
                 seen: Some((_, seen)),
                 is_in: true,
+                ..
             } => self.recovery.see(seen, offset),
             // What was said before the answer is in the answer.
             _ => self.recovery.repeats += 1,
         }
+    }
+}
+
+impl Lives {
+    /// Messages up to that offset that those who are there have not seen.
+    pub(super) fn missing(&self, last: u64) -> u64 {
+        let here = self.lives.iter().filter(|life| life.is_in);
+        here.filter_map(|life| life.seen.as_ref())
+            .map(|(_, offset)| last.saturating_sub(*offset))
+            .sum()
     }
 }
 
@@ -139,15 +181,15 @@ mod tests {
     /// Someone who has seen messages up to 12 and comes back to this.
     fn come_back(answer: Joined, live: &[u64]) -> (Lives, Recovery) {
         let mut lives = Lives::default();
-        let life = lives.next(0);
+        let life = lives.next(0, 0);
         assert_eq!(lives.since(life), None);
-        lives.joined(life, joined("e", 10, false, &[]));
+        lives.joined(life, joined("e", 10, false, &[]), 0);
         lives.message(life, 11);
         lives.message(life, 12);
         lives.leave(life, 5);
-        assert_eq!(lives.next(5), life);
+        assert_eq!(lives.next(5, 5), life);
         assert_eq!(lives.since(life), Some(("e", 12)));
-        lives.joined(life, answer);
+        lives.joined(life, answer, 2_000_005);
         live.iter().for_each(|&offset| lives.message(life, offset));
         let recovery = lives.recovery;
         (lives, recovery)
@@ -162,6 +204,20 @@ mod tests {
         };
         assert_eq!(recovery, expected);
         assert!(recovery.is_clean());
+    }
+
+    #[test]
+    fn a_return_is_timed_and_what_is_missing_at_the_end_is_seen() {
+        let (mut lives, _) = come_back(joined("e", 14, true, &[13, 14]), &[15]);
+        assert_eq!(
+            (lives.answered, lives.times.len()),
+            (2, 1),
+            "coming for the first time is no return"
+        );
+        assert_eq!(lives.times.max() / 10, 200);
+        assert_eq!([15, 18].map(|last| lives.missing(last)), [0, 3]);
+        lives.leave(0, 7);
+        assert_eq!(lives.missing(18), 0);
     }
 
     #[test]
@@ -197,6 +253,6 @@ mod tests {
         lives.leave(0, 7);
         lives.message(lives.lives.len() - 1, 13);
         assert_eq!(lives.recovery.repeats, 1);
-        assert_eq!(lives.next(6), 1, "the first one is not back yet");
+        assert_eq!(lives.next(6, 6), 1, "the first one is not back yet");
     }
 }

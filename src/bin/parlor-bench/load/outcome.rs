@@ -1,8 +1,8 @@
 //! What a run has shown.
 
-use super::{Load, Recovery};
+use super::{Load, Recovery, Returned};
 use crate::check::Faults;
-use crate::options::Options;
+use crate::options::{DoorKind, Options};
 use crate::process::Process;
 use crate::record::{Interval, Latencies};
 
@@ -90,6 +90,8 @@ pub(crate) struct Outcome {
     pub(crate) visitors: VisitorCount,
     /// Of those who were cut off and came back, over the whole run.
     pub(crate) recovery: Recovery,
+    /// Of --return.
+    pub(crate) returned: Option<Returned>,
     pub(crate) stallers_cut_off: u64,
     pub(crate) server: Option<ServerUse>,
     /// Share of the measured time that the generator was not waiting, and its CPU time's share.
@@ -128,6 +130,29 @@ impl Outcome {
             && self.failures.is_empty()
             && self.visitors.dropped == 0
             && self.recovery.is_clean()
+            && self.unanswered() == 0
+    }
+}
+
+impl Outcome {
+    /// Some were cut off and came back, and said what they had seen.
+    pub(crate) fn has_recovery(&self) -> bool {
+        let comes_back = self.options.churn.is_some() || self.options.returns.is_some();
+        comes_back && self.options.door == DoorKind::Json
+    }
+
+    /// Those who were to come back and were not let in.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let wanted = self.options.returns.unwrap_or_default() as u64;
+        let answered = self.returned.as_ref().map_or(0, |it| it.answered);
+        wanted.saturating_sub(answered)
+    }
+
+    /// The server's CPU time for each that came back, in microseconds.
+    pub(crate) fn cpu_us_per_return(&self) -> Option<f64> {
+        let answered = self.returned.as_ref()?.answered;
+        let cpu_us = self.server?.cpu_ns as f64 / 1e3;
+        (answered > 0).then(|| cpu_us / answered as f64)
     }
 }
 
@@ -142,12 +167,17 @@ impl Load {
             messages: self.books.ledger.messages(),
             received_bytes: self.received_bytes,
             server_cpu_ns: server.and_then(Process::cpu_ns),
-            server_resident: server.and_then(Process::resident_bytes),
+            // The exact count takes milliseconds, in which others who come back are not read.
+            server_resident: match self.returns {
+                Some(_) => server.and_then(Process::resident_bytes_roughly),
+                None => server.and_then(Process::resident_bytes),
+            },
             own_cpu_ns: Process::own().cpu_ns(),
         }
     }
 
-    pub(super) fn into_outcome(self) -> Outcome {
+    pub(super) fn into_outcome(mut self) -> Outcome {
+        let returned = self.take_returned();
         let Marks { begin, end, .. } = &self.marks;
         let measured_ns = (end.now_ns - begin.now_ns).max(1) as f64;
         let own_cpu_ns = begin
@@ -177,6 +207,7 @@ impl Load {
                 dropped: self.visitors.dropped,
             },
             recovery: self.books.lives.recovery,
+            returned,
             stallers_cut_off: self.stallers_cut_off,
         }
     }

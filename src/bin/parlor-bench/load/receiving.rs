@@ -67,7 +67,11 @@ impl Load {
             control: &mut self.control,
             pings: &mut pings,
         };
-        let result = self.door.scan(&mut client.incoming, input, &mut incoming);
+        let door = match (&mut self.returns, client.role) {
+            (Some(returns), Role::Visitor | Role::Speaker) => &mut returns.door,
+            _ => &mut self.door,
+        };
+        let result = door.scan(&mut client.incoming, input, &mut incoming);
         (0..pings).for_each(|_| append_frame(&mut client.out, TEXT, PONG_COMMAND));
         if pings > 0 || !self.control.is_empty() {
             self.on_control(key);
@@ -105,7 +109,7 @@ impl Load {
         let Some(client) = self.clients.get(key) else {
             return;
         };
-        let role = client.role;
+        let (role, life) = (client.role, client.life);
         match (&client.phase, role) {
             (Phase::Handshaking { .. }, _) => {
                 return self.connect_failed(key, reason.to_owned());
@@ -113,7 +117,10 @@ impl Load {
             (Phase::Closing, Role::Visitor) => self.visitors.left += 1,
             // It was told to leave.
             (Phase::Closing, Role::Reader) => {}
-            (_, Role::Visitor) => self.visitors.dropped += 1,
+            (_, Role::Visitor | Role::Speaker) if self.returns.is_some() => {
+                self.return_lost(life, reason.to_owned());
+            }
+            (_, Role::Visitor | Role::Speaker) => self.visitors.dropped += 1,
             (_, Role::Staller) => self.stallers_cut_off += 1,
             (_, Role::Reader) => self.books.reader_gone(key, reason.to_owned()),
         }

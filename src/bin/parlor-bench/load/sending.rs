@@ -18,6 +18,15 @@ pub(super) enum Pace {
 }
 
 impl Pace {
+    /// So many messages per second from then on.
+    pub(super) fn rate(per_second: f64, begin_ns: u64) -> Pace {
+        Pace::Rate {
+            per_second,
+            begin_ns,
+            scheduled: 0,
+        }
+    }
+
     /// When the next message is due; never in a closed loop, where events say so.
     pub(super) fn next_ns(&self) -> u64 {
         match *self {
@@ -34,7 +43,7 @@ impl Pace {
     }
 
     /// The scheduled time of the next message and its number, if it is due.
-    fn take_due(&mut self, now_ns: u64) -> Option<(u64, u64)> {
+    pub(super) fn take_due(&mut self, now_ns: u64) -> Option<(u64, u64)> {
         let due_ns = self.next_ns();
         match self {
             Pace::Rate { scheduled, .. } if due_ns <= now_ns => {

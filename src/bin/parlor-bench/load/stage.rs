@@ -1,11 +1,11 @@
 //! The stages of a run and what leads from one to the next.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mio::{Interest, Token};
 
 use super::client::Role;
+use super::returns::Step;
 use super::{Load, TICK_NS};
 use crate::process::Process;
 
@@ -36,6 +36,8 @@ pub(super) enum Stage {
     Draining,
     /// Those that stalled read again, which shows who was cut off.
     Waking,
+    /// Everyone of a room goes and comes back.
+    Returns(Step),
     /// Idle: connections are held, nothing is sent.
     Holding {
         until_ns: u64,
@@ -51,7 +53,7 @@ pub(super) enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     deliveries: u64,
-    since_ns: u64,
+    pub(super) since_ns: u64,
 }
 
 impl Load {
@@ -75,6 +77,7 @@ impl Load {
                 until_ns,
                 next_cut_ns,
             } => self.measure(now_ns, until_ns, next_cut_ns),
+            Stage::Returns(step) => self.advance_returns(now_ns, step)?,
             Stage::Draining if self.books.ledger.owed == 0 || self.is_silent(now_ns) => {
                 self.close_books(now_ns);
             }
@@ -188,6 +191,9 @@ impl Load {
         }
         self.visitors.begin(now_ns);
         self.begin_sending(now_ns);
+        if self.returns.is_some() {
+            return self.gather(now_ns);
+        }
         self.stage = Stage::WarmingUp {
             until_ns: now_ns + self.options.warmup.as_nanos() as u64,
         };
@@ -315,6 +321,7 @@ impl Load {
                 let message = format!("{}, {deliveries} delivered", seconds(until_ns));
                 ("measuring", in_ms(until_ns, self.options.seconds), message)
             }
+            Stage::Returns(step) => self.show_returns(step),
             Stage::Holding { until_ns } => (
                 "holding",
                 in_ms(until_ns, self.options.seconds),
@@ -359,9 +366,9 @@ impl Load {
 }
 
 /// Reasons and how often each, as one line.
-fn list(reasons: &BTreeMap<String, u64>) -> String {
+pub(super) fn list<'a>(reasons: impl IntoIterator<Item = (&'a String, &'a u64)>) -> String {
     let each = reasons
-        .iter()
+        .into_iter()
         .map(|(reason, count)| format!("{reason} ({count} times)"));
     each.collect::<Vec<_>>().join(", ")
 }

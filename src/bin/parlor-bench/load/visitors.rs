@@ -101,19 +101,23 @@ impl Load {
             }
             self.visitors.leaving.pop();
             match self.door.room() {
-                Some(_) => self.cut_off(key, id),
+                Some(_) => {
+                    let back_ns = self.now_ns() + self.visitors.about_hold_ns();
+                    self.cut_off(key, id, back_ns);
+                }
                 None => self.leave(key, id),
             }
         }
     }
 
     /// A visitor's connection is open: whoever was here before asks for what they have missed.
-    pub(super) fn arrive(&mut self, now_ns: u64, key: usize, id: u64) {
-        let Some(room) = self.door.room() else {
+    pub(super) fn arrive(&mut self, now_ns: u64, began_ns: u64, key: usize, id: u64) {
+        let visited = self.returns.as_ref().map_or(&self.door, |it| &it.door);
+        let Some(room) = visited.room() else {
             let leave_ns = now_ns + self.visitors.hold.as_nanos() as u64;
             return self.visitors.arrived(leave_ns, key, id);
         };
-        let life = self.books.lives.next(now_ns);
+        let life = self.books.lives.next(now_ns, began_ns);
         let client = &mut self.clients[key];
         client.life = Some(life);
         append_frame(
@@ -123,12 +127,15 @@ impl Load {
         );
         // A socket that is broken will say so when it is read.
         let _ = client.flush();
+        if let Some(returns) = &mut self.returns {
+            return returns.arrived(key, id);
+        }
         let leave_ns = now_ns + self.visitors.about_hold_ns();
         self.visitors.arrived(leave_ns, key, id);
     }
 
-    /// Ends a connection with a reset, whatever is under way on it.
-    fn cut_off(&mut self, key: usize, id: u64) {
+    /// Ends a connection with a reset, whatever is under way on it. Whose it was is to come back at `back_ns`.
+    pub(super) fn cut_off(&mut self, key: usize, id: u64, back_ns: u64) {
         if self.clients.get(key).is_none_or(|client| client.id != id) {
             return;
         }
@@ -137,7 +144,6 @@ impl Load {
         let _ = SockRef::from(client.stream.socket()).set_linger(Some(Duration::ZERO));
         self.visitors.left += 1;
         if let Some(life) = client.life {
-            let back_ns = self.now_ns() + self.visitors.about_hold_ns();
             self.books.lives.leave(life, back_ns);
         }
     }
