@@ -76,6 +76,8 @@ export const chinese = {
   emptyMessage: '空消息',
   binary: (bytes) => `二进制消息，${number(bytes)} 字节`,
   picture: (bytes) => `图片，${bytes}`,
+  largePicture: (width, height) => `图片，${number(width)} × ${number(height)} 像素，太大，无法在此显示`,
+  unreadable: '无法显示此消息',
   download: '下载',
   showAll: (bytes) => `显示全部（${size(bytes)}）`,
   loading: '正在获取更早的消息',

@@ -2,6 +2,7 @@
 
 import { matching, usage } from './commands.js';
 import { button, byId, element } from './dom.js';
+import { wellFormed } from './strings.js';
 import { text } from './text.js';
 
 /** The form at the foot of the page. */
@@ -47,6 +48,7 @@ export class Composer {
   forbid(why) {
     this.#field.disabled = Boolean(why);
     byId('send').disabled = Boolean(why);
+    this.#form.classList.toggle('forbidden', Boolean(why));
     this.#field.placeholder = why ? text.readOnly : byId('message-label').textContent;
     this.#idleHint = why ?? text.keys;
     this.#showHint(this.#idleHint, false);
@@ -75,7 +77,7 @@ export class Composer {
 
   #submit() {
     // A lone surrogate would come back from the socket as another character.
-    const written = this.#field.value.toWellFormed();
+    const written = wellFormed(this.#field.value);
     this.focus();
     if (written.trim() === '') return this.refuse(text.emptyHint);
     this.#field.value = '';

@@ -152,7 +152,7 @@ export class Conversation {
   }
 
   #append(entry, previous, parent) {
-    entry.node = entry.notice ? element('div', 'notice', entry.notice) : messageElement(entry);
+    entry.node = entry.notice ? noticeOf(entry) : nodeOf(entry);
     parent.append(entry.node);
     this.#relate(entry, previous);
   }
@@ -251,6 +251,17 @@ export class Conversation {
 
   #showJump() {
     if (this.#active) this.#jump.show(this.#follows, this.#newer);
+  }
+}
+
+const noticeOf = ({ notice }) => element('div', typeof notice === 'string' ? 'notice' : 'notice card', notice);
+
+/** One message that cannot be shown must not keep the others from it. */
+function nodeOf(entry) {
+  try {
+    return messageElement(entry);
+  } catch {
+    return element('div', 'message notice', text.unreadable);
   }
 }
 

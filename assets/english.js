@@ -79,6 +79,8 @@ export const english = {
   emptyMessage: 'empty message',
   binary: (bytes) => `binary message, ${count(bytes, 'byte', 'bytes')}`,
   picture: (bytes) => `Picture, ${bytes}`,
+  largePicture: (width, height) => `picture of ${number(width)} × ${number(height)} pixels, too large to be shown here`,
+  unreadable: 'This message cannot be shown',
   download: 'Download',
   showAll: (bytes) => `Show all (${size(bytes)})`,
   loading: 'Fetching earlier messages',

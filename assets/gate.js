@@ -32,6 +32,7 @@ export class Gate {
     byId('gate-form').hidden = isRemoved;
     byId('gate-removed').hidden = !isRemoved;
     this.#root.hidden = false;
+    document.body.classList.add('gated');
     // Once it is shown, so that it is read out.
     this.#reason.textContent = typeof body === 'function' ? body(reason) : body;
     this.#enter.disabled = false;
@@ -44,6 +45,7 @@ export class Gate {
 
   hide() {
     this.#root.hidden = true;
+    document.body.classList.remove('gated');
     this.#reason.textContent = '';
     this.#field.value = '';
     this.#showHint(false);

@@ -1,10 +1,16 @@
 // Dates, numbers and sizes in the reader's own form.
 
 const isChinese = (tag) => /^zh\b/i.test(tag);
-const preferred = navigator.languages.find((tag) => isChinese(tag) || /^en\b/i.test(tag)) ?? 'en';
+
+/** The languages that the reader wants. Systems name some in ways that no other part of a browser takes. */
+const languages = navigator.languages.map((tag) => tag.replace(/[.@].*/, '').replaceAll('_', '-')).filter(isLocale);
+const readable = languages.find((tag) => isChinese(tag) || /^en\b/i.test(tag)) ?? 'en';
 
 /** True for who reads Chinese; all others read English. */
-export const readsChinese = isChinese(preferred);
+export const readsChinese = isChinese(readable);
+
+/** Dates and numbers as where the reader lives: English has them in many ways. */
+const preferred = readsChinese ? readable : englishOf(languages[0] ?? readable);
 
 const clock = new Intl.DateTimeFormat(preferred, { hour: '2-digit', minute: '2-digit' });
 const exactClock = new Intl.DateTimeFormat(preferred, {
@@ -53,4 +59,20 @@ export function duration(seconds) {
   if (seconds < 60) return unit(Math.max(1, Math.round(seconds)), 'second', 'long');
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? unit(minutes, 'minute', 'long') : unit(Math.round(minutes / 60), 'hour', 'long');
+}
+
+function isLocale(tag) {
+  try {
+    return Intl.getCanonicalLocales(tag).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** English as it is written in the region of a language, or in Europe where it has no form of its own there. */
+function englishOf(tag) {
+  const { language, region } = new Intl.Locale(tag).maximize();
+  if (language === 'en') return tag;
+  const english = `en-${region}`;
+  return new Intl.DateTimeFormat(english).resolvedOptions().locale === english ? english : 'en-150';
 }

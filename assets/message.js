@@ -1,20 +1,20 @@
 // Builds the elements of one message: a text, JSON, or binary.
 
 import { avatar, button, element, paint } from './dom.js';
+import { linked } from './links.js';
 import { formatFull, formatTime, size } from './locale.js';
+import { pictureElement, pictureIn } from './pictures.js';
+import { cut, withoutEnd } from './strings.js';
 import { text } from './text.js';
 
 const LONG_TEXT = 4000;
 const EXCERPT = 1500;
+const MANY_LINES = 60;
+const EXCERPT_LINES = 20;
 const SHORT_JSON = 60;
+/** What is nested deeper would be indented off the screen, by spaces that grow with the square of the depth. */
+const DEEP_JSON = 20;
 const PREVIEW_BYTES = 24;
-const ADDRESS = /\bhttps?:\/\/[^\s<>"'`，。；：！？、）】》」』]+/gi;
-const IMAGES = [
-  ['image/png', /^\x89PNG/],
-  ['image/jpeg', /^\xff\xd8\xff/],
-  ['image/gif', /^GIF8/],
-  ['image/webp', /^RIFF....WEBP/s],
-];
 const encoder = new TextEncoder();
 
 /** The length that counts against the server's limit. */
@@ -36,26 +36,47 @@ export function messageElement({ from, own, at, data, binary, key }) {
 /** What was said, in one line: for notifications. */
 export function summary({ data, binary }) {
   if (binary) return text.binary(binary.length);
-  return (typeof data === 'string' ? data : JSON.stringify(data)).slice(0, 200).toWellFormed();
+  return cut(typeof data === 'string' ? data : compactJson(data), 200);
 }
 
 function dataElement(data) {
   if (typeof data === 'string') return textElement(data);
-  const compact = JSON.stringify(data);
-  const node = textElement(compact.length > SHORT_JSON ? JSON.stringify(data, null, 2) : compact);
+  const compact = compactJson(data);
+  const isSpread = compact.length > SHORT_JSON && depthOf(compact) <= DEEP_JSON;
+  const node = textElement(isSpread ? JSON.stringify(data, null, 2) : compact);
   node.classList.add('json');
   return node;
+}
+
+/** JSON in one line; engines give up where it is nested thousands deep. */
+function compactJson(data) {
+  try {
+    return JSON.stringify(data) ?? 'null';
+  } catch {
+    return Array.isArray(data) ? '[…]' : '{…}';
+  }
+}
+
+/** How deep JSON is nested, at the most: brackets in its strings count, too. */
+function depthOf(json) {
+  let [depth, deepest] = [0, 0];
+  for (const character of json) {
+    if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > deepest) deepest = depth;
+  }
+  return deepest;
 }
 
 /** A text as typed; a very long one begins folded, so that one message cannot bury the conversation. */
 export function textElement(data) {
   // Terminals end their messages with a line break, which is no part of what was said.
-  const said = data.replace(/[\r\n]+$/, '');
+  const said = withoutEnd(data, '\r\n');
   if (said === '') return element('p', 'text muted', text.emptyMessage);
-  const folded = said.length > LONG_TEXT;
-  const node = element('p', 'text', ...linked(folded ? `${said.slice(0, EXCERPT).toWellFormed()}…` : said));
+  const excerpt = excerptOf(said);
+  const node = element('p', 'text', ...linked(excerpt === said ? said : `${excerpt}…`));
   node.dir = 'auto';
-  if (!folded) return node;
+  if (excerpt === said) return node;
   const unfold = button('text-button show-all', text.showAll(byteLength(said)), () => {
     node.replaceChildren(...linked(said));
     unfold.remove();
@@ -63,23 +84,28 @@ export function textElement(data) {
   return element('div', 'folded', node, unfold);
 }
 
-/** Binary data as its size, its first bytes or the picture it is, and a file to keep. */
-function binaryElement(bytes, at) {
-  const start = String.fromCharCode(...bytes.subarray(0, PREVIEW_BYTES));
-  const type = IMAGES.find(([, signature]) => signature.test(start))?.[0] ?? 'application/octet-stream';
-  const link = element('a', 'download', text.download);
-  link.href = URL.createObjectURL(new Blob([bytes], { type }));
-  link.download = `parlor-${at.toISOString().replace(/[:.]/g, '-')}.${type.startsWith('image/') ? type.slice(6) : 'bin'}`;
-  const line = element('p', 'text binary', element('span', 'muted', text.binary(bytes.length)), ' ', link);
-  const preview = type.startsWith('image/') ? picture(link.href, bytes.length) : hex(bytes);
-  return element('div', 'file', preview, line);
+/** The text itself, unless it is long or high. */
+function excerptOf(said) {
+  const lines = said.split(/\r\n|[\n\r\u2028\u2029]/, MANY_LINES + 1);
+  const short = said.length > LONG_TEXT ? cut(said, EXCERPT) : said;
+  if (lines.length <= MANY_LINES) return short;
+  const few = lines.slice(0, EXCERPT_LINES).join('\n');
+  return few.length < short.length ? few : short;
 }
 
-function picture(address, bytes) {
-  const image = element('img', 'picture');
-  image.src = address;
-  image.alt = text.picture(size(bytes));
-  return image;
+/** Binary data as its size, its first bytes or the picture it is, and a file to keep. */
+function binaryElement(bytes, at) {
+  const picture = pictureIn(bytes);
+  const type = picture?.type ?? 'application/octet-stream';
+  const link = element('a', 'download', text.download);
+  link.href = URL.createObjectURL(new Blob([bytes], { type }));
+  link.download = `parlor-${at.toISOString().replace(/[:.]/g, '-')}.${picture ? type.slice(6) : 'bin'}`;
+  const isTooLarge = picture?.width > 0 && !picture.isShown;
+  const what = isTooLarge ? text.largePicture(picture.width, picture.height) : text.binary(bytes.length);
+  const line = element('p', 'text binary', element('span', 'muted', what), ' ', link);
+  if (!picture?.isShown) return element('div', 'file', isTooLarge ? '' : hex(bytes), line);
+  const image = pictureElement(link.href, picture, text.picture(size(bytes.length)), () => image.replaceWith(hex(bytes)));
+  return element('div', 'file', image, line);
 }
 
 function hex(bytes) {
@@ -91,28 +117,4 @@ function hex(bytes) {
 export function release(node) {
   const link = node.querySelector('a.download');
   if (link) URL.revokeObjectURL(link.href);
-}
-
-/** Splits a text into text and links: web addresses only, and the page they open learns nothing about this one. */
-function linked(data) {
-  const parts = [];
-  let end = 0;
-  for (const match of data.matchAll(ADDRESS)) {
-    const address = withoutTrailingPunctuation(match[0]);
-    if (!URL.canParse(address)) continue;
-    const link = element('a', '', address);
-    link.href = address;
-    link.target = '_blank';
-    link.rel = 'noopener noreferrer nofollow';
-    parts.push(data.slice(end, match.index), link);
-    end = match.index + address.length;
-  }
-  parts.push(data.slice(end));
-  return parts;
-}
-
-/** A sentence's full stop is not the address's, nor a bracket that the address did not open. */
-function withoutTrailingPunctuation(address) {
-  const trimmed = address.replace(/[.,;:!?]+$/, '');
-  return trimmed.endsWith(')') && !trimmed.includes('(') ? withoutTrailingPunctuation(trimmed.slice(0, -1)) : trimmed;
 }

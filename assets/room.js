@@ -1,5 +1,7 @@
 // What the page's address names, and the addresses of a room.
 
+import { wellFormed } from './strings.js';
+
 export const DEFAULT_ROOM = 'lobby';
 
 /** True for what the server takes as a room name. */
@@ -40,4 +42,4 @@ export function readable(address) {
 }
 
 /** A colon is as good as any character in a path or query, and reads better. */
-const encoded = (name) => encodeURIComponent(name).replaceAll('%3A', ':');
+const encoded = (name) => encodeURIComponent(wellFormed(name)).replaceAll('%3A', ':');

@@ -1,0 +1,109 @@
+// What a message may do to the page: its height, what it is drawn over, how its links read, what its pictures take.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import { log, messages, openPage, post, sendFromElsewhere, setUp } from './support.js';
+
+const fixture = await setUp();
+const open = (t, room, options) => openPage(t, fixture, { room, ...options });
+const height = async (locator) => (await locator.boundingBox()).height;
+
+for (const [what, text] of [
+  ['newlines', '\n'.repeat(3900) + 'end'],
+  ['JSON in many lines', Array.from({ length: 500 }, (_, n) => n)],
+  ['a long text', 'word '.repeat(13_000)],
+]) {
+  test(`a message is no higher than a screen until it is unfolded: ${what}`, async (t) => {
+    const room = `high-${what.replaceAll(' ', '-')}`;
+    const page = await open(t, room);
+    await post(fixture.server, room, text);
+    await messages(page).waitFor();
+    assert(await height(messages(page)) < 800, `${await height(messages(page))} px`);
+    await page.getByRole('button', { name: /^Show all/ }).click();
+    assert(await height(messages(page)) > 800);
+  });
+}
+
+test('a letter with 144 combining marks is drawn over nobody else’s message', async (t) => {
+  const page = await open(t, 'marks');
+  await post(fixture.server, 'marks', 'before');
+  await messages(page).filter({ hasText: 'before' }).waitFor();
+  const first = messages(page).first();
+  const picture = async () => (await first.screenshot()).toString('base64');
+  const before = await picture();
+  await post(fixture.server, 'marks', `${`e${'\u0301'.repeat(144)}`.repeat(8)} and ${`e${'\u0323'.repeat(144)}`.repeat(8)}`);
+  await messages(page).nth(1).waitFor();
+  await page.mouse.move(0, 0);
+  assert.equal(await picture(), before);
+});
+
+test('links read as what they lead to, and end where GitHub ends them', async (t) => {
+  const page = await open(t, 'addresses');
+  const cases = {
+    'https://legit.example/files\u202E4pm.exe': 'https://legit.example/files%E2%80%AE4pm.exe',
+    'https://legit.example/a\u200Bb\u2066c': 'https://legit.example/a%E2%80%8Bb%E2%81%A6c',
+    'https://en.wikipedia.org/wiki/Rust_(language)': 'https://en.wikipedia.org/wiki/Rust_(language)',
+    '(see https://en.wikipedia.org/wiki/Rust_(language))': 'https://en.wikipedia.org/wiki/Rust_(language)',
+    '[https://a.example/list[1]]': 'https://a.example/list[1]',
+    'https://a.example/100%25/50%?q=%': 'https://a.example/100%25/50%?q=%',
+    'Is it https://a.example/?': 'https://a.example/',
+    '**https://a.example/b**, _https://c.example/_': ['https://a.example/b', 'https://c.example/'],
+    "https://a.example/it's": "https://a.example/it's",
+    'https://茶.example/路。': 'https://茶.example/路',
+    'https:// and http://%zz and ftp://a.example': [],
+  };
+  for (const said of Object.keys(cases)) await post(fixture.server, 'addresses', said);
+  await messages(page).nth(Object.keys(cases).length - 1).waitFor();
+  const shown = await messages(page).evaluateAll((all) => all.map((each) => [...each.querySelectorAll('a')].map((link) => link.textContent)));
+  assert.deepEqual(shown, Object.values(cases).map((links) => [links].flat()));
+  const directions = await log(page).locator('a').evaluateAll((all) => all.map((link) => getComputedStyle(link).unicodeBidi));
+  assert(directions.every((direction) => direction.includes('isolate')), directions.join());
+});
+
+/** A PNG of one colour: large, and small as a file. */
+function png(width, height) {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    const checked = Buffer.alloc(body.length + 8);
+    checked.writeUInt32BE(data.length, 0);
+    body.copy(checked, 4);
+    checked.writeUInt32BE(crc(body), body.length + 4);
+    return checked;
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(width, 0);
+  head.writeUInt32BE(height, 4);
+  head.writeUInt8(1, 8); // one bit for each pixel, and grey
+  const rows = deflateSync(Buffer.alloc(height * (1 + Math.ceil(width / 8))), { level: 9 });
+  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', head), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))]);
+}
+
+function crc(bytes) {
+  let value = ~0;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
+  }
+  return ~value >>> 0;
+}
+
+test('a picture of 21,000 by 21,000 pixels is offered as a file', async (t) => {
+  const page = await open(t, 'pictures');
+  const large = png(21_000, 21_000);
+  assert(large.length < 60_000, `${large.length} bytes`);
+  await sendFromElsewhere(page, fixture.server, 'pictures', [[...large], [...png(300, 200)]]);
+  await page.getByText('picture of 21,000 × 21,000 pixels, too large to be shown here').waitFor();
+  await page.waitForFunction(() => document.querySelector('.picture')?.complete);
+  assert.equal(await page.locator('.picture').count(), 1);
+  assert.deepEqual(await page.locator('.picture').boundingBox().then(({ width, height: high }) => [width, high]), [300, 200]);
+  const [download] = await Promise.all([page.waitForEvent('download'), messages(page).first().getByRole('link', { name: 'Download' }).click()]);
+  assert.match(download.suggestedFilename(), /\.png$/);
+});
+
+test('a picture takes its room before it is there, and what is none after all is shown as bytes', async (t) => {
+  const page = await open(t, 'rooms-for-pictures');
+  await sendFromElsewhere(page, fixture.server, 'rooms-for-pictures', [[...Buffer.from('ffd8ffc000110801e0028003000000', 'hex')]]);
+  await messages(page).locator('.hex').waitFor();
+  assert.equal(await page.locator('.picture').count(), 0);
+});
