@@ -40,7 +40,8 @@ export function alarmAfter({ key, data, at, from }, before = {}) {
 }
 
 const string = (value) => (typeof value === 'string' && value !== '' ? value.slice(0, 500) : null);
-const time = (value) => (Number.isFinite(value) ? value : null);
+/** In milliseconds since 1970: what a date can be made of, to the end of the year 9999. */
+const time = (value) => (Number.isFinite(value) && value >= 0 && value < 253_402_300_800_000 ? value : null);
 
 /** The list of a room's alarms. */
 export class Alarms {

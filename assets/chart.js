@@ -178,6 +178,8 @@ export function scaleOf(least, greatest) {
   const span = greatest - least || Math.abs(least) * 0.1 || 1;
   const power = 10 ** Math.floor(Math.log10(span / 2));
   const step = [1, 2, 5, 10].map((n) => n * power).find((size) => span / size <= 3);
+  // At the very ends of what a number can be there are no round ones.
+  if (!step || !Number.isFinite(span + step) || span < Number.MIN_VALUE / Number.EPSILON) return { low: least - 1, high: greatest + 1, ticks: [] };
   const low = Math.floor(least / step) * step;
   const high = Math.max(Math.ceil(greatest / step) * step, low + step);
   const count = Math.round((high - low) / step) + 1;

@@ -178,7 +178,7 @@ export class Parlor extends EventTarget {
    */
   async history(room, { before, limit } = {}) {
     const reply = await this.#query({ type: 'history', room, before, limit });
-    return { ...reply, messages: reply.messages.map(decoded) };
+    return { ...reply, messages: reply.messages.filter(isSaid).map(decoded) };
   }
 
   /** @param {string} room @returns {Promise<{room: string, members: Person[], count: number}>} */
@@ -327,7 +327,8 @@ export class Parlor extends EventTarget {
   }
 
   #received(message) {
-    const command = this.#commands.get(message.id);
+    const command = this.#commands.get(message?.id);
+    if (!isSound(message)) return this.#refuseUnsound(message?.type, command);
     switch (message.type) {
       case 'welcome':
         if (this.#ready) this.#become(message);
@@ -349,6 +350,14 @@ export class Parlor extends EventTarget {
       default: break;
     }
     if (command) this.#answered(command, message);
+  }
+
+  /** What no server says, and no handler should have to expect. */
+  #refuseUnsound(type, command) {
+    const error = new ParlorError('bad_event', 'the server said what the protocol does not have');
+    if (command) this.#drop(command, error);
+    else this.#emit('error', error);
+    if (type === 'welcome' && !this.#ready) this.#link.abandon(error.code, error.message);
   }
 
   #bye(bye) {
@@ -518,8 +527,8 @@ export class Parlor extends EventTarget {
     const room = this.#rooms.get(joined.room);
     if (!room) return;
     joined.rejoined = Boolean(room.position);
-    joined.messages = joined.messages.map(decoded);
-    joined.retained = joined.retained.map(decoded);
+    joined.messages = joined.messages.filter(isSaid).map(decoded);
+    joined.retained = joined.retained.filter(isSaid).map(decoded);
     if (room.position?.epoch !== joined.epoch) room.position = { epoch: joined.epoch, offset: 0 };
     this.#emit('joined', joined);
     for (const message of joined.messages) this.#deliver(room, message);
@@ -567,6 +576,15 @@ function ownServer() {
   return url.href;
 }
 
+/** JSON as a value, or nothing: engines give up where it is nested too deeply. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function bytesOf(data) {
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : null;
@@ -582,6 +600,49 @@ function toBase64(bytes) {
 function decoded(message) {
   if (typeof message.binary !== 'string') return message;
   return { ...message, binary: Uint8Array.from(atob(message.binary), (character) => character.charCodeAt(0)) };
+}
+
+// What events are made of. A server says nothing else, but what is said passes through it.
+
+const isText = (value) => typeof value === 'string';
+const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
+const isOptional = (is) => (value) => value === undefined || is(value);
+const isListOf = (is) => (value) => Array.isArray(value) && value.every(is);
+const has = (fields) => (value) => typeof value === 'object' && value !== null
+  && Object.entries(fields).every(([name, is]) => is(value[name]));
+const isPerson = has({ id: isText, name: isText });
+/** In milliseconds since 1970, to the end of the year 9999. */
+const isTime = (value) => Number.isFinite(value) && value >= 0 && value < 253_402_300_800_000;
+const isBase64 = (value) => isText(value) && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
+const isSaid = has({
+  from: isPerson, at: isTime, key: isOptional(isText), offset: isOptional(isCount), binary: isOptional(isBase64),
+});
+const isRights = has({ subscribe: isListOf(isText), publish: isListOf(isText), expires: isTime });
+
+const EVENTS = {
+  welcome: has({
+    you: isPerson, resume: isOptional(isText), ping_ms: isCount, limits: has({}), rights: isOptional(isRights),
+  }),
+  joined: has({
+    room: isText, epoch: isText, offset: isCount, count: isCount, messages: Array.isArray, retained: Array.isArray,
+    members: isListOf(isPerson),
+  }),
+  message: (value) => has({ room: isText })(value) && isSaid(value) && (value.ephemeral === true || isCount(value.offset)),
+  presence: has({ room: isText, count: isCount, joined: isOptional(isListOf(isPerson)), left: isOptional(isListOf(isPerson)) }),
+  direct: has({ from: isPerson, to: isPerson, at: isTime }),
+  gap: has({ room: isText }),
+  left: has({ room: isText, reason: isText }),
+  bye: has({ reason: isOptional(isText), retry_ms: isOptional(isCount) }),
+  error: has({ code: isText, message: isOptional(isText), retry_ms: isOptional(isCount) }),
+  history: has({ messages: Array.isArray }),
+  members: has({ members: isListOf(isPerson), count: isCount }),
+  rooms: has({ rooms: isListOf(has({ name: isText, count: isCount })) }),
+};
+
+/** True for an event as the protocol has it, and for one that is not known yet. */
+function isSound(event) {
+  if (!has({ type: isText })(event)) return false;
+  return Object.hasOwn(EVENTS, event.type) ? EVENTS[event.type](event) : true;
 }
 
 /** The server's limit on commands, seen from here: so many at once, and so many a second. */
@@ -706,7 +767,7 @@ class Link {
   #received(text) {
     this.#heardAt = Date.now();
     this.#isSilent = false;
-    this.#handlers.onMessage(JSON.parse(text));
+    this.#handlers.onMessage(parsed(text));
   }
 
   /** One timer, however much arrives: it looks at how long the server has been silent. */

@@ -54,7 +54,7 @@ export async function openPage(t, { browser, server }, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...DEVICES.desktop, ...look });
   const page = await context.newPage();
   const errors = [];
-  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('pageerror', (error) => errors.push(error.stack ?? String(error)));
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) errors.push(message.text());
   });
