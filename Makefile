@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ churn: build ## clients of every kind come and go for a minute (SECONDS=600 chan
 
 bomb: build ## send 1,000 compressed bombs (COUNT=100 changes that) and look at the memory after each; draws target/bench/bomb.svg
 	python3 tests/bench/bomb.py $(or $(COUNT),1000)
+
+stalls: build ## attack the server, and say how long a healthy pair waits meanwhile (VS=path/to/parlor attacks another one, too)
+	python3 tests/stalls/probe.py $(if $(VS),--vs $(VS))
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

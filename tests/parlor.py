@@ -18,8 +18,8 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(BINARY), TOOLS, os.environ
 class Server:
     """A parlor process on a free port."""
 
-    def __init__(self, *flags, environment={}):
-        self.process = subprocess.Popen([BINARY, "--port", "0", *flags], stdin=subprocess.DEVNULL,
+    def __init__(self, *flags, environment={}, prefix=()):
+        self.process = subprocess.Popen([*prefix, BINARY, "--port", "0", *flags], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment})
         line = self.process.stdout.readline()
@@ -57,8 +57,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*flags, environment={}):
-    server = Server(*flags, environment=environment)
+def serving(*flags, environment={}, prefix=()):
+    """A server with these flags; `prefix` is the command that starts it, if it is not its own."""
+    server = Server(*flags, environment=environment, prefix=prefix)
     try:
         yield server
     finally:
