@@ -7,6 +7,15 @@ use clap::Args;
 use ipnet::IpNet;
 use wildmatch::WildMatch;
 
+/// Which messages are compressed for those who agree to permessage-deflate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Those that save the server more time than they cost it, and long answers.
+    WherePays,
+    /// Those of at least so many bytes, whatever it costs: for members on slow lines.
+    From(usize),
+}
+
 /// The limits a user can set, each by the flag of its name.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -81,9 +90,10 @@ pub struct Limits {
     #[arg(long, value_name = "PATTERN=close|latest", value_parser = parse_overflow)]
     pub overflow: Vec<OverflowRule>,
 
-    /// Shortest message in bytes that is compressed for those who agree to that (permessage-deflate)
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
-    pub deflate_min: usize,
+    /// Compress every message from this length in bytes on for those who agree to that (permessage-deflate); without it,
+    /// those that save the server more time than they cost, and long answers
+    #[arg(long, value_name = "BYTES")]
+    pub deflate_min: Option<usize>,
 
     /// Compress nothing
     #[arg(long)]
@@ -139,9 +149,12 @@ pub enum Overflow {
 }
 
 impl Limits {
-    /// The shortest message in bytes that is compressed; `None` if none is.
-    pub fn deflate_min(&self) -> Option<usize> {
-        (!self.no_deflate).then_some(self.deflate_min)
+    /// Which messages are compressed; `None` if none is.
+    pub fn compression(&self) -> Option<Compression> {
+        let wanted = self
+            .deflate_min
+            .map_or(Compression::WherePays, Compression::From);
+        (!self.no_deflate).then_some(wanted)
     }
 
     /// What happens to slow readers in the room of this name.

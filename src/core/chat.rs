@@ -24,6 +24,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 use super::connection::ConnectionId;
+use crate::codec::ws::deflate::Readers;
 use crate::limits::{Limits, Overflow};
 use dedup::Dedup;
 pub(super) use dedup::Sender;
@@ -207,14 +208,16 @@ impl Chat {
     /// What an encoder has to know of an audience.
     pub(super) fn context(&self, audience: AudienceId) -> Option<Context<'_>> {
         let room = self.get(audience.room)?;
+        let members = room.audience(audience.format);
         Some(Context {
             room: room.name.as_str(),
             epoch: room.epoch,
             reading: Reading {
                 format: audience.format,
                 // One who has a small window is enough.
-                is_narrow: room.audience(audience.format).narrow > 0,
+                is_narrow: members.narrow > 0,
             },
+            readers: Readers::Members(members.members.len()),
         })
     }
 

@@ -8,9 +8,10 @@ use data_encoding::BASE64;
 use super::chat::{Arrival, Author, Content, Context, Format, Message, News, Position, Reading};
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
-use crate::codec::ws::deflate::Deflater;
+use crate::codec::ws::deflate::{Deflater, Effort, Readers};
 use crate::codec::ws::frame;
 use crate::codec::{line, sse};
+use crate::limits::Compression;
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
 /// The WebSocket frame of the plain door: the message as it was sent.
@@ -59,16 +60,16 @@ pub(super) struct Encoder {
     /// The message's event, or the event, as JSON; empty before it is asked for.
     json: Vec<u8>,
     deflater: Option<Box<Deflater>>,
-    /// Shorter payloads are not compressed, in bytes; `None` for none at all.
-    deflate_min: Option<usize>,
+    /// Which payloads are compressed; `None` for none at all.
+    compression: Option<Compression>,
 }
 
 impl Encoder {
-    pub(super) fn new(deflate_min: Option<usize>) -> Self {
+    pub(super) fn new(compression: Option<Compression>) -> Self {
         Self {
             json: Vec::new(),
             deflater: None,
-            deflate_min,
+            compression,
         }
     }
 
@@ -90,7 +91,7 @@ impl Encoder {
                     Content::Text | Content::Json => Opcode::Text,
                     Content::Binary => Opcode::Binary,
                 };
-                self.frame(context.reading, opcode, message.body, out);
+                self.frame(context.reading, context.readers, opcode, message.body, out);
             }
             Format::Json | Format::JsonDeflated => {
                 let event = Event::Message(message_event(context.room, message));
@@ -109,7 +110,7 @@ impl Encoder {
     pub(super) fn event(&mut self, context: &Context<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         self.write_json(event);
         let json = mem::take(&mut self.json);
-        self.frame(context.reading, Opcode::Text, &json, out);
+        self.frame(context.reading, context.readers, Opcode::Text, &json, out);
         self.json = json;
     }
 
@@ -122,20 +123,37 @@ impl Encoder {
     /// The frame of a JSON text for one connection.
     pub(super) fn text_frame(&mut self, reading: Reading, json: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(json.len() + frame::MAX_SERVER_HEADER);
-        self.frame(reading, Opcode::Text, json, &mut out);
+        self.frame(reading, Readers::One, Opcode::Text, json, &mut out);
         out
     }
 
-    /// A WebSocket frame, compressed where those who read it have agreed to that and it makes it shorter.
-    fn frame(&mut self, reading: Reading, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-        if reading.format.is_deflated() && self.deflate_min.is_some_and(|min| payload.len() >= min)
-        {
+    /// A WebSocket frame, compressed where those who read it have agreed to that, it pays, and it makes it shorter.
+    fn frame(
+        &mut self,
+        reading: Reading,
+        readers: Readers,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(effort) = self.effort(reading, readers, payload.len()) {
             let deflater = self.deflater.get_or_insert_default();
-            if let Some(small) = deflater.deflate(payload, reading.is_narrow) {
+            if let Some(small) = deflater.deflate(payload, reading.is_narrow, effort) {
                 return frame::encode_compressed(OpCode::Data(opcode), small, out);
             }
         }
         frame::encode(OpCode::Data(opcode), payload, out);
+    }
+
+    /// How hard to compress a payload for those who read it, if at all.
+    fn effort(&self, reading: Reading, readers: Readers, bytes: usize) -> Option<Effort> {
+        if !reading.format.is_deflated() {
+            return None;
+        }
+        match self.compression? {
+            Compression::WherePays => Effort::worthwhile(bytes, readers),
+            Compression::From(least) => (bytes >= least).then_some(Effort::Best),
+        }
     }
 }
 

@@ -131,7 +131,7 @@ impl<S: Stream> Server<S> {
         let mut random = ChaCha8Rng::from_seed(seed);
         let mut chat_seed = [0; 32];
         random.fill_bytes(&mut chat_seed);
-        let mut encoder = Encoder::new(limits.deflate_min());
+        let mut encoder = Encoder::new(limits.compression());
         let json_ping = encode::event_json(&Event::Ping);
         let json_ping = encoder.text_frame(Format::Json.into(), json_ping.as_bytes());
         Self {

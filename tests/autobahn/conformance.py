@@ -17,7 +17,7 @@ import parlor  # noqa: E402
 
 LARGEST_MESSAGE = 16 << 20  # cases 9.1.6 and 9.2.6
 
-with parlor.serving("--max-message", str(LARGEST_MESSAGE)) as server:
+with parlor.serving("--max-message", str(LARGEST_MESSAGE), "--deflate-min", "0") as server:
     url = "ws://127.0.0.1:%d/ws/autobahn-{job}" % server.port
     sys.exit(subprocess.call([
         sys.executable, os.path.join(HERE, "run.py"), url, "--fail-on", "NON-STRICT,UNIMPLEMENTED",

@@ -1,7 +1,7 @@
 //! permessage-deflate (RFC 7692), with frames by hand.
 
 use flate2::{Compress, Compression, FlushCompress};
-use parlor::codec::ws::deflate::{Deflater, Inflater};
+use parlor::codec::ws::deflate::{Deflater, Effort, Inflater};
 use serde_json::{Value, json};
 
 use crate::common::{CLOSE, FIN, Frame, JsonClient, RawClient, Server, TEXT, upgrade_with};
@@ -22,7 +22,8 @@ fn connect(server: &Server, path: &str, headers: &str) -> (RawClient, String) {
 
 fn deflate(text: &str) -> Vec<u8> {
     let mut deflater = Deflater::default();
-    deflater.deflate(text.as_bytes(), false).unwrap().to_vec()
+    let small = deflater.deflate(text.as_bytes(), false, Effort::Best);
+    small.unwrap().to_vec()
 }
 
 /// The text of a frame, which says itself whether it is compressed.
@@ -37,7 +38,7 @@ fn text_of(frame: &Frame) -> String {
 
 #[test]
 fn a_message_is_compressed_for_those_who_agreed_and_for_no_one_else() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--deflate-min", "128"]);
     let (mut small, agreed) = connect(&server, "/ws/tea", OFFER);
     assert_eq!(
         agreed,
@@ -64,8 +65,53 @@ fn a_message_is_compressed_for_those_who_agreed_and_for_no_one_else() {
 }
 
 #[test]
-fn the_json_door_is_compressed_too() {
+fn a_room_of_few_is_not_compressed_and_a_long_answer_is() {
     let server = Server::start(&[]);
+    let headers = format!("{OFFER}Sec-WebSocket-Protocol: parlor.v1.json\r\n");
+    let (mut client, _) = connect(&server, "/ws/tea", &headers);
+    let (mut other, _) = JsonClient::in_room(&server, "tea");
+    let text = "again and ".repeat(1_000);
+    for _ in 0..10 {
+        other.say("tea", text.clone());
+    }
+    let command = json!({"type": "history", "room": "tea"}).to_string();
+    client.send_frame(FIN | TEXT, command.as_bytes());
+    let (mut told, mut answered) = (0, false);
+    while told < 10 || !answered {
+        let frame = client.next();
+        let event: Value = serde_json::from_str(&text_of(&frame)).unwrap();
+        match event["type"].as_str() {
+            Some("history") => {
+                assert_eq!(frame.first, FIN | RSV1 | TEXT);
+                answered = true;
+            }
+            // Welcome, joined and presence are short, and messages have one reader.
+            kind => {
+                assert_eq!(frame.first, FIN | TEXT, "{event}");
+                told += u32::from(kind == Some("message"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_many_read_is_compressed() {
+    let server = Server::start(&[]);
+    let mut many: Vec<_> = (0..300)
+        .map(|_| connect(&server, "/ws/tea", OFFER).0)
+        .collect();
+    let text = "tea, or coffee? ".repeat(100);
+    many[0].send_frame(FIN | RSV1 | TEXT, &deflate(&text));
+    for client in &mut many {
+        let frame = client.next();
+        assert_eq!(frame.first, FIN | RSV1 | TEXT);
+        assert_eq!(text_of(&frame), text);
+    }
+}
+
+#[test]
+fn the_json_door_is_compressed_too() {
+    let server = Server::start(&["--deflate-min", "128"]);
     let headers = format!("{OFFER}Sec-WebSocket-Protocol: parlor.v1.json\r\n");
     let (mut client, _) = connect(&server, "/ws/tea", &headers);
     let mut next = || serde_json::from_str::<Value>(&text_of(&client.next())).unwrap();
@@ -115,7 +161,8 @@ fn what_breaks_the_rules_ends_the_connection() {
         FIN | RSV1 | TEXT,
         &{
             let mut deflater = Deflater::default();
-            deflater.deflate(&[0xff; 100], false).unwrap().to_vec()
+            let small = deflater.deflate(&[0xff; 100], false, Effort::Best);
+            small.unwrap().to_vec()
         },
         1007,
     );

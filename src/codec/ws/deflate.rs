@@ -27,6 +27,12 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The inflated message grows by at least this much at a time.
 const INFLATE_STEP: usize = 4 << 10;
 
+/// The shortest answer to one peer that is compressed: it takes a fast compressor some 50 µs, and a line of 10 Mbit/s
+/// 13 ms.
+const LONG_ANSWER: usize = 16 << 10;
+/// Bytes of a message that, when it is compressed, save the server a nanosecond for each who reads it.
+const BYTES_SAVED_IN_A_NS: usize = 16;
+
 /// A buffer that has held more is given back.
 const KEPT_BYTES: usize = 256 << 10;
 
@@ -94,34 +100,75 @@ fn parse_bits(text: &str) -> Option<u8> {
     ((8..=15).contains(&bits) && text == bits.to_string()).then_some(bits)
 }
 
-/// Compresses messages, each by itself.
-#[derive(Debug)]
-pub struct Deflater {
-    wide: Compress,
-    narrow: Compress,
-    out: Vec<u8>,
+/// Who reads a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// So many members of a room, who get the same bytes.
+    Members(usize),
+    /// One peer, who has asked for it.
+    One,
 }
 
-impl Default for Deflater {
-    fn default() -> Self {
-        let compress = |bits| Compress::new_with_window_bits(Compression::default(), false, bits);
-        Self {
-            wide: compress(WIDE_BITS),
-            narrow: compress(NARROW_BITS),
-            out: Vec::new(),
+/// How hard a message is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Two thirds as much time to begin with, a quarter for each byte, and a third more bytes that are left.
+    Fast,
+    /// What most others do.
+    Best,
+}
+
+impl Effort {
+    /// How hard to compress a message, if at all: any message may go uncompressed (RFC 7692 section 6).
+    ///
+    /// For members it must save more of the server's time than it costs: each `send()` is cheaper by the bytes that are
+    /// not copied, and the message is compressed once. One who has asked waits less for a long answer, and
+    /// pays with the server's time: short ones are not compressed.
+    pub fn worthwhile(bytes: usize, readers: Readers) -> Option<Self> {
+        match readers {
+            Readers::One => (bytes >= LONG_ANSWER).then_some(Self::Fast),
+            Readers::Members(members) => {
+                let saved_ns = bytes.saturating_mul(members) / BYTES_SAVED_IN_A_NS;
+                [Self::Best, Self::Fast]
+                    .into_iter()
+                    .find(|effort| saved_ns >= effort.cost_ns(bytes))
+            }
         }
     }
+
+    /// What it takes to compress so many bytes of JSON.
+    fn cost_ns(self, bytes: usize) -> usize {
+        match self {
+            Self::Fast => 8_000 + bytes * 5 / 2,
+            Self::Best => 12_000 + bytes * 10,
+        }
+    }
+
+    fn level(self) -> Compression {
+        match self {
+            Self::Fast => Compression::fast(),
+            Self::Best => Compression::default(),
+        }
+    }
+}
+
+/// Compresses messages, each by itself.
+#[derive(Debug, Default)]
+pub struct Deflater {
+    /// By effort and window, each made when it is first needed.
+    compressors: [[Option<Compress>; 2]; 2],
+    out: Vec<u8>,
 }
 
 impl Deflater {
     /// The payload of the compressed message; `None` where that would not be shorter. `is_narrow`: some who read it have
     /// a smaller window than usual.
-    pub fn deflate(&mut self, payload: &[u8], is_narrow: bool) -> Option<&[u8]> {
-        let compress = if is_narrow {
-            &mut self.narrow
-        } else {
-            &mut self.wide
-        };
+    pub fn deflate(&mut self, payload: &[u8], is_narrow: bool, effort: Effort) -> Option<&[u8]> {
+        let compress = &mut self.compressors[effort as usize][usize::from(is_narrow)];
+        let compress = compress.get_or_insert_with(|| {
+            let bits = if is_narrow { NARROW_BITS } else { WIDE_BITS };
+            Compress::new_with_window_bits(effort.level(), false, bits)
+        });
         compress.reset();
         self.out.clear();
         self.out.shrink_to(KEPT_BYTES);
@@ -277,10 +324,60 @@ mod tests {
     }
 
     #[test]
+    fn what_is_compressed_pays() {
+        use Readers::{Members, One};
+        for (bytes, readers, expected) in [
+            // A room of ten, whatever is said there.
+            (128, Members(10), None),
+            (1 << 10, Members(10), None),
+            (64 << 10, Members(10), None),
+            // Many save more than it costs to try hard, fewer what little costs.
+            (1 << 10, Members(100), None),
+            (1 << 10, Members(200), Some(Effort::Fast)),
+            (1 << 10, Members(1_000), Some(Effort::Best)),
+            (16 << 10, Members(100), Some(Effort::Fast)),
+            (16 << 10, Members(300), Some(Effort::Best)),
+            // The shorter a message, the more must read it.
+            (128, Members(300), None),
+            (128, Members(20_000), Some(Effort::Best)),
+            (64 << 10, Members(1), None),
+            // What comes with a connect, and what is long.
+            (4 << 10, One, None),
+            (100 << 10, One, Some(Effort::Fast)),
+        ] {
+            assert_eq!(
+                Effort::worthwhile(bytes, readers),
+                expected,
+                "{bytes} bytes, {readers:?}"
+            );
+        }
+        assert_eq!(
+            Effort::worthwhile(1 << 30, Members(usize::MAX)),
+            Some(Effort::Best)
+        );
+    }
+
+    #[test]
+    fn a_fast_one_is_compressed_too() {
+        let text = "one reading is much like another, ".repeat(100);
+        let mut deflater = Deflater::default();
+        let lengths = [Effort::Fast, Effort::Best].map(|effort| {
+            deflater
+                .deflate(text.as_bytes(), false, effort)
+                .unwrap()
+                .len()
+        });
+        assert!(
+            lengths.iter().all(|length| *length < text.len() / 10),
+            "{lengths:?}"
+        );
+    }
+
+    #[test]
     fn a_bomb_does_not_go_off() {
         let mut deflater = Deflater::default();
         let bomb = deflater
-            .deflate(&vec![0; 64 << 20], false)
+            .deflate(&vec![0; 64 << 20], false, Effort::Best)
             .unwrap()
             .to_vec();
         let mut inflater = Inflater::default();
@@ -319,10 +416,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_deflated_is_inflated(words in prop::collection::vec("[a-d]{1,8}", 0..2000), is_narrow: bool) {
+        fn what_is_deflated_is_inflated(
+            words in prop::collection::vec("[a-d]{1,8}", 0..2000), is_narrow: bool, is_fast: bool,
+        ) {
             let text = words.join(" ");
+            let effort = if is_fast { Effort::Fast } else { Effort::Best };
             let mut deflater = Deflater::default();
-            if let Some(small) = deflater.deflate(text.as_bytes(), is_narrow) {
+            if let Some(small) = deflater.deflate(text.as_bytes(), is_narrow, effort) {
                 prop_assert!(small.len() < text.len());
                 let mut inflater = Inflater::default();
                 prop_assert_eq!(inflater.inflate(small, text.len()), Ok(text.as_bytes()));

@@ -1,5 +1,6 @@
 //! What members read, and those of a room who read the same.
 
+use crate::codec::ws::deflate::Readers;
 use crate::core::frames::FrameKind;
 
 /// What the members of an audience are written to in.
@@ -68,6 +69,8 @@ pub(in crate::core) struct Context<'a> {
     pub(in crate::core) epoch: u64,
     /// What all those read who it is for.
     pub(in crate::core) reading: Reading,
+    /// How many they are.
+    pub(in crate::core) readers: Readers,
 }
 
 /// What one connection reads.

@@ -136,7 +136,7 @@ impl<S: Stream> Server<S> {
         let offers = request.values("sec-websocket-extensions");
         let agreement = self
             .limits
-            .deflate_min()
+            .compression()
             .and_then(|_| deflate::negotiate(offers));
         // Also when there is none: an earlier upgrade on this connection may have been refused after it had agreed.
         self.get_mut(id)?.deflate = match &agreement {

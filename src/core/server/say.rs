@@ -7,6 +7,7 @@ use super::commands::{Failure, check_key, content_of};
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
+use crate::codec::ws::deflate::Readers;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
     AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
@@ -174,6 +175,7 @@ impl<S: Stream> Server<S> {
             room: arrival.room.as_str(),
             epoch: arrival.position.epoch,
             reading,
+            readers: Readers::One,
         };
         let gap = Event::Gap {
             room: context.room,

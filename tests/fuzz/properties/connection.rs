@@ -323,7 +323,7 @@ fn limits() -> Limits {
     let limits = LIMITS.get_or_init(|| {
         let mut limits = Config::parse_from(["parlor"]).limits;
         (limits.max_message, limits.max_queue, limits.max_memory) = (200, 1000, 8000);
-        limits.deflate_min = 0;
+        limits.deflate_min = Some(0);
         limits
     });
     limits.clone()

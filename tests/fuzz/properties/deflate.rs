@@ -3,7 +3,7 @@
 
 use flate2::{Decompress, FlushDecompress};
 use parlor::codec::ws::close::CloseReason;
-use parlor::codec::ws::deflate::{Deflater, Inflater, negotiate};
+use parlor::codec::ws::deflate::{Deflater, Effort, Inflater, negotiate};
 
 const MAX_MESSAGE: usize = 4096;
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -46,9 +46,14 @@ fn check_inflate(payload: &[u8]) {
 
 fn check_deflate(message: &[u8], is_narrow: bool) {
     let mut deflater = Deflater::default();
-    let Some(small) = deflater.deflate(message, is_narrow) else {
-        return;
-    };
+    for effort in [Effort::Fast, Effort::Best] {
+        if let Some(small) = deflater.deflate(message, is_narrow, effort) {
+            check_deflated(message, small, is_narrow);
+        }
+    }
+}
+
+fn check_deflated(message: &[u8], small: &[u8], is_narrow: bool) {
     assert!(small.len() < message.len());
     let mut inflater = Inflater::default();
     assert_eq!(inflater.inflate(small, message.len()), Ok(message));

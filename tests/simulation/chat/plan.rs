@@ -54,7 +54,7 @@ impl ChatPlan {
             limits.max_memory = random.between(30_000, 150_000);
         }
         limits.rate = random.pick(&[0, 0, 0, 20, 100]);
-        limits.deflate_min = random.pick(&[0, 100, 200]);
+        limits.deflate_min = random.pick(&[None, Some(0), Some(100), Some(200)]);
         limits.history = random.pick(&[0, 1, 3, 10, 40, 256]);
         limits.history_time = seconds(random.pick(&["0", "0", "5", "60"]));
         let remembers_exactly = !random.chance(150);
