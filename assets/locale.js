@@ -16,6 +16,9 @@ const clock = new Intl.DateTimeFormat(preferred, { hour: '2-digit', minute: '2-d
 const exactClock = new Intl.DateTimeFormat(preferred, {
   hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
 });
+const dated = new Intl.DateTimeFormat(preferred, {
+  year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
+});
 const day = new Intl.DateTimeFormat(preferred, { weekday: 'long', day: 'numeric', month: 'long' });
 const full = new Intl.DateTimeFormat(preferred, { dateStyle: 'full', timeStyle: 'medium' });
 
@@ -23,11 +26,17 @@ const full = new Intl.DateTimeFormat(preferred, { dateStyle: 'full', timeStyle: 
 export const formatTime = (date) => clock.format(date);
 /** The time of day, to the second. */
 export const formatSeconds = (date) => exactClock.format(date);
+/** The time to the second, with the date unless it is today's. */
+export function formatMoment(date) {
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday ? exactClock.format(date) : dated.format(date);
+}
 /** The day, for the line between two days. */
 export const formatDay = (date) => day.format(date);
 /** Date and time in full, for who wants to know exactly. */
 export const formatFull = (date) => full.format(date);
 
+const since = new Intl.RelativeTimeFormat(preferred, { numeric: 'always', style: 'short' });
 const formats = new Map();
 
 export function number(value, options = {}) {
@@ -36,12 +45,38 @@ export function number(value, options = {}) {
   return formats.get(key).format(value);
 }
 
-/** A measured value: as many digits as tell something. */
+const LEAST_PLAIN = 1e-4;
+const MOST_PLAIN = 1e7;
+const isPlain = (value) => value === 0 || (Math.abs(value) >= LEAST_PLAIN && Math.abs(value) < MOST_PLAIN);
+
+/** A measured value: four significant digits at least, and never fewer than it has before the point. */
 export function reading(value) {
-  const digits = value === 0 ? 1 : Math.max(0, Math.min(3, 3 - Math.floor(Math.log10(Math.abs(value)))));
-  const isExtreme = value !== 0 && (Math.abs(value) >= 1e7 || Math.abs(value) < 1e-4);
-  return number(value, isExtreme ? { notation: 'scientific', maximumFractionDigits: 2 }
-    : { minimumFractionDigits: Number.isInteger(value) ? 0 : Math.min(digits, 1), maximumFractionDigits: digits });
+  if (!isPlain(value)) return number(value, { notation: 'scientific', maximumFractionDigits: 3 });
+  const digits = value === 0 ? 1 : Math.max(0, 3 - magnitude(value));
+  const least = Number.isInteger(value) ? 0 : Math.min(digits, 1);
+  return number(value, { minimumFractionDigits: least, maximumFractionDigits: digits });
+}
+
+/** Writes the values along an axis that are a step apart: with as many digits as tell each from the next. */
+export function readings(values, step) {
+  const most = Math.max(...values.map(Math.abs));
+  const decimals = Math.max(0, -magnitude(step));
+  const significant = Math.min(16, Math.max(0, magnitude(most) - magnitude(step)));
+  const options = isPlain(most) && (isPlain(step) || decimals <= 6)
+    ? { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+    : { notation: 'scientific', minimumFractionDigits: significant, maximumFractionDigits: significant };
+  return values.map((value) => (value === 0 ? number(0) : number(value, options)));
+}
+
+/** The power of ten of a number's first digit. */
+const magnitude = (value) => (value === 0 ? 0 : Number(value.toExponential(15).split('e')[1]));
+
+/** How long ago something was, in the largest unit that is not zero. */
+export function ago(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [value, name] = seconds < 60 ? [seconds, 'second'] : seconds < 3600 ? [Math.floor(seconds / 60), 'minute']
+    : seconds < 86_400 ? [Math.floor(seconds / 3600), 'hour'] : [Math.floor(seconds / 86_400), 'day'];
+  return since.format(-value, name);
 }
 
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
@@ -53,6 +88,12 @@ function unit(value, name, unitDisplay) {
 export function size(bytes) {
   if (bytes < 1000) return unit(bytes, 'byte', 'long');
   return bytes < 1e6 ? unit(bytes / 1e3, 'kilobyte', 'short') : unit(bytes / 1e6, 'megabyte', 'short');
+}
+
+/** Two sizes beside each other: to the byte, where they would read the same. */
+export function sizes(...all) {
+  const words = all.map(size);
+  return new Set(words).size === words.length ? words : all.map((bytes) => unit(bytes, 'byte', 'long'));
 }
 
 export function duration(seconds) {

@@ -2,6 +2,13 @@
 
 const FIRST_CAPACITY = 256;
 const LONGEST = 8192;
+/** So many of the last intervals say how often values come. */
+const INTERVALS = 16;
+/** Values are never missed sooner, nor after fewer of their usual intervals. */
+const SHORTEST_GAP_MS = 2000;
+const USUAL_INTERVALS = 3;
+/** After a value that was alone so far. */
+const ALONE_MS = 10_000;
 
 export class Series {
   length = 0;
@@ -29,6 +36,19 @@ export class Series {
 
   get last() {
     return this.value(this.length - 1);
+  }
+
+  get lastTime() {
+    return this.time(this.length - 1);
+  }
+
+  /** Silence that lasts longer is a gap: nobody knows the values between. By the median of the last intervals. */
+  get longestPause() {
+    const intervals = [];
+    for (let n = Math.max(1, this.length - INTERVALS); n < this.length; n += 1) intervals.push(this.time(n) - this.time(n - 1));
+    if (intervals.length === 0) return ALONE_MS;
+    intervals.sort((a, b) => a - b);
+    return Math.max(SHORTEST_GAP_MS, USUAL_INTERVALS * intervals[intervals.length >> 1]);
   }
 
   /** The number of values before a time. */

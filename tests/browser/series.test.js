@@ -31,3 +31,17 @@ test('time does not go back', () => {
   series.add(1, 7);
   assert.deepEqual(contents(series).at(-1), [2, 7]);
 });
+
+test('a silence is a gap when it is three times as long as usual, and two seconds at the least', () => {
+  const series = new Series();
+  assert.equal(series.longestPause, 10_000);
+  series.add(0, 1);
+  assert.equal(series.longestPause, 10_000);
+  for (let n = 1; n <= 20; n += 1) series.add(n * 50, n);
+  assert.equal(series.longestPause, 2000);
+  // One hole does not make the next one usual.
+  series.add(60_000, 1);
+  assert.equal(series.longestPause, 2000);
+  for (let n = 1; n <= 20; n += 1) series.add(60_000 + n * 60_000, n);
+  assert.equal(series.longestPause, 180_000);
+});
