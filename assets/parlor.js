@@ -12,8 +12,13 @@ const FIRST_RETRY_MS = 500;
 const BUSY_RETRY_MS = 5_000;
 const LONGEST_RETRY_MS = 30_000;
 const STABLE_MS = 5_000;
+/** In which a connection opens, or a server answers that has to do something. */
 const ANSWER_MS = 10_000;
+/** In which a server answers that is asked whether it is there. */
+const PROBE_MS = 5_000;
 const PING_MARGIN_MS = 5_000;
+/** For how long a server may be silent at the most, however seldom it pings. */
+const LONGEST_SILENCE_MS = 15_000;
 /** The server knows a `dedup` id for two minutes; a little less is certain. */
 const DEDUP_MS = 110_000;
 /** How long before a token ends it is time for another. */
@@ -49,8 +54,8 @@ const REMOVED = 'closed by an admin';
  *   retained: Message[], members: Person[], count: number}} Joined `rejoined`: it follows a reconnect, and `recovered`
  *   says whether every message of the time between is there
  * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'refused' | 'closed', code?: number | string, reason?: string,
- *   opened?: boolean, retryAt?: number}} State `waiting` tells how the connection ended (by a close code, or that of an
- *   error at login), whether it ever was open, and when the next try is; `refused` tells why there is none before
+ *   opened?: boolean, heardAt?: number, retryAt?: number}} State `waiting` tells how the connection ended (by a close code,
+ *   or that of an error at login), whether it ever was open, when the server was last heard, and when the next try is; `refused` tells why there is none before
  *   `login({ token })` or `reconnect()`: `token_needed`, `bad_token`, `token_expired`, or `removed` by an admin
  */
 
@@ -121,7 +126,10 @@ export class Parlor extends EventTarget {
       onMessage: (message) => this.#received(message),
       onLost: (state) => this.#lost(state),
     });
-    globalThis.addEventListener?.('online', () => { if (this.state.phase !== 'refused') this.reconnect(); });
+    // Either may be wrong, of a server on the same machine, say: it is seen whether the connection is alive.
+    for (const type of ['online', 'offline']) {
+      globalThis.addEventListener?.(type, () => { if (this.state.phase !== 'refused') this.reconnect(); });
+    }
   }
 
   /**
@@ -270,6 +278,7 @@ export class Parlor extends EventTarget {
         command.sent = true;
         command.sentAt ??= Date.now();
         this.#link.send(command.json);
+        this.#link.expectAnswer();
       }
     }
   }
@@ -464,7 +473,7 @@ export class Parlor extends EventTarget {
   #heed({ limits, ping_ms }) {
     this.limits = limits;
     this.#pace.begin(limits);
-    this.#link.patience = ping_ms + PING_MARGIN_MS;
+    this.#link.patience = Math.min(ping_ms + PING_MARGIN_MS, LONGEST_SILENCE_MS);
   }
 
   #become(welcome) {
@@ -683,8 +692,6 @@ class Pace {
  * said. Gives up a server from which nothing comes.
  */
 class Link {
-  /** For how long the server may be silent before it is asked whether it is there. */
-  patience = ANSWER_MS;
   /** Counts the connections, so that what waited for one finds out that it is another. */
   connection = 0;
 
@@ -696,8 +703,11 @@ class Link {
   #failures = 0;
   #openedAt = null;
   #heardAt = 0;
+  #patience = ANSWER_MS;
   /** Nothing was heard since the server was asked. */
   #isSilent = false;
+  /** Something was said that is not answered yet. */
+  #isExpecting = false;
   #retryMs = null;
   #closed = false;
 
@@ -707,6 +717,12 @@ class Link {
     this.#handlers = handlers;
     // Who made this may add listeners first. Told to connect before that, it has.
     queueMicrotask(() => { if (this.connection === 0) this.#connect(); });
+  }
+
+  /** For how long the server may be silent before it is asked whether it is there. */
+  set patience(ms) {
+    this.#patience = ms;
+    if (this.isOpen && !this.#isSilent) this.#watch();
   }
 
   get isOpen() {
@@ -721,6 +737,13 @@ class Link {
   /** When to come back, told by the server before it goes. */
   retryIn(ms) {
     this.#retryMs = ms;
+  }
+
+  /** Something was said that is answered: if it is not soon, it is seen whether the server is there. */
+  expectAnswer() {
+    if (this.#isSilent || this.#isExpecting) return;
+    this.#isExpecting = true;
+    this.#watch(PROBE_MS);
   }
 
   retryNow() {
@@ -760,23 +783,29 @@ class Link {
   #opened() {
     this.#openedAt = Date.now();
     this.#heardAt = this.#openedAt;
-    this.patience = ANSWER_MS;
-    this.#watch(this.patience);
+    this.#isSilent = false;
+    this.#isExpecting = false;
+    this.#patience = ANSWER_MS;
+    this.#watch();
   }
 
   #received(text) {
     this.#heardAt = Date.now();
     this.#isSilent = false;
+    this.#isExpecting = false;
     this.#handlers.onMessage(parsed(text));
   }
 
   /** One timer, however much arrives: it looks at how long the server has been silent. */
-  #watch(ms) {
+  #watch(ms = this.#patienceLeft) {
     this.#setTimer(() => {
-      const left = this.#heardAt + this.patience - Date.now();
-      if (left > 0) this.#watch(left);
+      if (this.#patienceLeft > 0) this.#watch();
       else this.#probe();
     }, ms);
+  }
+
+  get #patienceLeft() {
+    return this.#heardAt + (this.#isExpecting ? PROBE_MS : this.#patience) - Date.now();
   }
 
   /** Scripts cannot see a WebSocket's pings. A long message on a slow line delays the answer while it goes out. */
@@ -785,10 +814,10 @@ class Link {
     this.#isSilent = true;
     this.send('{"type":"ping"}');
     this.#setTimer(() => {
-      if (!this.#isSilent) this.#watch(this.patience);
+      if (!this.#isSilent) this.#watch();
       else if (this.#socket.bufferedAmount < unsent) this.#probe();
       else this.abandon();
-    }, ANSWER_MS);
+    }, PROBE_MS);
   }
 
   /** A peer gone without a word will not answer a close frame either: do not wait for it. */
@@ -805,6 +834,7 @@ class Link {
 
   #ended(code, reason) {
     const opened = this.isOpen;
+    const heard = this.#heardAt;
     this.connection += 1;
     // A server that accepts and closes at once must not be asked twice a second for ever.
     if (opened && Date.now() - this.#openedAt > STABLE_MS) this.#failures = 0;
@@ -812,7 +842,8 @@ class Link {
     this.#openedAt = null;
     const delay = this.#nextDelay(code);
     this.#setTimer(() => this.#connect(), delay);
-    this.#handlers.onLost({ phase: 'waiting', code, reason, opened, retryAt: Date.now() + delay });
+    const heardAt = opened ? heard : undefined;
+    this.#handlers.onLost({ phase: 'waiting', code, reason, opened, heardAt, retryAt: Date.now() + delay });
   }
 
   /** Half of the delay is fixed and half is random, so that a room does not come back in one stampede. */

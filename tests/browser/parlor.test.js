@@ -374,27 +374,64 @@ test('bye says when to come back', async (t) => {
 test('a silent server is asked, and given up when it does not answer', async (t) => {
   const { parlor, server, tick } = await start(t);
   await server.accept();
-  await tick(PING_MS + 4_999);
+  await tick(14_999);
   assert.deepEqual(server.got('ping'), []);
   await tick(1);
   assert.equal(server.got('ping').length, 1);
   await server.say({ type: 'pong' });
-  await tick(10_000);
+  await tick(5_000);
   assert.equal(parlor.state.phase, 'open');
-  await tick(PING_MS + 5_000);
+  await tick(10_000);
   assert.equal(server.got('ping').length, 2);
   const { socket } = server;
-  await tick(9_999);
+  await tick(4_999);
   assert.equal(parlor.state.phase, 'open');
   await tick(1);
   assert.equal(parlor.state.phase, 'waiting');
+  assert.equal(parlor.state.heardAt, Date.now() - 20_000);
   assert.equal(socket.closed, true);
+});
+
+test('a server that does not answer is asked soon, and one that pings more often is asked when its ping is late', async (t) => {
+  const { parlor, server, tick } = await start(t);
+  server.open();
+  await server.welcome('guest-1', undefined, { ping_ms: 2_000 });
+  await tick(7_000);
+  assert.equal(server.got('ping').length, 1);
+  await server.say({ type: 'pong' });
+  await tick(3_000);
+  parlor.publish('tea', 'x').catch(() => {});
+  await tick(4_999);
+  assert.equal(server.got('ping').length, 1);
+  await tick(1);
+  assert.equal(server.got('ping').length, 2);
+  await tick(5_000);
+  assert.equal(parlor.state.phase, 'waiting');
+});
+
+test('told that the machine is offline, it sees whether the server is there', async (t) => {
+  const [listeners, { addEventListener }] = [{}, globalThis];
+  globalThis.addEventListener = (type, listener) => { listeners[type] = listener; };
+  t.after(() => { globalThis.addEventListener = addEventListener; });
+  const { parlor, server, tick } = await start(t);
+  await server.accept();
+  listeners.offline();
+  assert.equal(server.got('ping').length, 1);
+  // One on the same machine is.
+  await server.say({ type: 'pong' });
+  await tick(5_000);
+  assert.equal(parlor.state.phase, 'open');
+  listeners.offline();
+  await tick(5_000);
+  assert.equal(parlor.state.phase, 'waiting');
+  listeners.online();
+  assert.equal(server.sockets.length, 2);
 });
 
 test('a server that talks is not asked, and its ping is answered', async (t) => {
   const { server, tick } = await inTea(t);
   for (let offset = 3; offset < 10; offset += 1) {
-    await tick(PING_MS);
+    await tick(14_000);
     await server.say(message(offset));
   }
   assert.deepEqual(server.got('ping'), []);
