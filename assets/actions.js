@@ -1,5 +1,6 @@
 // What people can do: open and leave rooms, write, use commands, change their name.
 
+import { ALARM_KEY, alarmAfter } from './alarms.js';
 import { Board } from './board.js';
 import { byId } from './dom.js';
 import { addressee, commandsFor, parse, usage } from './commands.js';
@@ -16,8 +17,8 @@ import { Welcome, setUpCopying } from './welcome.js';
 
 const FIRST_MESSAGES = 100;
 const EARLIER_MESSAGES = 100;
-/** What a command has beside the text. */
-const ENVELOPE_BYTES = 400;
+/** What a command has beside the text and the name of who it is for: its type, its id, and what it is known by if it is repeated. */
+const ENVELOPE_BYTES = 120;
 
 export class Actions {
   #parlor;
@@ -28,7 +29,7 @@ export class Actions {
   #typing;
 
   /**
-   * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`, `alarmRaised(place, alarm)`.
+   * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`.
    */
   constructor(parlor, page) {
     this.#parlor = parlor;
@@ -76,7 +77,10 @@ export class Actions {
     const known = this.places.get(name);
     if (known) return known;
     const place = this.places.open(name);
-    if (read) [place.epoch, place.readOffset] = [read.epoch, read.offset];
+    if (read) {
+      [place.epoch, place.readOffset] = [read.epoch, read.offset];
+      [place.beganAt, place.hadAlarms] = [read.beganAt ?? null, read.hasAlarms ?? false];
+    }
     this.#enter(place);
     return place;
   }
@@ -181,15 +185,15 @@ export class Actions {
 
   #boardOf(place) {
     const publish = (data, key) => this.#parlor.publish(place.name, data, { key, retain: true });
-    const board = new Board(place.name, {
+    const board = new Board(place.name, place.alarms, {
       publish,
       mayPublish: () => this.#may('publish', place.name),
       you: () => this.#parlor.you?.name,
       announce: this.#page.announce,
-      raised: (alarm) => this.#page.alarmRaised(place, alarm),
     });
     byId('views').append(board.root);
     board.reset(place.latest.values());
+    board.beganAnew(place.beganAt);
     return board;
   }
 
@@ -230,9 +234,10 @@ export class Actions {
     if (place.readOffset !== null) place.readOffset = place.offset;
   }
 
-  /** A message as conversations hold it. */
-  entry({ from, at, data, binary, key, offset }) {
-    return { from, own: from.id === this.#parlor.you?.id, at: new Date(at), data, binary, key, offset };
+  /** A message as conversations hold it; with the alarm that it tells of, as far as that is known. */
+  entry(message, alarm = ALARM_KEY.test(message.key) ? alarmAfter(message) : null) {
+    const { from, at, data, binary, key, offset } = message;
+    return { from, own: from.id === this.#parlor.you?.id, at: new Date(at), data, binary, key, offset, alarm };
   }
 
   #conversationOf(place) {
@@ -296,8 +301,10 @@ export class Actions {
     this.places.current.draft = '';
     const { say, name, rest } = parse(written);
     if (say === undefined) return this.#run(name, rest);
-    const limit = this.#parlor.limits.message;
-    if (byteLength(JSON.stringify(say)) + ENVELOPE_BYTES > limit) return text.tooLongHint(byteLength(say), limit);
+    const { current } = this.places;
+    const bytes = byteLength(JSON.stringify(say));
+    const most = this.#parlor.limits.message - ENVELOPE_BYTES - byteLength(JSON.stringify(current.name));
+    if (bytes > most) return text.tooLongHint(bytes, Math.max(0, most));
     this.#typing.said();
     this.#say(this.places.current, say);
     return null;

@@ -7,7 +7,7 @@
 // what there is, because who comes later gets the latest message alone. `null` as data removes the alarm.
 
 import { button, element } from './dom.js';
-import { formatFull, formatSeconds } from './locale.js';
+import { formatFull, formatMoment } from './locale.js';
 import { Siren } from './siren.js';
 import { text } from './text.js';
 
@@ -43,10 +43,49 @@ const string = (value) => (typeof value === 'string' && value !== '' ? value.sli
 /** In milliseconds since 1970: what a date can be made of, to the end of the year 9999. */
 const time = (value) => (Number.isFinite(value) && value >= 0 && value < 253_402_300_800_000 ? value : null);
 
+/** What is known of a room's alarms, whether or not its board is shown. */
+export class AlarmLog {
+  #alarms = new Map();
+  /** Whether the room was ever entered: before, nobody knows. */
+  isKnown = false;
+
+  clear() {
+    this.#alarms.clear();
+  }
+
+  /** Takes a message with an alarm's key. Gives `{alarm, isNew}`: what it is now, and whether it was not raised before. */
+  take(message) {
+    const before = this.#alarms.get(message.key);
+    const alarm = alarmAfter(message, before);
+    if (message.data === null) this.#alarms.delete(message.key);
+    else if (alarm) this.#alarms.set(message.key, alarm);
+    return { alarm, isNew: alarm?.state === 'raised' && before?.state !== 'raised' };
+  }
+
+  get(key) {
+    return this.#alarms.get(key);
+  }
+
+  /** Those that wait for somebody first, then by severity and age. */
+  get list() {
+    return [...this.#alarms.values()].sort((a, b) =>
+      STATES.indexOf(a.state) - STATES.indexOf(b.state)
+      || SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)
+      || b.raisedAt - a.raisedAt);
+  }
+
+  /** How many nobody has acknowledged. */
+  get raised() {
+    return this.list.filter(({ state }) => state === 'raised').length;
+  }
+}
+
 /** The list of a room's alarms. */
 export class Alarms {
   root = element('section', 'alarms');
-  #alarms = new Map();
+  #log;
+  #beganAt = null;
+  #forgot = element('p', 'paused');
   #list = element('ul', 'alarm-list');
   #none = element('p', 'muted', text.noAlarms);
   #count = element('span', 'badge alarm-badge');
@@ -54,54 +93,41 @@ export class Alarms {
   #handlers;
 
   /**
-   * The handlers: `publish(data, key)`, `mayPublish()`, `you()` gives one's name, `raised(alarm)`, `announce(text)`.
+   * Shows an `AlarmLog`. The handlers: `publish(data, key)`, `mayPublish()`, `you()` gives one's name, `announce(text)`.
    */
-  constructor(handlers) {
+  constructor(log, handlers) {
+    this.#log = log;
     this.#handlers = handlers;
+    this.#forgot.hidden = true;
     const sound = button('text-button', text.sound, () => {
       sound.setAttribute('aria-pressed', this.#siren.toggle());
-      this.#show();
+      this.show();
     });
     sound.title = text.soundTip;
     sound.setAttribute('aria-pressed', false);
     const head = element('div', 'board-head', element('h2', '', text.alarms), this.#count, sound);
-    this.root.append(head, this.#none, this.#list);
-    this.#show();
+    this.root.append(head, this.#forgot, this.#none, this.#list);
+    this.show();
   }
 
-  clear() {
-    this.#alarms.clear();
-    this.#show();
+  /** The room began anew then, and what was raised before is not known any more. */
+  beganAnew(at) {
+    this.#beganAt = at;
+    this.#forgot.hidden = at === null;
+    this.#forgot.textContent = at === null ? '' : text.forgotAlarms(formatMoment(new Date(at)));
+    this.show();
   }
 
-  /** Takes a message with an alarm's key; `isLive` if it tells of something that happens now. */
-  add(message, isLive) {
-    const before = this.#alarms.get(message.key);
-    const alarm = alarmAfter(message, before);
-    if (message.data === null) this.#alarms.delete(message.key);
-    else if (alarm) this.#alarms.set(message.key, alarm);
-    if (isLive && alarm?.state === 'raised' && before?.state !== 'raised') {
-      this.#handlers.announce(text.alarmRaised(alarm.text));
-      this.#handlers.raised(alarm);
-    }
-    this.#show();
-  }
-
-  /** One may do less or more with them than before. */
-  rightsChanged() {
-    this.#show();
-  }
-
-  #show() {
-    const alarms = [...this.#alarms.values()].sort((a, b) =>
-      STATES.indexOf(a.state) - STATES.indexOf(b.state)
-      || SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity)
-      || b.raisedAt - a.raisedAt);
+  /** Shows what is known now, and what one may do about it. */
+  show() {
+    const alarms = this.#log.list;
     const active = alarms.filter(({ state }) => state !== 'cleared').length;
     this.#count.hidden = active === 0;
     this.#count.textContent = active;
     this.#count.title = text.alarmCount(active);
     this.#none.hidden = alarms.length > 0;
+    this.#none.textContent = this.#beganAt === null ? text.noAlarms : text.noAlarmsSince;
+    if (!this.#log.isKnown) this.#none.textContent = text.alarmsLoading;
     // A button in use keeps the focus: it is found again by its alarm.
     const focused = this.#list.contains(document.activeElement) && document.activeElement.closest('li').dataset.key;
     this.#list.replaceChildren(...alarms.map((alarm) => this.#row(alarm)));
@@ -156,8 +182,12 @@ export class Alarms {
 
 function timeElement(at, sentence) {
   const date = new Date(at);
-  const node = element('time', '', sentence(formatSeconds(date)));
+  const node = element('time', '', sentence(formatMoment(date)));
   node.dateTime = date.toISOString();
   node.title = formatFull(date);
   return node;
 }
+
+/** What a change of an alarm says, in a conversation: `{severity, state, text}` as people read them. */
+export const wordsOf = ({ state, severity, text: what, by }) =>
+  ({ severity: text.severity[severity], state: text.alarmStates[state](by), text: what });

@@ -19,9 +19,10 @@ export class Alerts {
     return storage.get(KEY, false) && Notification.permission === 'granted';
   }
 
-  /** Shows the page's place and what is unread elsewhere. */
-  showTitle(place, unread) {
-    document.title = unread > 0 ? `(${unread}) ${place} · parlor` : `${place} · parlor`;
+  /** Shows the page's place, what is unread elsewhere, and how many alarms nobody has acknowledged. */
+  showTitle(place, unread, alarms) {
+    const marks = [alarms > 0 ? `⚠ ${alarms}` : '', unread > 0 ? `(${unread})` : ''].filter(Boolean);
+    document.title = [...marks, `${place} · parlor`].join(' ');
   }
 
   /** Notifies, once in all tabs that say the same, with what a click does. */

@@ -36,7 +36,7 @@ const statusView = new StatusView(() => parlor.reconnect());
 const gate = new Gate({ enter: enterWith, comeBack: () => parlor.reconnect(), forget: logOut });
 const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
 const people = new Panel('people', 'people-toggle', '(min-width: 72rem)', 'people');
-const actions = new Actions(parlor, { announce, moved, closePanels, alarmRaised });
+const actions = new Actions(parlor, { announce, moved, closePanels });
 const { places } = actions;
 const naming = new Naming((name) => actions.rename(name), logOut);
 const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
@@ -82,7 +82,7 @@ setInterval(showTyping, 1000);
 /** Another place is current, or there is something new in one. */
 function moved() {
   places.show();
-  alerts.showTitle(places.current?.title() ?? 'parlor', places.unread);
+  alerts.showTitle(places.current?.title() ?? 'parlor', places.unread, places.raised);
   showPeople();
 }
 
@@ -133,7 +133,7 @@ function stateChanged(state) {
   else if (state.phase !== 'connecting') gate.hide();
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
   const isLost = state.phase === 'waiting' && state.opened;
-  if (isLost || state.code === 'removed') for (const place of places) place.lostAt = Date.now();
+  if (isLost || state.code === 'removed') for (const place of places) place.lostAt ??= state.heardAt ?? Date.now();
   if (!isLost) return;
   if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));
   announce(explanation(state));
@@ -145,6 +145,10 @@ function joined(room) {
   const isNewEpoch = place.epoch !== room.epoch;
   const isKnown = !isNewEpoch && place.readOffset !== null;
   if (room.rejoined && isNewEpoch) place.conversation.forgetOffsets();
+  if (place.epoch !== null && isNewEpoch && place.hasAlarms) {
+    place.beganAt = Date.now();
+    place.board?.beganAnew(place.beganAt);
+  }
   // What follows a gap is a `joined` as well.
   if (room.rejoined && place.lostAt) {
     const seconds = (Date.now() - place.lostAt) / 1000;
@@ -163,9 +167,7 @@ function joined(room) {
 
 /** Begins with what the room retains, as far as it does not come again among the messages. */
 function startAnew(place, { retained, messages: [first] }) {
-  const earlier = retained.filter(({ offset }) => !first || offset < first.offset);
-  place.latest = new Map(earlier.map((message) => [message.key, message]));
-  place.board?.reset(earlier);
+  place.begin(retained.filter(({ key, offset }) => key !== undefined && (!first || offset < first.offset)));
 }
 
 function received(message) {
@@ -174,12 +176,14 @@ function received(message) {
   if (message.ephemeral) return void typed(place, message);
   place.offset = message.offset;
   place.members.setTyping(message.from, false);
-  if (message.key) {
-    if (message.data === null) place.latest.delete(message.key);
-    else place.latest.set(message.key, message);
-    place.board?.add(message, message.offset > place.joinedOffset);
-  }
-  show(place, message);
+  // Who comes and goes is told once a second: what they say by their new name may be there first.
+  const before = message.offset > place.joinedOffset ? place.members.meet(message.from) : null;
+  if (before) renamed(place, before, message.from.name);
+  const isLive = message.offset > place.joinedOffset;
+  const { alarm, isNew } = message.key ? place.keep(message, isLive) : {};
+  show(place, message, alarm);
+  if (isNew && isLive) alarmRaised(place, alarm);
+  if (alarm !== undefined) moved();
 }
 
 function typed(place, { from, data }) {
@@ -202,8 +206,8 @@ function directReceived({ from, to, at, data }) {
 }
 
 /** Adds a message to its place, and says so where that is not in view. */
-function show(place, message) {
-  const entry = actions.entry(message);
+function show(place, message, alarm) {
+  const entry = actions.entry(message, alarm);
   place.conversation.add(entry);
   actions.showWelcome(place);
   const isNews = !entry.own && !message.key && (place.isDirect || message.offset > place.readOffset);
@@ -216,24 +220,25 @@ function show(place, message) {
   alerts.notify(where, summary(message), `${place.key} ${message.offset ?? message.at}`, () => actions.go(place));
 }
 
-/** An alarm is news even while its board is shown: who sees it may be elsewhere. */
+/** An alarm is news in every room and view: it is announced, and notified to who does not look at the page. */
 function alarmRaised(place, alarm) {
-  if (!document.hidden) return;
-  place.unread += 1;
-  moved();
-  alerts.notify(text.alarmRaised(alarm.text), place.title(), `${place.key} ${alarm.key}`, () => actions.go(place));
+  announce(text.alarmRaised(alarm.text, place.title()));
+  alerts.notify(text.alarmRaised(alarm.text, place.title()), text.severity[alarm.severity], `${place.key} ${alarm.key}`,
+    () => actions.go(place, 'board'));
 }
 
 function presenceChanged(presence) {
   const place = places.get(presence.room);
   if (!place) return;
-  for (const { before, name } of place.members.change(presence)) {
-    place.conversation.notice(text.renamed(before, name));
-    const direct = places.get(before, true);
-    if (direct) places.rename(direct, name);
-  }
+  for (const { before, name } of place.members.change(presence)) renamed(place, before, name);
   if (place.members.isOutOfDate) listMembers(place);
   if (place === places.current) showPeople();
+}
+
+function renamed(place, before, name) {
+  place.conversation.notice(text.renamed(before, name));
+  const direct = places.get(before, true);
+  if (direct) places.rename(direct, name);
 }
 
 /** Asks who is here, after a time of which only the number was told. */

@@ -25,9 +25,9 @@ export class Board {
   #seen = new IntersectionObserver((entries) => this.#sighted(entries), { rootMargin: '50px' });
   #sized = new ResizeObserver((entries) => this.#resized(entries));
 
-  /** The handlers are those of `Alarms`. */
-  constructor(room, handlers) {
-    this.#alarms = new Alarms(handlers);
+  /** Shows a room's values, and the alarms of an `AlarmLog`; the handlers are those of `Alarms`. */
+  constructor(room, log, handlers) {
+    this.#alarms = new Alarms(log, handlers);
     const pause = button('text-button', text.pause, () => {
       pause.textContent = this.#togglePause() ? text.resume : text.pause;
     });
@@ -45,19 +45,24 @@ export class Board {
 
   /** Begins anew with the messages there are. */
   reset(messages) {
-    this.#alarms.clear();
     for (const key of [...this.#charts.keys()]) this.#remove(key);
     for (const message of messages) this.add(message, false);
+    this.#alarms.show();
+  }
+
+  /** When the room began anew, so that alarms are forgotten, or null. */
+  beganAnew(at) {
+    this.#alarms.beganAnew(at);
   }
 
   rightsChanged() {
-    this.#alarms.rightsChanged();
+    this.#alarms.show();
   }
 
   /** Takes a message with a key; `isLive` if it is of this moment. */
   add(message, isLive) {
     const { key, at, data } = message;
-    if (ALARM_KEY.test(key)) return void this.#alarms.add(message, isLive);
+    if (ALARM_KEY.test(key)) return this.#alarms.show();
     // The server's clock counts; what comes live shows how far it is from the browser's.
     if (isLive) this.#skew = Math.max(this.#skew ?? -Infinity, at - Date.now());
     const value = numberIn(data);

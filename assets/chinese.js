@@ -1,4 +1,4 @@
-import { duration, number, size } from './locale.js';
+import { duration, number, size, sizes } from './locale.js';
 
 export const chinese = {
   lang: 'zh-Hans',
@@ -25,7 +25,7 @@ export const chinese = {
   conversation: (room) => `${room} 中的对话`,
   keys: '按 Enter 发送，Shift + Enter 换行，/ 列出命令',
   emptyHint: '请先写点什么，再发送',
-  tooLongHint: (bytes, limit) => `消息过长：${size(bytes)}，服务器最多接受 ${size(limit)}。请缩短或分次发送`,
+  tooLongHint: (bytes, limit) => `消息过长：发送时为 ${sizes(bytes, limit)[0]}，服务器最多接受 ${sizes(bytes, limit)[1]}。请缩短或分次发送`,
 
   connecting: '正在连接',
   open: '已连接',
@@ -179,6 +179,8 @@ export const chinese = {
   alarms: '报警',
   alarmCount: (n) => `${number(n)} 个报警未解除`,
   noAlarms: '没有报警',
+  alarmsLoading: '正在获取报警',
+  removedKey: (key) => `${key} 已移除`,
   sound: '声音',
   soundTip: '报警发生时响铃，直到有人确认',
   acknowledge: '确认',
@@ -187,6 +189,15 @@ export const chinese = {
   raisedAt: (time) => `${time} 发生`,
   acknowledgedBy: (name, time) => `${name} 于 ${time} 确认`,
   clearedAt: (time) => `${time} 解除`,
-  alarmRaised: (what) => `报警：${what}`,
+  alarmRaised: (what, room) => `${room} 报警：${what}`,
+  alarmsRaised: '个未确认的报警',
+  raisedCount: (n) => `${number(n)} 个报警等待确认`,
+  alarmStates: {
+    raised: () => '报警发生',
+    acknowledged: (by) => `报警${by ? `由 ${by} ` : ''}已确认`,
+    cleared: () => '报警解除',
+  },
+  forgotAlarms: (time) => `此房间于 ${time} 重新开始（例如服务器重启）。此前发生的报警已无从得知。`,
+  noAlarmsSince: '此后没有报警',
   alarmFailed: '未能送达服务器',
 };

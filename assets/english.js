@@ -1,4 +1,4 @@
-import { count, duration, number, size } from './locale.js';
+import { count, duration, number, size, sizes } from './locale.js';
 
 export const english = {
   lang: 'en',
@@ -26,7 +26,7 @@ export const english = {
   keys: 'Enter sends, Shift + Enter starts a new line, / lists commands',
   emptyHint: 'Write something first, then send it',
   tooLongHint: (bytes, limit) =>
-    `Too long: ${size(bytes)}, and this server takes ${size(limit)}. Shorten it, or send it in parts`,
+    `Too long: ${sizes(bytes, limit)[0]} as it is sent, and this server takes ${sizes(bytes, limit)[1]}. Shorten it, or send it in parts`,
 
   connecting: 'Connecting',
   open: 'Connected',
@@ -190,6 +190,8 @@ export const english = {
   alarms: 'Alarms',
   alarmCount: (n) => count(n, 'alarm is active', 'alarms are active'),
   noAlarms: 'No alarms',
+  alarmsLoading: 'Fetching alarms',
+  removedKey: (key) => `${key} was removed`,
   sound: 'Sound',
   soundTip: 'Sound when an alarm is raised, until it is acknowledged',
   acknowledge: 'Acknowledge',
@@ -198,6 +200,16 @@ export const english = {
   raisedAt: (time) => `Raised ${time}`,
   acknowledgedBy: (name, time) => `Acknowledged by ${name}, ${time}`,
   clearedAt: (time) => `Cleared ${time}`,
-  alarmRaised: (what) => `Alarm: ${what}`,
+  alarmRaised: (what, room) => `Alarm in ${room}: ${what}`,
+  alarmsRaised: 'unacknowledged alarms',
+  raisedCount: (n) => count(n, 'alarm waits for somebody', 'alarms wait for somebody'),
+  alarmStates: {
+    raised: () => 'Alarm raised',
+    acknowledged: (by) => `Alarm acknowledged${by ? ` by ${by}` : ''}`,
+    cleared: () => 'Alarm cleared',
+  },
+  forgotAlarms: (time) =>
+    `This room began anew at ${time}, as after a restart of the server. What was raised before is not known any more.`,
+  noAlarmsSince: 'No alarms since then',
   alarmFailed: 'That did not reach the server',
 };

@@ -1,5 +1,6 @@
 // Builds the elements of one message: a text, JSON, or binary.
 
+import { wordsOf } from './alarms.js';
 import { avatar, button, element, paint } from './dom.js';
 import { linked } from './links.js';
 import { formatFull, formatTime, size } from './locale.js';
@@ -20,9 +21,11 @@ const encoder = new TextEncoder();
 /** The length that counts against the server's limit. */
 export const byteLength = (written) => encoder.encode(written).length;
 
-/** A message with its author: `{from, own, at, data | binary, key}`. */
-export function messageElement({ from, own, at, data, binary, key }) {
-  const bubble = element('div', 'bubble', binary ? binaryElement(binary, at) : dataElement(data));
+/** A message with its author: `{from, own, at, data | binary, key, alarm}`. */
+export function messageElement({ from, own, at, data, binary, key, alarm }) {
+  const content = alarm ? alarmElement(alarm) : binary ? binaryElement(binary, at)
+    : key && data === null ? element('p', 'text muted', text.removedKey(key)) : dataElement(data);
+  const bubble = element('div', alarm ? `bubble alarm-said ${alarm.state} ${alarm.severity}` : 'bubble', content);
   if (key) bubble.prepend(element('span', 'key', key));
   if (own) bubble.prepend(element('span', 'visually-hidden', text.you));
   const time = element('time', 'time', formatTime(at));
@@ -31,6 +34,14 @@ export function messageElement({ from, own, at, data, binary, key }) {
   if (own) return element('div', 'message own', bubble, time);
   const who = paint(element('p', 'who', from.name), from.name);
   return element('div', 'message', avatar(from.name), element('div', 'body', who, bubble), time);
+}
+
+/** What happened to an alarm. */
+function alarmElement(alarm) {
+  const { severity, state, text: what } = wordsOf(alarm);
+  const words = element('p', 'text', element('span', 'severity', severity), ' ', what);
+  words.dir = 'auto';
+  return element('div', '', words, element('p', 'alarm-state muted', state));
 }
 
 /** What was said, in one line: for notifications. */

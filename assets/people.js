@@ -40,6 +40,14 @@ export class Members {
     return renamed;
   }
 
+  /** Takes who speaks; gives the name that they had until now, if it was another. */
+  meet({ id, name }) {
+    const before = this.#byId.get(id);
+    if (before === undefined || before === name) return null;
+    this.#byId.set(id, name);
+    return before;
+  }
+
   get list() {
     return Array.from(this.#byId, ([id, name]) => ({ id, name }));
   }

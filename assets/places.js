@@ -1,5 +1,6 @@
 // The rooms that are open, and the conversations with one person: what each knows, and the list of them.
 
+import { ALARM_KEY, AlarmLog } from './alarms.js';
 import { Conversation } from './conversation.js';
 import { avatar, button, byId, element, icon } from './dom.js';
 import { Members } from './people.js';
@@ -14,6 +15,7 @@ export class Place {
   members = new Members();
   /** The latest message of each key. */
   latest = new Map();
+  alarms = new AlarmLog();
   view = 'chat';
   board = null;
   unread = 0;
@@ -25,6 +27,9 @@ export class Place {
   /** Where the room was when it was last joined: what comes after is live. */
   joinedOffset = 0;
   readOffset = null;
+  /** When the room was found to have begun anew, without the alarms that were known before. */
+  beganAt = null;
+  hadAlarms = false;
   /** When it was last said that messages were lost on the way. */
   gapToldAt = 0;
   /** When the connection was lost, until the room is entered again. */
@@ -40,6 +45,11 @@ export class Place {
     return isDirect ? `@${name.normalize('NFKC').toLowerCase()}` : `#${name}`;
   }
 
+  /** Whether there are alarms, or were when the page was last here. */
+  get hasAlarms() {
+    return this.alarms.isKnown ? this.alarms.list.length > 0 : this.hadAlarms;
+  }
+
   get key() {
     return Place.keyOf(this.name, this.isDirect);
   }
@@ -53,8 +63,27 @@ export class Place {
   empty() {
     this.conversation.clear();
     this.latest.clear();
+    this.alarms.clear();
     this.board?.reset([]);
     this.members = new Members();
+  }
+
+  /** Begins with what the room retains. */
+  begin(retained) {
+    this.latest = new Map(retained.map((message) => [message.key, message]));
+    this.alarms.clear();
+    this.alarms.isKnown = true;
+    for (const message of retained) if (ALARM_KEY.test(message.key)) this.alarms.take(message);
+    this.board?.reset(retained);
+  }
+
+  /** Takes a message with a key. Gives `{alarm, isNew}` if it is an alarm's. */
+  keep(message, isLive) {
+    if (message.data === null) this.latest.delete(message.key);
+    else this.latest.set(message.key, message);
+    const change = ALARM_KEY.test(message.key) ? this.alarms.take(message) : {};
+    this.board?.add(message, isLive);
+    return change;
   }
 
   get draft() {
@@ -123,6 +152,13 @@ export class Places {
     return sum;
   }
 
+  /** How many alarms nobody has acknowledged, in all rooms. */
+  get raised() {
+    let sum = 0;
+    for (const { alarms } of this) sum += alarms.raised;
+    return sum;
+  }
+
   /** The rooms that were open when the page was last here, with what was read. */
   static remembered() {
     return storage.get('rooms', []);
@@ -130,7 +166,8 @@ export class Places {
 
   save() {
     const rooms = [...this].filter(({ isDirect }) => !isDirect);
-    storage.set('rooms', rooms.map(({ name, epoch, readOffset }) => ({ name, epoch, offset: readOffset })));
+    storage.set('rooms', rooms.map(({ name, epoch, readOffset, beganAt, hasAlarms }) =>
+      ({ name, epoch, offset: readOffset, beganAt: beganAt ?? undefined, hasAlarms: hasAlarms || undefined })));
   }
 
   show() {
@@ -138,8 +175,12 @@ export class Places {
     this.#rooms.replaceChildren(...places.filter(({ isDirect }) => !isDirect).map((place) => this.#row(place)));
     this.#directs.replaceChildren(...places.filter(({ isDirect }) => isDirect).map((place) => this.#row(place)));
     byId('directs-title').hidden = this.#directs.children.length === 0;
-    const elsewhere = places.some((place) => place !== this.current && place.unread > 0);
-    byId('menu').classList.toggle('has-news', elsewhere);
+    const elsewhere = places.filter((place) => place !== this.current);
+    byId('menu').classList.toggle('has-news', elsewhere.some(({ unread, alarms }) => unread + alarms.raised > 0));
+    byId('menu').classList.toggle('has-alarms', elsewhere.some(({ alarms }) => alarms.raised > 0));
+    const here = this.current?.alarms.raised ?? 0;
+    byId('board-alarms').replaceChildren(...here > 0 ? [alarmBadge(here)] : []);
+    byId('view-board').setAttribute('aria-label', here > 0 ? `${text.board} ${here} ${text.alarmsRaised}` : text.board);
   }
 
   #row(place) {
@@ -148,6 +189,8 @@ export class Places {
     const link = element('a', 'place', sign, element('span', 'place-name', place.name));
     link.href = pageAddress(place);
     if (place === this.current) link.setAttribute('aria-current', 'page');
+    const { raised } = place.alarms;
+    if (raised > 0) link.append(alarmBadge(raised));
     if (place.unread > 0) {
       const badge = element('span', 'badge', place.unread > 99 ? '99+' : String(place.unread));
       badge.append(element('span', 'visually-hidden', ` ${text.unread}`));
@@ -163,4 +206,11 @@ export class Places {
     leave.setAttribute('aria-label', leave.title);
     return element('li', 'place-row', link, leave);
   }
+}
+
+function alarmBadge(count) {
+  const badge = element('span', 'badge alarm-badge', String(count));
+  badge.append(element('span', 'visually-hidden', ` ${text.alarmsRaised}`));
+  badge.title = text.raisedCount(count);
+  return badge;
 }

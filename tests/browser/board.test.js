@@ -155,8 +155,8 @@ test('an alarm sounds on request until it is acknowledged, and a hidden page tel
   await send('plant-6', 'alarm.b', { alarm: 'raised', text: 'Second' });
   await alarm(page, 'Second').waitFor();
   assert.equal(await tones(), 4);
-  assert.equal(await page.title(), '(1) plant-6 · parlor');
-  assert.deepEqual(await notified(page), ['Alarm: Second: plant-6']);
+  assert.equal(await page.title(), '⚠ 1 plant-6 · parlor');
+  assert.deepEqual(await notified(page), ['Alarm in plant-6: Second: Warning']);
   await setVisible(page, true);
   await page.getByRole('button', { name: 'Sound' }).click();
   await send('plant-6', 'alarm.c', { alarm: 'raised', text: 'Third' });
