@@ -146,7 +146,14 @@ export class Actions {
     this.#show(place, view);
     if (isElsewhere) history.pushState(null, '', pageAddress(place));
     this.#page.closePanels();
-    if (matchMedia('(pointer: fine)').matches && view === 'chat') this.#composer.focus();
+    this.focus();
+  }
+
+  /** Ready to write, where that brings up no keyboard on the screen. */
+  focus() {
+    if (matchMedia('(pointer: fine)').matches && this.places.current?.view === 'chat' && !document.querySelector('.gated')) {
+      this.#composer.focus();
+    }
   }
 
   leave(place) {
@@ -271,6 +278,12 @@ export class Actions {
     };
     field.addEventListener('input', () => showHint(false));
     field.addEventListener('focus', () => this.#listRooms());
+    // WebKit takes Enter for its list of suggestions, even where that is empty.
+    field.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      byId('room-form').requestSubmit();
+    });
     byId('room-form').addEventListener('submit', (event) => {
       event.preventDefault();
       const wanted = field.value.trim().replace(/^#/, '');

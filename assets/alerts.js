@@ -8,10 +8,14 @@ const KEY = 'notify';
 
 export class Alerts {
   #button = byId('notify');
+  #isPossible;
 
-  constructor() {
-    this.#button.hidden = !('Notification' in globalThis) || !isSecureContext;
-    this.#button.addEventListener('click', () => this.#toggle());
+  /** `announce(text)` tells why the button does nothing, where that is so. */
+  constructor(announce) {
+    // Browsers give notifications to pages that came by https: and to those of their own machine.
+    this.#isPossible = 'Notification' in globalThis && isSecureContext;
+    this.#button.addEventListener('click', () => (this.#isPossible ? this.#toggle() : announce(text.notifyImpossible)));
+    this.#button.classList.toggle('impossible', !this.#isPossible);
     this.#show();
   }
 
@@ -27,7 +31,7 @@ export class Alerts {
 
   /** Notifies, once in all tabs that say the same, with what a click does. */
   notify(title, body, tag, action) {
-    if (!document.hidden || this.#button.hidden || !this.#isOn) return;
+    if (!document.hidden || !this.#isPossible || !this.#isOn) return;
     try {
       const notification = new Notification(title, { body, tag, icon: 'favicon.svg' });
       notification.onclick = () => {
@@ -46,8 +50,8 @@ export class Alerts {
   }
 
   #show(refused = false) {
-    const isOn = !this.#button.hidden && this.#isOn;
-    const label = refused ? text.notifyRefused : text.notify;
+    const isOn = this.#isPossible && this.#isOn;
+    const label = !this.#isPossible ? text.notifyImpossible : refused ? text.notifyRefused : text.notify;
     this.#button.setAttribute('aria-pressed', isOn);
     this.#button.setAttribute('aria-label', label);
     this.#button.title = label;

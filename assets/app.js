@@ -31,7 +31,7 @@ takeFromAddress();
 
 const parlor = new Parlor({ credentials });
 const announce = (what) => { byId('announcer').textContent = what; };
-const alerts = new Alerts();
+const alerts = new Alerts((why) => { announce(why); places.current?.conversation.notice(why); });
 const statusView = new StatusView(() => parlor.reconnect());
 const gate = new Gate({ enter: enterWith, comeBack: () => parlor.reconnect(), forget: logOut });
 const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
@@ -56,6 +56,7 @@ on('error', (error) => {
   if (error.code === 'name_taken') places.current?.conversation.notice(text.lostName(name));
 });
 actions.restore();
+actions.focus();
 
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) {
@@ -76,6 +77,10 @@ addEventListener('hashchange', () => {
 addEventListener('beforeunload', (event) => {
   if ([...places].some(({ conversation }) => !conversation.outbox.isEmpty)) event.preventDefault();
 });
+// A file that misses its place would replace the page, and what is written there.
+for (const type of ['dragover', 'drop']) {
+  addEventListener(type, (event) => { if (event.dataTransfer?.types.includes('Files')) event.preventDefault(); });
+}
 // What is typing times out without a word.
 setInterval(showTyping, 1000);
 

@@ -29,8 +29,9 @@ export class Board {
   constructor(room, log, handlers) {
     this.#alarms = new Alarms(log, handlers);
     const pause = button('text-button', text.pause, () => {
-      pause.textContent = this.#togglePause() ? text.resume : text.pause;
+      pause.setAttribute('aria-pressed', this.#togglePause());
     });
+    pause.setAttribute('aria-pressed', false);
     this.#paused.hidden = true;
     this.#empty = emptyBoard(room);
     const head = element('div', 'board-head', element('h2', '', text.charts), pause);

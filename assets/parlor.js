@@ -120,6 +120,9 @@ export class Parlor extends EventTarget {
    */
   constructor({ url, credentials = {}, WebSocket = globalThis.WebSocket } = {}) {
     super();
+    if (typeof WebSocket !== 'function') {
+      throw new TypeError('there is no WebSocket here, as in Node before 22: give one as `WebSocket`, that of the package ws, say');
+    }
     this.#credentials = credentials;
     this.#link = new Link(url ?? ownServer(), WebSocket, {
       onConnecting: () => this.#setState({ phase: 'connecting' }),
@@ -581,6 +584,9 @@ function unlessLost(error) {
 
 function ownServer() {
   const url = new URL('ws', import.meta.url);
+  if (!/^https?:$/.test(url.protocol)) {
+    throw new TypeError('this module came from no server: give the address of one as `url`, ws://localhost:8080/ws, say');
+  }
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
 }

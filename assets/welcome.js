@@ -31,6 +31,7 @@ export class Welcome {
       place.isDirect ? text.welcomeDirect : text.welcome(place.name, isGuarded), !place.isDirect);
     byId('address').textContent = readable(pageAddress(place));
     byId('terminal').textContent = readable(this.#command);
+    byId('only-here').hidden = place.isDirect || !isThisMachine(location.hostname);
     return undefined;
   }
 
@@ -51,8 +52,12 @@ export class Welcome {
     byId('welcome-title').textContent = title;
     byId('welcome-body').textContent = body;
     byId('share').hidden = !canShare;
+    if (!canShare) byId('only-here').hidden = true;
   }
 }
+
+/** True for names that every machine has for itself. */
+const isThisMachine = (host) => /(^|\.)localhost$|^127\.|^\[::1\]$/.test(host);
 
 /** Makes a button copy a value and say so for a while: in its words, or its tip if it has none. */
 export function setUpCopying(button, value, announce) {

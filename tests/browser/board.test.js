@@ -82,7 +82,7 @@ test('pausing holds the picture while values come in', async (t) => {
   // The other chart is there, so the value before it has come in as well.
   await chart(page, 'other').waitFor();
   assert.equal(await chart(page, 'speed').locator('.chart-latest').textContent(), '10');
-  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('button', { name: 'Pause', pressed: true }).click();
   await shows(page, 'speed', '20');
 });
 

@@ -1,0 +1,64 @@
+// The first minutes: what the page says to who has just started a server, and what it keeps them from losing.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { field, messages, openPage, post, say, setUp } from './support.js';
+import { Parlor } from '../../assets/parlor.js';
+
+const fixture = await setUp();
+const assets = new URL('../../assets/', import.meta.url);
+
+test('every module is fetched at once, not one after the other', () => {
+  const listed = [...readFileSync(new URL('index.html', assets), 'utf8').matchAll(/rel="modulepreload" href="([^"]+)"/g)];
+  assert.deepEqual(listed.map(([, name]) => name), readdirSync(assets).filter((name) => name.endsWith('.js') && name !== 'app.js').sort());
+});
+
+test('where there is nothing to connect with or to, the client says what to give it', () => {
+  assert.throws(() => new Parlor({ WebSocket: class {} }), /give the address of one as `url`/);
+  assert.throws(() => new Parlor({ url: 'ws://localhost:1/ws', WebSocket: null }), /give one as `WebSocket`/);
+});
+
+test('it is ready to write in, at once and after a reload', async (t) => {
+  const page = await openPage(t, fixture, { room: 'ready' });
+  await page.keyboard.type('typed at once');
+  assert.equal(await field(page).inputValue(), 'typed at once');
+});
+
+test('Enter joins the room that is named', async (t) => {
+  const page = await openPage(t, fixture, { room: 'elsewhere' });
+  await page.getByRole('combobox', { name: 'Join a room' }).fill('by-enter');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: '# by-enter' }).waitFor();
+});
+
+test('on the machine itself the page says that its address is for this machine, elsewhere why there are no notifications', async (t) => {
+  const page = await openPage(t, fixture, { room: 'here' });
+  await page.getByText('This address opens on this computer only').waitFor();
+  const url = fixture.server.url.replace('127.0.0.1', 'parlor.test');
+  const other = await openPage(t, fixture, { url: `${url}?room=there` });
+  assert.equal(await other.getByText('This address opens on this computer only').isVisible(), false);
+  await other.getByRole('button', { name: 'Browsers allow notifications only to pages that come by https:' }).click();
+  await other.getByRole('log').getByText('Browsers allow notifications only').waitFor();
+});
+
+test('a file that is dropped beside its place does not replace the page', async (t) => {
+  const page = await openPage(t, fixture, { room: 'dropped' });
+  const prevented = await page.evaluate(() => ['dragover', 'drop'].map((type) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['x'], 'x.txt'));
+    return !document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }));
+  assert.deepEqual(prevented, [true, true]);
+});
+
+test('on paper is all that was said, not one screen of it', async (t) => {
+  const page = await openPage(t, fixture, { room: 'paper' });
+  for (let n = 0; n < 60; n += 1) await post(fixture.server, 'paper', `line ${n}`);
+  await messages(page).filter({ hasText: 'line 59' }).waitFor();
+  await page.emulateMedia({ media: 'print' });
+  const { all, screen } = await page.evaluate(() => ({ all: document.documentElement.scrollHeight, screen: innerHeight }));
+  assert(all > 2 * screen, `${all} px`);
+  await page.emulateMedia({ media: 'screen' });
+  await say(page, 'and on');
+});
