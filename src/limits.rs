@@ -356,6 +356,9 @@ pub const MAX_QUIET_ADDRESSES: usize = 65_536;
 /// more of an address that has too many are closed.
 pub const REFUSAL_SLOTS: usize = 32;
 
+/// Connections at most, whatever the limit on open files: with those to be refused as many as 22 bits of an id tell apart.
+pub const MAX_CONNECTIONS: usize = (1 << 22) - REFUSAL_SLOTS;
+
 /// Bytes of the longest TLS record (RFC 5246 section 6.2.3), and of a message of the handshake, which a server without
 /// client certificates need not let grow beyond it.
 pub const MAX_TLS_RECORD: usize = 5 + (16 << 10) + (2 << 10);

@@ -217,10 +217,7 @@ mod tests {
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
 
     fn connection(index: u32) -> ConnectionId {
-        ConnectionId {
-            index,
-            generation: index,
-        }
+        ConnectionId::new(index as usize, index.into())
     }
 
     fn room(name: &str) -> RoomName {

@@ -32,6 +32,7 @@ pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 pub(super) use message::{Content, Message};
 use people::People;
 pub(super) use people::{NameTaken, Secret};
+use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
@@ -72,12 +73,13 @@ pub(super) struct Chat {
 pub(super) struct TooManyRooms;
 
 impl Chat {
-    pub(super) fn new(limits: Limits, seed: [u8; 32]) -> Self {
+    /// A chat without rooms, whose first person will be `first`.
+    pub(super) fn new(limits: Limits, seed: [u8; 32], first: PersonId) -> Self {
         Self {
             rooms: Slab::new(),
             by_name: BTreeMap::new(),
             seats: Vec::new(),
-            people: People::default(),
+            people: People::new(Guests::since(first)),
             dedup: Dedup::default(),
             dormant: BTreeSet::new(),
             news_due: VecDeque::new(),
@@ -110,10 +112,7 @@ impl Chat {
 
     /// The rooms that a connection is in.
     pub(super) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = RoomId> {
-        let seats = self
-            .seats
-            .get(id.index as usize)
-            .map_or(&[][..], Seats::all);
+        let seats = self.seats.get(id.index()).map_or(&[][..], Seats::all);
         seats.iter().map(|seat| self.id_of(seat.room as usize))
     }
 
@@ -133,7 +132,7 @@ impl Chat {
 
     /// The connection has been told all that was said so far.
     pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
-        let Some(seats) = self.seats.get(id.index as usize) else {
+        let Some(seats) = self.seats.get(id.index()) else {
             return;
         };
         if let (Some(reading), Some(seat)) = (seats.reading(), seats.of_room(room.index)) {
@@ -201,7 +200,7 @@ impl Chat {
 
     /// What a connection reads, if it is in a room.
     pub(super) fn format_of(&self, id: ConnectionId) -> Option<Format> {
-        let reading = self.seats.get(id.index as usize)?.reading()?;
+        let reading = self.seats.get(id.index())?.reading()?;
         Some(reading.format)
     }
 
@@ -266,7 +265,7 @@ impl Chat {
     }
 
     fn member(&self, id: ConnectionId, room: RoomId) -> Option<Member> {
-        let seats = self.seats.get(id.index as usize)?;
+        let seats = self.seats.get(id.index())?;
         let seat = seats.of_room(room.index)?;
         let members = &self.get(room)?.audience(seats.reading()?.format).members;
         // The place in the slab may have passed to a later connection.

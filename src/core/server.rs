@@ -40,7 +40,7 @@ use super::access::Access;
 use super::addresses::Addresses;
 use super::broadcast::Broadcast;
 use super::chat::{Chat, Format, PersonId};
-use super::connection::{Connection, ConnectionId, Input};
+use super::connection::{Connection, ConnectionId, Input, Numbers};
 use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
 use super::lagging::Lagging;
@@ -94,7 +94,7 @@ pub struct Server<S> {
     /// The server's own name, for those who see several.
     node: String,
     drain: Drain,
-    generation: u32,
+    numbers: Numbers,
     addresses: Addresses,
     /// Connections that are here only to be told that they are too many.
     refused: usize,
@@ -134,8 +134,10 @@ impl<S: Stream> Server<S> {
         let mut encoder = Encoder::new(limits.compression());
         let json_ping = encode::event_json(&Event::Ping);
         let json_ping = encoder.text_frame(Format::Json.into(), json_ping.as_bytes());
+        let node = format!("{:08x}", random.next_u32());
+        let numbers = Numbers::beginning_at(random.next_u64());
         Self {
-            chat: Chat::new(limits.clone(), chat_seed),
+            chat: Chat::new(limits.clone(), chat_seed, PersonId(numbers.next())),
             access: Access::default(),
             lagging: Lagging::default(),
             encoder,
@@ -143,7 +145,7 @@ impl<S: Stream> Server<S> {
             inflater: None,
             json_ping: Frames::new(json_ping, FrameKind::Control, &meter),
             heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),
-            node: format!("{:08x}", random.next_u32()),
+            node,
             broadcast: Broadcast::new(meter.clone()),
             timers: Timers::new(now.ms),
             ping: Frames::new(ping, FrameKind::Control, &meter),
@@ -160,7 +162,7 @@ impl<S: Stream> Server<S> {
             closed: Vec::new(),
             buffer: vec![0; 2 * READ_BUFFER],
             drain: Drain::default(),
-            generation: 0,
+            numbers,
             refused: 0,
             counters: Counters::new(now.ms),
             random,
@@ -176,13 +178,9 @@ impl<S: Stream> Server<S> {
         let Some(place) = self.find_place(peer, now) else {
             return Err(socket);
         };
-        self.generation = self.generation.wrapping_add(1);
         let entry = self.connections.vacant_entry();
         let index = entry.key();
-        let id = ConnectionId {
-            index: index as u32,
-            generation: self.generation,
-        };
+        let id = ConnectionId::new(index, self.numbers.take());
         entry.insert(Connection::new(socket, id, peer, now.ms));
         self.take_place(id, place);
         self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
@@ -313,13 +311,13 @@ impl<S: Stream> Server<S> {
 
     fn get(&self, id: ConnectionId) -> Option<&Connection<S>> {
         self.connections
-            .get(id.index as usize)
+            .get(id.index())
             .filter(|connection| connection.id == id)
     }
 
     fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection<S>> {
         self.connections
-            .get_mut(id.index as usize)
+            .get_mut(id.index())
             .filter(|connection| connection.id == id)
     }
 

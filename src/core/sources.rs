@@ -81,14 +81,14 @@ mod tests {
     use super::*;
 
     /// Admits datagrams, and numbers who sends them.
-    struct Door(Sources, u32);
+    struct Door(Sources, u64);
 
     impl Door {
         fn new(rate: u32) -> Self {
             Self(Sources::new(rate, 0), 0)
         }
 
-        fn admit(&mut self, from: impl Into<IpAddr>, now_ms: u64) -> Option<u32> {
+        fn admit(&mut self, from: impl Into<IpAddr>, now_ms: u64) -> Option<u64> {
             let Self(sources, count) = self;
             let new_person = || {
                 *count += 1;
@@ -135,12 +135,12 @@ mod tests {
         let others: Vec<_> = (0..4)
             .map(|n| door.admit(v4(MAX_SOURCES + n), 999))
             .collect();
-        let shared = Some(MAX_SOURCES as u32 + 1);
+        let shared = Some(MAX_SOURCES as u64 + 1);
         assert_eq!(others, [shared, shared, None, None]);
         assert_eq!(door.admit(v4(0), 999), Some(1), "who has a place keeps it");
         // The others have been silent for long enough to be forgotten.
         let next = door.admit(v4(MAX_SOURCES), 1500);
-        assert_eq!(next, Some(MAX_SOURCES as u32 + 2));
+        assert_eq!(next, Some(MAX_SOURCES as u64 + 2));
         assert_eq!(door.0.by_address.len(), 2);
     }
 }

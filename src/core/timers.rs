@@ -99,10 +99,7 @@ mod tests {
     use super::*;
 
     fn id(index: u32) -> ConnectionId {
-        ConnectionId {
-            index,
-            generation: 0,
-        }
+        ConnectionId::new(index as usize, 0)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::RunError;
-use crate::limits::REFUSAL_SLOTS;
+use crate::limits::{MAX_CONNECTIONS, REFUSAL_SLOTS};
 
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
 pub(super) const BACKLOG: i32 = 4096;
@@ -112,4 +112,5 @@ pub(super) fn connections_for(descriptors: u64) -> usize {
     usize::try_from(descriptors)
         .unwrap_or(usize::MAX)
         .saturating_sub(OWN_DESCRIPTORS + REFUSAL_SLOTS)
+        .min(MAX_CONNECTIONS)
 }

@@ -33,13 +33,13 @@ MUTANTS = [
         "a slot is never freed",
         END,
         "        self.closed.push(id);",
-        "        if id.index != 3 {\n            self.closed.push(id);\n        }",
+        "        if id.index() != 3 {\n            self.closed.push(id);\n        }",
     ),
     (
         "a connection is freed inside the tick",
         END,
         "        self.closed.push(id);",
-        "        self.closed.push(id);\n        self.connections.remove(id.index as usize);",
+        "        self.closed.push(id);\n        self.connections.remove(id.index());",
     ),
     (
         "a message of just the longest length is refused",
@@ -333,7 +333,7 @@ MUTANTS = [
         "what is kept before the kernel leaves, and nobody notices",
         DELIVER,
         "if matches!(result, Ok(Flush::Drained)) {",
-        "if matches!(result, Ok(Flush::Drained)) && connection.id.index == u32::MAX {",
+        "if matches!(result, Ok(Flush::Drained)) && connection.id.index() == usize::MAX {",
     ),
     (
         "a close frame that is kept before the kernel is thrown away",

@@ -56,7 +56,7 @@ impl Chat {
         let room = &self.rooms[index];
         let members = &room.audience(format).members;
         for (place, member) in members.iter().enumerate() {
-            let seats = self.seats.get(member.id.index as usize);
+            let seats = self.seats.get(member.id.index());
             let is_there = seats.is_some_and(|seats| {
                 let seat = seats.of_room(index);
                 seats.reading().map(|reading| reading.format) == Some(format)

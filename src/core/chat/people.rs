@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::person::{Author, Name, PersonId};
+use super::person::{Author, Guests, Name, PersonId};
 use super::person_name::{PersonName, fold};
 use crate::core::connection::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct People {
+    guests: Guests,
     people: BTreeMap<PersonId, Record>,
     /// By the folded form of the name; guests' names among them.
     by_name: BTreeMap<String, PersonId>,
@@ -34,9 +35,18 @@ pub(in crate::core) struct Secret(pub(in crate::core) u128);
 pub(in crate::core) struct NameTaken;
 
 impl People {
+    pub(super) fn new(guests: Guests) -> Self {
+        Self {
+            guests,
+            people: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            absent: VecDeque::new(),
+        }
+    }
+
     /// A new guest with their first connection.
     pub(super) fn begin(&mut self, id: PersonId, secret: Secret, connection: ConnectionId) {
-        let name = Name::Guest(id);
+        let name = self.guests.author(id).name;
         self.by_name.insert(fold(&name.to_string()), id);
         let record = Record {
             name,
@@ -54,7 +64,7 @@ impl People {
                 id,
                 name: record.name.clone(),
             },
-            None => Author::guest(id),
+            None => self.guests.author(id),
         }
     }
 
@@ -67,7 +77,7 @@ impl People {
     /// Whose secret this is.
     pub(super) fn find_by_token(&self, token: &str) -> Option<PersonId> {
         let (id, secret) = token.split_once('.')?;
-        let id = PersonId(u32::from_str_radix(id, 16).ok()?);
+        let id = PersonId(u64::from_str_radix(id, 16).ok()?);
         let secret = u128::from_str_radix(secret, 16).ok()?;
         let record = self.people.get(&id)?;
         // One comparison of two numbers: how long it takes tells nothing of where they differ.
@@ -190,10 +200,7 @@ mod tests {
     use super::*;
 
     fn connection(index: u32) -> ConnectionId {
-        ConnectionId {
-            index,
-            generation: index,
-        }
+        ConnectionId::new(index as usize, index.into())
     }
 
     fn name(text: &str) -> PersonName {
@@ -202,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_theirs_for_a_while() {
-        let mut people = People::default();
+        let mut people = People::new(Guests::since(PersonId(0)));
         people.begin(PersonId(1), Secret(7), connection(1));
         people.begin(PersonId(2), Secret(8), connection(2));
         assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
@@ -217,7 +224,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_in_time_is_not_forgotten() {
-        let mut people = People::default();
+        let mut people = People::new(Guests::since(PersonId(0)));
         people.begin(PersonId(1), Secret(7), connection(1));
         let token = people.resume_token(PersonId(1)).unwrap();
         people.disconnect(PersonId(1), connection(1), 0);

@@ -3,10 +3,12 @@
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
+use crate::core::connection::ConnectionId;
+
 /// A person, by the number of the connection they first came with: a guest for as long as that lasts, or one who has
-/// logged in and may have several.
+/// logged in and may have several. No other person of this process has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::core) struct PersonId(pub(in crate::core) u32);
+pub(in crate::core) struct PersonId(pub(in crate::core) u64);
 
 impl fmt::Display for PersonId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,17 +26,56 @@ pub(in crate::core) struct Author {
 /// What people see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core) enum Name {
-    /// A guest's name follows from the number, and takes no memory.
-    Guest(PersonId),
+    /// A guest's name follows from their number, and takes no memory.
+    Guest(GuestName),
     Chosen(Rc<str>),
 }
 
-impl Author {
-    pub(in crate::core) fn guest(id: PersonId) -> Self {
-        Self {
+/// `guest-`, and so many digits of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) struct GuestName {
+    number: u64,
+    digits: Digits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Digits {
+    Four = 4,
+    Nine = 9,
+}
+
+/// The guests of this process, from the first on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guests {
+    first: PersonId,
+}
+
+impl Guests {
+    /// The first guest has, or will have, this number.
+    pub(super) fn since(first: PersonId) -> Self {
+        Self { first }
+    }
+
+    /// This guest. The first million have short names: their numbers differ in the 20 bits that four digits tell.
+    pub(super) fn author(self, id: PersonId) -> Author {
+        let before = id.0.wrapping_sub(self.first.0) & ConnectionId::NUMBER_MASK;
+        let digits = match before < 1 << 20 {
+            true => Digits::Four,
+            false => Digits::Nine,
+        };
+        let number = id.0;
+        Author {
             id,
-            name: Name::Guest(id),
+            name: Name::Guest(GuestName { number, digits }),
         }
+    }
+}
+
+#[cfg(test)]
+impl Author {
+    /// A guest, for tests that have one or a few.
+    pub(in crate::core) fn guest(id: PersonId) -> Self {
+        Guests::since(PersonId(0)).author(id)
     }
 }
 
@@ -45,7 +86,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chosen(name) => f.write_str(name),
-            Self::Guest(id) => write_guest_name(id.0, f),
+            Self::Guest(guest) => guest.fmt(f),
         }
     }
 }
@@ -53,23 +94,25 @@ impl fmt::Display for Name {
 /// Digits and letters without those that are taken for each other (Crockford's base 32).
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// `guest-` and four characters, and seven beyond the first million: no two guests have the same, and neighbours' look
-/// nothing alike, because the number is first put through a permutation.
-fn write_guest_name(number: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let digits = if number < 1 << 20 { 4 } else { 7 };
-    let bits = 5 * digits;
-    let mask = (1_u64 << bits) - 1;
-    let mut mixed = u64::from(number);
-    for factor in [0x9e37_79b1, 0x85eb_ca6b] {
-        // An odd factor and a shifted exclusive or: each can be undone, so no two numbers become one.
-        mixed = mixed.wrapping_mul(factor) & mask;
-        mixed ^= mixed >> (bits / 2);
+/// No two guests have the same, and neighbours' look nothing alike, because the number is first put through a
+/// permutation.
+impl fmt::Display for GuestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.digits as u32;
+        let bits = 5 * digits;
+        let mask = (1_u64 << bits) - 1;
+        let mut mixed = self.number & mask;
+        for factor in [0x9e37_79b1, 0x85eb_ca6b] {
+            // An odd factor and a shifted exclusive or: each can be undone, so no two numbers become one.
+            mixed = mixed.wrapping_mul(factor) & mask;
+            mixed ^= mixed >> (bits / 2);
+        }
+        f.write_str(GUEST_PREFIX)?;
+        for digit in 0..digits {
+            f.write_char(DIGITS[(mixed >> (5 * digit)) as usize % 32].into())?;
+        }
+        Ok(())
     }
-    f.write_str(GUEST_PREFIX)?;
-    for digit in 0..digits {
-        f.write_char(DIGITS[(mixed >> (5 * digit)) as usize % 32].into())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -78,13 +121,29 @@ mod tests {
 
     use super::*;
 
+    /// The names of guests with these numbers, counted from the first, where the first has the number `first`.
+    fn names(first: u64, numbers: impl Iterator<Item = u64>) -> BTreeSet<String> {
+        let guests = Guests::since(PersonId(first));
+        let id = |number| PersonId((first + number) & ConnectionId::NUMBER_MASK);
+        numbers
+            .map(|number| guests.author(id(number)).name.to_string())
+            .collect()
+    }
+
     #[test]
     fn no_two_guests_have_one_name() {
-        let numbers = (0..200_000).chain((1 << 20)..(1 << 20) + 100_000);
-        let names: BTreeSet<String> = numbers
-            .map(|number| Author::guest(PersonId(number)).name.to_string())
-            .collect();
-        assert_eq!(names.len(), 300_000);
-        assert!(names.iter().any(|name| name.len() == "guest-xxxx".len()));
+        // Where nothing wraps, where four digits do, and where numbers do.
+        for first in [0, (1 << 20) - 7, ConnectionId::NUMBER_MASK - 7] {
+            let numbers = (0..200_000).chain((1 << 20)..(1 << 20) + 100_000);
+            let names = names(first, numbers);
+            assert_eq!(names.len(), 300_000);
+            assert!(names.iter().any(|name| name.len() == "guest-xxxx".len()));
+        }
+    }
+
+    #[test]
+    fn another_process_names_its_guests_otherwise() {
+        let [ours, theirs] = [3_000_000_017, 77_000_123_456].map(|first| names(first, 0..10_000));
+        assert!(ours.is_disjoint(&theirs));
     }
 }

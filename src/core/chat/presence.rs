@@ -137,11 +137,11 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn guest(number: u32) -> Author {
+    fn guest(number: u64) -> Author {
         Author::guest(PersonId(number))
     }
 
-    fn ids(people: &[Author]) -> Vec<u32> {
+    fn ids(people: &[Author]) -> Vec<u64> {
         people.iter().map(|who| who.id.0).collect()
     }
 

@@ -73,7 +73,7 @@ impl Room {
         let guests = Format::GUESTS
             .into_iter()
             .flat_map(|format| self.audience(format).members.iter())
-            .map(|member| PersonId(member.id.generation));
+            .map(|member| PersonId(member.id.number()));
         self.people.keys().copied().chain(guests).take(limit)
     }
 }

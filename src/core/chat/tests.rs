@@ -11,14 +11,11 @@ struct Flags {
 
 fn chat(flags: &[&str]) -> Chat {
     let flags = Flags::parse_from([&["parlor"], flags].concat());
-    Chat::new(flags.limits, [1; 32])
+    Chat::new(flags.limits, [1; 32], PersonId(0))
 }
 
 fn id(index: u32) -> ConnectionId {
-    ConnectionId {
-        index,
-        generation: index,
-    }
+    ConnectionId::new(index as usize, index.into())
 }
 
 fn name(text: &str) -> RoomName {
@@ -28,7 +25,7 @@ fn name(text: &str) -> RoomName {
 fn join(chat: &mut Chat, index: u32, room: &str) -> Result<RoomId, JoinError> {
     chat.join(
         id(index),
-        PersonId(index),
+        PersonId(index.into()),
         Format::Plain.into(),
         &name(room),
         0,
@@ -37,7 +34,7 @@ fn join(chat: &mut Chat, index: u32, room: &str) -> Result<RoomId, JoinError> {
 
 fn leave(chat: &mut Chat, index: u32) {
     while let Some(room) = chat.room_of(id(index)) {
-        assert!(chat.leave(id(index), PersonId(index), room, 0));
+        assert!(chat.leave(id(index), PersonId(index.into()), room, 0));
     }
 }
 
@@ -68,7 +65,10 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
 fn members(chat: &Chat, room: RoomId) -> Vec<u32> {
     chat.members(room.audience(Format::Plain))
         .map_or(Vec::new(), |members| {
-            members.iter().map(|member| member.id.index).collect()
+            members
+                .iter()
+                .map(|member| member.id.index() as u32)
+                .collect()
         })
 }
 

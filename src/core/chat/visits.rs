@@ -109,11 +109,10 @@ impl Chat {
         };
         let since = audience.sequence;
         Rc::make_mut(&mut audience.members).push(Member { id, since });
-        if self.seats.len() <= id.index as usize {
-            self.seats
-                .resize_with(id.index as usize + 1, Default::default);
+        if self.seats.len() <= id.index() {
+            self.seats.resize_with(id.index() + 1, Default::default);
         }
-        self.seats[id.index as usize].add(reading, seat);
+        self.seats[id.index()].add(reading, seat);
         self.settle(room_id.index, now_ms);
         if reading.format.is_json() {
             self.rooms[room_id.index].changes.on_listed();
@@ -169,7 +168,7 @@ impl Chat {
         room_id: RoomId,
         now_ms: u64,
     ) -> bool {
-        let Some(seats) = self.seats.get_mut(id.index as usize) else {
+        let Some(seats) = self.seats.get_mut(id.index()) else {
             return false;
         };
         let (Some(reading), Some(seat)) = (seats.reading(), seats.remove(room_id.index)) else {
@@ -180,7 +179,7 @@ impl Chat {
         let members = Rc::make_mut(&mut audience.members);
         members.swap_remove(seat.place as usize);
         if let Some(moved) = members.get(seat.place as usize) {
-            let seats = &mut self.seats[moved.id.index as usize];
+            let seats = &mut self.seats[moved.id.index()];
             let moved = seats
                 .of_room_mut(room_id.index)
                 .expect("a member has a seat");
@@ -195,7 +194,7 @@ impl Chat {
 
     /// Someone comes by the JSON door, as a guest for now.
     pub(in crate::core) fn begin_person(&mut self, id: ConnectionId) -> PersonId {
-        let person = PersonId(id.generation);
+        let person = PersonId(id.number());
         let secret = u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64());
         self.people.begin(person, Secret(secret), id);
         person

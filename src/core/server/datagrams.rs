@@ -132,14 +132,9 @@ impl<S: Stream> Server<S> {
     /// Who sends from this address: a guest, for as long as the address is remembered.
     fn datagram_source(&mut self, from: SocketAddr, now: Now) -> Option<PersonId> {
         let Self {
-            sources,
-            generation,
-            ..
+            sources, numbers, ..
         } = self;
-        sources.admit(from.ip(), now.ms, || {
-            *generation = generation.wrapping_add(1);
-            PersonId(*generation)
-        })
+        sources.admit(from.ip(), now.ms, || PersonId(numbers.take()))
     }
 
     /// Where a member would not be read for a while, a datagram is dropped.

@@ -49,7 +49,7 @@ impl<S: Stream> Server<S> {
 
     /// Sets a deadline. One that moves away leaves the timer's entry where it is, to be looked at when its time comes.
     pub(super) fn set_deadline(&mut self, id: ConnectionId, deadline_ms: u64) {
-        let Some(connection) = self.connections.get_mut(id.index as usize) else {
+        let Some(connection) = self.connections.get_mut(id.index()) else {
             return;
         };
         connection.deadline_ms = deadline_ms;

@@ -218,7 +218,7 @@ impl<S: Stream> Server<S> {
     /// Frees the slots of the connections that have ended, which closes their sockets.
     pub(super) fn free_closed(&mut self, now: Now) {
         for id in mem::take(&mut self.closed) {
-            let connection = self.connections.remove(id.index as usize);
+            let connection = self.connections.remove(id.index());
             self.access.forget(id);
             self.meter.subtract(connection.metered_bytes);
             self.leave_place(&connection, now);
@@ -273,7 +273,7 @@ impl<S: Stream> Server<S> {
 
     /// Drops unfinished input and what the meter counted for it.
     fn release_input(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id.index as usize) {
+        if let Some(connection) = self.connections.get_mut(id.index()) {
             connection.tail = Tail::default();
             connection.decoder = Decoder::default();
             connection.take_pending();

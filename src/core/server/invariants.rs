@@ -87,10 +87,7 @@ impl<S: Stream> Server<S> {
     }
 
     fn check_connection(&self, index: usize, connection: &Connection<S>) -> Result<(), String> {
-        ensure(
-            connection.id.index as usize == index,
-            "it is in another's place",
-        )?;
+        ensure(connection.id.index() == index, "it is in another's place")?;
         ensure(
             !connection.has_output() || connection.dirty || !connection.writable,
             "bytes are queued, and nothing will write them",

@@ -36,7 +36,7 @@ impl<S: Stream> Server<S> {
             self.end_after_queue(id, refusal.reason(), now);
             return Ok(index);
         }
-        let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);
+        let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
         self.connections[index].door = Door::Lines(Box::new(session));
         // Nothing is expected of someone who only reads; a dead peer is found by TCP.
         self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);

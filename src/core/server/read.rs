@@ -347,7 +347,7 @@ impl<S: Stream> Server<S> {
 
     /// Tells the meter what the connection holds besides its queue.
     pub(super) fn meter_held(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id.index as usize) else {
+        let Some(connection) = self.connections.get_mut(id.index()) else {
             return;
         };
         let held = connection.held_bytes();

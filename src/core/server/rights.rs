@@ -175,7 +175,7 @@ impl<S: Stream> Server<S> {
     /// Who someone is in what they say: by the name in their token, or as a guest of this number.
     pub(super) fn author(&self, rights: &Rights, guest: PersonId) -> Author {
         let Some(grant) = rights.grant() else {
-            return Author::guest(guest);
+            return self.chat.author(guest);
         };
         Author {
             id: self.chat.find_named(&grant.name).unwrap_or(guest),

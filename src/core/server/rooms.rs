@@ -158,7 +158,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let text = |name| request.query_value(name).map(Into::into);
         let post = Post {
-            author: self.author(rights, PersonId(reply.id.generation)),
+            author: self.author(rights, PersonId(reply.id.number())),
             room,
             content: content_of(request)?,
             key: text("key"),

@@ -155,7 +155,7 @@ impl<S: Stream> Server<S> {
         name: RoomName,
         now: Now,
     ) -> Result<(), Problem> {
-        let person = PersonId(id.generation);
+        let person = PersonId(id.number());
         let reading = self
             .get(id)
             .map_or(Format::Plain.into(), Connection::reading);
@@ -187,7 +187,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
-        let session = Session::new(PersonId(id.generation), self.limits.rate, now.ms);
+        let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
         self.open(id, Door::Json(Box::new(session)), now);
         self.grant(id, rights, now);
         match rights {

@@ -31,7 +31,7 @@ impl<S: Stream> Server<S> {
             return self.send_away(id, CloseReason::MayNotPublish, now);
         }
         let draft = Draft {
-            author: &self.author(&rights, PersonId(id.generation)),
+            author: &self.author(&rights, PersonId(id.number())),
             content: match kind {
                 Kind::Text => Content::Text,
                 Kind::Binary => Content::Binary,

@@ -34,7 +34,7 @@ impl<S: Stream> Server<S> {
         let client = self.check_client(request, id, now)?;
         let position = request.value("last-event-id").and_then(parse_position);
         let wanted = Wanted::from_reader(position, last);
-        let person = PersonId(id.generation);
+        let person = PersonId(id.number());
         let joined = self
             .chat
             .join(id, person, Format::Events.into(), &name, now.ms);
