@@ -268,7 +268,7 @@ fn decode<'a>(
 /// Reads a message that is JSON and nothing else.
 ///
 /// # Errors
-/// It is not.
+/// It is not, or not all readers would understand the same by it; see [`compact`].
 pub fn parse_data(text: &str) -> serde_json::Result<Data<'_>> {
     let json: &RawValue = serde_json::from_str(text)?;
     decode_json(json.get())
@@ -284,9 +284,7 @@ fn decode_json(json: &str) -> serde_json::Result<Data<'_>> {
         let text: Text<'_> = serde_json::from_str(json)?;
         return Ok(Data::Text(text.0));
     }
-    let compact =
-        compact(json).ok_or_else(|| serde::de::Error::custom("data is nested too deeply"))?;
-    Ok(Data::Json(compact))
+    compact(json).map(Data::Json)
 }
 
 /// A field that is there is there, even when it is `null`.
@@ -302,7 +300,8 @@ fn needed<'a>(field: Option<Cow<'a, str>>, otherwise: &str) -> Result<Cow<'a, st
 
 fn is_string_or_number(id: &RawValue) -> bool {
     let begins = |c: char| c == '"' || c == '-' || c.is_ascii_digit();
-    id.get().starts_with(begins) && id.get().len() <= MAX_ID
+    // It is sent back, so its own sender has to be able to read it, too.
+    id.get().starts_with(begins) && id.get().len() <= MAX_ID && compact(id.get()).is_ok()
 }
 
 fn bad_command(message: String) -> Invalid {

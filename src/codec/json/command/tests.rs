@@ -36,7 +36,22 @@ fn what_data_may_be() {
         data("12345678901234567890.10"),
         "Json(\"12345678901234567890.10\")"
     );
-    assert!(data("\"\\ud800\"").contains("bad_json"));
+    for unreadable in [
+        "\"\\ud800\"",
+        "[{\"a\":\"\\ud800\"}]",
+        "{\"\\udc00\":1}",
+        "[1e999]",
+    ] {
+        assert!(data(unreadable).contains("bad_json"), "{unreadable}");
+    }
+    let deep = "[".repeat(65) + &"]".repeat(65);
+    for ambiguous in [
+        "{\"a\":1,\"a\":2}",
+        "[{\"a\":1,\"\\u0061\":2}]",
+        deep.as_str(),
+    ] {
+        assert!(data(ambiguous).contains("bad_command"), "{ambiguous}");
+    }
     let binary = r#"{"type":"publish","room":"a","binary":"AP8="}"#;
     assert!(
         matches!(command(binary), Command::Publish(Publish { data: Data::Binary(bytes), .. }) if bytes == [0, 255])
@@ -164,7 +179,7 @@ fn what_an_id_may_be() {
         assert_eq!(id_of(&text).map(RawValue::get), Some(good));
     }
     let too_long = format!("\"{}\"", "x".repeat(MAX_ID - 1));
-    for bad in ["true", "{}", too_long.as_str()] {
+    for bad in ["true", "{}", "\"\\ud800\"", "1e999", too_long.as_str()] {
         let text = format!(r#"{{"type":"ping","id":{bad}}}"#);
         assert!(error(&text).1.contains("id must be"), "{bad}");
         assert!(parse(&text).0.is_none() && id_of(&text).is_none());
