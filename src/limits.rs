@@ -278,6 +278,10 @@ pub const MAX_ROOM_NAME: usize = 64;
 /// Characters in a person's name.
 pub const MAX_PERSON_NAME: usize = 32;
 
+/// The latest time that is told, in milliseconds since 1970: the last that a script's `Date` holds (ECMA-262, "Time
+/// Values"), which all numbers in JSON do (RFC 7493 section 2.2).
+pub const MAX_UNIX_MS: u64 = 8_640_000_000_000_000;
+
 /// Characters of a name that a token gives: others make longer ones than people type, as a UUID is.
 pub const MAX_TOKEN_NAME: usize = 64;
 

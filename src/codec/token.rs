@@ -2,74 +2,28 @@
 //!
 //! Each key is good for one algorithm, so that a public key is never taken for a shared secret (RFC 8725 section 3.1).
 
+mod claims;
 mod keys;
 
-use std::borrow::Cow;
-
 use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+pub use claims::{Claim, Claims};
 pub use keys::{Keys, MIN_SECRET};
 
-use crate::limits::{CLOCK_SKEW_MS, MAX_PATTERNS, MAX_TOKEN};
-
-/// What a token says once its signature has been checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Claims {
-    /// The name of whom it speaks.
-    pub sub: String,
-    /// When it ends, in seconds since 1970 (`NumericDate`, RFC 7519 section 2).
-    pub exp: f64,
-    /// Before then it is not good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nbf: Option<f64>,
-    /// When it was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iat: Option<f64>,
-    /// Whom it was made for.
-    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
-    pub aud: Option<String>,
-    /// Patterns of the rooms to read in.
-    #[serde(default)]
-    pub subscribe: Vec<String>,
-    /// Patterns of the rooms to speak in.
-    #[serde(default)]
-    pub publish: Vec<String>,
-    /// May close anyone, empty any room, and see all of them.
-    #[serde(default)]
-    pub admin: bool,
-}
-
-impl Claims {
-    /// When the token ends, in milliseconds since 1970.
-    pub fn expires_unix_ms(&self) -> u64 {
-        unix_ms(self.exp)
-    }
-
-    /// The token that says this, signed with a shared secret (HS256).
-    ///
-    /// # Errors
-    /// Why it cannot be made: one that would not be taken either.
-    pub fn sign(&self, secret: &[u8]) -> Result<String, Cow<'static, str>> {
-        let key = EncodingKey::from_secret(keys::check_secret(secret)?);
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, &key)
-            .map_err(|error| Cow::from(error.to_string()))?;
-        if token.len() > MAX_TOKEN {
-            return Err(Refused::TooLong.message().into());
-        }
-        Ok(token)
-    }
-}
+use crate::limits::{CLOCK_SKEW_MS, MAX_TOKEN};
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Longer than any honest one.
     TooLong,
-    /// Not three parts in base 64, or not the JSON that is wanted in them.
+    /// Not three parts in base 64, or not JSON objects in them.
     Malformed,
+    /// It lacks this claim.
+    Missing(Claim),
+    /// This claim is something else than it is to be.
+    Type(Claim),
     /// Signed by an algorithm of which there is no key, or by none.
     Algorithm,
     /// It names a key that is not known.
@@ -102,6 +56,7 @@ impl Refused {
         match self {
             Self::TooLong => "too_long",
             Self::Malformed => "malformed",
+            Self::Missing(_) | Self::Type(_) => "claims",
             Self::Algorithm => "algorithm",
             Self::UnknownKey => "unknown_key",
             Self::Signature => "signature",
@@ -117,13 +72,15 @@ impl Refused {
     pub fn message(self) -> &'static str {
         match self {
             Self::TooLong => "the token is longer than 4096 bytes",
-            Self::Malformed => "this is not a JSON Web Token with sub and exp",
+            Self::Malformed => "this is not a JSON Web Token",
+            Self::Missing(claim) => claim.is_missing(),
+            Self::Type(claim) => claim.is_of_another_type(),
             Self::Algorithm => "the token is signed by an algorithm that is not taken here",
             Self::UnknownKey => "the token is signed with a key that is not known here",
             Self::Signature => "the token's signature is not valid",
             Self::Expired => "the token has expired; ask for a new one",
-            Self::NotYet => "the token is not valid yet",
-            Self::Audience => "the token was made for another audience",
+            Self::NotYet => "the token is not valid yet, says its nbf",
+            Self::Audience => "the token was made for another audience, says its aud",
             Self::Patterns => "the token has more than 100 patterns of rooms; use * in them",
             Self::Subject => {
                 "the token's sub is no name: 1 to 64 characters that can be seen, not guest-…"
@@ -141,11 +98,26 @@ struct Head {
     crit: Option<serde_json::Value>,
 }
 
-impl Head {
-    fn of(token: &str) -> Option<Self> {
-        let (head, _) = token.split_once('.')?;
+/// A token's parts, as they are signed and as they are read.
+struct Parts<'a> {
+    signed: &'a str,
+    head: Head,
+    claims: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Option<Self> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (head, claims) = signed.split_once('.')?;
         let json = BASE64URL_NOPAD.decode(head.as_bytes()).ok()?;
-        serde_json::from_slice(&json).ok()
+        let head: Head = serde_json::from_slice(&json).ok()?;
+        head.crit.is_none().then_some(Self {
+            signed,
+            head,
+            claims,
+            signature,
+        })
     }
 }
 
@@ -158,57 +130,41 @@ impl Keys {
         if token.len() > MAX_TOKEN {
             return Err(Refused::TooLong);
         }
-        let head = Head::of(token)
-            .filter(|head| head.crit.is_none())
-            .ok_or(Refused::Malformed)?;
+        let parts = Parts::of(token).ok_or(Refused::Malformed)?;
+        self.check_signature(&parts)?;
+        let json = BASE64URL_NOPAD.decode(parts.claims.as_bytes());
+        let json = json.map_err(|_| Refused::Malformed)?;
+        let claims = Claims::read(&json, self.audience())?;
+        check_times(&claims, now_unix_ms)?;
+        Ok(claims)
+    }
+
+    /// Looks for the key that has signed a token.
+    fn check_signature(&self, parts: &Parts<'_>) -> Result<(), Refused> {
         let mut refused = Refused::Algorithm;
-        for key in self.of_algorithm(&head.alg) {
-            if !key.may_be(head.kid.as_deref()) {
+        for key in self.of_algorithm(&parts.head.alg) {
+            if !key.may_be(parts.head.kid.as_deref()) {
                 refused = Refused::UnknownKey;
                 continue;
             }
-            match key.decode(token) {
-                Ok(claims) => return check(claims, now_unix_ms),
-                Err(error) => refused = error,
-            }
-            if refused != Refused::Signature {
-                break;
+            match key.has_signed(parts.signed, parts.signature) {
+                true => return Ok(()),
+                false => refused = Refused::Signature,
             }
         }
         Err(refused)
     }
 }
 
-/// What a token that is genuine may not say. One that has ended has ended; one may begin a little early, because clocks differ.
-fn check(claims: Claims, now_unix_ms: u64) -> Result<Claims, Refused> {
+/// One that has ended has ended; one may begin a little early, because clocks differ.
+fn check_times(claims: &Claims, now_unix_ms: u64) -> Result<(), Refused> {
     if claims.expires_unix_ms() <= now_unix_ms {
         return Err(Refused::Expired);
     }
-    let begins_ms = claims.nbf.map_or(0, unix_ms);
-    if begins_ms > now_unix_ms.saturating_add(CLOCK_SKEW_MS) {
+    if claims.begins_unix_ms() > now_unix_ms.saturating_add(CLOCK_SKEW_MS) {
         return Err(Refused::NotYet);
     }
-    if claims.subscribe.len() + claims.publish.len() > MAX_PATTERNS {
-        return Err(Refused::Patterns);
-    }
-    Ok(claims)
-}
-
-/// Milliseconds of a `NumericDate`, as far as they can be told: a time before 1970 has passed.
-fn unix_ms(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
-}
-
-impl From<jsonwebtoken::errors::Error> for Refused {
-    fn from(error: jsonwebtoken::errors::Error) -> Self {
-        match error.kind() {
-            ErrorKind::InvalidSignature => Self::Signature,
-            ErrorKind::InvalidAlgorithm => Self::Algorithm,
-            ErrorKind::InvalidAudience => Self::Audience,
-            ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Self::Audience,
-            _ => Self::Malformed,
-        }
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -36,7 +36,9 @@ impl KeyFiles {
         }
         if let Some(path) = &self.jwks_file {
             let added = keys.add_jwks(&input_file::read(path, JWKS_ADVICE)?);
-            added.map_err(|what| unusable("keys", path, &what, JWKS_ADVICE))?;
+            for why in added.map_err(|what| unusable("keys", path, &what, JWKS_ADVICE))? {
+                log::warn!("passed over a key in {}: {why}", path.display());
+            }
         }
         let is_guarded = self.secret_file.is_some() || self.jwks_file.is_some();
         if self.audience.is_some() && !is_guarded {

@@ -75,6 +75,11 @@ pub fn print(args: &TokenArgs) -> Result<(), RunError> {
         cause: None,
         advice: "",
     })?;
+    if claims.subscribe.is_empty() && claims.publish.is_empty() && !claims.admin {
+        log::warn!(
+            "this token allows nothing but direct messages: see --subscribe, --publish and --admin"
+        );
+    }
     println!("{token}");
     Ok(())
 }

@@ -21,12 +21,32 @@ fn it_makes_a_token_that_is_taken() {
     ]);
     assert!(made.status.success(), "{}", made.stderr);
     let token = made.stdout.trim_end();
-    assert_eq!(made.stdout.lines().count(), 1);
+    assert_eq!((made.stdout.lines().count(), made.stderr.as_str()), (1, ""));
     let ask = |room: &str| {
         let target = format!("/rooms/{room}/members?token={token}");
         server.http().ask(get(&target)).status
     };
     assert_eq!((ask("tea-2"), ask("coffee")), (200, 403));
+}
+
+#[test]
+fn a_token_without_rights_is_told_of() {
+    let file = TestFile::new(SECRET);
+    let make = |rights: &[&str]| {
+        let flags = ["token", "--secret-file", file.path(), "--sub", "alice"];
+        let made = run(&[&flags, rights].concat());
+        assert!(made.status.success());
+        assert_eq!(made.stdout.lines().count(), 1);
+        made.stderr
+    };
+    assert!(make(&[]).contains("allows nothing but direct messages"));
+    for rights in [
+        &["--publish", "tea"][..],
+        &["--subscribe", "*"],
+        &["--admin"],
+    ] {
+        assert_eq!(make(rights), "", "{rights:?}");
+    }
 }
 
 #[test]

@@ -54,7 +54,9 @@ fn refused() -> Vec<(String, &'static str, &'static str)> {
         (token_by(&hs256, other, eve), "bad_token", "signature"),
         (tampered, "bad_token", "signature"),
         (with("exp", json!(1000)), "token_expired", "expired"),
-        (with("exp", json!("soon")), "bad_token", "with sub and exp"),
+        (with("exp", json!("soon")), "bad_token", "exp is not"),
+        (with("exp", json!(null)), "bad_token", "no exp"),
+        (with("publish", json!("tea")), "bad_token", "publish is not"),
         (
             with("nbf", json!(unix_seconds() + 900.0)),
             "bad_token",
@@ -184,6 +186,7 @@ fn tokens_of_others_are_checked_with_their_public_keys() {
 #[test]
 fn one_place_for_the_token_is_enough() {
     let (server, _file) = guarded(&[]);
+    let admin = token(json!({"sub": "root", "admin": true}));
     let token = token_of("alice");
     let fields = format!("\r\nAuthorization: Bearer {token}\r\n\r\n");
     let request = get(&format!("/rooms/tea/members?token={token}")).replace("\r\n\r\n", &fields);
@@ -197,4 +200,20 @@ fn one_place_for_the_token_is_enough() {
         response.header("www-authenticate"),
         Some("Bearer realm=\"parlor\"")
     );
+    // A password is for a proxy before the server: it is no bad token, and counts as none.
+    let beside = |target: &str| get(target).replace("\r\n\r\n", basic);
+    let mut http = server.http();
+    for _ in 0..30 {
+        let response = http.ask(beside(&format!("/rooms/tea/members?token={token}")));
+        assert_eq!(response.status, 200);
+    }
+    let metrics = http.ask(beside(&format!("/metrics?token={admin}")));
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    assert!(metrics.contains("parlor_tokens_total{result=\"taken\"}"));
+    for line in metrics
+        .lines()
+        .filter(|line| line.starts_with("parlor_tokens_total{"))
+    {
+        assert!(line.contains("taken") || line.ends_with(" 0"), "{line}");
+    }
 }

@@ -1,15 +1,13 @@
 //! The keys that tokens are checked with: a shared secret, and public keys of others (RFC 7517).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
-};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Claims, Refused};
 use crate::limits::MAX_KEYS_TRIED;
 
 /// Bytes of the shortest secret that is taken (RFC 7518 section 3.2): what is shorter can be guessed.
@@ -31,8 +29,16 @@ pub(super) struct Key {
     id: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
-    validation: Validation,
 }
+
+/// A JSON Web Key Set (RFC 7517 section 5), its keys not looked at.
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
+/// Signatures by Ed25519, by the name that RFC 9864 gives them; the older name is that of all Edwards curves.
+const ED25519: &str = "Ed25519";
 
 impl Keys {
     /// No keys yet. With an `audience` a token must be made for it; without one, for nobody in particular.
@@ -49,58 +55,57 @@ impl Keys {
     /// It is too short.
     pub fn add_secret(&mut self, secret: &[u8]) -> Result<(), Cow<'static, str>> {
         let key = DecodingKey::from_secret(check_secret(secret)?);
-        self.add(None, Algorithm::HS256, key);
+        self.keys.push(Key {
+            id: None,
+            algorithm: Algorithm::HS256,
+            key,
+        });
         Ok(())
     }
 
     /// Takes tokens signed by the owners of these public keys, a JSON Web Key Set: RS256, ES256 and EdDSA. Keys for other
-    /// purposes are passed over.
+    /// purposes are passed over; so are those that cannot be used, of which is told why (RFC 7517 section 5).
     ///
     /// # Errors
     /// It is no such set, or there is nothing in it that can be used.
-    pub fn add_jwks(&mut self, json: &[u8]) -> Result<(), Cow<'static, str>> {
-        let set: JwkSet = serde_json::from_slice(json)
+    pub fn add_jwks(&mut self, json: &[u8]) -> Result<Vec<String>, Cow<'static, str>> {
+        let set: Set = serde_json::from_slice(json)
             .map_err(|error| format!("this is not a JSON Web Key Set: {error}"))?;
         let before = self.keys.len();
-        for jwk in &set.keys {
-            let Some(algorithm) = algorithm_of(jwk) else {
-                continue;
-            };
-            let key = DecodingKey::from_jwk(jwk)
-                .map_err(|error| format!("a key in it is malformed: {error}"))?;
-            check_public_key(jwk, &key)?;
-            self.add(jwk.common.key_id.clone(), algorithm, key);
+        let mut passed_over = Vec::new();
+        for (index, jwk) in set.keys.into_iter().enumerate() {
+            let number = index + 1;
+            match read_key(jwk) {
+                Ok(Some(key)) => self.keys.push(key),
+                Ok(None) => {}
+                Err(why) => passed_over.push(format!("key {number}: {why}")),
+            }
         }
         match self.keys.len() - before {
-            0 => Err("there is no key for RS256, ES256 or EdDSA in it".into()),
+            0 => {
+                let why = passed_over
+                    .first()
+                    .map_or(String::new(), |why| format!("; {why}"));
+                Err(format!("there is no key for RS256, ES256 or EdDSA in it{why}").into())
+            }
             // Each may have to be tried.
             count if count > MAX_KEYS_TRIED => {
                 Err(format!("there are more than {MAX_KEYS_TRIED} keys in it").into())
             }
-            _ => Ok(()),
+            _ => Ok(passed_over),
         }
     }
 
-    fn add(&mut self, id: Option<String>, algorithm: Algorithm, key: DecodingKey) {
-        let mut validation = Validation::new(algorithm);
-        // Times are compared with the time that we are told, not with a clock.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.required_spec_claims = HashSet::new();
-        if let Some(audience) = &self.audience {
-            validation.set_audience(&[audience]);
-            validation.set_required_spec_claims(&["aud"]);
-        }
-        self.keys.push(Key {
-            id,
-            algorithm,
-            key,
-            validation,
-        });
+    /// For whom tokens have to be made.
+    pub(super) fn audience(&self) -> Option<&str> {
+        self.audience.as_deref()
     }
 
     pub(super) fn of_algorithm(&self, name: &str) -> impl Iterator<Item = &Key> {
-        let algorithm = name.parse().ok();
+        let algorithm = match name {
+            ED25519 => Some(Algorithm::EdDSA),
+            _ => name.parse().ok(),
+        };
         self.keys
             .iter()
             .filter(move |key| Some(key.algorithm) == algorithm)
@@ -116,10 +121,11 @@ impl Key {
         }
     }
 
-    /// What a token says, if it was signed with this key.
-    pub(super) fn decode(&self, token: &str) -> Result<Claims, Refused> {
-        let data = jsonwebtoken::decode(token, &self.key, &self.validation)?;
-        Ok(data.claims)
+    /// Whether a token's signature, in base 64, was made with this key.
+    pub(super) fn has_signed(&self, signed: &str, signature: &str) -> bool {
+        let verified =
+            jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, self.algorithm);
+        verified.unwrap_or(false)
     }
 }
 
@@ -144,6 +150,25 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<&[u8], Cow<'static, str>> {
     Ok(secret)
 }
 
+/// A key of a set; `None` for one that is for something else.
+fn read_key(mut jwk: Value) -> Result<Option<Key>, Cow<'static, str>> {
+    if let Some(name) = jwk.get_mut("alg").filter(|name| **name == ED25519) {
+        *name = "EdDSA".into();
+    }
+    let is_known = matches!(jwk["kty"].as_str(), None | Some("RSA" | "EC" | "OKP"));
+    let jwk: Jwk = serde_json::from_value(jwk).map_err(|error| error.to_string())?;
+    if is_known && matches!(jwk.algorithm, AlgorithmParameters::Other(_)) {
+        return Err("its kty or its curve is not known, or a part of it is missing".into());
+    }
+    let Some(algorithm) = algorithm_of(&jwk) else {
+        return Ok(None);
+    };
+    let key = DecodingKey::from_jwk(&jwk).map_err(|error| error.to_string())?;
+    check_length(&jwk, &key)?;
+    let id = jwk.common.key_id;
+    Ok(Some(Key { id, algorithm, key }))
+}
+
 /// What a public key is good for; `None` for one that is not for signatures, or of no kind that is taken.
 fn algorithm_of(jwk: &Jwk) -> Option<Algorithm> {
     if !matches!(
@@ -166,7 +191,7 @@ fn algorithm_of(jwk: &Jwk) -> Option<Algorithm> {
     is_for_it.then_some(algorithm)
 }
 
-fn check_public_key(jwk: &Jwk, key: &DecodingKey) -> Result<(), Cow<'static, str>> {
+fn check_length(jwk: &Jwk, key: &DecodingKey) -> Result<(), Cow<'static, str>> {
     use jsonwebtoken::DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
     let is_long_enough = match (key.kind(), &jwk.algorithm) {
         (RsaModulusExponent { n, .. }, _) => n.len() >= MIN_MODULUS,
@@ -176,6 +201,6 @@ fn check_public_key(jwk: &Jwk, key: &DecodingKey) -> Result<(), Cow<'static, str
     if is_long_enough {
         Ok(())
     } else {
-        Err("a key in it has the wrong length; RSA keys have at least 2048 bits".into())
+        Err("it has the wrong length; RSA keys have at least 2048 bits".into())
     }
 }

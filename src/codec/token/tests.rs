@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::limits::{MAX_PATTERNS, MAX_UNIX_MS};
 
 const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted\n";
 const NOW_MS: u64 = 1_000_000;
@@ -80,29 +81,83 @@ fn times() {
     assert_eq!(with("exp", json!(1000)), Err(Refused::Expired));
     assert_eq!(with("exp", json!(1000.5)), Ok(()));
     assert_eq!(with("exp", json!(-1)), Err(Refused::Expired));
-    assert_eq!(with("exp", json!(1e300)), Ok(()));
-    assert_eq!(with("exp", json!("1001")), Err(Refused::Malformed));
-    assert_eq!(with("exp", Value::Null), Err(Refused::Malformed));
+    for never in [json!(1e300), json!(1_u64 << 63), json!(u64::MAX)] {
+        assert_eq!(with("exp", never), Ok(()));
+    }
     assert_eq!(with("nbf", json!(1029)), Ok(()), "clocks differ");
     assert_eq!(with("nbf", json!(1031)), Err(Refused::NotYet));
 }
 
 #[test]
 fn what_has_to_be_there() {
-    for missing in ["sub", "exp"] {
+    for (name, claim) in [("sub", Claim::Sub), ("exp", Claim::Exp)] {
         let mut claims = claims();
-        claims.as_object_mut().unwrap().remove(missing);
-        assert_eq!(verify(&keys(), &claims), Err(Refused::Malformed));
+        claims.as_object_mut().unwrap().remove(name);
+        assert_eq!(verify(&keys(), &claims), Err(Refused::Missing(claim)));
+        claims[name] = Value::Null;
+        let refused = verify(&keys(), &claims).unwrap_err();
+        assert_eq!(refused, Refused::Missing(claim));
+        assert!(refused.message().contains(&format!("no {name}")));
     }
-    for (name, value) in [
-        ("subscribe", json!("tea")),
-        ("admin", json!("true")),
-        ("sub", json!(7)),
+}
+
+#[test]
+fn a_refusal_names_the_claim_that_is_wrong() {
+    let list = json!(["tea", 7]);
+    for (name, claim, wrong) in [
+        ("sub", Claim::Sub, [json!(7), json!(["a"])]),
+        ("exp", Claim::Exp, [json!("1001"), json!({})]),
+        ("nbf", Claim::Nbf, [json!("now"), json!(true)]),
+        ("iat", Claim::Iat, [json!("now"), json!([])]),
+        ("aud", Claim::Aud, [json!(7), list.clone()]),
+        ("subscribe", Claim::Subscribe, [json!("tea"), list.clone()]),
+        ("publish", Claim::Publish, [json!({}), list.clone()]),
+        ("admin", Claim::Admin, [json!("true"), json!(1)]),
+    ] {
+        for value in wrong {
+            let mut claims = claims();
+            claims[name] = value;
+            let refused = verify(&keys(), &claims).unwrap_err();
+            assert_eq!(refused, Refused::Type(claim), "{claims}");
+            let message = refused.message();
+            assert!(message.contains(&format!("token's {name} ")), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_claim_that_is_null_is_not_there() {
+    let mut claims = json!({"sub": "alice", "exp": 1001});
+    let without = verify(&keys(), &claims).unwrap();
+    for name in ["nbf", "iat", "aud", "subscribe", "publish", "admin"] {
+        claims[name] = Value::Null;
+    }
+    assert_eq!(verify(&keys(), &claims), Ok(without));
+}
+
+/// What is told of a token's end is a number that everyone can read, however far away it is.
+#[test]
+fn no_end_is_beyond_what_is_told() {
+    for (exp, told) in [
+        (1e300, MAX_UNIX_MS),
+        (9.3e18, MAX_UNIX_MS),
+        (2e9, 2_000_000_000_000),
+        (1_000.25, 1_000_250),
     ] {
         let mut claims = claims();
-        claims[name] = value;
-        assert_eq!(verify(&keys(), &claims), Err(Refused::Malformed), "{name}");
+        claims["exp"] = json!(exp);
+        let told_of = verify(&keys(), &claims).unwrap().expires_unix_ms();
+        assert_eq!(told_of, told, "{exp}");
     }
+    let key = EncodingKey::from_secret(SECRET.trim_ascii_end());
+    let signed = format!(
+        "{}.{}",
+        part(&json!({"alg": "HS256"})),
+        BASE64URL_NOPAD.encode(br#"{"sub":"alice","exp":1e999}"#)
+    );
+    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+    let refused = keys().verify(&format!("{signed}.{signature}"), NOW_MS);
+    assert_eq!(refused, Err(Refused::Type(Claim::Exp)));
 }
 
 #[test]
@@ -134,7 +189,7 @@ fn audiences() {
     ours.add_secret(SECRET).unwrap();
     assert_eq!(taken(&ours, &for_whom(json!("ours"))), Ok(()));
     assert_eq!(taken(&ours, &for_whom(json!(["theirs", "ours"]))), Ok(()));
-    for wrong in [json!("theirs"), json!([]), json!(7)] {
+    for wrong in [json!("theirs"), json!([]), json!(["theirs"]), Value::Null] {
         assert_eq!(
             taken(&ours, &for_whom(wrong.clone())),
             Err(Refused::Audience),
@@ -160,6 +215,34 @@ fn no_algorithm_but_that_of_the_key() {
             Err(Refused::Algorithm),
             "{alg}"
         );
+    }
+}
+
+/// Ed25519 has two names (RFC 9864), in tokens and in keys.
+#[test]
+fn both_names_of_ed25519_are_taken() {
+    let der = data_encoding::BASE64.decode(ED25519.as_bytes()).unwrap();
+    let key = EncodingKey::from_ed_der(&der);
+    let mut jwk =
+        serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap()).unwrap();
+    for in_set in [json!("EdDSA"), json!("Ed25519"), Value::Null] {
+        jwk["alg"] = in_set.clone();
+        let mut keys = Keys::new(None);
+        let set = json!({"keys": [jwk]}).to_string();
+        assert_eq!(keys.add_jwks(set.as_bytes()), Ok(vec![]), "{in_set}");
+        for (alg, expected) in [
+            ("EdDSA", Ok("alice")),
+            ("Ed25519", Ok("alice")),
+            ("Ed448", Err(Refused::Algorithm)),
+            ("ed25519", Err(Refused::Algorithm)),
+        ] {
+            let signed = format!("{}.{}", part(&json!({"alg": alg})), part(&claims()));
+            let signature =
+                jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::EdDSA).unwrap();
+            let verified = keys.verify(&format!("{signed}.{signature}"), NOW_MS);
+            let sub = verified.as_ref().map(|claims| claims.sub.as_str());
+            assert_eq!(sub.map_err(|refused| *refused), expected, "{alg}");
+        }
     }
 }
 
@@ -226,6 +309,51 @@ fn key_sets_that_are_of_no_use() {
     assert!(error(point).contains("wrong length"));
     let encryption = r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#;
     assert!(error(encryption).contains("no key"));
+    assert!(error(r#"{"keys":[7]}"#).contains("key 1: invalid type"));
+}
+
+/// Keys that cannot be used do not keep the others from being used (RFC 7517 section 5).
+#[test]
+fn bad_keys_in_a_set_are_passed_over() {
+    let der = data_encoding::BASE64.decode(ED25519.as_bytes()).unwrap();
+    let key = EncodingKey::from_ed_der(&der);
+    let good =
+        serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap()).unwrap();
+    let x = good["x"].as_str().unwrap();
+    let short_rsa = BASE64URL_NOPAD.encode(&[0xff; 128]);
+    let bad = [
+        (json!({"kty": "RSA", "n": short_rsa, "e": "AQAB"}), "2048"),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": 7}),
+            "string",
+        ),
+        (
+            json!({"kty": "OKP", "crv": "Ed25519", "x": format!("{x}=")}),
+            "",
+        ),
+        (json!({"kty": "OKP", "crv": "Ed25519"}), "missing"),
+        (json!({"kty": "RSA", "e": "AQAB"}), "missing"),
+        (
+            json!({"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ"}),
+            "length",
+        ),
+        (json!({"kid": "no type"}), "missing"),
+        (json!(null), ""),
+        (json!([]), ""),
+    ];
+    for (bad, why) in &bad {
+        let mut keys = Keys::new(None);
+        let set =
+            json!({"keys": [bad, good, {"kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB"}]});
+        let passed_over = keys.add_jwks(set.to_string().as_bytes()).unwrap();
+        assert_eq!(passed_over.len(), 1, "{bad}: {passed_over:?}");
+        assert!(passed_over[0].starts_with("key 1: ") && passed_over[0].contains(why));
+        let token = encode(&Header::new(Algorithm::EdDSA), &claims(), &key).unwrap();
+        assert!(keys.verify(&token, NOW_MS).is_ok(), "{bad}");
+        let alone = json!({"keys": [bad]}).to_string();
+        let error = Keys::new(None).add_jwks(alone.as_bytes()).unwrap_err();
+        assert!(error.contains("no key") && error.contains(why), "{error}");
+    }
 }
 
 #[test]

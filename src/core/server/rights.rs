@@ -63,11 +63,7 @@ impl<S: Stream> Server<S> {
         if self.access.is_open() {
             return Ok(Rights::Open);
         }
-        let header = match request.has("authorization") {
-            true => Some(bearer(request)?),
-            false => None,
-        };
-        let token = match (header, request.query_value("token")) {
+        let token = match (bearer(request)?, request.query_value("token")) {
             (None, None) => return Ok(self.access.without_token()),
             (Some(token), None) => Cow::Borrowed(token),
             (None, Some(token)) => token,
@@ -263,14 +259,23 @@ impl From<Refused> for Failure {
     }
 }
 
-/// The token of an `Authorization` field; the scheme's name in any case (RFC 9110 section 11.1).
-fn bearer<'a>(request: &Request<'a>) -> Result<&'a str, Problem> {
-    let value = request.value("authorization").unwrap_or_default();
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => {
+/// The token of an `Authorization` field; the scheme's name in any case (RFC 9110 section 11.1). Other schemes are
+/// for others, such as a proxy that asks for a password.
+fn bearer<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Problem> {
+    let mut tokens = request.values("authorization").filter_map(bearer_token);
+    match (tokens.next(), tokens.next()) {
+        (token, None) => Ok(token),
+        (_, Some(_)) => {
             let detail = "the only Authorization taken is one Bearer token";
             Err(Problem::new(Status::UNAUTHORIZED, detail).with(&[WANTED]))
         }
     }
+}
+
+/// What follows `Bearer`. Bytes that no token has are told of as one that is none.
+fn bearer_token(value: &[u8]) -> Option<&str> {
+    let scheme = value.get(.."bearer".len())?;
+    let rest = &value[scheme.len()..];
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(rest, [] | [b' ' | b'\t', ..]);
+    is_bearer.then(|| str::from_utf8(rest).unwrap_or_default().trim())
 }
