@@ -20,6 +20,15 @@ pub(super) struct Access {
     holders: BTreeMap<ConnectionId, Holder>,
     /// Those of whom a token is expected, by the time when they have to show one.
     due: BTreeSet<(u64, ConnectionId)>,
+    /// The names of those who have shown one, by each of their keys.
+    names: BTreeMap<Box<str>, Held>,
+}
+
+/// A name in the tokens of connections that last. No other is let in that looks the same.
+#[derive(Debug)]
+struct Held {
+    shown: Rc<str>,
+    connections: usize,
 }
 
 /// A connection that lasts, and has shown a token or is expected to.
@@ -120,6 +129,9 @@ impl Access {
             },
         };
         self.forget(id);
+        if let Some(grant) = &holder.grant {
+            self.hold(&grant.name);
+        }
         self.due.insert((holder.due_ms, id));
         self.holders.insert(id, holder);
     }
@@ -127,6 +139,37 @@ impl Access {
     pub(super) fn forget(&mut self, id: ConnectionId) {
         if let Some(holder) = self.holders.remove(&id) {
             self.due.remove(&(holder.due_ms, id));
+            if let Some(grant) = &holder.grant {
+                self.let_go(&grant.name);
+            }
+        }
+    }
+
+    /// Whether a connection that lasts is of somebody else, who only looks the same: `carol` is not `CAROL`.
+    pub(super) fn is_held_by_another(&self, name: &PersonName) -> bool {
+        let shown = name.shown();
+        let mut held = name.keys().filter_map(|key| self.names.get(key));
+        held.any(|held| held.shown != shown)
+    }
+
+    fn hold(&mut self, name: &PersonName) {
+        for key in name.keys() {
+            let held = self.names.entry(key.into()).or_insert_with(|| Held {
+                shown: name.shown(),
+                connections: 0,
+            });
+            held.connections += 1;
+        }
+    }
+
+    fn let_go(&mut self, name: &PersonName) {
+        for key in name.keys() {
+            if let Some(held) = self.names.get_mut(key) {
+                held.connections -= 1;
+                if held.connections == 0 {
+                    self.names.remove(key);
+                }
+            }
         }
     }
 
@@ -167,6 +210,22 @@ impl Access {
         ensure(
             self.due.len() <= self.holders.len(),
             "times are kept of tokens that are gone",
+        )?;
+        let mut names: BTreeMap<&str, (usize, Rc<str>)> = BTreeMap::new();
+        let grants = self.holders.values().filter_map(|it| it.grant.as_ref());
+        for grant in grants {
+            for key in grant.name.keys() {
+                let shown = grant.name.shown();
+                let (count, first) = names.entry(key).or_insert((0, Rc::clone(&shown)));
+                *count += 1;
+                ensure(*first == shown, "two who look the same are here")?;
+            }
+        }
+        let held = self.names.iter();
+        let held = held.map(|(key, held)| (&**key, (held.connections, Rc::clone(&held.shown))));
+        ensure(
+            names.into_iter().eq(held),
+            "names are not held by those who have them",
         )
     }
 }
@@ -282,12 +341,17 @@ mod tests {
         assert_eq!(access.next_deadline_ms(), Some(6_000));
         assert!(access.take_due(5_999).is_none());
         assert_eq!(access.take_due(6_000).map(|(id, _)| id), Some(stranger));
-        let long = access.check(&token("Alice", 20.0), at(0)).unwrap();
+        let long = access.check(&token("alice", 20.0), at(0)).unwrap();
         access.admit(alice, &long, 0);
         assert!(access.take_due(15_000).is_none(), "it was renewed");
         let name = PersonName::parse("ALICE").unwrap();
         assert_eq!(access.connections_of(&name), [alice]);
+        let [own, other] = ["alice", "\u{430}LICE"].map(|it| PersonName::of_token(it).unwrap());
+        assert!(access.is_held_by_another(&other) && !access.is_held_by_another(&own));
+        assert_eq!(access.check_holders(|_| true), Ok(()));
         access.forget(alice);
+        assert!(!access.is_held_by_another(&other));
+        assert_eq!(access.check_holders(|id| id == stranger), Ok(()));
         assert_eq!(access.next_deadline_ms(), None);
         assert_eq!(access.connections_of(&name), []);
     }

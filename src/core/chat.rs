@@ -14,6 +14,7 @@ mod publish;
 mod room;
 mod room_name;
 mod seats;
+mod visible;
 mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

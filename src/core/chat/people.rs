@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::person::{Author, Guests, Name, PersonId};
-use super::person_name::{PersonName, fold};
+use super::person_name::{Look, PersonName};
 use crate::core::connection::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 
@@ -11,7 +11,7 @@ use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 pub(super) struct People {
     guests: Guests,
     people: BTreeMap<PersonId, Record>,
-    /// By the folded form of the name; guests' names among them.
+    /// By what names are found by; guests' names among them.
     by_name: BTreeMap<String, PersonId>,
     /// Who has left with their last connection, and when they are forgotten; some may have come back.
     absent: VecDeque<(u64, PersonId)>,
@@ -47,7 +47,7 @@ impl People {
     /// A new guest with their first connection.
     pub(super) fn begin(&mut self, id: PersonId, secret: Secret, connection: ConnectionId) {
         let name = self.guests.author(id).name;
-        self.by_name.insert(fold(&name.to_string()), id);
+        self.link(&Look::of_name(&name), id);
         let record = Record {
             name,
             secret,
@@ -88,12 +88,14 @@ impl People {
         self.people.contains_key(&id)
     }
 
-    pub(super) fn find(&self, name: &PersonName) -> Option<PersonId> {
-        self.by_name.get(name.folded()).copied()
+    /// Those whose names look like this one: two if half of each looks like another's.
+    pub(super) fn find(&self, name: &PersonName) -> impl Iterator<Item = PersonId> {
+        name.keys().filter_map(|key| self.by_name.get(key).copied())
     }
 
     pub(super) fn find_by_name(&self, name: &str) -> Option<PersonId> {
-        self.by_name.get(&fold(name)).copied()
+        let look = Look::of_mention(name)?;
+        look.keys().find_map(|key| self.by_name.get(key).copied())
     }
 
     pub(super) fn connections(&self, id: PersonId) -> &[ConnectionId] {
@@ -104,14 +106,14 @@ impl People {
 
     /// Takes a free name.
     pub(super) fn rename(&mut self, id: PersonId, name: &PersonName) -> Result<(), NameTaken> {
-        match self.by_name.get(name.folded()) {
-            Some(&owner) if owner != id => return Err(NameTaken),
-            _ => {}
+        if self.find(name).any(|owner| owner != id) {
+            return Err(NameTaken);
         }
         if let Some(record) = self.people.get_mut(&id) {
-            self.by_name.remove(&fold(&record.name.to_string()));
-            record.name = Name::Chosen(name.shown());
-            self.by_name.insert(name.folded().to_owned(), id);
+            let name = Name::Chosen(name.shown());
+            let former = std::mem::replace(&mut record.name, name.clone());
+            self.unlink(&Look::of_name(&former));
+            self.link(&Look::of_name(&name), id);
         }
         Ok(())
     }
@@ -143,7 +145,18 @@ impl People {
     /// Drops someone at once whose only connection has become somebody else's.
     pub(super) fn forget(&mut self, id: PersonId) {
         if let Some(record) = self.people.remove(&id) {
-            self.by_name.remove(&fold(&record.name.to_string()));
+            self.unlink(&Look::of_name(&record.name));
+        }
+    }
+
+    fn link(&mut self, look: &Look, id: PersonId) {
+        let keys = look.keys().map(|key| (key.to_owned(), id));
+        self.by_name.extend(keys);
+    }
+
+    fn unlink(&mut self, look: &Look) {
+        for key in look.keys() {
+            self.by_name.remove(key);
         }
     }
 
@@ -177,13 +190,12 @@ impl People {
     /// Checks that names and people agree.
     pub(super) fn check(&self) -> Result<(), String> {
         use crate::core::server::ensure;
-        ensure(
-            self.by_name.len() == self.people.len(),
-            "names are left of people who are gone",
-        )?;
+        let mut keys = 0;
         for (id, record) in &self.people {
+            let look = Look::of_name(&record.name);
+            keys += look.keys().count();
             ensure(
-                self.by_name.get(&fold(&record.name.to_string())) == Some(id),
+                look.keys().all(|key| self.by_name.get(key) == Some(id)),
                 "someone is not found by their name",
             )?;
             ensure(
@@ -191,6 +203,10 @@ impl People {
                 "someone without a connection is not to be forgotten",
             )?;
         }
+        ensure(
+            self.by_name.len() == keys,
+            "names are left of people who are gone",
+        )?;
         Ok(())
     }
 }

@@ -2,28 +2,34 @@
 
 use std::rc::Rc;
 
-use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_security::confusable_detection::skeleton;
+use unicode_security::mixed_script::AugmentedScriptSet;
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
-use super::person::GUEST_PREFIX;
+use super::person::{GUEST_PREFIX, Name};
+use super::visible::{is_joiner, is_visible};
 use crate::limits::{MAX_PERSON_NAME, MAX_TOKEN_NAME};
 
 /// 1 to 32 characters that can be seen, with single spaces between them; spaces around it are dropped. Two names that
-/// differ only in case, or in how the same characters are written (NFKC), are one.
+/// look the same (see [`Look`]) are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core) struct PersonName {
     shown: Rc<str>,
-    folded: String,
+    look: Look,
 }
 
 impl PersonName {
-    /// A name as people write it; `None` if it is not valid, or looks like a guest's.
+    /// A name as people write it; `None` if it is not valid, looks like a guest's, or mixes scripts within a word.
     pub(in crate::core) fn parse(text: &str) -> Option<Self> {
-        Self::within(text.trim_matches(' '), MAX_PERSON_NAME)
+        let name = Self::within(text.trim_matches(' '), MAX_PERSON_NAME)?;
+        (!mixes_scripts(&name.shown)).then_some(name)
     }
 
-    /// The name that a token gives, exactly as it stands there: others may make longer ones, as a UUID is.
+    /// The name that a token gives, exactly as it stands there: others may make longer ones, as a UUID is, and answer for
+    /// how they are written.
     pub(in crate::core) fn of_token(sub: &str) -> Option<Self> {
         let is_bare = sub.trim_matches(' ') == sub;
         Self::within(sub, MAX_TOKEN_NAME).filter(|_| is_bare)
@@ -37,42 +43,91 @@ impl PersonName {
         if shown.chars().count() > most
             || shown.contains("  ")
             || shown.starts_with(is_combining_mark)
-            || shown.chars().any(is_unseen)
-            || is_like_a_line(shown)
+            || !is_visible(shown)
         {
             return None;
         }
-        let folded = fold(shown);
-        if folded.starts_with(GUEST_PREFIX) || folded.trim().is_empty() {
+        let look = Look::of(shown);
+        let is_like = |what: fn(&str) -> bool| what(shown) || look.keys().any(what);
+        if is_like(is_like_a_line) || is_like(is_like_a_guest) {
             return None;
         }
         Some(Self {
             shown: shown.into(),
-            folded,
+            look,
         })
     }
 
     /// Whether people would take two names for one.
     pub(in crate::core) fn is_same(&self, other: &Self) -> bool {
-        self.folded == other.folded
+        self.keys().any(|key| other.keys().any(|it| it == key))
     }
 
     pub(in crate::core) fn shown(&self) -> Rc<str> {
         Rc::clone(&self.shown)
     }
 
-    pub(super) fn folded(&self) -> &str {
-        &self.folded
+    /// What it is found by; see [`Look::keys`].
+    pub(in crate::core) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.look.keys()
     }
 }
 
-/// What two names are compared by.
-pub(super) fn fold(name: &str) -> String {
+/// What two names are compared by: the skeletons of UTS 39 section 4, which are equal for what looks the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Without case: `alice` is `ALICE`, and `Bob` is `b0b`.
+    folded: String,
+    /// With case, where that differs: `Ida` looks like `lda`, which `ida` does not.
+    cased: Option<String>,
+}
+
+impl Look {
+    pub(super) fn of(name: &str) -> Self {
+        // Prototypes have case: 0 looks like O.
+        let folded = fold(&skeleton(&fold(name)).collect::<String>());
+        let compatible: String = name.trim().nfkc().collect();
+        let cased: String = skeleton(&compatible).collect();
+        let cased = Some(cased).filter(|cased| *cased != folded);
+        Self { folded, cased }
+    }
+
+    /// The look of a name that someone has; guests' names differ from each other by themselves.
+    pub(super) fn of_name(name: &Name) -> Self {
+        match name {
+            Name::Chosen(shown) => Self::of(shown),
+            Name::Guest(guest) => Self {
+                folded: guest.to_string(),
+                cased: None,
+            },
+        }
+    }
+
+    /// The look of what someone calls another.
+    pub(super) fn of_mention(text: &str) -> Option<Self> {
+        // Longer than any name; a character is at most four bytes.
+        if text.len() > 4 * MAX_TOKEN_NAME {
+            return None;
+        }
+        let folded = fold(text);
+        let cased = None;
+        Some(match is_like_a_guest(&folded) {
+            true => Self { folded, cased },
+            false => Self::of(text),
+        })
+    }
+
+    /// One or two texts: who has one of another's is taken for them.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let keys = [Some(&self.folded), self.cased.as_ref()];
+        keys.into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// A name without case, and in the one form of those that mean the same (NFKC).
+fn fold(name: &str) -> String {
     let lower: String = name
         .trim()
-        .chars()
-        // Asks for the coloured form of an emoji.
-        .filter(|&c| c != '\u{fe0f}')
         .nfkc()
         // One capital may have several small letters (σ and ς, i and ı), and one small letter several capitals (ß).
         .flat_map(char::to_uppercase)
@@ -82,12 +137,16 @@ pub(super) fn fold(name: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Nobody tells `guest‐1` from `guest-1`.
+/// Nobody tells `guest—1` from `guest-1`, which skeletons do.
 fn plain_dash(c: char) -> char {
-    match get_general_category(c) {
+    match c.general_category() {
         GeneralCategory::DashPunctuation => '-',
         _ => c,
     }
+}
+
+fn is_like_a_guest(name: &str) -> bool {
+    name.starts_with(GUEST_PREFIX)
 }
 
 /// What the line port would show as if the server, or somebody else, had said it: `* bob has left`, `bob: hello`,
@@ -96,27 +155,23 @@ fn is_like_a_line(name: &str) -> bool {
     name.starts_with(['*', '!']) || name.contains(": ") || name.contains("->")
 }
 
-/// Characters that are not seen, or that change how others are: controls, spaces but the plain one, Unicode's format
-/// characters, the direction overrides among them, and a few letters and marks that show nothing.
-fn is_unseen(c: char) -> bool {
-    let is_blank = matches!(c,
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
-        | '\u{3164}' | '\u{fe00}'..='\u{fe0e}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}');
-    is_blank
-        || match get_general_category(c) {
-            GeneralCategory::SpaceSeparator => c != ' ',
-            GeneralCategory::Control
-            | GeneralCategory::Format
-            | GeneralCategory::LineSeparator
-            | GeneralCategory::ParagraphSeparator
-            | GeneralCategory::PrivateUse
-            | GeneralCategory::Surrogate => true,
-            _ => false,
-        }
+/// Whether a word is of letters that are not written together, as a Latin one with a Cyrillic а in it is (UTS 39 section
+/// 5.2, below "moderately restrictive"). Next to each other such words are fine.
+fn mixes_scripts(name: &str) -> bool {
+    let is_of_word = |c: char| c.is_alphanumeric() || is_combining_mark(c) || is_joiner(c);
+    let mut words = name.split(|c| !is_of_word(c));
+    words.any(|word| {
+        // Joiners belong to all scripts, and have been looked at.
+        let word: String = word.chars().filter(|c| !is_joiner(*c)).collect();
+        AugmentedScriptSet::for_str(&word).is_empty()
+            && word.detect_restriction_level() > RestrictionLevel::ModeratelyRestrictive
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -126,6 +181,13 @@ mod tests {
             "Alice B.",
             "茶",
             "हिन्दी",
+            "می\u{200c}خواهم",
+            "അവന്\u{200d}",
+            "👨\u{200d}👩\u{200d}👧",
+            "Анна Smith",
+            "三菱UFJ",
+            "Tシャツ",
+            "Иван_B",
             "<b>",
             "🍵",
             &"é".repeat(32),
@@ -141,6 +203,16 @@ mod tests {
             "a\n",
             "\u{202e}evil",
             "a\u{200b}b",
+            "a\u{200c}b",
+            "a\u{200d}b",
+            "a\u{2066}b",
+            "a\u{fe0f}",
+            "\u{430}lice",
+            "p\u{430}ypal",
+            "gu\u{435}st-ab12",
+            "guest\u{2014}ab12",
+            "\u{2217} bob has left,",
+            "bob\u{ff1a} hello",
             "alice\u{1d173}",
             "a\u{e0041}",
             "\u{a0}",
@@ -176,16 +248,79 @@ mod tests {
         }
     }
 
+    fn look_the_same(a: &str, b: &str) -> bool {
+        let [a, b] = [a, b].map(|name| PersonName::of_token(name).expect(name));
+        assert_eq!(a.is_same(&b), b.is_same(&a));
+        a.is_same(&b)
+    }
+
     #[test]
     fn who_looks_the_same_is_the_same() {
-        let folded = |text| PersonName::parse(text).unwrap().folded;
-        assert_eq!(folded("Alice"), folded(" aLICE "));
-        assert_eq!(folded("Ａlice"), folded("alice"));
-        assert_eq!(folded("Zoe\u{308}"), folded("zoë"));
-        assert_eq!(folded("Νίκος"), folded("ΝΊΚΟΣ"));
-        assert_eq!(folded("Weiß"), folded("WEISS"));
-        assert_eq!(folded("Ida"), folded("ıda"));
-        assert_eq!(folded("Anne–Marie"), folded("anne-marie"));
-        assert_ne!(folded("alice"), folded("alicia"));
+        for (a, b) in [
+            ("Alice", "aLICE"),
+            ("Ａlice", "alice"),
+            ("Zoe\u{308}", "zoë"),
+            ("Νίκος", "ΝΊΚΟΣ"),
+            ("Weiß", "WEISS"),
+            ("Ida", "ıda"),
+            ("Anne–Marie", "anne-marie"),
+            ("Anne—Marie", "anne-marie"),
+            // Cyrillic, in part or whole, whatever the case.
+            ("\u{430}lice", "alice"),
+            ("\u{410}LICE", "alice"),
+            ("сосо", "coco"),
+            // A capital I, a one, and a small l; a nought.
+            ("paypaI", "paypal"),
+            ("Ida", "lda"),
+            ("b0b", "BOB"),
+            ("corner", "comer"),
+            // What is not seen on its own.
+            ("می\u{200c}خواهم", "میخواهم"),
+            ("👨\u{200d}👩", "👨👩"),
+            ("❤\u{fe0f}", "❤"),
+        ] {
+            assert!(look_the_same(a, b), "{a:?} {b:?}");
+        }
+        for (a, b) in [
+            ("alice", "alicia"),
+            ("Elia", "Ella"),
+            ("Ali", "All"),
+            ("ida", "lda"),
+            ("茶", "茶室"),
+            ("👨\u{200d}👩", "👨"),
+        ] {
+            assert!(!look_the_same(a, b), "{a:?} {b:?}");
+        }
+    }
+
+    /// Letters of several scripts, some of which look the same, marks, joiners, emoji, and what is not seen.
+    const ALPHABET: &str = "[aAbIl10O a\u{430}\u{410}\u{3b1}éß\u{301}\u{627}\u{647}\u{200c}\u{200d}\u{d28}\u{d4d}👨❤\u{fe0f}\u{202e}\u{2066}\u{200b}\u{feff}\u{3164}茶._:*>-]{0,12}";
+
+    proptest! {
+        #[test]
+        fn no_name_hides_anything(text in ALPHABET) {
+            if let Some(name) = PersonName::parse(&text) {
+                let shown = name.shown();
+                let is_hidden = |c| matches!(c, '\u{202e}' | '\u{2066}' | '\u{200b}' | '\u{feff}' | '\u{3164}');
+                prop_assert!(!shown.contains(is_hidden));
+                prop_assert!(PersonName::of_token(&shown).is_some(), "what one may choose a token may give");
+                prop_assert_eq!(PersonName::parse(&shown), Some(name), "it is its own name");
+            }
+        }
+
+        #[test]
+        fn case_and_form_make_no_other_person(text in ALPHABET) {
+            if let Some(name) = PersonName::of_token(&text) {
+                let shown = name.shown();
+                let composed: String = shown.nfc().collect();
+                for other in [shown.to_uppercase(), shown.to_lowercase(), composed] {
+                    if let Some(other) = PersonName::of_token(&other) {
+                        prop_assert!(name.is_same(&other) && other.is_same(&name), "{:?}", other);
+                    }
+                }
+                let mention = Look::of_mention(&shown).unwrap();
+                prop_assert!(name.keys().eq(mention.keys()));
+            }
+        }
     }
 }

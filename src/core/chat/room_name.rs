@@ -6,10 +6,11 @@ use std::rc::Rc;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::char::is_combining_mark;
 
+use super::visible::{is_joiner, is_visible};
 use crate::limits::MAX_ROOM_NAME;
 
-/// 1 to 64 characters: letters, with their marks, and digits of any script, and `-`, `_`, `.`, `:`; but neither `.` nor
-/// `..`, which clients take for steps in a path. Compared byte for byte. One pointer wide: each connection has one.
+/// 1 to 64 characters: letters, with their marks, and digits of any script, and `-`, `_`, `.`, `:`, all of which can be
+/// seen; but neither `.` nor `..`, which clients take for steps in a path. Compared byte for byte. One pointer wide: each connection has one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoomName(Rc<String>);
 
@@ -20,7 +21,10 @@ impl RoomName {
     /// A name as people write it; `None` if it is not valid.
     pub fn parse(text: &str) -> Option<Self> {
         let is_valid = |c: char| {
-            c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '-' | '_' | '.' | ':')
+            c.is_alphanumeric()
+                || is_combining_mark(c)
+                || is_joiner(c)
+                || matches!(c, '-' | '_' | '.' | ':')
         };
         if matches!(text, "." | "..") || text.starts_with(is_combining_mark) {
             return None;
@@ -30,9 +34,7 @@ impl RoomName {
         {
             return None;
         }
-        text.chars()
-            .all(is_valid)
-            .then(|| Self(Rc::new(text.to_owned())))
+        (text.chars().all(is_valid) && is_visible(text)).then(|| Self(Rc::new(text.to_owned())))
     }
 
     /// A name as it stands in a URL's path, percent-encoded UTF-8; `None` if it is not valid.
@@ -67,6 +69,8 @@ mod tests {
             "чай",
             "हिन्दी",
             "ห้อง",
+            "می\u{200c}خواهم",
+            "അവന്\u{200d}",
             "e\u{301}",
             "...",
             "a",
@@ -86,6 +90,14 @@ mod tests {
             "a/b",
             "<b>",
             "\u{202e}x",
+            "a\u{200c}b",
+            "a\u{200d}b",
+            "a\u{3164}b",
+            "a\u{115f}",
+            "a\u{34f}b",
+            "a\u{fe0f}",
+            "a\u{e0100}",
+            "a\u{17b4}",
             "a\n",
             ".",
             "..",
@@ -102,5 +114,6 @@ mod tests {
         assert_eq!(RoomName::parse_encoded("%E8%8C%B6"), RoomName::parse("茶"));
         assert_eq!(RoomName::parse_encoded("%ff"), None);
         assert_eq!(RoomName::parse_encoded("a%2Fb"), None);
+        assert_eq!(RoomName::parse_encoded("a%E2%80%AEb"), None);
     }
 }

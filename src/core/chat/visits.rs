@@ -237,7 +237,13 @@ impl Chat {
 
     /// Whether this name is somebody else's, who only looks the same: `alice` is not `ALICE`.
     pub(in crate::core) fn is_taken_by_another(&self, name: &PersonName) -> bool {
-        self.people.find(name) != self.find_named(name)
+        let mut alike = self.people.find(name);
+        alike.any(|owner| !self.is_named(owner, name))
+    }
+
+    /// Whether this name is somebody's, or looks like somebody's.
+    pub(in crate::core) fn is_taken(&self, name: &PersonName) -> bool {
+        self.people.find(name).next().is_some()
     }
 
     /// Makes a connection that of the person of this name, to the letter. Says who that is.
@@ -251,7 +257,7 @@ impl Chat {
         if self.is_taken_by_another(name) {
             return Err(NameTaken);
         }
-        match self.people.find(name) {
+        match self.find_named(name) {
             Some(owner) if owner != person => {
                 self.move_connection(id, person, owner, now_ms);
                 Ok(owner)
@@ -281,8 +287,12 @@ impl Chat {
 
     /// Whose name this is, to the letter.
     pub(in crate::core) fn find_named(&self, name: &PersonName) -> Option<PersonId> {
-        let owner = self.people.find(name);
-        owner.filter(|owner| self.people.author(*owner).name == Name::Chosen(name.shown()))
+        let mut alike = self.people.find(name);
+        alike.find(|owner| self.is_named(*owner, name))
+    }
+
+    fn is_named(&self, person: PersonId, name: &PersonName) -> bool {
+        self.people.author(person).name == Name::Chosen(name.shown())
     }
 
     pub(in crate::core) fn find_person(&self, name: &str) -> Option<PersonId> {

@@ -73,6 +73,9 @@ impl From<Refusal> for Failure {
     }
 }
 
+/// What a name has to be.
+pub(super) const BAD_NAME: &str = "a name is 1 to 32 characters that can be seen, mixes no scripts within a word, and does not look like a guest's or like a line of a chat";
+
 pub(super) const NO_SUCH_USER: Failure = Failure {
     code: "no_such_user",
     message: Cow::Borrowed("nobody of this name is here"),
@@ -238,8 +241,7 @@ impl<S: Stream> Server<S> {
             None => None,
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => {
-                let message = "a name is 1 to 32 characters that can be seen, and does not look like a guest's or like a line of a chat";
-                return Err(Failure::new("bad_name", message));
+                return Err(Failure::new("bad_name", BAD_NAME));
             }
         };
         let Some(person) = self.person(id) else {

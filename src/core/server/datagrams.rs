@@ -28,6 +28,8 @@ pub enum Verdict {
     BadToken,
     /// The token does not allow that in this room.
     NotAllowed,
+    /// Somebody else is here whose name looks like the token's.
+    NameTaken,
     /// No room can have this name.
     BadRoom,
     /// There are `--max-rooms`, and this would be one more.
@@ -50,6 +52,7 @@ impl fmt::Display for Verdict {
             Self::NoText => "no_text",
             Self::BadToken => "bad_token",
             Self::NotAllowed => "not_allowed",
+            Self::NameTaken => "name_taken",
             Self::BadRoom => "bad_room",
             Self::TooManyRooms => "too_many_rooms",
             Self::RoomBehind => "room_behind",
@@ -94,6 +97,10 @@ impl<S: Stream> Server<S> {
         let name = RoomName::parse(datagram.room).ok_or(Verdict::BadRoom)?;
         if !rights.may_publish(&name) {
             return Err(Verdict::NotAllowed);
+        }
+        let grant = rights.grant();
+        if grant.is_some_and(|grant| self.looks_like_another(&grant.name)) {
+            return Err(Verdict::NameTaken);
         }
         self.check_place(&name)?;
         let draft = Draft {

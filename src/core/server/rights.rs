@@ -25,7 +25,7 @@ const INSUFFICIENT: (&str, &str) = (
     "Bearer realm=\"parlor\", error=\"insufficient_scope\"",
 );
 
-/// Somebody with another token would be taken for its holder.
+/// Two would be taken for one.
 pub(super) const NAME_TAKEN: &str = "somebody else is here whose name looks the same";
 
 /// The refusal of one who has shown no token.
@@ -138,6 +138,21 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
+    /// Whether somebody else is here, at whatever door, or was a moment ago, who would be taken for this one.
+    pub(super) fn looks_like_another(&self, name: &PersonName) -> bool {
+        self.chat.is_taken_by_another(name) || self.access.is_held_by_another(name)
+    }
+
+    /// Refuses one who comes to be seen under a name that looks like another's.
+    pub(super) fn check_look(&self, rights: &Rights) -> Result<(), Problem> {
+        match rights.grant() {
+            Some(grant) if self.looks_like_another(&grant.name) => {
+                Err(Problem::new(Status::CONFLICT, NAME_TAKEN))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes whoever has come to a door at which one can log in the person of this name.
     pub(super) fn identify(
         &mut self,
@@ -148,7 +163,7 @@ impl<S: Stream> Server<S> {
         let Some(mut person) = self.person(id) else {
             return Ok(());
         };
-        if self.chat.is_taken_by_another(name) {
+        if self.looks_like_another(name) {
             return Err(Failure::new("name_taken", NAME_TAKEN));
         }
         if !self.chat.knows(person) {
@@ -276,6 +291,7 @@ fn bearer<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Problem> {
 fn bearer_token(value: &[u8]) -> Option<&str> {
     let scheme = value.get(.."bearer".len())?;
     let rest = &value[scheme.len()..];
-    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && matches!(rest, [] | [b' ' | b'\t', ..]);
+    let is_bearer =
+        scheme.eq_ignore_ascii_case(b"bearer") && matches!(rest, [] | [b' ' | b'\t', ..]);
     is_bearer.then(|| str::from_utf8(rest).unwrap_or_default().trim())
 }

@@ -96,6 +96,7 @@ impl<S: Stream> Server<S> {
         match (request.method, resource) {
             ("POST", Resource::Room(room)) => {
                 rights.check_publish(&room)?;
+                self.check_look(&rights)?;
                 self.begin_post(request, room, &rights, reply, now)
             }
             ("DELETE", Resource::Room(room)) => {
@@ -126,6 +127,7 @@ impl<S: Stream> Server<S> {
         match resource {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
+                self.check_look(rights)?;
                 self.open_stream(request, room, reply, now)?;
                 if !reply.is_head {
                     self.grant(reply.id, rights, now);

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::respond::unavailable;
-use super::rights::{NAME_TAKEN, NO_TOKEN};
+use super::rights::NO_TOKEN;
 use super::rooms::{FOREIGN_ORIGIN, parse_room, read_only};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
@@ -100,12 +100,7 @@ impl<S: Stream> Server<S> {
         {
             rights.check_subscribe(room)?;
         }
-        if let Some(grant) = rights.grant()
-            && is_json
-            && self.chat.is_taken_by_another(&grant.name)
-        {
-            return Err(Problem::new(Status::CONFLICT, NAME_TAKEN));
-        }
+        self.check_look(&rights)?;
         let client = self.check_client(request, id, now)?;
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);

@@ -12,7 +12,7 @@ pub(crate) const NAMES: [(&str, usize); 8] = [
     ("ALICE", 0),
     ("\u{ff21}lice", 0),
     ("bob", 1),
-    ("Bob", 1),
+    ("B0b", 1),
     ("zo\u{eb}", 2),
     ("Zoe\u{308}", 2),
     ("\u{8336}", 3),
