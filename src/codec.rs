@@ -6,5 +6,6 @@ pub mod json;
 pub mod line;
 pub mod proxy;
 pub mod sse;
+pub mod target;
 pub mod token;
 pub mod ws;

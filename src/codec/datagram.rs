@@ -1,11 +1,13 @@
-//! Datagrams, from things that can only spray UDP: one is a message, `room text`, or `token room text` where a token is
-//! wanted.
+//! Datagrams, from things that can only spray UDP: one is a message, `room text`, or the state of a key, `room/key text`;
+//! with a token in front where one is wanted.
+
+use super::target::{BadKey, Target};
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// The room's name as it was sent, which may not be a valid one.
-    pub room: &'a str,
+    /// Where it is said.
+    pub target: Target<'a>,
     /// What is said there: at least one byte.
     pub text: &'a str,
 }
@@ -17,9 +19,17 @@ pub enum Refused {
     NotUtf8,
     /// Nothing follows the room's name.
     NoText,
+    /// No key can be what follows the slash behind it.
+    BadKey,
 }
 
-/// Reads a datagram: up to the first space the room's name, after it the text as it is, but for one line's end, LF or
+impl From<BadKey> for Refused {
+    fn from(_: BadKey) -> Self {
+        Self::BadKey
+    }
+}
+
+/// Reads a datagram: up to the first space the room's name, with a slash and a key behind it or without; after it the text as it is, but for one line's end, LF or
 /// CR LF, that `echo` puts behind it.
 ///
 /// # Errors
@@ -48,7 +58,10 @@ fn line_of(bytes: &[u8]) -> Result<&str, Refused> {
 
 fn split(said: &str) -> Result<Datagram<'_>, Refused> {
     match said.split_once(' ') {
-        Some((room, text)) if !text.is_empty() => Ok(Datagram { room, text }),
+        Some((target, text)) if !text.is_empty() => Ok(Datagram {
+            target: Target::parse(target)?,
+            text,
+        }),
         _ => Err(Refused::NoText),
     }
 }
@@ -59,8 +72,9 @@ mod tests {
 
     use super::*;
 
-    fn says<'a>(room: &'a str, text: &'a str) -> Result<Datagram<'a>, Refused> {
-        Ok(Datagram { room, text })
+    fn says<'a>(target: &'a str, text: &'a str) -> Result<Datagram<'a>, Refused> {
+        let target = Target::parse(target)?;
+        Ok(Datagram { target, text })
     }
 
     #[test]
@@ -74,6 +88,13 @@ mod tests {
             ("plant  a b ", says("plant", " a b ")),
             ("plant two\nlines", says("plant", "two\nlines")),
             ("茶室 grün", says("茶室", "grün")),
+            (
+                "plant/boiler.temp 21.5\n",
+                says("plant/boiler.temp", "21.5"),
+            ),
+            ("plant/a/b 1", says("plant/a/b", "1")),
+            ("plant/ 1", Err(Refused::BadKey)),
+            ("plant/boiler.temp", Err(Refused::NoText)),
             (" nowhere", says("", "nowhere")),
             ("", Err(Refused::NoText)),
             ("\n", Err(Refused::NoText)),
@@ -90,10 +111,8 @@ mod tests {
     #[test]
     fn a_token_comes_first() {
         let text = "21.5 and so on";
-        let datagram = Datagram {
-            room: "plant",
-            text,
-        };
+        let target = Target::parse("plant").unwrap();
+        let datagram = Datagram { target, text };
         let with_token = format!("a.b.c plant {text}\n");
         assert_eq!(
             parse_with_token(with_token.as_bytes()),

@@ -15,6 +15,13 @@ pub enum Line<'a> {
     Join(&'a str),
     /// Who is here?
     Who,
+    /// The state of a key.
+    Set {
+        /// A room and a key, as they were typed.
+        target: &'a str,
+        /// What it is.
+        value: &'a str,
+    },
     /// Something to one person.
     Msg {
         /// Their name.
@@ -69,8 +76,9 @@ pub fn take<'t>(
 /// Reads a line.
 pub fn parse(line: &str) -> Line<'_> {
     let Some(command) = line.strip_prefix('/') else {
-        return match line.trim() {
-            "" => Line::Empty,
+        return match (line.trim(), value_of_key(line)) {
+            ("", _) => Line::Empty,
+            (_, Some((target, value))) => Line::Set { target, value },
             _ => Line::Say(line),
         };
     };
@@ -83,6 +91,10 @@ pub fn parse(line: &str) -> Line<'_> {
         "login" => Line::Login(rest),
         "join" => Line::Join(rest),
         "who" => Line::Who,
+        "set" => {
+            let (target, value) = split_word(rest);
+            Line::Set { target, value }
+        }
         "msg" => {
             let (to, text) = split_word(rest);
             Line::Msg { to, text }
@@ -104,6 +116,16 @@ pub fn push_clean(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
+}
+
+/// What a sensor sends: `plant/boiler.temp 21.5`, two words and a number. `and/or not`, or a link, is said.
+fn value_of_key(line: &str) -> Option<(&str, &str)> {
+    let (target, value) = line.trim_end().split_once(' ')?;
+    let (room, key) = target.split_once('/')?;
+    let is_target = !room.is_empty() && !key.is_empty() && !key.starts_with('/');
+    let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && value.parse().is_ok_and(f64::is_finite);
+    (is_target && is_number).then_some((target, value))
 }
 
 fn split_word(text: &str) -> (&str, &str) {
@@ -155,6 +177,35 @@ mod tests {
                 },
             ),
             ("/msg", Line::Msg { to: "", text: "" }),
+            (
+                "plant/boiler.temp 21.5",
+                Line::Set {
+                    target: "plant/boiler.temp",
+                    value: "21.5",
+                },
+            ),
+            (
+                "plant/a/b -1e3 ",
+                Line::Set {
+                    target: "plant/a/b",
+                    value: "-1e3",
+                },
+            ),
+            (
+                "/set plant/door wide open",
+                Line::Set {
+                    target: "plant/door",
+                    value: "wide open",
+                },
+            ),
+            ("and/or 5 of them", Line::Say("and/or 5 of them")),
+            ("plant/door open", Line::Say("plant/door open")),
+            ("plant/door inf", Line::Say("plant/door inf")),
+            ("plant/door -inf", Line::Say("plant/door -inf")),
+            ("plant/door 1e999", Line::Say("plant/door 1e999")),
+            ("http://a/b 5", Line::Say("http://a/b 5")),
+            ("plant/ 5", Line::Say("plant/ 5")),
+            ("plant 5", Line::Say("plant 5")),
             ("/who", Line::Who),
             ("/dance now", Line::Unknown("dance")),
         ] {

@@ -108,6 +108,8 @@ pub(super) enum Door {
     Http(Option<Box<Pending>>),
     /// The messages of one room, as they are.
     Plain(RoomName),
+    /// The same; what is sent is the state of a key.
+    Keyed(Box<Keyed>),
     /// Commands and events.
     Json(Box<Session>),
     /// Lines of text, in one room at a time.
@@ -116,11 +118,20 @@ pub(super) enum Door {
     Events(RoomName),
 }
 
+/// What the address of a plain WebSocket says of all that is sent there.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    pub(super) room: RoomName,
+    pub(super) key: Box<str>,
+    pub(super) retain: bool,
+}
+
 impl Door {
     /// The one room that this door leads to.
     pub(super) fn room(&self) -> Option<&RoomName> {
         match self {
             Self::Plain(room) | Self::Events(room) => Some(room),
+            Self::Keyed(keyed) => Some(&keyed.room),
             Self::Http(_) | Self::Json(_) | Self::Lines(_) => None,
         }
     }

@@ -35,6 +35,10 @@ fn json_arrives_as_json() {
         ("{} {}", "trailing"),
         ("", "EOF"),
         ("\"\\ud800\"", "hex escape"),
+        ("{\"a\":[{\"b\":\"\\ud800\"}]}", "hex escape"),
+        ("{\"\\udfff\":1}", "surrogate"),
+        ("[1e999]", "out of range"),
+        ("{\"a\":1,\"a\":2}", "stands twice"),
         (&"[".repeat(60_000), "EOF"),
     ] {
         let response = http.ask(post("/rooms/tea", kind, body));

@@ -96,6 +96,20 @@ pub struct Publish<'a> {
     pub dedup: Option<Cow<'a, str>>,
 }
 
+impl<'a> Publish<'a> {
+    /// A text that the room keeps as the state of a key, at doors that have nothing but text.
+    pub fn state(room: &'a str, key: &'a str, text: &'a str) -> Self {
+        Self {
+            room: room.into(),
+            data: Data::Text(text.into()),
+            key: Some(key.into()),
+            retain: true,
+            ephemeral: false,
+            dedup: None,
+        }
+    }
+}
+
 /// What a message carries.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Data<'a> {

@@ -29,6 +29,8 @@ pub enum CloseReason {
     Removed,
     /// An admin has emptied the room.
     Emptied,
+    /// A member at the plain door sends the state of a key, and the room keeps as many as it may.
+    TooManyKeys,
     /// `--max-memory` is used up, and this connection held the most of it.
     OutOfMemory,
     /// The message is longer than `--max-message`.
@@ -89,6 +91,7 @@ impl CloseReason {
             Self::NotAllowed => (1008, "not allowed by your token"),
             Self::Removed => (1008, "closed by an admin"),
             Self::Emptied => (1008, "room emptied by an admin"),
+            Self::TooManyKeys => (1008, "too many keys are retained"),
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),
@@ -190,6 +193,7 @@ mod tests {
             (CloseReason::Shutdown, 1001),
             (CloseReason::TooSlow, 1008),
             (CloseReason::PingTimeout, 1008),
+            (CloseReason::TooManyKeys, 1008),
             (CloseReason::OutOfMemory, 1013),
             (CloseReason::TooBig, 1009),
             (CloseReason::InvalidUtf8, 1007),

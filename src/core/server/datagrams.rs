@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use super::Server;
 use crate::codec::datagram::{self, Datagram, Refused};
+use crate::codec::json::command::Publish;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, Draft, PersonId, RoomName};
+use crate::core::chat::{Content, Draft, PersonId, RoomName, Sender};
 use crate::core::{Now, Stream};
 use crate::limits::MAX_DATAGRAM;
 
@@ -24,6 +25,8 @@ pub enum Verdict {
     NotUtf8,
     /// Nothing follows the room's name.
     NoText,
+    /// No key can be what follows the slash behind it.
+    BadKey,
     /// It does not begin with a token that is good, where one is wanted.
     BadToken,
     /// The token does not allow that in this room.
@@ -34,6 +37,8 @@ pub enum Verdict {
     BadRoom,
     /// There are `--max-rooms`, and this would be one more.
     TooManyRooms,
+    /// The room, or the server, keeps as much state of keys as it may.
+    TooManyKeys,
     /// Its room is too far behind.
     RoomBehind,
     /// `--max-memory` is used up.
@@ -50,11 +55,13 @@ impl fmt::Display for Verdict {
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::NoText => "no_text",
+            Self::BadKey => "bad_key",
             Self::BadToken => "bad_token",
             Self::NotAllowed => "not_allowed",
             Self::NameTaken => "name_taken",
             Self::BadRoom => "bad_room",
             Self::TooManyRooms => "too_many_rooms",
+            Self::TooManyKeys => "too_many_keys",
             Self::RoomBehind => "room_behind",
             Self::OutOfMemory => "out_of_memory",
             Self::ShuttingDown => "shutting_down",
@@ -94,7 +101,7 @@ impl<S: Stream> Server<S> {
         if datagram.text.len() > self.limits.max_message {
             return Err(Verdict::TooLong);
         }
-        let name = RoomName::parse(datagram.room).ok_or(Verdict::BadRoom)?;
+        let name = RoomName::parse(datagram.target.room).ok_or(Verdict::BadRoom)?;
         if !rights.may_publish(&name) {
             return Err(Verdict::NotAllowed);
         }
@@ -103,8 +110,17 @@ impl<S: Stream> Server<S> {
             return Err(Verdict::NameTaken);
         }
         self.check_place(&name)?;
+        let author = self.author(&rights, person);
+        if let Some(key) = datagram.target.key {
+            let publish = Publish::state(name.as_str(), key, datagram.text);
+            let published = self.publish(&name, &publish, &author, &Sender::Anyone, now);
+            return published.map(|_| ()).map_err(|failure| match failure.code {
+                "too_many_rooms" => Verdict::TooManyRooms,
+                _ => Verdict::TooManyKeys,
+            });
+        }
         let draft = Draft {
-            author: &self.author(&rights, person),
+            author: &author,
             content: Content::Text,
             body: datagram.text.as_bytes(),
             key: None,
@@ -165,6 +181,7 @@ impl From<Refused> for Verdict {
         match refused {
             Refused::NotUtf8 => Self::NotUtf8,
             Refused::NoText => Self::NoText,
+            Refused::BadKey => Self::BadKey,
         }
     }
 }

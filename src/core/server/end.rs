@@ -89,7 +89,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn say_goodbye(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
         // At the JSON door its commands were answered, which is what it waits for.
         let until = match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Plain(_)) => self.chat.last_sequence_for(id),
+            Some(Door::Plain(_) | Door::Keyed(_)) => self.chat.last_sequence_for(id),
             _ => 0,
         };
         match self.get(id) {

@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 use super::Server;
 use super::commands::{Failure, parse_room};
 use super::rights::NO_TOKEN_LINE;
+use crate::codec::json::command::Publish;
 use crate::codec::line::{self, Line, Refused};
+use crate::codec::target::Target;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
 use crate::core::addresses::Refusal;
-use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Wanted};
+use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Sender, Wanted};
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::session::{Admission, Session};
 use crate::core::{Now, Stream, encode};
@@ -22,6 +24,7 @@ const HELP: &str = "* what you type is said in the room\n\
     * /join ROOM     go into another room\n\
     * /who           who is here\n\
     * /msg NAME TEXT say something to one person\n\
+    * /set ROOM/KEY VALUE keep a value; so does a line like plant/boiler.temp 21.5\n\
     * /login TOKEN   show a token, where one is needed\n\
     * /quit          leave\n";
 
@@ -97,6 +100,7 @@ impl<S: Stream> Server<S> {
                 self.say_who(id);
                 Ok(())
             }
+            Line::Set { target, value } => self.set_on_line(id, target, value, now),
             Line::Msg { to, text } => self.direct_to(id, to, Content::Text, text.as_bytes(), now),
             Line::Help => {
                 self.say_line(id, HELP);
@@ -157,6 +161,34 @@ impl<S: Stream> Server<S> {
             dedup: None,
         };
         self.say(room, &draft, now)?;
+        Ok(())
+    }
+
+    /// The room keeps a value as the state of a key. Nothing is answered: a sensor need not read.
+    fn set_on_line(
+        &mut self,
+        id: ConnectionId,
+        target: &str,
+        value: &str,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let message = "it is /set ROOM/KEY VALUE, the key of 1 to 128 bytes and without ?";
+        let target = Target::parse(target).ok().filter(|_| !value.is_empty());
+        let Some(Target {
+            room,
+            key: Some(key),
+        }) = target
+        else {
+            return Err(Failure::new("bad_command", message));
+        };
+        let Some(person) = self.person(id) else {
+            return Ok(());
+        };
+        let room = parse_room(room)?;
+        self.check_may(id, Rights::may_publish, &room)?;
+        let author = self.chat.author(person);
+        let publish = Publish::state(room.as_str(), key, value);
+        self.publish(&room, &publish, &author, &Sender::Person(person), now)?;
         Ok(())
     }
 

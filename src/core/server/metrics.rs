@@ -77,7 +77,7 @@ impl<S: Stream> Server<S> {
             traffic += connection.traffic;
             let door = match connection.door {
                 Door::Http(_) => 0,
-                Door::Plain(_) => 1,
+                Door::Plain(_) | Door::Keyed(_) => 1,
                 Door::Json(_) => 2,
                 Door::Events(_) => 3,
                 Door::Lines(_) => 4,

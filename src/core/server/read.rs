@@ -95,7 +95,7 @@ impl<S: Stream> Server<S> {
             return true;
         }
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
-            Some((Door::Plain(_) | Door::Lines(_), true)) => self.chat.room_of(id),
+            Some((Door::Plain(_) | Door::Keyed(_) | Door::Lines(_), true)) => self.chat.room_of(id),
             Some((Door::Json(session), true)) => session.publishes_to,
             Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),
             _ => return false,
@@ -289,7 +289,7 @@ impl<S: Stream> Server<S> {
 
     fn on_message(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
         match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Plain(_)) => self.say_plainly(id, kind, payload, now),
+            Some(Door::Plain(_) | Door::Keyed(_)) => self.say_plainly(id, kind, payload, now),
             Some(Door::Json(_)) => self.on_command(id, kind, payload, now),
             _ => {}
         }

@@ -3,15 +3,16 @@
 use std::rc::Rc;
 
 use super::Server;
-use super::commands::Failure;
+use super::commands::{BAD_NAME, Failure};
 use super::respond::unavailable;
+use super::rights::NAME_TAKEN;
 use crate::codec::http::body;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, Name, PersonId, RoomName, Sender};
+use crate::core::chat::{Author, Content, Name, PersonId, PersonName, RoomName, Sender};
 use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
@@ -160,7 +161,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let text = |name| request.query_value(name).map(Into::into);
         let post = Post {
-            author: self.author(rights, PersonId(reply.id.number())),
+            author: self.author_of_post(request, rights, reply)?,
             room,
             content: content_of(request)?,
             key: text("key"),
@@ -179,6 +180,35 @@ impl<S: Stream> Server<S> {
         };
         self.begin_body(pending, now);
         Ok(())
+    }
+
+    /// Who says what is posted: where the parlor is open, under a name that nobody has, if they ask for it. They do not
+    /// hold it.
+    fn author_of_post(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        reply: &Reply,
+    ) -> Result<Author, Problem> {
+        let author = self.author(rights, PersonId(reply.id.number()));
+        let Some(name) = request.query_value("name") else {
+            return Ok(author);
+        };
+        if let Some(grant) = rights.grant() {
+            let detail = "your name is that of your token: leave name out";
+            return match *grant.name.shown() == *name {
+                true => Ok(author),
+                false => Err(Problem::new(Status::FORBIDDEN, detail)),
+            };
+        }
+        let Some(name) = PersonName::parse(&name) else {
+            return Err(Problem::new(Status::BAD_REQUEST, BAD_NAME));
+        };
+        if self.chat.is_taken(&name) {
+            return Err(Problem::new(Status::CONFLICT, NAME_TAKEN));
+        }
+        let name = Name::Chosen(name.shown());
+        Ok(Author { name, ..author })
     }
 
     /// A request's body is whole.
@@ -261,7 +291,7 @@ fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
 }
 
 /// A field of the query that says yes by being there.
-fn flag(request: &Request<'_>, name: &str) -> Result<bool, Problem> {
+pub(super) fn flag(request: &Request<'_>, name: &str) -> Result<bool, Problem> {
     match request.query_value(name).as_deref() {
         None | Some("false" | "0") => Ok(false),
         Some("" | "true" | "1") => Ok(true),

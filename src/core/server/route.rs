@@ -1,9 +1,10 @@
 //! What a request asks for, and the answer.
 
 use super::Server;
+use super::commands::check_key;
 use super::respond::unavailable;
 use super::rights::NO_TOKEN;
-use super::rooms::{FOREIGN_ORIGIN, parse_room, read_only};
+use super::rooms::{FOREIGN_ORIGIN, flag, parse_room, read_only};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
@@ -11,7 +12,7 @@ use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
 use crate::core::access::Rights;
 use crate::core::chat::{Format, PersonId, RoomName, Wanted};
-use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door};
+use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Keyed};
 use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
 use crate::core::site::{Asset, SECURITY_FIELDS};
@@ -87,6 +88,11 @@ impl<S: Stream> Server<S> {
             let detail = "the room goes into the path, as in /ws/tea";
             return Err(Problem::new(Status::BAD_REQUEST, detail));
         }
+        let keyed = key_of_query(request)?;
+        if is_json && keyed.is_some() {
+            let detail = "at the JSON door each publish has its own key";
+            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        }
         let accept_key = upgrade::check(request)?;
         if !self.is_origin_allowed(request) {
             return Err(FOREIGN_ORIGIN);
@@ -108,7 +114,7 @@ impl<S: Stream> Server<S> {
         match room {
             room if is_json => self.open_json(id, accept, room, &rights, now),
             Some(room) => {
-                self.open_plain(id, accept, room, now)?;
+                self.open_plain(id, accept, room, keyed, now)?;
                 self.grant(id, &rights, now);
             }
             None => {}
@@ -148,6 +154,7 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         accept: Vec<u8>,
         name: RoomName,
+        keyed: Option<(Box<str>, bool)>,
         now: Now,
     ) -> Result<(), Problem> {
         let person = PersonId(id.number());
@@ -167,7 +174,15 @@ impl<S: Stream> Server<S> {
         self.answer_with(id, Format::Plain, state);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
-        self.open(id, Door::Plain(name), now);
+        let door = match keyed {
+            None => Door::Plain(name),
+            Some((key, retain)) => Door::Keyed(Box::new(Keyed {
+                room: name,
+                key,
+                retain,
+            })),
+        };
+        self.open(id, door, now);
         Ok(())
     }
 
@@ -237,6 +252,17 @@ impl<S: Stream> Server<S> {
         let body = (!is_fresh && request.method == "GET").then(|| asset.body());
         self.queue_response(status, reply.id, head.finish(), body.map(Chunk::whole));
         self.begin_response(reply, now);
+    }
+}
+
+/// The key that all that is sent at the plain door is the state of, and whether the room keeps it.
+fn key_of_query(request: &Request<'_>) -> Result<Option<(Box<str>, bool)>, Problem> {
+    let key = request.query_value("key");
+    check_key("key", key.as_deref())?;
+    match (key, flag(request, "retain")?) {
+        (Some(key), retain) => Ok(Some((key.into(), retain))),
+        (None, false) => Ok(None),
+        (None, true) => Err(Problem::new(Status::BAD_REQUEST, "retain needs key")),
     }
 }
 

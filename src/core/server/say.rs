@@ -13,7 +13,7 @@ use crate::core::chat::{
     AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
     RoomName, Sender, Stamped, Wanted,
 };
-use crate::core::connection::{ConnectionId, Phase};
+use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::frames::Frames;
 use crate::core::write_queue::{Chunk, Enqueue};
 use crate::core::{Now, Stream, encode};
@@ -30,6 +30,10 @@ impl<S: Stream> Server<S> {
         if !may.is_some_and(|name| rights.may_publish(name)) {
             return self.send_away(id, CloseReason::MayNotPublish, now);
         }
+        let (key, retain) = match self.get(id).map(|connection| &connection.door) {
+            Some(Door::Keyed(keyed)) => (Some(keyed.key.clone()), keyed.retain),
+            _ => (None, false),
+        };
         let draft = Draft {
             author: &self.author(&rights, PersonId(id.number())),
             content: match kind {
@@ -37,15 +41,18 @@ impl<S: Stream> Server<S> {
                 Kind::Binary => Content::Binary,
             },
             body: payload,
-            key: None,
-            retain: false,
+            key: key.as_deref(),
+            retain,
             ephemeral: false,
             dedup: None,
         };
-        // What has no key is not refused.
-        let _ = self.say(room, &draft, now);
+        let said = self.say(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {
             connection.traffic.messages_in += 1;
+        }
+        // What has no key is not refused.
+        if said.is_err() {
+            self.send_away(id, CloseReason::TooManyKeys, now);
         }
     }
 

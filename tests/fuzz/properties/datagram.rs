@@ -1,16 +1,25 @@
 //! A datagram: no panic, and what is read is what was sent, but for one end of line.
 
 use parlor::codec::datagram::{Refused, parse, parse_with_token};
+use parlor::codec::target::Target;
+use parlor::limits::MAX_KEY;
 
 pub(crate) fn check(data: &[u8]) {
     check_token(data);
     match parse(data) {
         Ok(datagram) => {
-            assert!(!datagram.room.contains(' ') && !datagram.text.is_empty());
-            let said = format!("{} {}", datagram.room, datagram.text);
+            let Target { room, key } = datagram.target;
+            assert!(!room.contains([' ', '/']) && !datagram.text.is_empty());
+            let key = key.map_or(String::new(), |key| format!("/{key}"));
+            let said = format!("{room}{key} {}", datagram.text);
             let end = data.strip_prefix(said.as_bytes()).expect("it was sent");
             assert!(matches!(end, b"" | b"\n" | b"\r\n"));
             assert!(!end.is_empty() || !said.ends_with('\n'));
+        }
+        Err(Refused::BadKey) => {
+            let said = str::from_utf8(data).expect("it is UTF-8");
+            let target = said.split(' ').next().expect("there is a first part");
+            assert!(target.ends_with('/') || target.contains('?') || target.len() > MAX_KEY);
         }
         Err(Refused::NotUtf8) => assert!(str::from_utf8(data).is_err()),
         Err(Refused::NoText) => {

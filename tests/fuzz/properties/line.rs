@@ -63,6 +63,10 @@ fn check_parsed(line: &str) {
         (Line::Say(text), None) => assert_eq!(text, line),
         (Line::Say(text), Some(rest)) => assert!(text == rest && text.starts_with('/')),
         (Line::Empty, _) => assert!(line.trim().is_empty()),
+        (Line::Set { target, value }, None) => {
+            assert_eq!(line.trim_end(), format!("{target} {value}"));
+            assert!(target.contains('/') && value.parse::<f64>().is_ok());
+        }
         (_, rest) => assert!(rest.is_some(), "{line:?} is no command"),
     }
 }

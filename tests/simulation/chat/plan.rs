@@ -6,6 +6,9 @@ use parlor::shell::config::Config;
 
 use crate::random::Random;
 
+/// What messages are the state of.
+pub(crate) const KEYS: [&str; 3] = ["red", "green", "blue"];
+
 #[derive(Clone, Debug)]
 pub(crate) struct ChatPlan {
     pub(crate) seed: u64,

@@ -201,6 +201,10 @@ impl Shadow {
             Verdict::RateLimited => self.plan.limits.rate > 0,
             Verdict::OutOfMemory => self.plan.has_tight_queues && message.is_ok(),
             Verdict::RoomBehind => message.is_ok(),
+            Verdict::TooManyKeys => {
+                !self.plan.remembers_exactly
+                    && message.is_ok_and(|index| self.log.drafts[index].retain)
+            }
             Verdict::Taken => message.is_ok(),
             other => message == Err(other),
         };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use parlor::core::Verdict;
 
 use super::log::Draft;
-use super::plan::room_name;
+use super::plan::{KEYS, room_name};
 use super::shadow::Shadow;
 use super::world::{Guest, Here};
 use crate::model::Checked;
@@ -61,13 +61,18 @@ impl Sprayer {
             true => "\n",
             false => self.random.pick(&["", "\n", "\r\n"]),
         };
-        let datagram = format!("{} {text}{end}", room_name(room));
+        let key = self
+            .random
+            .chance(400)
+            .then(|| self.random.pick(&KEYS).to_owned());
+        let slash = key.as_ref().map_or(String::new(), |key| format!("/{key}"));
+        let datagram = format!("{}{slash} {text}{end}", room_name(room));
         shadow.compose(Draft {
             room,
             data: Some(text.into()),
             binary: None,
-            key: None,
-            retain: false,
+            retain: key.is_some(),
+            key,
             ephemeral: false,
             dedup: false,
             sent_ms: shadow.now,
@@ -89,7 +94,10 @@ impl Sprayer {
             (b"".to_vec(), Verdict::NoText),
             (b"room-0 \n".to_vec(), Verdict::NoText),
             (b"room-0 \xff".to_vec(), Verdict::NotUtf8),
-            (b"room/0 x".to_vec(), Verdict::BadRoom),
+            (b"room,0 x".to_vec(), Verdict::BadRoom),
+            (b"/key x".to_vec(), Verdict::BadRoom),
+            (b"room-0/ x".to_vec(), Verdict::BadKey),
+            (b"room-0/key?expect=60 x".to_vec(), Verdict::BadKey),
             (long, Verdict::TooLong),
         ];
         let (bytes, verdict) = faults[self.random.below(faults.len())].clone();

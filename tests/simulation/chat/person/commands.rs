@@ -7,11 +7,9 @@ use super::{Command, Person, Role};
 use crate::chat::follower::Asked;
 use crate::chat::log::Draft;
 use crate::chat::names::NAMES;
-use crate::chat::plan::room_name;
+use crate::chat::plan::{KEYS, room_name};
 use crate::chat::shadow::Shadow;
 use crate::units;
-
-const KEYS: [&str; 3] = ["red", "green", "blue"];
 
 impl Person {
     /// Does what is to be done on a new connection: to be who one was, to come back to one's rooms, and to send again
