@@ -13,6 +13,7 @@ mod connection;
 mod encode;
 mod frames;
 mod lagging;
+mod pattern;
 mod pending;
 mod proxied;
 mod server;

@@ -318,6 +318,15 @@ pub const SOURCES_SWEEP_MS: u64 = 1_000;
 /// Bytes of an answer that count as one command more against `--rate`.
 pub const ANSWER_BYTES: usize = 4 << 10;
 
+/// Rooms looked at for an answer, and patterns tried on them, that count as one command more.
+pub const COMMAND_LOOKS: usize = 64;
+
+/// So many are looked at for one command before the others get their turn: a tenth of a millisecond.
+pub const LOOKS_AT_ONCE: usize = 1_024;
+
+/// Milliseconds for which the most expensive command may keep its sender from the next.
+pub const MAX_DEBT_MS: i64 = 30_000;
+
 /// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
 pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 
@@ -376,7 +385,7 @@ pub const MAX_TLS_UNSENT: usize = 128 << 10;
 /// Bytes of a file that the command line names: certificates and keys are far shorter, and a device has no end.
 pub const MAX_INPUT_FILE: u64 = 1 << 20;
 
-/// Patterns of rooms in one token: each may be looked at for each room there is.
+/// Patterns of rooms in one token: each may be tried on each room there is, at one step for each character of its name.
 pub const MAX_PATTERNS: usize = 100;
 
 /// Seconds that a refused client is asked to stay away.

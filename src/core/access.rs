@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use wildmatch::WildMatch;
-
 use super::Now;
 use super::chat::{PersonName, RoomName};
 use super::connection::ConnectionId;
+use super::pattern::RoomPatterns;
 use super::server::ensure;
 use crate::codec::token::Refused;
 pub use crate::codec::token::{Claims, Keys};
@@ -43,8 +42,8 @@ struct Holder {
 pub(super) struct Grant {
     pub(super) name: PersonName,
     pub(super) claims: Claims,
-    subscribe: Vec<WildMatch>,
-    publish: Vec<WildMatch>,
+    subscribe: RoomPatterns,
+    publish: RoomPatterns,
     /// When it ends, on the clock of `Now::ms`.
     ends_ms: u64,
 }
@@ -87,12 +86,11 @@ impl Access {
             return Ok(Rights::Open);
         };
         let claims = keys.verify(token, now.unix_ms)?;
-        let patterns = |globs: &[String]| globs.iter().map(|glob| WildMatch::new(glob)).collect();
         let left_ms = claims.expires_unix_ms().saturating_sub(now.unix_ms);
         Ok(Rights::Granted(Rc::new(Grant {
             name: PersonName::of_token(&claims.sub).ok_or(Refused::Subject)?,
-            subscribe: patterns(&claims.subscribe),
-            publish: patterns(&claims.publish),
+            subscribe: RoomPatterns::new(&claims.subscribe),
+            publish: RoomPatterns::new(&claims.publish),
             ends_ms: now.ms.saturating_add(left_ms),
             claims,
         })))
@@ -257,14 +255,19 @@ impl Rights {
         }
     }
 
-    fn allows(&self, room: &RoomName, patterns: impl Fn(&Grant) -> &Vec<WildMatch>) -> bool {
+    /// The rooms that may be listed; `None` for all.
+    pub(super) fn listable(&self) -> Option<&RoomPatterns> {
+        match self {
+            Self::Granted(grant) if !grant.claims.admin => Some(&grant.subscribe),
+            _ => None,
+        }
+    }
+
+    fn allows(&self, room: &RoomName, patterns: impl Fn(&Grant) -> &RoomPatterns) -> bool {
         match self {
             Self::Open => true,
             Self::Stranger => false,
-            Self::Granted(grant) => {
-                let mut patterns = patterns(grant).iter();
-                patterns.any(|pattern| pattern.matches(room.as_str()))
-            }
+            Self::Granted(grant) => patterns(grant).matches(room),
         }
     }
 }

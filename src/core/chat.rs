@@ -18,6 +18,7 @@ mod visible;
 mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::rc::Rc;
 
 use rand_chacha::ChaCha8Rng;
@@ -186,17 +187,13 @@ impl Chat {
         (people, room.count())
     }
 
-    /// The first rooms of those that someone may see, in the order of their names, with how many are in each, and whether
-    /// there are more.
-    pub(super) fn list(
-        &self,
-        may_see: impl Fn(&RoomName) -> bool,
-        limit: usize,
-    ) -> (Vec<(&RoomName, usize)>, bool) {
-        let mut rooms = self.by_name.iter().filter(|(name, _)| may_see(name));
-        let counted = rooms.by_ref().take(limit);
-        let listed = counted.map(|(name, &index)| (name, self.rooms[index].count()));
-        (listed.collect(), rooms.next().is_some())
+    /// The rooms whose names come from here on in their order, with how many are in each.
+    pub(super) fn rooms_from<'a>(
+        &'a self,
+        from: Bound<&str>,
+    ) -> impl Iterator<Item = (&'a RoomName, usize)> + use<'a> {
+        let rooms = self.by_name.range::<str, _>((from, Bound::Unbounded));
+        rooms.map(|(name, &index)| (name, self.rooms[index].count()))
     }
 
     /// What a connection reads, if it is in a room.

@@ -17,6 +17,7 @@ mod drain;
 mod end;
 mod invariants;
 mod lines;
+mod listing;
 mod metrics;
 mod queries;
 mod read;
@@ -26,6 +27,7 @@ mod rooms;
 mod route;
 mod say;
 mod stream;
+mod unfinished;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -55,6 +57,7 @@ use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
 pub use datagrams::Verdict;
 use drain::Drain;
 pub(super) use invariants::ensure;
+use listing::Listing;
 use metrics::Counters;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
@@ -75,6 +78,8 @@ pub struct Server<S> {
     dirty: Vec<ConnectionId>,
     /// Connections in line to be read, those that have waited longest in front.
     unread: VecDeque<ConnectionId>,
+    /// Commands that go on, in turn.
+    unfinished: VecDeque<(ConnectionId, Box<Listing>)>,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
     over_budget: Vec<ConnectionId>,
     /// Connections to free at the end of the tick.
@@ -158,6 +163,7 @@ impl<S: Stream> Server<S> {
             connections: Slab::new(),
             dirty: Vec::new(),
             unread: VecDeque::new(),
+            unfinished: VecDeque::new(),
             over_budget: Vec::new(),
             closed: Vec::new(),
             buffer: vec![0; 2 * READ_BUFFER],
@@ -259,6 +265,8 @@ impl<S: Stream> Server<S> {
         self.tell_news(now);
         self.chat.run_deadlines(now.ms);
         self.forget_ended();
+        // What was too much for one turn.
+        self.go_on_with_commands(&mut time_left);
         // Who had fallen behind, and has read all that was queued.
         self.catch_up(now);
         // What was said in this tick sets out together, one batch a room.
@@ -280,6 +288,7 @@ impl<S: Stream> Server<S> {
     pub fn has_work(&self) -> bool {
         !self.unread.is_empty()
             || !self.dirty.is_empty()
+            || !self.unfinished.is_empty()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
     }

@@ -1,7 +1,7 @@
 //! What the server knows of a connection at the doors at which one can take a name.
 
 use super::chat::{PersonId, RoomId};
-use crate::limits::{ANSWER_BYTES, MAX_UNREAD_ANSWERS};
+use crate::limits::{ANSWER_BYTES, MAX_DEBT_MS, MAX_UNREAD_ANSWERS};
 
 /// Who it is, and how much it may still say.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub(super) struct Session {
     pub(super) person: PersonId,
     /// The room it said something in last: if that is congested, it is not read.
     pub(super) publishes_to: Option<RoomId>,
+    /// A command of it goes on in the server's next turns.
+    pub(super) is_busy: bool,
     bucket: Bucket,
     /// Bytes of answers since the queue was last empty.
     unread_bytes: usize,
@@ -19,6 +21,7 @@ impl Session {
         Self {
             person,
             publishes_to: None,
+            is_busy: false,
             bucket: Bucket::new(rate, now_ms),
             unread_bytes: 0,
         }
@@ -30,15 +33,24 @@ impl Session {
         self.bucket.charge(bytes / ANSWER_BYTES);
     }
 
+    /// What was done for a command is as much work as so many more.
+    pub(super) fn charge(&mut self, commands: usize) {
+        self.bucket.charge(commands);
+    }
+
     /// All that was queued has been taken. Says whether a command has waited for that.
     pub(super) fn on_drained(&mut self) -> bool {
-        let has_waited = self.has_much_to_read();
+        let has_waited = self.has_much_unread();
         self.unread_bytes = 0;
         has_waited
     }
 
-    /// So many answers are waiting to be read that the next command has to wait.
-    pub(super) fn has_much_to_read(&self) -> bool {
+    /// The next command has to wait: for the last one, or until some answers have been read.
+    pub(super) fn must_wait(&self) -> bool {
+        self.is_busy || self.has_much_unread()
+    }
+
+    fn has_much_unread(&self) -> bool {
         self.unread_bytes > MAX_UNREAD_ANSWERS
     }
 
@@ -53,7 +65,7 @@ impl Session {
 pub(super) struct Bucket {
     rate: u32,
     /// Thousandths of a command: a millisecond brings `rate` of them.
-    /// Below zero after long answers.
+    /// Below zero after long answers, and much work.
     millitokens: i64,
     filled_ms: u64,
     /// Commands refused since the bucket was last full.
@@ -90,10 +102,15 @@ impl Bucket {
         2 * i64::from(self.rate) * TOKEN
     }
 
+    /// What time brings again: beyond that, work is not charged.
+    fn max_debt(&self) -> i64 {
+        i64::from(self.rate) * MAX_DEBT_MS
+    }
+
     fn charge(&mut self, commands: usize) {
         if self.rate > 0 {
             let cost = i64::try_from(commands).map_or(i64::MAX, |it| it.saturating_mul(TOKEN));
-            self.millitokens = self.millitokens.saturating_sub(cost).max(-self.capacity());
+            self.millitokens = self.millitokens.saturating_sub(cost).max(-self.max_debt());
         }
     }
 
@@ -160,11 +177,9 @@ mod tests {
         bucket.charge(25);
         assert_eq!(bucket.take(0), Admission::TooEarly { retry_ms: 600 });
         bucket.charge(usize::MAX);
-        assert_eq!(
-            bucket.take(2100),
-            Admission::Granted,
-            "no debt is larger than the bucket"
-        );
+        let soon = bucket.take(MAX_DEBT_MS as u64 - 1_000);
+        assert_eq!(soon, Admission::TooEarly { retry_ms: 1_100 });
+        assert_eq!(bucket.take(MAX_DEBT_MS as u64 + 100), Admission::Granted);
     }
 
     #[test]

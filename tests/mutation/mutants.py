@@ -341,4 +341,22 @@ MUTANTS = [
         "            _ if connection.has_output() => {}",
         "            _ if !connection.queue.is_empty() => {}",
     ),
+    (
+        "all rooms are looked at in one turn",
+        "src/core/server/unfinished.rs",
+        "listing.look(&self.chat, LOOKS_AT_ONCE)",
+        "listing.look(&self.chat, usize::MAX)",
+    ),
+    (
+        "looking at rooms is not charged",
+        "src/core/server/unfinished.rs",
+        "session.charge(looked.work / COMMAND_LOOKS);",
+        "session.charge(0 / COMMAND_LOOKS);",
+    ),
+    (
+        "the next command does not wait for a listing",
+        "src/core/server/unfinished.rs",
+        "            session.is_busy = true;",
+        "            session.is_busy = false;",
+    ),
 ]

@@ -1,5 +1,6 @@
 //! The name of a room: a type that can only hold a valid one.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -46,6 +47,12 @@ impl RoomName {
 impl RoomName {
     /// The name as people write it.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for RoomName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -76,22 +76,4 @@ impl<S: Stream> Server<S> {
             more,
         }
     }
-
-    /// The answer to `rooms`.
-    pub(super) fn rooms<'a>(
-        &'a self,
-        may_see: impl Fn(&RoomName) -> bool,
-        echo: Id<'a>,
-    ) -> Event<'a> {
-        let (rooms, more) = self.chat.list(may_see, MAX_PAGE);
-        let rooms = rooms.into_iter().map(|(name, count)| event::Room {
-            name: name.as_str(),
-            count,
-        });
-        Event::Rooms {
-            id: echo,
-            rooms: rooms.collect(),
-            more,
-        }
-    }
 }

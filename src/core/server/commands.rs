@@ -202,8 +202,7 @@ impl<S: Stream> Server<S> {
             }
             Command::Rooms => {
                 let rights = self.access.rights(id);
-                let may_see = |room: &RoomName| rights.is_admin() || rights.may_subscribe(room);
-                Ok(Some(encode::event_json(&self.rooms(may_see, echo))))
+                self.list_rooms(id, rights, echo)
             }
             Command::Close { name } => {
                 let rights = self.check_is_admin(id)?;

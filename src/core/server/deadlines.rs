@@ -101,9 +101,7 @@ impl<S: Stream> Server<S> {
     /// Pings a peer that has been silent, and gives up one that was pinged and still is.
     fn on_quiet(&mut self, id: ConnectionId, pinged: bool, now: Now) {
         let is_read = self.get_mut(id).is_some_and(|connection| {
-            let waits = connection
-                .session_mut()
-                .is_some_and(|it| it.has_much_to_read());
+            let waits = connection.session_mut().is_some_and(|it| it.must_wait());
             !connection.in_line && !waits
         });
         if pinged && is_read {

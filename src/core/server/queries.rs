@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::commands::page_size;
+use super::listing::Listing;
 use super::respond::unavailable;
 use super::rooms::read_only;
 use crate::codec::http::request::Request;
@@ -41,8 +42,10 @@ impl<S: Stream> Server<S> {
 
     /// Which rooms there are, as at the JSON door.
     pub(super) fn answer_list(&mut self, reply: &Reply, now: Now) {
-        let json = encode::event_json(&self.rooms(|_| true, None));
-        self.respond_event(json, reply, now);
+        let mut listing = Listing::new(Rights::Open, None);
+        // An answer holds no more than is looked at at once.
+        listing.look(&self.chat, usize::MAX);
+        self.respond_event(listing.to_json(), reply, now);
     }
 
     /// What is asked by those who run the server; `None` for anything else.

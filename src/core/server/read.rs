@@ -89,9 +89,9 @@ impl<S: Stream> Server<S> {
     /// that are looked at here may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
-            && session.has_much_to_read()
+            && session.must_wait()
         {
-            // It goes on when it has read its answers.
+            // It goes on when it has read its answers, or has got the last.
             return true;
         }
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
