@@ -315,7 +315,12 @@ pub const MAX_SOURCES: usize = 10_000;
 /// Milliseconds after which it is looked again whether some of them can be forgotten.
 pub const SOURCES_SWEEP_MS: u64 = 1_000;
 
-/// Bytes of an answer that count as one command more against `--rate`.
+/// Bytes of JSON in one answer, unless a single message takes more: it is made in a third of a millisecond. Control
+/// characters take six times the bytes that they were sent in.
+pub const MAX_ANSWER: usize = 256 << 10;
+
+/// Bytes of an answer that count as one command more against `--rate`, as they are before they are compressed; to compress
+/// them counts as much again.
 pub const ANSWER_BYTES: usize = 4 << 10;
 
 /// Rooms looked at for an answer, and patterns tried on them, that count as one command more.
@@ -325,7 +330,7 @@ pub const COMMAND_LOOKS: usize = 64;
 pub const LOOKS_AT_ONCE: usize = 1_024;
 
 /// Milliseconds for which the most expensive command may keep its sender from the next.
-pub const MAX_DEBT_MS: i64 = 30_000;
+pub const MAX_DEBT_MS: u64 = 30_000;
 
 /// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
 pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;

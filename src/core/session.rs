@@ -27,10 +27,11 @@ impl Session {
         }
     }
 
-    /// An answer is queued. A long one is as much work as several commands, and counts as such.
-    pub(super) fn on_answer(&mut self, bytes: usize) {
-        self.unread_bytes += bytes;
-        self.bucket.charge(bytes / ANSWER_BYTES);
+    /// An answer of so many bytes is queued, for which `encoded` were made. A long one is as much work as several
+    /// commands, and counts as such.
+    pub(super) fn on_answer(&mut self, queued: usize, encoded: usize) {
+        self.unread_bytes += queued;
+        self.bucket.charge(encoded / ANSWER_BYTES);
     }
 
     /// What was done for a command is as much work as so many more.
@@ -104,7 +105,7 @@ impl Bucket {
 
     /// What time brings again: beyond that, work is not charged.
     fn max_debt(&self) -> i64 {
-        i64::from(self.rate) * MAX_DEBT_MS
+        i64::from(self.rate) * MAX_DEBT_MS.cast_signed()
     }
 
     fn charge(&mut self, commands: usize) {
@@ -177,9 +178,9 @@ mod tests {
         bucket.charge(25);
         assert_eq!(bucket.take(0), Admission::TooEarly { retry_ms: 600 });
         bucket.charge(usize::MAX);
-        let soon = bucket.take(MAX_DEBT_MS as u64 - 1_000);
+        let soon = bucket.take(MAX_DEBT_MS - 1_000);
         assert_eq!(soon, Admission::TooEarly { retry_ms: 1_100 });
-        assert_eq!(bucket.take(MAX_DEBT_MS as u64 + 100), Admission::Granted);
+        assert_eq!(bucket.take(MAX_DEBT_MS + 100), Admission::Granted);
     }
 
     #[test]

@@ -123,8 +123,16 @@ impl Hall {
 
     /// Someone comes by the JSON door.
     pub(crate) fn enter_json(&mut self, guest: GuestId) {
+        self.enter_json_with(guest, "");
+    }
+
+    /// The same with more fields in the request.
+    pub(crate) fn enter_json_with(&mut self, guest: GuestId, fields: &str) {
         self.guests[guest].reader.expect_response(false);
-        self.send(guest, &units::json_upgrade("/ws"));
+        let mut request = units::json_upgrade("/ws");
+        let end = request.len() - 2;
+        request.splice(end..end, fields.bytes());
+        self.send(guest, &request);
         self.tick(usize::MAX);
     }
 

@@ -228,15 +228,21 @@ impl<S: Stream> Server<S> {
     /// Queues the answer to what one connection has asked for, in the format that it reads: pieces, or none where there
     /// is nothing to say.
     pub(super) fn answer_with(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>) {
+        let encoded = bytes.len();
+        self.answer_made_of(id, format, bytes, encoded);
+    }
+
+    /// The same of what was more before it was compressed.
+    fn answer_made_of(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>, encoded: usize) {
         if bytes.is_empty() {
             return;
         }
-        let length = bytes.len();
+        let queued = bytes.len();
         let frames = Frames::answer(bytes, format.frame_kind(), &self.meter);
         if let Some(connection) = self.get_mut(id) {
             connection.queue.append(Chunk::whole(frames));
             if let Some(session) = connection.session_mut() {
-                session.on_answer(length);
+                session.on_answer(queued, encoded);
             }
             self.mark_dirty(id);
         }
@@ -258,7 +264,9 @@ impl<S: Stream> Server<S> {
         connection.traffic.messages_out += 1;
         let reading = connection.reading();
         let frame = self.encoder.text_frame(reading, json.as_bytes());
-        self.answer_with(id, reading.format, frame);
+        let is_compressed = frame.len() < json.len();
+        let encoded = json.len() + if is_compressed { json.len() } else { 0 };
+        self.answer_made_of(id, reading.format, frame, encoded);
     }
 
     /// Offers one connection what another person says to it. Says whether it was taken: half of a queue is left for the
