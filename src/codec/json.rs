@@ -31,6 +31,16 @@ pub fn compact(json: &str) -> serde_json::Result<String> {
     Ok(compact)
 }
 
+/// Bytes of a text within the quotes of a JSON string, as `event::write` makes it.
+pub fn escaped_bytes(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    });
+    bytes.sum()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -47,6 +57,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_length_of_a_string_is_known_before(text in "[\\x00-\\x7f\\u{e9}\\u{1f600}\\u{2028}]{0,40}") {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(escaped_bytes(&text) + 2, json.len());
+        }
+
         #[test]
         fn compact_json_means_the_same(keys: Vec<String>, values: Vec<String>) {
             let map: serde_json::Map<_, _> = keys

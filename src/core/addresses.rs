@@ -1,4 +1,5 @@
-//! What each address may do: how many connections it has, how fast new ones come, and how often a token of it is bad.
+//! What each address may do: how many connections it has, how fast new ones come, how often a token of it is bad, and how
+//! much it asks over HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -6,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::server::ensure;
-use crate::limits::{Limits, MAX_QUIET_ADDRESSES};
+use crate::limits::{Limits, MAX_DEBT_MS, MAX_QUIET_ADDRESSES};
 
 /// Those whom one limit holds for: an IPv4 address, or the 2^64 IPv6 addresses that one customer gets at the least, of
 /// which they may use another for each connection (RFC 6177).
@@ -47,6 +48,7 @@ pub(super) struct Addresses {
     max_connections: usize,
     connects: Pace,
     failed_tokens: Pace,
+    queries: Pace,
     known: BTreeMap<Network, Account>,
     /// Those without connections, longest first; some may have come back.
     quiet: VecDeque<Network>,
@@ -57,8 +59,17 @@ pub(super) struct Addresses {
 struct Account {
     connects: Bucket,
     failed_tokens: Bucket,
+    queries: Bucket,
     connections: u32,
     is_listed_as_quiet: bool,
+}
+
+impl Account {
+    /// Whether it is as if nothing had come from there.
+    fn is_full(&self, now_ms: u64) -> bool {
+        let buckets = [self.connects, self.failed_tokens, self.queries];
+        buckets.iter().all(|bucket| bucket.is_full(now_ms))
+    }
 }
 
 impl Addresses {
@@ -68,6 +79,7 @@ impl Addresses {
             max_connections: limits.max_per_address,
             connects: Pace::per_second(limits.connect_rate),
             failed_tokens: Pace::per_minute(limits.max_failed_tokens),
+            queries: Pace::per_second(limits.rate),
             known: BTreeMap::new(),
             quiet: VecDeque::new(),
         }
@@ -129,6 +141,30 @@ impl Addresses {
         }
     }
 
+    /// Whether something may be asked from here now; if not, in how many milliseconds. Also from this machine, where a
+    /// proxy may be that says nothing of whom it speaks for.
+    pub(super) fn may_ask(&mut self, ip: IpAddr, now_ms: u64) -> Result<(), u64> {
+        if self.is_trusted(ip) {
+            return Ok(());
+        }
+        self.tidy(now_ms);
+        let network = Network::of(ip);
+        let account = self.known.entry(network).or_default();
+        let may_ask = account.queries.take_or_wait(&self.queries, now_ms);
+        self.list_if_quiet(network);
+        may_ask
+    }
+
+    /// What was asked from here was as much work as so many more commands.
+    pub(super) fn charge(&mut self, ip: IpAddr, commands: usize, now_ms: u64) {
+        if commands > 0 && !self.is_trusted(ip) {
+            let network = Network::of(ip);
+            let account = self.known.entry(network).or_default();
+            account.queries.charge(&self.queries, commands, now_ms);
+            self.list_if_quiet(network);
+        }
+    }
+
     fn list_if_quiet(&mut self, network: Network) {
         if let Some(account) = self.known.get_mut(&network)
             && account.connections == 0
@@ -159,7 +195,7 @@ impl Addresses {
         };
         if account.connections > 0 {
             account.is_listed_as_quiet = false;
-        } else if account.connects.is_full(now_ms) && account.failed_tokens.is_full(now_ms) {
+        } else if account.is_full(now_ms) {
             self.known.remove(&network);
         } else {
             self.quiet.push_back(network);
@@ -226,7 +262,7 @@ impl Pace {
     }
 }
 
-/// A token bucket in eight bytes, of which there are two for each address: when it will be full again, in nanoseconds.
+/// A token bucket in eight bytes, of which there are several for each address: when it will be full again, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket(u64);
 
@@ -238,6 +274,24 @@ impl Bucket {
             self.0 = self.after_one_more(pace, now_ms);
         }
         is_there
+    }
+
+    /// The same; if there is none, says in how many milliseconds there is.
+    fn take_or_wait(&mut self, pace: &Pace, now_ms: u64) -> Result<(), u64> {
+        if self.take(pace, now_ms) {
+            return Ok(());
+        }
+        let most = nanoseconds(now_ms) + pace.burst * pace.interval;
+        let early = self.after_one_more(pace, now_ms).saturating_sub(most);
+        Err(early.div_ceil(1_000_000).max(1))
+    }
+
+    /// Takes so many out, though not more than `MAX_DEBT_MS` brings beyond what is there.
+    fn charge(&mut self, pace: &Pace, count: usize, now_ms: u64) {
+        let cost = pace.interval.saturating_mul(count as u64);
+        let most = nanoseconds(now_ms + MAX_DEBT_MS) + pace.burst * pace.interval;
+        let full = self.0.max(nanoseconds(now_ms));
+        self.0 = full.saturating_add(cost).min(most);
     }
 
     fn has_token(self, pace: &Pace, now_ms: u64) -> bool {

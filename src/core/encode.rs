@@ -5,7 +5,10 @@ use std::mem;
 
 use data_encoding::BASE64;
 
-use super::chat::{Arrival, Author, Content, Context, Format, Message, News, Position, Reading};
+use super::chat::{
+    Arrival, Author, Content, Context, Format, Message, Name, News, Position, Reading,
+};
+use crate::codec::json;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
 use crate::codec::ws::deflate::{Deflater, Effort, Readers};
@@ -36,6 +39,42 @@ pub(super) fn message_event<'a>(room: &'a str, message: &Message<'a>) -> event::
         ephemeral: message.offset.is_none(),
     }
 }
+
+/// The newest of these messages whose JSON takes no more than so many bytes, and at least one; they are the oldest first.
+pub(super) fn newest_within<'m, 'a>(
+    messages: &'m [Message<'a>],
+    room: &str,
+    most: usize,
+) -> &'m [Message<'a>] {
+    let mut bytes = 0;
+    let fitting = messages.iter().rev().take_while(|message| {
+        let is_first = bytes == 0;
+        bytes += json_bytes(message, room);
+        is_first || bytes <= most
+    });
+    &messages[messages.len() - fitting.count()..]
+}
+
+/// Bytes of a message as JSON, or a few more.
+fn json_bytes(message: &Message<'_>, room: &str) -> usize {
+    let body = match data(message) {
+        Some(Data::Text(text)) => json::escaped_bytes(text),
+        Some(Data::Json(json)) => json.get().len(),
+        None => BASE64.encode_len(message.body.len()),
+    };
+    let name = match &message.author.name {
+        Name::Chosen(name) => json::escaped_bytes(name),
+        Name::Guest(_) => GUEST_NAME_BYTES,
+    };
+    let key = message.key.map_or(0, json::escaped_bytes);
+    MESSAGE_FIELDS_BYTES + room.len() + name + key + body
+}
+
+/// Bytes of what a message has beside its texts: the names of its fields, and its numbers at their longest.
+const MESSAGE_FIELDS_BYTES: usize = 160;
+
+/// Bytes of the longest name of a guest.
+const GUEST_NAME_BYTES: usize = 16;
 
 /// A person as events have them.
 pub(super) fn person(author: &Author) -> Person<'_> {

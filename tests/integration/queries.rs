@@ -56,6 +56,81 @@ fn what_was_said_page_by_page() {
     }
 }
 
+/// 300 messages of control characters made 6 MB of JSON.
+#[test]
+fn answers_are_bounded_in_bytes() {
+    const MOST: usize = 256 << 10;
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    // Six bytes of JSON for each.
+    let text = "\u{1}".repeat(20_000);
+    for _ in 0..5 {
+        assert_eq!(http.ask(post("/rooms/tea", "", text.clone())).status, 200);
+    }
+    let offsets = |page: &Value| -> Vec<u64> {
+        let messages = page["messages"].as_array().unwrap();
+        messages
+            .iter()
+            .map(|it| it["offset"].as_u64().unwrap())
+            .collect()
+    };
+    let mut seen = Vec::new();
+    let mut before = 6;
+    while seen.len() < 5 {
+        let path = format!("/rooms/tea/messages?limit=300&before={before}");
+        let response = http.ask(get(&path));
+        assert!(
+            response.body.len() <= MOST + 1_000,
+            "{}",
+            response.body.len()
+        );
+        let page: Value = serde_json::from_slice(&response.body).unwrap();
+        let is_last = seen.len() == 4;
+        let reason = if is_last { Value::Null } else { json!("bytes") };
+        assert_eq!(
+            (&page["more"], &page["reason"]),
+            (&json!(!is_last), &reason)
+        );
+        before = offsets(&page)[0];
+        seen.splice(0..0, offsets(&page));
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5]);
+    let mut json = JsonClient::new(&server, "/ws");
+    let page = json.ask(json!({"type": "history", "room": "tea", "limit": 300}));
+    assert_eq!(
+        (offsets(&page), &page["reason"]),
+        (vec![4, 5], &json!("bytes"))
+    );
+    // One that is longer by itself comes alone.
+    let text = "\u{1}".repeat(60_000);
+    assert_eq!(http.ask(post("/rooms/tea", "", text)).status, 200);
+    let page = json.ask(json!({"type": "history", "room": "tea"}));
+    assert_eq!((offsets(&page), &page["more"]), (vec![6], &json!(true)));
+}
+
+/// They were not limited in any way.
+#[test]
+fn who_asks_too_much_is_told_when_to_ask_again() {
+    let server = Server::start(&["--rate", "1"]);
+    let text = "x".repeat(60_000);
+    assert_eq!(server.http().ask(post("/rooms/tea", "", text)).status, 200);
+    for path in ["/rooms/tea/messages", "/rooms/tea/members", "/rooms"] {
+        let is_first = path.ends_with("messages");
+        let response = server.http().ask(get(path));
+        if is_first {
+            assert_eq!(response.status, 200);
+            continue;
+        }
+        response.expect_problem(429);
+        let seconds: u64 = response.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=31).contains(&seconds), "{seconds}");
+    }
+    // What costs nothing is free.
+    for path in ["/healthz", "/metrics", "/"] {
+        assert_eq!(server.http().ask(get(path)).status, 200, "{path}");
+    }
+}
+
 /// At this door what had expired was shown until something was said.
 #[test]
 fn what_has_expired_is_not_shown() {

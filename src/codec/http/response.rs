@@ -74,6 +74,8 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     /// Header fields that the status calls for.
     pub fields: &'static [(&'static str, &'static str)],
+    /// Seconds after which the request may be sent again (RFC 9110 section 10.2.3).
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -83,6 +85,7 @@ impl Problem {
             status,
             detail: Cow::Borrowed(detail),
             fields: &[],
+            retry_after: None,
         }
     }
 
@@ -92,6 +95,15 @@ impl Problem {
             status,
             detail: detail.into(),
             fields: &[],
+            retry_after: None,
+        }
+    }
+
+    /// The refusal of one who asks too much, for so many milliseconds.
+    pub fn too_many_requests(detail: &'static str, retry_ms: u64) -> Self {
+        Self {
+            retry_after: Some(retry_ms.div_ceil(1_000)),
+            ..Self::new(Status::TOO_MANY_REQUESTS, detail)
         }
     }
 

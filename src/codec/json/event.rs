@@ -81,6 +81,9 @@ pub enum Event<'a> {
         epoch: Epoch,
         messages: Vec<Message<'a>>,
         more: bool,
+        /// Why there are fewer than were asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Cut>,
     },
     Members {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,14 @@ pub enum Event<'a> {
         reason: &'a str,
         retry_ms: u64,
     },
+}
+
+/// Why an answer leaves something out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// It would be too long.
+    Bytes,
 }
 
 /// A message of a room: with `data`, or with `binary`.

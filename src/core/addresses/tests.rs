@@ -195,7 +195,7 @@ fn a_whole_ipv6_network_of_strangers_fills_no_memory() {
 
 #[test]
 fn an_account_is_small() {
-    assert!(size_of::<(Network, Account)>() <= 40);
+    assert!(size_of::<(Network, Account)>() <= 48);
 }
 
 /// What is said of one address by someone who has forgotten nothing.

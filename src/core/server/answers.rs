@@ -2,11 +2,11 @@
 
 use super::Server;
 use crate::codec::json::command::Id;
-use crate::codec::json::event::{self, Epoch, Event};
+use crate::codec::json::event::{self, Cut, Epoch, Event};
 use crate::core::chat::RoomName;
 use crate::core::connection::ConnectionId;
 use crate::core::{Stream, encode};
-use crate::limits::{MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
+use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
 impl<S: Stream> Server<S> {
     /// What someone is told who has come in, or has a new name.
@@ -64,8 +64,10 @@ impl<S: Stream> Server<S> {
     ) -> Event<'a> {
         let room = self.chat.find(name);
         let found = room.and_then(|room| self.chat.history(room, before, limit));
-        let (messages, more) = found.unwrap_or_default();
-        let messages = messages
+        let (found, more) = found.unwrap_or_default();
+        let kept = encode::newest_within(&found, name.as_str(), MAX_ANSWER);
+        let is_cut = kept.len() < found.len();
+        let messages = kept
             .iter()
             .map(|message| encode::message_event(name.as_str(), message));
         Event::History {
@@ -73,7 +75,8 @@ impl<S: Stream> Server<S> {
             room: name.as_str(),
             epoch: Epoch(room.map_or(0, |room| self.chat.epoch(room))),
             messages: messages.collect(),
-            more,
+            more: more || is_cut,
+            reason: is_cut.then_some(Cut::Bytes),
         }
     }
 }

@@ -9,9 +9,10 @@ use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::core::access::Rights;
 use crate::core::chat::RoomName;
+use crate::core::connection::ConnectionId;
 use crate::core::pending::Reply;
 use crate::core::{Now, Stream, encode};
-use crate::limits::DEFAULT_PAGE;
+use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
 
 /// The text format of Prometheus.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,22 +31,28 @@ impl<S: Stream> Server<S> {
         let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
         self.chat.forget_expired_in(room, now.ms);
         let json = encode::event_json(&self.history(room, before, limit, None));
-        self.respond_event(json, reply, now);
+        self.respond_event(request, json, reply, now);
         Ok(())
     }
 
     /// Who is in a room, as at the JSON door.
-    pub(super) fn answer_members(&mut self, room: &RoomName, reply: &Reply, now: Now) {
+    pub(super) fn answer_members(
+        &mut self,
+        request: &Request<'_>,
+        room: &RoomName,
+        reply: &Reply,
+        now: Now,
+    ) {
         let json = self.members_json(room, None);
-        self.respond_event(json, reply, now);
+        self.respond_event(request, json, reply, now);
     }
 
     /// Which rooms there are, as at the JSON door.
-    pub(super) fn answer_list(&mut self, reply: &Reply, now: Now) {
+    pub(super) fn answer_list(&mut self, request: &Request<'_>, reply: &Reply, now: Now) {
         let mut listing = Listing::new(Rights::Open, None);
         // An answer holds no more than is looked at at once.
         listing.look(&self.chat, usize::MAX);
-        self.respond_event(listing.to_json(), reply, now);
+        self.respond_event(request, listing.to_json(), reply, now);
     }
 
     /// What is asked by those who run the server; `None` for anything else.
@@ -101,7 +108,39 @@ impl<S: Stream> Server<S> {
         rights.check_admin()
     }
 
-    fn respond_event(&mut self, mut json: String, reply: &Reply, now: Now) {
+    /// Whether whoever sent a request may ask something now: there is no session that would be charged.
+    pub(super) fn admit_query(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let Some(peer) = self.peer(Some(request), id) else {
+            return Ok(());
+        };
+        let admitted = self.addresses.may_ask(peer.ip, now.ms);
+        admitted.map_err(|retry_ms| {
+            let detail = "too much is asked from your address; ask again after Retry-After";
+            Problem::too_many_requests(detail, retry_ms)
+        })
+    }
+
+    /// The answer to a request took so many bytes, which count as commands of its address.
+    pub(super) fn charge_query(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        encoded: usize,
+        now: Now,
+    ) {
+        if let Some(peer) = self.peer(Some(request), id) {
+            self.addresses
+                .charge(peer.ip, encoded / ANSWER_BYTES, now.ms);
+        }
+    }
+
+    fn respond_event(&mut self, request: &Request<'_>, mut json: String, reply: &Reply, now: Now) {
+        self.charge_query(request, reply.id, json.len(), now);
         json.push('\n');
         self.respond_json(&json, reply, now);
     }

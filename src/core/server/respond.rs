@@ -18,6 +18,9 @@ impl<S: Stream> Server<S> {
             head.field(name, value);
             offers_upgrade |= *name == "Upgrade";
         }
+        if let Some(seconds) = problem.retry_after {
+            head.field("Retry-After", &seconds.to_string());
+        }
         if offers_upgrade {
             head.connection_and_upgrade(reply.keeps_alive());
         } else {

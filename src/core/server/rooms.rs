@@ -125,6 +125,10 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
+        // A browser's EventSource does not come back after a refusal.
+        if !matches!(resource, Resource::Events(_)) {
+            self.admit_query(request, reply.id, now)?;
+        }
         match resource {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
@@ -140,11 +144,11 @@ impl<S: Stream> Server<S> {
             }
             Resource::Members(room) => {
                 rights.check_subscribe(&room)?;
-                self.answer_members(&room, reply, now);
+                self.answer_members(request, &room, reply, now);
             }
             Resource::Rooms | Resource::Room(_) => {
                 self.check_runs_it(request, rights, reply)?;
-                self.answer_list(reply, now);
+                self.answer_list(request, reply, now);
             }
         }
         Ok(())

@@ -47,6 +47,7 @@ impl<S: Stream> Server<S> {
         if let Some(arrival) = self.chat.arrival(room, wanted, now.ms) {
             encode::server_sent_arrival(&arrival, &mut state);
         }
+        self.charge_query(request, id, state.len(), now);
         self.queue_response(Status::OK, id, head, None);
         self.answer_with(id, Format::Events, state);
         // The room's own name, which all its members share.

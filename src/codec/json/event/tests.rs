@@ -102,6 +102,7 @@ fn each_event_is_what_the_protocol_says() {
                 epoch,
                 messages: Vec::new(),
                 more: true,
+                reason: None,
             },
             r#"{"type":"history","id":"i","room":"tea","epoch":"000000000000000a","messages":[],"more":true}"#,
         ),
