@@ -12,6 +12,7 @@ pub mod chat;
 mod connection;
 mod encode;
 mod frames;
+mod id;
 mod lagging;
 mod pattern;
 mod pending;
