@@ -39,6 +39,10 @@
 //!    each system call. The members of a room too far behind are not read until its next batch sets out, and then first: a
 //!    flood waits with those who send it.
 //!
+//! Who comes into a room, comes back to it or has fallen behind is told how it is (`core::server`, `arrivals`): the state of
+//! its keys, its members and its messages are parts of a snapshot (`core::snapshot`), which is encoded once and shared by
+//! all who get the same. `core::rope` puts them together with what is the reader's own.
+//!
 //! # Invariants
 //!
 //! - A queue that is not empty, and what TLS has encrypted and not sent, belong to a connection that is dirty, or that the

@@ -335,6 +335,28 @@ pub const MAX_DEBT_MS: u64 = 30_000;
 /// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
 pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 
+/// The part of `--max-memory` that snapshots of rooms may take: enough for those that many ask for at once.
+pub const SNAPSHOT_SHARE: usize = 16;
+
+/// Milliseconds for which a part of a snapshot is kept that nobody asks for; up to twice as long.
+pub const SNAPSHOT_MS: u64 = 5_000;
+
+/// What a part of a snapshot costs beside its bytes, counted so that tiny ones cannot slip under their share.
+pub const PART_OVERHEAD: usize = 512;
+
+/// Messages of a run at most, which is encoded together: few enough that a new value does not cost much, many enough that
+/// compressing them pays.
+pub const RUN_MESSAGES: u64 = 64;
+
+/// The same in bytes, so that compressing a run takes less than half of a millisecond.
+pub const RUN_BYTES: usize = 16 << 10;
+
+/// Bytes of an answer that are compressed for the first time, about a millisecond's work; the rest goes out as it is.
+pub const DEFLATED_AT_ONCE: usize = 64 << 10;
+
+/// Bytes of a part that is compressed when it is first asked for; a shorter one when somebody else gets it, too.
+pub const LONG_PART: usize = 4 << 10;
+
 /// Milliseconds for which it is gathered who came and who went.
 pub const PRESENCE_MS: u64 = 1_000;
 

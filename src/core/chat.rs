@@ -146,10 +146,10 @@ impl Chat {
 
     /// The last piece that a member of one room is to get of what was said so far; 0 for none.
     pub(super) fn last_sequence_for(&self, id: ConnectionId) -> u64 {
-        let Some((room, format)) = self.room_of(id).zip(self.format_of(id)) else {
+        let Some((room, reading)) = self.room_of(id).zip(self.reading_of(id)) else {
             return 0;
         };
-        let sequence = self.rooms[room.index].audience(format).sequence;
+        let sequence = self.rooms[room.index].audience(reading.format).sequence;
         match self.listens_since(id, room) {
             Some(since) if since < sequence => sequence,
             _ => 0,
@@ -187,6 +187,15 @@ impl Chat {
         (people, room.count())
     }
 
+    /// The same of a room, by their numbers, and how often one of those who are in it has taken another name: as long as
+    /// both are the same, so are their names.
+    pub(super) fn roster(&self, id: RoomId, limit: usize) -> (Vec<PersonId>, u64) {
+        let room = self.get(id);
+        room.map_or((Vec::new(), 0), |room| {
+            (room.listed(limit).collect(), room.renamed)
+        })
+    }
+
     /// The rooms whose names come from here on in their order, with how many are in each.
     pub(super) fn rooms_from<'a>(
         &'a self,
@@ -197,9 +206,8 @@ impl Chat {
     }
 
     /// What a connection reads, if it is in a room.
-    pub(super) fn format_of(&self, id: ConnectionId) -> Option<Format> {
-        let reading = self.seats.get(id.index())?.reading()?;
-        Some(reading.format)
+    pub(super) fn reading_of(&self, id: ConnectionId) -> Option<Reading> {
+        self.seats.get(id.index())?.reading()
     }
 
     /// What an encoder has to know of an audience.
@@ -282,6 +290,7 @@ impl Chat {
             offset: 0,
             audiences: Default::default(),
             people: BTreeMap::new(),
+            renamed: 0,
             history: history::History::default(),
             changes: presence::Changes::default(),
             conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
@@ -319,6 +328,13 @@ impl Chat {
     pub(super) fn forget_expired_in(&mut self, name: &RoomName, now_ms: u64) {
         if let Some(&index) = self.by_name.get(name) {
             self.forget_expired(index, now_ms);
+        }
+    }
+
+    /// The same of a room that is known by its id.
+    pub(super) fn forget_expired_of(&mut self, id: RoomId, now_ms: u64) {
+        if self.get(id).is_some() {
+            self.forget_expired(id.index, now_ms);
         }
     }
 

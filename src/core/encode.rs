@@ -17,15 +17,6 @@ use crate::codec::{line, sse};
 use crate::limits::Compression;
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
-/// The WebSocket frame of the plain door: the message as it was sent.
-pub(super) fn plain(message: &Message<'_>, out: &mut Vec<u8>) {
-    let opcode = match message.content {
-        Content::Text | Content::Json => Opcode::Text,
-        Content::Binary => Opcode::Binary,
-    };
-    frame::encode(OpCode::Data(opcode), message.body, out);
-}
-
 /// A message as events have it.
 pub(super) fn message_event<'a>(room: &'a str, message: &Message<'a>) -> event::Message<'a> {
     event::Message {
@@ -59,7 +50,7 @@ pub(super) fn newest_within<'m, 'a>(
 fn json_bytes(message: &Message<'_>, room: &str) -> usize {
     let body = match data(message) {
         Some(Data::Text(text)) => json::escaped_bytes(text),
-        Some(Data::Json(json)) => json.get().len(),
+        Some(Data::Json(json)) => json.len(),
         None => BASE64.encode_len(message.body.len()),
     };
     let name = match &message.author.name {
@@ -88,7 +79,7 @@ fn data<'a>(message: &Message<'a>) -> Option<Data<'a>> {
     let text = || str::from_utf8(message.body).expect("text and JSON were checked to be UTF-8");
     match message.content {
         Content::Text => Some(Data::Text(text())),
-        Content::Json => Some(Data::Json(event::raw(text()))),
+        Content::Json => Some(Data::Json(text())),
         Content::Binary => None,
     }
 }
@@ -133,12 +124,12 @@ impl Encoder {
                 self.frame(context.reading, context.readers, opcode, message.body, out);
             }
             Format::Json | Format::JsonDeflated => {
-                let event = Event::Message(message_event(context.room, message));
-                self.event(context, &event, out);
+                self.write_message(context, message);
+                self.json_frame(context, out);
             }
             Format::Lines => line(message, out),
             Format::Events => {
-                self.write_json(&Event::Message(message_event(context.room, message)));
+                self.write_message(context, message);
                 let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
                 server_sent(json, context.epoch, message, out);
             }
@@ -147,22 +138,37 @@ impl Encoder {
 
     /// An event for those at the JSON door.
     pub(super) fn event(&mut self, context: &Context<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
-        self.write_json(event);
-        let json = mem::take(&mut self.json);
-        self.frame(context.reading, context.readers, Opcode::Text, &json, out);
-        self.json = json;
-    }
-
-    fn write_json(&mut self, event: &Event<'_>) {
         if self.json.is_empty() {
             event::write(event, &mut self.json);
         }
+        self.json_frame(context, out);
+    }
+
+    fn write_message(&mut self, context: &Context<'_>, message: &Message<'_>) {
+        if self.json.is_empty() {
+            message_event(context.room, message).write_event(&mut self.json);
+        }
+    }
+
+    fn json_frame(&mut self, context: &Context<'_>, out: &mut Vec<u8>) {
+        let json = mem::take(&mut self.json);
+        self.frame(context.reading, context.readers, Opcode::Text, &json, out);
+        self.json = json;
     }
 
     /// The frame of a JSON text for one connection.
     pub(super) fn text_frame(&mut self, reading: Reading, json: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(json.len() + frame::MAX_SERVER_HEADER);
         self.frame(reading, Readers::One, Opcode::Text, json, &mut out);
+        out
+    }
+
+    /// A piece of a message for those who have agreed to compression, made once for all of them.
+    pub(super) fn deflate_piece(&mut self, piece: &[u8], is_narrow: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let deflater = self.deflater.get_or_insert_default();
+        deflater.deflate_piece(piece, is_narrow, Effort::Best, &mut out);
+        out.shrink_to_fit();
         out
     }
 
@@ -213,7 +219,7 @@ pub(super) fn direct_line(message: &Message<'_>, to: &Author) -> Vec<u8> {
 fn push_content(message: &Message<'_>, out: &mut String) {
     match data(message) {
         Some(Data::Text(text)) => line::push_clean(text, out),
-        Some(Data::Json(json)) => line::push_clean(json.get(), out),
+        Some(Data::Json(json)) => line::push_clean(json, out),
         None => BASE64.encode_append(message.body, out),
     }
     out.push('\n');
@@ -245,43 +251,42 @@ fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>)
     event.encode(out);
 }
 
-/// The state of a key as a Server-Sent Event: older than what comes next, so it does not move the reader's position.
-fn server_sent_state(room: &str, message: &Message<'_>, out: &mut Vec<u8>) {
-    let json = event_json(&Event::Message(message_event(room, message)));
+/// The state of a key as a Server-Sent Event: older than what comes next, so only the last, behind which its reader knows
+/// them all, has a position.
+pub(super) fn server_sent_state(
+    room: &str,
+    message: &Message<'_>,
+    id: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    let mut json = Vec::new();
+    message_event(room, message).write_event(&mut json);
     let event = sse::Event {
-        id: None,
+        id,
         event: None,
-        data: &json,
+        data: str::from_utf8(&json).expect("JSON is UTF-8"),
     };
     event.encode(out);
 }
 
-/// What a reader of a stream finds: where the room is, the state of its keys, and the messages that were missed or asked
-/// for.
-pub(super) fn server_sent_arrival(arrival: &Arrival<'_>, out: &mut Vec<u8>) {
-    let room = arrival.room.as_str();
-    let Position { epoch, offset } = arrival.position;
-    // The position before the messages that follow: whoever is cut off among them comes back to the right place.
-    let first = arrival.messages.first().and_then(|message| message.offset);
-    let before = first.map_or(offset, |first| first - 1);
-    let id = format!("{}-{before}", Epoch(epoch));
-    let joined = Event::Opened {
-        room,
-        epoch: Epoch(epoch),
-        offset,
+/// What a reader of a stream is told first: where the room is.
+pub(super) fn opened(arrival: &Arrival<'_>, id: Option<&str>, out: &mut Vec<u8>) {
+    let opened = Event::Opened {
+        room: arrival.room.as_str(),
+        epoch: Epoch(arrival.position.epoch),
+        offset: arrival.position.offset,
         recovered: arrival.recovered,
         count: arrival.count,
     };
-    named_event("joined", Some(&id), &joined, out);
-    if !arrival.recovered {
-        for message in &arrival.retained {
-            server_sent_state(room, message, out);
-        }
-    }
-    for message in &arrival.messages {
-        let json = event_json(&Event::Message(message_event(room, message)));
-        server_sent(&json, epoch, message, out);
-    }
+    named_event("joined", id, &opened, out);
+}
+
+/// The position before the messages of an arrival: whoever is cut off among them comes back to the right place.
+pub(super) fn id_before(arrival: &Arrival<'_>) -> String {
+    let Position { epoch, offset } = arrival.position;
+    let first = arrival.messages.first().and_then(|message| message.offset);
+    let before = first.map_or(offset, |first| first - 1);
+    format!("{}-{before}", Epoch(epoch))
 }
 
 /// A Server-Sent Event of another kind than a message.
@@ -295,35 +300,45 @@ pub(super) fn named_event(name: &str, id: Option<&str>, event: &Event<'_>, out: 
     event.encode(out);
 }
 
-/// What someone is told who has come into a room by the JSON door.
-pub(super) fn joined<'a>(arrival: &'a Arrival<'a>, id: Id<'a>) -> Event<'a> {
-    let room = arrival.room.as_str();
-    let events = |messages: &'a [Message<'a>]| {
-        let events = messages.iter().map(|message| message_event(room, message));
-        events.collect()
-    };
-    Event::Joined {
+/// How what someone is told begins who has come into a room by the JSON door.
+pub(super) fn open_joined(arrival: &Arrival<'_>, id: Id<'_>, out: &mut Vec<u8>) {
+    let joined = Event::Joined {
         id,
-        room,
+        room: arrival.room.as_str(),
         epoch: Epoch(arrival.position.epoch),
         offset: arrival.position.offset,
         recovered: arrival.recovered,
-        messages: events(&arrival.messages),
-        retained: events(&arrival.retained),
-        members: arrival.members.iter().map(person).collect(),
-        count: arrival.count,
-    }
+    };
+    event::open(&joined, out);
 }
 
-/// What one person says to another.
-pub(super) fn direct<'a>(message: &Message<'a>, to: &'a Author) -> Event<'a> {
-    let from = person(message.author);
-    Event::Direct {
-        from,
+/// People as the items of a list.
+pub(super) fn people(people: impl Iterator<Item = Author>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for author in people {
+        if !out.is_empty() {
+            out.push(b',');
+        }
+        event::write(&person(&author), &mut out);
+    }
+    out.shrink_to_fit();
+    out
+}
+
+/// What one person says to another, as JSON.
+pub(super) fn direct(message: &Message<'_>, to: &Author) -> Vec<u8> {
+    let direct = Event::Direct {
+        from: person(message.author),
         to: person(to),
         at: message.at_ms,
-        data: data(message).unwrap_or(Data::Text("")),
-    }
+    };
+    let mut json = Vec::new();
+    event::open(&direct, &mut json);
+    data(message)
+        .unwrap_or(Data::Text(""))
+        .write_field(&mut json);
+    json.push(b'}');
+    json
 }
 
 /// An event as JSON.

@@ -49,6 +49,24 @@ pub(super) enum FrameKind {
     Control,
     /// A piece of an HTTP response: like data, but not made of frames.
     Response,
+    /// The beginning of a WebSocket frame that goes on in the next chunk: its header, at least.
+    Begin,
+    /// The middle of such a frame, or of a response, which may be shared with others.
+    Middle,
+    /// The end of such a frame, or of a response.
+    End,
+}
+
+impl FrameKind {
+    /// Whether it goes on with what the chunk before it has begun.
+    pub(super) fn goes_on(self) -> bool {
+        matches!(self, Self::Middle | Self::End)
+    }
+
+    /// Whether the next chunk goes on with it.
+    pub(super) fn is_cut(self) -> bool {
+        matches!(self, Self::Begin | Self::Middle)
+    }
 }
 
 impl Frames {
@@ -134,14 +152,16 @@ impl Frames {
         self.kind
     }
 
-    /// Where the piece ends that begins at `start`: a frame, an event, or a response, which is one piece.
+    /// Where the piece ends that begins at `start`: a frame, an event, or a part of a response or frame, which is one piece.
     pub(super) fn end_of_piece(&self, start: usize) -> usize {
         let rest = &self.bytes[start..];
         let length = match self.kind {
             FrameKind::Data | FrameKind::Control => frame::first_frame_length(rest),
             FrameKind::Event => sse::first_length(rest),
             FrameKind::Line => rest.iter().position(|&byte| byte == b'\n').map(|at| at + 1),
-            FrameKind::Response => Some(rest.len()),
+            FrameKind::Response | FrameKind::Begin | FrameKind::Middle | FrameKind::End => {
+                Some(rest.len())
+            }
         };
         start + length.expect("frames are whole")
     }

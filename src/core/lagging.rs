@@ -1,6 +1,6 @@
 //! Slow readers in rooms that conflate: they miss messages until their queue is empty, and are then told what counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::chat::RoomId;
 use super::connection::ConnectionId;
@@ -8,13 +8,21 @@ use super::connection::ConnectionId;
 /// Who is behind, and where.
 #[derive(Debug, Default)]
 pub(super) struct Lagging {
-    /// For each room the offset of the first message that was missed.
-    behind: BTreeMap<ConnectionId, BTreeMap<RoomId, u64>>,
+    behind: BTreeMap<ConnectionId, Behind>,
     /// Up to which offset someone was told at once, in coming or in catching up: of a batch that had begun to gather
     /// before, they miss only the rest.
     told: BTreeMap<(ConnectionId, RoomId), u64>,
-    /// Those who have read all that was queued.
-    drained: Vec<ConnectionId>,
+    /// Those who have read all that was queued, first come first.
+    drained: VecDeque<ConnectionId>,
+}
+
+/// Where someone is behind.
+#[derive(Debug, Default)]
+struct Behind {
+    /// For each room the offset of the first message that was missed.
+    rooms: BTreeMap<RoomId, u64>,
+    /// Waits among the drained to be told.
+    is_drained: bool,
 }
 
 impl Lagging {
@@ -24,7 +32,7 @@ impl Lagging {
             && self
                 .behind
                 .get(&id)
-                .is_some_and(|rooms| rooms.contains_key(&room))
+                .is_some_and(|behind| behind.rooms.contains_key(&room))
     }
 
     /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
@@ -37,34 +45,45 @@ impl Lagging {
     pub(super) fn fall_behind(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         let told = self.told.get(&(id, room)).map_or(0, |told| told + 1);
         let offset = offset.max(told);
-        let rooms = self.behind.entry(id).or_default();
-        rooms.entry(room).or_insert(offset);
+        let behind = self.behind.entry(id).or_default();
+        behind.rooms.entry(room).or_insert(offset);
+        behind.is_drained = false;
     }
 
     /// A queue is empty again.
     pub(super) fn on_drained(&mut self, id: ConnectionId) {
-        if !self.behind.is_empty() && self.behind.contains_key(&id) {
-            self.drained.push(id);
+        if !self.behind.is_empty()
+            && let Some(behind) = self.behind.get_mut(&id)
+            && !std::mem::replace(&mut behind.is_drained, true)
+        {
+            self.drained.push_back(id);
         }
     }
 
     /// Someone has left a room.
     pub(super) fn forget(&mut self, id: ConnectionId, room: RoomId) {
         self.told.remove(&(id, room));
-        if let Some(rooms) = self.behind.get_mut(&id) {
-            rooms.remove(&room);
-            if rooms.is_empty() {
+        if let Some(behind) = self.behind.get_mut(&id) {
+            behind.rooms.remove(&room);
+            if behind.rooms.is_empty() {
                 self.behind.remove(&id);
             }
         }
     }
 
-    /// Someone who can be told what they have missed, and in which rooms since when.
-    pub(super) fn take_drained(&mut self) -> Option<(ConnectionId, BTreeMap<RoomId, u64>)> {
-        while let Some(id) = self.drained.pop() {
-            if let Some(rooms) = self.behind.remove(&id) {
-                return Some((id, rooms));
+    /// Someone who can be told what they have missed in a room, and since which offset.
+    pub(super) fn take_drained(&mut self) -> Option<(ConnectionId, RoomId, u64)> {
+        while let Some(&id) = self.drained.front() {
+            // Who has fallen behind again meanwhile is told when their queue is empty again.
+            if let Some(behind) = self.behind.get_mut(&id).filter(|it| it.is_drained)
+                && let Some((room, from)) = behind.rooms.pop_first()
+            {
+                if behind.rooms.is_empty() {
+                    self.behind.remove(&id);
+                }
+                return Some((id, room, from));
             }
+            self.drained.pop_front();
         }
         None
     }
@@ -78,6 +97,6 @@ impl Lagging {
     pub(super) fn all(&self) -> impl Iterator<Item = (ConnectionId, RoomId)> {
         self.behind
             .iter()
-            .flat_map(|(id, rooms)| rooms.keys().map(|room| (*id, *room)))
+            .flat_map(|(id, behind)| behind.rooms.keys().map(|room| (*id, *room)))
     }
 }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod answers;
+mod arrivals;
 mod body;
 mod clients;
 mod commands;
@@ -48,13 +49,14 @@ use super::frames::{FrameKind, Frames, Meter};
 use super::id::Numbers;
 use super::lagging::Lagging;
 use super::site::Site;
+use super::snapshot::Snapshots;
 use super::sources::Sources;
 use super::timers::Timers;
 use super::{Now, Stream};
 use crate::codec::json::event::Event;
 use crate::codec::ws::deflate::Inflater;
 use crate::codec::ws::frame;
-use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS};
+use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE};
 pub use datagrams::Verdict;
 use drain::Drain;
 pub(super) use invariants::ensure;
@@ -88,6 +90,8 @@ pub struct Server<S> {
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
     buffer: Vec<u8>,
     encoder: Encoder,
+    /// What many get who come into rooms.
+    snapshots: Snapshots,
     /// The line that is being taken.
     text: String,
     /// For those who send compressed messages; made when the first comes.
@@ -147,6 +151,7 @@ impl<S: Stream> Server<S> {
             access: Access::default(),
             lagging: Lagging::default(),
             encoder,
+            snapshots: Snapshots::new(limits.max_memory / SNAPSHOT_SHARE, meter.clone()),
             text: String::new(),
             inflater: None,
             json_ping: Frames::new(json_ping, FrameKind::Control, &meter),
@@ -265,6 +270,7 @@ impl<S: Stream> Server<S> {
         // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
         self.tell_news(now);
         self.chat.run_deadlines(now.ms);
+        self.snapshots.run_deadlines(now.ms);
         self.forget_ended();
         // What was too much for one turn.
         self.go_on_with_commands(&mut time_left);
@@ -300,6 +306,7 @@ impl<S: Stream> Server<S> {
             self.timers.next_ms(),
             self.chat.next_deadline_ms(),
             self.access.next_deadline_ms(),
+            self.snapshots.next_deadline_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

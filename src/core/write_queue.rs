@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
+use std::mem;
 use std::rc::Rc;
 
 use super::frames::{FrameKind, Frames, Meter};
@@ -81,9 +82,14 @@ impl Chunk {
         self.frames.kind() == FrameKind::Control
     }
 
-    /// Nothing may go before it: it is being written, or it is the response that opens the WebSocket.
+    /// Nothing may go before it: it is being written, its frame is, or it is the response that opens the WebSocket.
     fn keeps_its_place(&self) -> bool {
-        self.is_begun() || self.frames.kind() == FrameKind::Response
+        self.is_begun() || self.goes_on() || self.frames.kind() == FrameKind::Response
+    }
+
+    /// Whether it goes on with the frame or the response that the chunk before it has begun.
+    fn goes_on(&self) -> bool {
+        self.frames.kind().goes_on()
     }
 
     fn is_begun(&self) -> bool {
@@ -102,15 +108,17 @@ impl Chunk {
     /// The rest of the frame that is being written, alone.
     fn rest_of_frame(&self, meter: &Meter) -> Option<Self> {
         let bytes = self.frames.bytes();
-        let mut boundary = match self.frames.kind() {
+        let kind = self.frames.kind();
+        let mut boundary = match kind {
             FrameKind::Response => bytes.len(),
+            _ if kind.goes_on() => bytes.len(),
             _ => self.start,
         };
         while boundary < self.position {
             boundary = self.frames.end_of_piece(boundary);
         }
         let rest = bytes[self.position..boundary].to_vec();
-        (!rest.is_empty()).then(|| Self::whole(Frames::new(rest, self.frames.kind(), meter)))
+        (!rest.is_empty()).then(|| Self::whole(Frames::new(rest, kind, meter)))
     }
 }
 
@@ -158,7 +166,10 @@ impl WriteQueue {
     /// Puts a ping or a pong before the data, though not into a batch that is being written, and behind those that wait
     /// already. Of too many the oldest is dropped: the newest answers for it (RFC 6455 section 5.5.3).
     pub(super) fn push_control(&mut self, frames: Rc<Frames>) {
-        let begin = usize::from(self.first.as_ref().is_some_and(Chunk::keeps_its_place));
+        let mut begin = usize::from(self.first.as_ref().is_some_and(Chunk::keeps_its_place));
+        while begin > 0 && self.get(begin).is_some_and(Chunk::goes_on) {
+            begin += 1;
+        }
         let mut end = begin;
         while self.get(end).is_some_and(Chunk::is_control) {
             end += 1;
@@ -173,9 +184,15 @@ impl WriteQueue {
     /// can follow.
     pub(super) fn cut_to_frame(&mut self, meter: &Meter) {
         let kept = self.first.take().filter(Chunk::keeps_its_place);
-        *self = Self::default();
-        self.first = kept.and_then(|chunk| chunk.rest_of_frame(meter));
-        self.queued_bytes = self.first.as_ref().map_or(0, Chunk::cost);
+        let rest = mem::take(self)
+            .rest
+            .map_or_else(VecDeque::new, |rest| *rest);
+        if let Some(chunk) = kept {
+            let goes_on = rest.into_iter().take_while(Chunk::goes_on);
+            for chunk in chunk.rest_of_frame(meter).into_iter().chain(goes_on) {
+                self.append(chunk);
+            }
+        }
     }
 
     /// Drops everything.
@@ -243,6 +260,17 @@ impl WriteQueue {
         )?;
         let rest = self.rest.as_ref().map_or(1, |rest| rest.len());
         ensure(rest > 0, "an empty rest is kept")?;
+        let pairs = self.chunks().zip(self.chunks().skip(1));
+        ensure(
+            pairs.into_iter().all(|(first, next)| {
+                let is_response = first.frames.kind() == FrameKind::Response;
+                match next.goes_on() {
+                    true => first.frames.kind().is_cut() || is_response,
+                    false => !first.frames.kind().is_cut(),
+                }
+            }),
+            "something stands between the parts of a frame",
+        )?;
         let control = self.chunks().filter(|chunk| chunk.is_control()).count();
         ensure(
             control <= MAX_WAITING_CONTROL + 1,

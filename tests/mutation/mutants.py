@@ -9,6 +9,8 @@ BROADCAST = "src/core/broadcast.rs"
 CHAT = "src/core/chat.rs"
 VISITS = "src/core/chat/visits.rs"
 CLIENTS = "src/core/server/clients.rs"
+ARRIVALS = "src/core/server/arrivals.rs"
+PARTS = "src/core/snapshot/parts.rs"
 
 MUTANTS = [
     (
@@ -358,5 +360,41 @@ MUTANTS = [
         "src/core/server/unfinished.rs",
         "            session.is_busy = true;",
         "            session.is_busy = false;",
+    ),
+    (
+        "a stale snapshot is handed out",
+        PARTS,
+        ".is_some_and(|part| part.identity != *identity)",
+        ".is_some_and(|_| false)",
+    ),
+    (
+        "everyone who comes gets a snapshot of their own",
+        PARTS,
+        "        if bytes > self.max_bytes / 2 {",
+        "        if bytes > 0 {",
+    ),
+    (
+        "a pong is put between the pieces of a frame",
+        QUEUE,
+        "        while begin > 0 && self.get(begin).is_some_and(Chunk::goes_on) {",
+        "        while begin > 9 && self.get(begin).is_some_and(Chunk::goes_on) {",
+    ),
+    (
+        "a cut drops the rest of a frame in pieces",
+        QUEUE,
+        "rest.into_iter().take_while(Chunk::goes_on)",
+        "rest.into_iter().take_while(|_| false)",
+    ),
+    (
+        "who catches up is told the state of a key twice",
+        "src/core/chat/history.rs",
+        ".is_none_or(|state| state.offset < kept.offset)",
+        ".is_none_or(|state| state.offset <= kept.offset)",
+    ),
+    (
+        "a stream has its position before it has the state",
+        ARRIVALS,
+        "Some(&*id).filter(|_| last.is_none())",
+        "Some(&*id)",
     ),
 ]

@@ -3,6 +3,7 @@
 //! A run that fails is made smaller, and repeated step by step, with `PARLOR_SEED` as the failure prints it.
 
 mod addresses;
+mod arrivals;
 mod charges;
 mod chat;
 mod client;

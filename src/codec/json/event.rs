@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 
 use data_encoding::BASE64;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
 use super::command::Id;
 
@@ -28,6 +27,7 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         rights: Option<Rights<'a>>,
     },
+    /// The fields before `messages`, `retained`, `members` and `count`: see `open`.
     Joined {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Id<'a>,
@@ -35,10 +35,6 @@ pub enum Event<'a> {
         epoch: Epoch,
         offset: u64,
         recovered: bool,
-        messages: Vec<Message<'a>>,
-        retained: Vec<Message<'a>>,
-        members: Vec<Person<'a>>,
-        count: usize,
     },
     /// The same in a stream of Server-Sent Events, where the messages follow one by one.
     #[serde(rename = "joined")]
@@ -54,7 +50,6 @@ pub enum Event<'a> {
         room: &'a str,
         reason: &'a str,
     },
-    Message(Message<'a>),
     Presence {
         room: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,27 +58,23 @@ pub enum Event<'a> {
         left: Option<Vec<Person<'a>>>,
         count: usize,
     },
+    /// The fields before `data`: see `open`.
     Direct {
         from: Person<'a>,
         to: Person<'a>,
         at: u64,
-        data: Data<'a>,
     },
     Gap {
         room: &'a str,
         from: u64,
         to: u64,
     },
+    /// The fields before `messages` and `more`: see `open`.
     History {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Id<'a>,
         room: &'a str,
         epoch: Epoch,
-        messages: Vec<Message<'a>>,
-        more: bool,
-        /// Why there are fewer than were asked for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<Cut>,
     },
     Members {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +124,7 @@ pub enum Cut {
 }
 
 /// A message of a room: with `data`, or with `binary`.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 #[expect(
     missing_docs,
     reason = "the fields are those of the protocol, which the README describes"
@@ -141,29 +132,82 @@ pub enum Cut {
 pub struct Message<'a> {
     pub room: &'a str,
     /// `None` for one that is not kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
     /// Milliseconds since 1970.
     pub at: u64,
     pub from: Person<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Data<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<Base64<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 }
 
+impl Message<'_> {
+    /// Appends it as an event.
+    pub fn write_event(&self, out: &mut Vec<u8>) {
+        self.write_as(Some("message"), out);
+    }
+
+    /// Appends it as one of a list, whose event has the type.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_as(None, out);
+    }
+
+    fn write_as(&self, r#type: Option<&str>, out: &mut Vec<u8>) {
+        #[derive(Serialize)]
+        struct Head<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            r#type: Option<&'a str>,
+            room: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            offset: Option<u64>,
+            at: u64,
+            from: &'a Person<'a>,
+        }
+        let head = Head {
+            r#type,
+            room: self.room,
+            offset: self.offset,
+            at: self.at,
+            from: &self.from,
+        };
+        open(&head, out);
+        if let Some(data) = &self.data {
+            data.write_field(out);
+        }
+        if let Some(binary) = &self.binary {
+            out.extend_from_slice(b",\"binary\":");
+            write(binary, out);
+        }
+        if let Some(key) = self.key {
+            out.extend_from_slice(b",\"key\":");
+            write(&key, out);
+        }
+        if self.ephemeral {
+            out.extend_from_slice(b",\"ephemeral\":true");
+        }
+        out.push(b'}');
+    }
+}
+
 /// Any JSON; text becomes a string.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Data<'a> {
     /// To be quoted.
     Text(&'a str),
-    /// To be written as it is.
-    Json(&'a RawValue),
+    /// JSON that was checked when it came in, to be written as it is.
+    Json(&'a str),
+}
+
+impl Data<'_> {
+    /// Appends `data` as a further field of an object.
+    pub fn write_field(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"data\":");
+        match self {
+            Self::Text(text) => write(text, out),
+            Self::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
 }
 
 /// Bytes that are written in base 64.
@@ -278,9 +322,12 @@ pub fn write(value: &impl Serialize, out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("what is written here is JSON, and memory takes it");
 }
 
-/// JSON that was checked before, to be written as it is.
-pub fn raw(json: &str) -> &RawValue {
-    serde_json::from_str(json).expect("it was checked when it came in")
+/// Appends an object without the brace that closes it, for fields that are written by themselves: checked JSON, which
+/// would have to be parsed again to be serialized, and lists whose items are encoded already.
+pub fn open(object: &impl Serialize, out: &mut Vec<u8>) {
+    write(object, out);
+    let brace = out.pop();
+    debug_assert_eq!(brace, Some(b'}'), "it is an object");
 }
 
 #[cfg(test)]

@@ -183,6 +183,45 @@ impl Deflater {
     }
 }
 
+impl Deflater {
+    /// Appends a piece of a message, compressed: whole blocks that end with a byte and refer to nothing before them, so
+    /// that they suit every message. `END` comes behind the last piece.
+    pub fn deflate_piece(
+        &mut self,
+        piece: &[u8],
+        is_narrow: bool,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) {
+        match self.deflate(piece, is_narrow, effort) {
+            Some(small) => {
+                out.extend_from_slice(small);
+                out.extend_from_slice(&TAIL);
+            }
+            None => store_piece(piece, out),
+        }
+    }
+}
+
+/// Appends a piece of a compressed message as it is, in blocks without compression (RFC 1951 section 3.2.4).
+pub fn store_piece(piece: &[u8], out: &mut Vec<u8>) {
+    for block in piece.chunks(usize::from(u16::MAX)) {
+        let length = block.len() as u16;
+        out.push(0);
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&(!length).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+}
+
+/// Bytes that `store_piece` makes of so many.
+pub fn stored_length(length: usize) -> usize {
+    length + 5 * length.div_ceil(usize::from(u16::MAX))
+}
+
+/// What ends a message made of pieces: an empty block without its `TAIL` (RFC 7692 section 7.2.3.6).
+pub const END: u8 = 0;
+
 /// Inflates messages, each by itself.
 #[derive(Debug)]
 pub struct Inflater {
@@ -394,6 +433,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_piece_is_stored_in_several_blocks() {
+        let text = vec![7; 200_000];
+        let mut message = Vec::new();
+        store_piece(&text, &mut message);
+        assert_eq!(message.len(), stored_length(text.len()));
+        message.push(END);
+        let mut inflater = Inflater::default();
+        assert_eq!(inflater.inflate(&message, text.len()), Ok(&text[..]));
+    }
+
+    #[test]
     fn nothing_refers_to_an_earlier_message() {
         // A client that keeps its window.
         let mut client = Compress::new(Compression::default(), false);
@@ -432,6 +482,23 @@ mod tests {
                 prop_assert_eq!(inflater.inflate(small, text.len()), Ok(text.as_bytes()));
                 prop_assert!(text.is_empty() || inflater.inflate(small, text.len() - 1) == Err(CloseReason::TooBig));
             }
+        }
+
+        #[test]
+        fn pieces_make_a_message(pieces in prop::collection::vec(("[a-d]{0,300}", any::<bool>()), 0..9), is_narrow: bool) {
+            let mut deflater = Deflater::default();
+            let mut message = Vec::new();
+            for (piece, is_deflated) in &pieces {
+                match is_deflated {
+                    true => deflater.deflate_piece(piece.as_bytes(), is_narrow, Effort::Best, &mut message),
+                    false => store_piece(piece.as_bytes(), &mut message),
+                }
+            }
+            message.push(END);
+            let whole: String = pieces.into_iter().map(|(piece, _)| piece).collect();
+            let bits = if is_narrow { NARROW_BITS } else { WIDE_BITS };
+            let mut inflater = Inflater { decompress: Decompress::new_with_window_bits(false, bits), out: Vec::new() };
+            prop_assert_eq!(inflater.inflate(&message, whole.len()), Ok(whole.as_bytes()));
         }
 
         #[test]

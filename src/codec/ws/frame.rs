@@ -83,15 +83,20 @@ pub fn encode_compressed(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
     encode_with(true, opcode, payload, out);
 }
 
-fn encode_with(rsv1: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+/// Appends the header of an unmasked, unfragmented frame, whose payload of `length` bytes follows by itself.
+pub fn encode_header(is_compressed: bool, opcode: OpCode, length: usize, out: &mut Vec<u8>) {
     let header = FrameHeader {
-        rsv1,
+        rsv1: is_compressed,
         opcode,
         ..FrameHeader::default()
     };
     header
-        .format(payload.len() as u64, out)
+        .format(length as u64, out)
         .expect("writing to a Vec does not fail");
+}
+
+fn encode_with(is_compressed: bool, opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
+    encode_header(is_compressed, opcode, payload.len(), out);
     out.extend_from_slice(payload);
 }
 

@@ -91,7 +91,7 @@ impl From<Format> for Reading {
 }
 
 /// A room that exists, and never again one of the same name that begins after it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) struct RoomId {
     pub(in crate::core) index: usize,
     pub(super) serial: u32,

@@ -1,6 +1,6 @@
 //! What was said in a room lately, and the state of its keys.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::message::{Kept, Message};
@@ -17,6 +17,8 @@ pub(super) struct History {
     /// Bytes of memory of the messages.
     message_bytes: usize,
     retained_bytes: usize,
+    /// How often the state of a key has changed.
+    state_changes: u64,
     /// The buffer of the last message that was forgotten: the steady path does not allocate.
     spare: Vec<u8>,
 }
@@ -62,13 +64,20 @@ impl History {
         let kept = Kept::new(message, offset, now_ms, Vec::new());
         self.retained_bytes += kept.held_bytes() + key.len();
         self.retained.insert(key.into(), kept);
+        self.state_changes += 1;
     }
 
     /// Forgets the state of a key.
     pub(super) fn remove(&mut self, key: &str) {
         if let Some(kept) = self.retained.remove(key) {
             self.retained_bytes -= kept.held_bytes() + key.len();
+            self.state_changes += 1;
         }
+    }
+
+    /// How often the state of a key has changed: as long as it is the same, so is `retained`.
+    pub(super) fn state_changes(&self) -> u64 {
+        self.state_changes
     }
 
     /// Bytes of memory that the state of a key takes; 0 if it has none.
@@ -143,6 +152,12 @@ impl History {
         all
     }
 
+    /// The last of them.
+    pub(super) fn last_retained(&self) -> Option<Message<'_>> {
+        let last = self.retained.values().max_by_key(|kept| kept.offset);
+        last.map(Kept::view)
+    }
+
     /// What someone who has missed all after `offset` needs to know: of each key the latest, in their order. The
     /// messages without a key are left out.
     pub(super) fn latest_by_key(&self, offset: u64) -> Vec<Message<'_>> {
@@ -160,6 +175,37 @@ impl History {
         let mut all: Vec<Message<'_>> = latest.into_values().map(Kept::view).collect();
         all.sort_unstable_by_key(|message| message.offset);
         all
+    }
+
+    /// The same without those that are the state of their key: whoever is told the state knows them.
+    pub(super) fn latest_beside_state(&self, offset: u64) -> Vec<Message<'_>> {
+        let mut seen = BTreeSet::new();
+        let mut fresh = Vec::new();
+        let missed = self.messages.iter().rev();
+        for kept in missed.take_while(|kept| kept.offset > offset) {
+            if let Some(key) = kept.key()
+                && seen.insert(key)
+                && self
+                    .retained
+                    .get(key)
+                    .is_none_or(|state| state.offset < kept.offset)
+            {
+                fresh.push(kept.view());
+            }
+        }
+        fresh.reverse();
+        fresh
+    }
+
+    /// The state of all keys but those of which there is a later message among `messages`; `None` if that leaves out none.
+    pub(super) fn state_beside(&self, messages: &[Message<'_>]) -> Option<Vec<Message<'_>>> {
+        let later: BTreeSet<&str> = messages.iter().filter_map(|it| it.key).collect();
+        if !later.iter().any(|key| self.retained.contains_key(*key)) {
+            return None;
+        }
+        let mut state = self.retained();
+        state.retain(|message| message.key.is_none_or(|key| !later.contains(key)));
+        Some(state)
     }
 
     /// When the newest message was kept.

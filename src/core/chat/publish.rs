@@ -117,6 +117,22 @@ impl Chat {
         Some((messages.collect(), more))
     }
 
+    /// The state of all keys of a room, in the order of their offsets.
+    pub(in crate::core) fn retained(&self, id: RoomId) -> Vec<Message<'_>> {
+        self.get(id)
+            .map_or_else(Vec::new, |room| room.history.retained())
+    }
+
+    /// The last of them.
+    pub(in crate::core) fn last_retained(&self, id: RoomId) -> Option<Message<'_>> {
+        self.get(id)?.history.last_retained()
+    }
+
+    /// How often that has changed.
+    pub(in crate::core) fn state_version(&self, id: RoomId) -> u64 {
+        self.get(id).map_or(0, |room| room.history.state_changes())
+    }
+
     /// The room's newest offset.
     pub(in crate::core) fn offset(&self, id: RoomId) -> u64 {
         self.get(id).map_or(0, |room| room.offset)

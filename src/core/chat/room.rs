@@ -20,6 +20,8 @@ pub(super) struct Room {
     pub(super) audiences: [Audience; Format::COUNT],
     /// Those who came by the JSON door, and with how many connections.
     pub(super) people: BTreeMap<PersonId, u32>,
+    /// How often someone who is here has taken another name.
+    pub(super) renamed: u64,
     pub(super) history: History,
     pub(super) changes: Changes,
     /// A slow reader misses messages and gets the latest of each key, instead of being closed.

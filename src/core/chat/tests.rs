@@ -50,14 +50,18 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
         ephemeral: false,
         dedup: None,
     };
+    keep(chat, room, &draft, at_ms)
+}
+
+fn keep(chat: &mut Chat, room: RoomId, draft: &Draft<'_>, at_ms: u64) -> u64 {
     let now = Now {
         ms: at_ms,
         unix_ms: at_ms,
     };
-    let Ok(Stamped::New(message)) = chat.stamp(room, &draft, now) else {
+    let Ok(Stamped::New(message)) = chat.stamp(room, draft, now) else {
         panic!("it is new");
     };
-    chat.keep(room, &message, &draft, at_ms);
+    chat.keep(room, &message, draft, at_ms);
     chat.check().unwrap();
     message.offset.unwrap()
 }
@@ -161,14 +165,13 @@ fn who_comes_back_gets_all_or_is_told() {
         assert_eq!(say(&mut chat, room, "1", None, 0), number);
     }
     let epoch = chat.epoch(room);
-    let mut back = |offset, epoch| {
+    let back = |offset, epoch| {
         let arrival = chat.arrival(
             room,
             Wanted::Since {
                 position: Position { epoch, offset },
                 or_last: 2,
             },
-            0,
         );
         let arrival = arrival.unwrap();
         (arrival.recovered, offsets(&arrival.messages))
@@ -193,11 +196,10 @@ fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
     chat.run_deadlines(1500);
     assert_eq!(chat.room_count(), 1);
     let plant = chat.find(&name("plant")).unwrap();
-    let arrival = chat.arrival(plant, Wanted::Last(9), 10_000).unwrap();
-    assert_eq!(
-        (offsets(&arrival.messages), offsets(&arrival.retained)),
-        (vec![], vec![1])
-    );
+    chat.forget_expired_of(plant, 10_000);
+    let arrival = chat.arrival(plant, Wanted::Last(9)).unwrap();
+    let retained = offsets(&chat.retained(plant));
+    assert_eq!((offsets(&arrival.messages), retained), (vec![], vec![1]));
 }
 
 #[test]
@@ -207,9 +209,7 @@ fn the_state_of_a_key_is_its_latest_message() {
     say(&mut chat, room, "1", Some("a"), 0);
     say(&mut chat, room, "2", Some("b"), 0);
     say(&mut chat, room, "3", Some("a"), 0);
-    let retained =
-        |chat: &mut Chat| offsets(&chat.arrival(room, Wanted::Last(0), 0).unwrap().retained);
-    assert_eq!(retained(&mut chat), [2, 3]);
+    assert_eq!(offsets(&chat.retained(room)), [2, 3]);
     let author = Author::guest(PersonId(0));
     let third = Draft {
         author: &author,
@@ -226,10 +226,44 @@ fn the_state_of_a_key_is_its_latest_message() {
         Some(Refusal::TooManyKeys)
     );
     say(&mut chat, room, "null", Some("b"), 0);
-    assert_eq!(retained(&mut chat), [3]);
+    assert_eq!(offsets(&chat.retained(room)), [3]);
     let latest = Wanted::LatestByKey { after: 1 };
-    let arrival = chat.arrival(room, latest, 0).unwrap();
+    let arrival = chat.arrival(room, latest).unwrap();
     assert_eq!(offsets(&arrival.messages), [3, 4]);
+}
+
+/// What is the state of a key was told twice, as a message and as retained.
+#[test]
+fn who_catches_up_is_told_each_key_once() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    let missed = |chat: &Chat| {
+        let wanted = Wanted::LatestBesideState { after: 1 };
+        let arrival = chat.arrival(room, wanted).unwrap();
+        let state = arrival.state.unwrap_or_else(|| chat.retained(room));
+        (offsets(&arrival.messages), offsets(&state))
+    };
+    for key in ["a", "b", "c", "a"] {
+        say(&mut chat, room, "1", Some(key), 0);
+    }
+    assert_eq!(missed(&chat), (vec![], vec![2, 3, 4]));
+    // A later message that is not kept as its key's state.
+    let author = Author::guest(PersonId(0));
+    let passing = Draft {
+        author: &author,
+        content: Content::Json,
+        body: b"5",
+        key: Some("b"),
+        retain: false,
+        ephemeral: false,
+        dedup: None,
+    };
+    keep(&mut chat, room, &passing, 0);
+    assert_eq!(missed(&chat), (vec![5], vec![3, 4]));
+    say(&mut chat, room, "null", Some("c"), 0);
+    assert_eq!(missed(&chat), (vec![5, 6], vec![4]));
+    say(&mut chat, room, "7", Some("b"), 0);
+    assert_eq!(missed(&chat), (vec![6], vec![4, 7]));
 }
 
 #[test]

@@ -6,10 +6,11 @@ use super::person::{Name, PersonId};
 use super::presence::Change;
 use super::seats::Seat;
 use super::{
-    Author, Chat, ConnectionId, Format, Member, Message, NameTaken, PersonName, Reading, RoomId,
-    RoomName, Secret, TooManyRooms,
+    Author, Chat, ConnectionId, Context, Format, Member, Message, NameTaken, PersonName, Reading,
+    RoomId, RoomName, Secret, TooManyRooms,
 };
-use crate::limits::{DEFAULT_LAST, MAX_LISTED, PRESENCE_MS};
+use crate::codec::ws::deflate::Readers;
+use crate::limits::{DEFAULT_LAST, PRESENCE_MS};
 use rand_chacha::rand_core::Rng;
 
 /// A place in a room's order, which someone may come back to.
@@ -28,9 +29,21 @@ pub(in crate::core) struct Arrival<'a> {
     /// `messages` is exactly what was missed.
     pub(in crate::core) recovered: bool,
     pub(in crate::core) messages: Vec<Message<'a>>,
-    pub(in crate::core) retained: Vec<Message<'a>>,
-    pub(in crate::core) members: Vec<Author>,
+    /// The state of keys, where it is not that of all: without those of which `messages` has a later message.
+    pub(in crate::core) state: Option<Vec<Message<'a>>>,
     pub(in crate::core) count: usize,
+}
+
+impl Arrival<'_> {
+    /// What an encoder has to know of the room, and of who comes.
+    pub(in crate::core) fn context(&self, reading: Reading) -> Context<'_> {
+        Context {
+            room: self.room.as_str(),
+            epoch: self.position.epoch,
+            reading,
+            readers: Readers::One,
+        }
+    }
 }
 
 /// Which messages someone who comes into a room wants to have.
@@ -40,8 +53,10 @@ pub(in crate::core) enum Wanted {
     Last(usize),
     /// All after a position, or, where they are not all there any more, so many of the newest.
     Since { position: Position, or_last: usize },
-    /// Of each key the latest after an offset.
+    /// Of each key the latest after an offset: for those who are not told the state of keys.
     LatestByKey { after: u64 },
+    /// The same for those who are.
+    LatestBesideState { after: u64 },
 }
 
 impl Wanted {
@@ -121,31 +136,30 @@ impl Chat {
         Ok(room_id)
     }
 
-    /// What someone finds who comes into a room, or comes back to it.
-    pub(in crate::core) fn arrival(
-        &mut self,
-        id: RoomId,
-        wanted: Wanted,
-        now_ms: u64,
-    ) -> Option<Arrival<'_>> {
-        self.get(id)?;
-        self.forget_expired(id.index, now_ms);
+    /// What someone finds who comes into a room, or comes back to it. Beforehand the room forgets what has expired:
+    /// `forget_expired_of`.
+    pub(in crate::core) fn arrival(&self, id: RoomId, wanted: Wanted) -> Option<Arrival<'_>> {
         let room = self.get(id)?;
-        let last = |count| room.history.before(u64::MAX, count).0.collect();
+        let history = &room.history;
+        let last = |count| history.before(u64::MAX, count).0.collect();
         let (recovered, messages) = match wanted {
             Wanted::Last(count) => (false, last(count)),
-            Wanted::LatestByKey { after } => (false, room.history.latest_by_key(after)),
+            Wanted::LatestByKey { after } => (false, history.latest_by_key(after)),
+            Wanted::LatestBesideState { after } => (false, history.latest_beside_state(after)),
             Wanted::Since { position, or_last } => {
                 let missed = Some(position)
                     .filter(|position| position.epoch == room.epoch)
-                    .and_then(|position| room.history.since(position.offset, room.offset));
+                    .and_then(|position| history.since(position.offset, room.offset));
                 match missed {
                     Some(missed) => (true, missed.collect()),
                     None => (false, last(or_last)),
                 }
             }
         };
-        let listed = room.listed(MAX_LISTED);
+        let state = match wanted {
+            Wanted::LatestBesideState { .. } => history.state_beside(&messages),
+            _ => None,
+        };
         Some(Arrival {
             room: &room.name,
             position: Position {
@@ -154,8 +168,7 @@ impl Chat {
             },
             recovered,
             messages,
-            retained: room.history.retained(),
-            members: listed.map(|person| self.people.author(person)).collect(),
+            state,
             count: room.count(),
         })
     }
@@ -331,6 +344,7 @@ impl Chat {
         rooms.sort_unstable();
         rooms.dedup();
         for room in rooms {
+            self.rooms[room.index].renamed += 1;
             self.note(room, Change::Renamed, person, now_ms);
         }
     }

@@ -3,9 +3,12 @@
 use super::Server;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Cut, Epoch, Event};
-use crate::core::chat::RoomName;
+use crate::codec::ws::deflate::Readers;
+use crate::core::chat::{Context, Reading, RoomName};
 use crate::core::connection::ConnectionId;
-use crate::core::{Stream, encode};
+use crate::core::rope::Rope;
+use crate::core::snapshot::{Form, Place};
+use crate::core::{Now, Stream, encode};
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
 impl<S: Stream> Server<S> {
@@ -55,28 +58,50 @@ impl<S: Stream> Server<S> {
     }
 
     /// The answer to `history`.
-    pub(super) fn history<'a>(
-        &'a self,
-        name: &'a RoomName,
+    pub(super) fn history(
+        &mut self,
+        name: &RoomName,
         before: u64,
         limit: usize,
-        echo: Id<'a>,
-    ) -> Event<'a> {
+        echo: Id<'_>,
+        reading: Reading,
+        now: Now,
+    ) -> Rope {
+        self.chat.forget_expired_in(name, now.ms);
+        self.snapshots.begin(now.ms);
         let room = self.chat.find(name);
         let found = room.and_then(|room| self.chat.history(room, before, limit));
         let (found, more) = found.unwrap_or_default();
-        let kept = encode::newest_within(&found, name.as_str(), MAX_ANSWER);
-        let is_cut = kept.len() < found.len();
-        let messages = kept
-            .iter()
-            .map(|message| encode::message_event(name.as_str(), message));
-        Event::History {
+        let messages = encode::newest_within(&found, name.as_str(), MAX_ANSWER);
+        let is_cut = messages.len() < found.len();
+        let epoch = room.map_or(0, |room| self.chat.epoch(room));
+        let head = Event::History {
             id: echo,
             room: name.as_str(),
-            epoch: Epoch(room.map_or(0, |room| self.chat.epoch(room))),
-            messages: messages.collect(),
-            more: more || is_cut,
-            reason: is_cut.then_some(Cut::Bytes),
+            epoch: Epoch(epoch),
+        };
+        let mut rope = Rope::default();
+        event::open(&head, rope.own());
+        rope.own().extend_from_slice(b",\"messages\":[");
+        if let Some(room) = room {
+            let context = Context {
+                room: name.as_str(),
+                epoch,
+                reading,
+                readers: Readers::One,
+            };
+            let place = Place { room, context };
+            let (form, encoder) = (Form::Json, &mut self.encoder);
+            self.snapshots
+                .messages(place, messages, form, encoder, &mut rope);
         }
+        rope.own().extend_from_slice(b"],\"more\":");
+        event::write(&(more || is_cut), rope.own());
+        if is_cut {
+            rope.own().extend_from_slice(b",\"reason\":");
+            event::write(&Cut::Bytes, rope.own());
+        }
+        rope.own().push(b'}');
+        rope
     }
 }

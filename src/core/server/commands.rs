@@ -13,7 +13,7 @@ use crate::core::chat::{
     Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooManyRooms,
     Wanted,
 };
-use crate::core::connection::{CloseHandshake, ConnectionId, Phase};
+use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
 use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_PAGE};
@@ -81,7 +81,7 @@ pub(super) const NO_SUCH_USER: Failure = Failure {
     message: Cow::Borrowed("nobody of this name is here"),
 };
 
-/// The answer to a command, as JSON; a pong has none.
+/// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
 pub(super) type Answer = Result<Option<String>, Failure>;
 
 impl<S: Stream> Server<S> {
@@ -190,10 +190,11 @@ impl<S: Stream> Server<S> {
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
                 let before = before.unwrap_or(u64::MAX);
-                self.chat.forget_expired_in(&room, now.ms);
-                Ok(Some(encode::event_json(
-                    &self.history(&room, before, limit, echo),
-                )))
+                if let Some(reading) = self.get(id).map(Connection::reading) {
+                    let answer = self.history(&room, before, limit, echo, reading, now);
+                    self.send_message(id, answer);
+                }
+                Ok(None)
             }
             Command::Members { room } => {
                 let room = parse_room(&room)?;
@@ -288,13 +289,10 @@ impl<S: Stream> Server<S> {
             epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
             offset: since.offset,
         });
-        let Some(arrival) = self
-            .chat
-            .arrival(room, Wanted::from_reader(position, last), now.ms)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(encode::event_json(&encode::joined(&arrival, echo))))
+        let wanted = Wanted::from_reader(position, last);
+        let joined = self.joined(room, reading, wanted, echo, now);
+        self.send_message(id, joined);
+        Ok(None)
     }
 
     fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {

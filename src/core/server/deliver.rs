@@ -139,6 +139,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         self.broadcast.release_spares();
+        self.snapshots.release();
         let mut holders: Vec<(usize, ConnectionId)> = self
             .connections
             .iter()

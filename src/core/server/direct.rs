@@ -32,10 +32,8 @@ impl<S: Stream> Server<S> {
             content,
             body,
         };
-        let json = encode::event_json(&encode::direct(&message, &addressee));
-        let frame = self
-            .encoder
-            .text_frame(Format::Json.into(), json.as_bytes());
+        let json = encode::direct(&message, &addressee);
+        let frame = self.encoder.text_frame(Format::Json.into(), &json);
         let frames = Frames::new(frame, FrameKind::Data, &self.meter);
         let line = encode::direct_line(&message, &addressee);
         let line = Frames::new(line, FrameKind::Line, &self.meter);

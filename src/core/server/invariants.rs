@@ -29,6 +29,7 @@ impl<S: Stream> Server<S> {
         self.check_lagging()?;
         self.timers.check()?;
         self.broadcast.check(self.limits.max_message)?;
+        self.snapshots.check()?;
         self.check_meter()
     }
 
@@ -149,6 +150,7 @@ impl<S: Stream> Server<S> {
             .flat_map(|(_, connection)| connection.queue.frames());
         let frames: BTreeMap<*const Frames, usize> = queued
             .chain(self.broadcast.frames())
+            .chain(self.snapshots.frames())
             .chain([&self.ping, &self.json_ping, &self.heartbeat])
             .filter(|frames| frames.is_metered_by(&self.meter))
             .map(|frames| (Rc::as_ptr(frames), frames.held_bytes()))

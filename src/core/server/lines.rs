@@ -248,7 +248,8 @@ impl<S: Stream> Server<S> {
         let Some(name) = self.person(id).map(|person| self.chat.author(person).name) else {
             return;
         };
-        let Some(arrival) = self.chat.arrival(room, Wanted::Last(RECENT_LINES), now.ms) else {
+        self.chat.forget_expired_of(room, now.ms);
+        let Some(arrival) = self.chat.arrival(room, Wanted::Last(RECENT_LINES)) else {
             return;
         };
         let mut out = format!(

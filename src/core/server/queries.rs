@@ -8,10 +8,10 @@ use super::rooms::read_only;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::core::access::Rights;
-use crate::core::chat::RoomName;
+use crate::core::chat::{Format, RoomName};
 use crate::core::connection::ConnectionId;
 use crate::core::pending::Reply;
-use crate::core::{Now, Stream, encode};
+use crate::core::{Now, Stream};
 use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
 
 /// The text format of Prometheus.
@@ -29,9 +29,11 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let before = number(request, "before")?.unwrap_or(u64::MAX);
         let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
-        self.chat.forget_expired_in(room, now.ms);
-        let json = encode::event_json(&self.history(room, before, limit, None));
-        self.respond_event(request, json, reply, now);
+        let reading = Format::Json.into();
+        let mut json = self.history(room, before, limit, None, reading, now);
+        self.charge_query(request, reply.id, json.len(), now);
+        json.own().push(b'\n');
+        self.respond_rope(json, reply, now);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use crate::codec::http::response::{Head, Problem, Status};
 use crate::core::connection::{AfterResponse, ConnectionId, Phase};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::pending::{Reply, Sharing};
+use crate::core::rope::Rope;
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream};
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -38,6 +39,21 @@ impl<S: Stream> Server<S> {
         self.respond_text(Status::OK, head, content_type, body, reply, now);
     }
 
+    /// The same in JSON, of which others may get pieces, too.
+    pub(super) fn respond_rope(&mut self, json: Rope, reply: &Reply, now: Now) {
+        let mut head = Head::new(Status::OK, now.unix_ms);
+        head.field("Cache-Control", "no-store");
+        head.connection(reply.keeps_alive());
+        write_content("application/json", json.len(), reply, &mut head);
+        let chunks = match reply.is_head {
+            true => Vec::new(),
+            false => json.into_body(&self.meter),
+        };
+        let body = chunks.into_iter().map(Chunk::whole);
+        self.queue_response(Status::OK, reply.id, head.finish(), body);
+        self.begin_response(reply, now);
+    }
+
     /// The same in JSON.
     pub(super) fn respond_json(&mut self, json: &str, reply: &Reply, now: Now) {
         self.respond_now("application/json", json, reply, now);
@@ -69,10 +85,7 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) {
-        head.field("Content-Type", content_type);
-        head.field("Content-Length", &body.len().to_string());
-        head.field("X-Content-Type-Options", "nosniff");
-        write_sharing(&mut head, &reply.sharing);
+        write_content(content_type, body.len(), reply, &mut head);
         let mut bytes = head.finish();
         if !reply.is_head {
             bytes.extend_from_slice(body.as_bytes());
@@ -86,7 +99,7 @@ impl<S: Stream> Server<S> {
         status: Status,
         id: ConnectionId,
         head: Vec<u8>,
-        body: Option<Chunk>,
+        body: impl IntoIterator<Item = Chunk>,
     ) {
         self.counters.count_response(status);
         let head = Chunk::whole(Frames::new(head, FrameKind::Response, &self.meter));
@@ -114,6 +127,13 @@ impl Reply {
 /// The refusal of one who may come back later.
 pub(super) fn unavailable(detail: &'static str) -> Problem {
     Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
+}
+
+fn write_content(content_type: &str, length: usize, reply: &Reply, head: &mut Head) {
+    head.field("Content-Type", content_type);
+    head.field("Content-Length", &length.to_string());
+    head.field("X-Content-Type-Options", "nosniff");
+    write_sharing(head, &reply.sharing);
 }
 
 /// A shared cache must not hand one origin's answer to another, so `Vary` comes even without an Origin.

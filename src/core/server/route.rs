@@ -11,13 +11,13 @@ use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
 use crate::core::access::Rights;
-use crate::core::chat::{Format, PersonId, RoomName, Wanted};
+use crate::core::chat::{Format, PersonId, RoomName};
 use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Keyed};
 use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
 use crate::core::site::{Asset, SECURITY_FIELDS};
 use crate::core::write_queue::Chunk;
-use crate::core::{Now, Stream, encode};
+use crate::core::{Now, Stream};
 
 impl<S: Stream> Server<S> {
     /// Answers a request with a page, an upgrade, or a problem.
@@ -165,13 +165,8 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
-        let mut state = Vec::new();
-        if let Some(arrival) = self.chat.arrival(room, Wanted::Last(0), now.ms) {
-            for message in &arrival.retained {
-                encode::plain(message, &mut state);
-            }
-        }
-        self.answer_with(id, Format::Plain, state);
+        let state = self.state_of(room, now);
+        self.answer_rope(id, Format::Plain, state);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
         let door = match keyed {

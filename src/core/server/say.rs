@@ -7,11 +7,10 @@ use super::commands::{Failure, check_key, content_of};
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
-use crate::codec::ws::deflate::Readers;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
-    AudienceId, Author, Content, Context, Draft, Format, Message, News, PersonId, Refusal, RoomId,
-    RoomName, Sender, Stamped, Wanted,
+    Author, Content, Draft, Format, Message, News, PersonId, Refusal, RoomId, RoomName, Sender,
+    Stamped,
 };
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::frames::Frames;
@@ -156,67 +155,6 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Tells those who have fallen behind, and have read what was queued, which messages were lost to them, and how the
-    /// room is now: of each key the latest, the state of all keys, and who is there.
-    pub(super) fn catch_up(&mut self, now: Now) {
-        while let Some((id, rooms)) = self.lagging.take_drained() {
-            for (room, from) in rooms {
-                if let Some(format) = self.chat.format_of(id) {
-                    let bytes = self.encode_catch_up(room.audience(format), from, now);
-                    self.skip_to_now(id, room);
-                    self.answer_with(id, format, bytes);
-                }
-            }
-        }
-    }
-
-    fn encode_catch_up(&mut self, audience: AudienceId, from: u64, now: Now) -> Vec<u8> {
-        let mut out = Vec::new();
-        let reading = self.chat.context(audience).map(|context| context.reading);
-        let wanted = Wanted::LatestByKey { after: from - 1 };
-        let arrival = self.chat.arrival(audience.room, wanted, now.ms);
-        let (Some(reading), Some(arrival)) = (reading, arrival) else {
-            return out;
-        };
-        let context = Context {
-            room: arrival.room.as_str(),
-            epoch: arrival.position.epoch,
-            reading,
-            readers: Readers::One,
-        };
-        let gap = Event::Gap {
-            room: context.room,
-            from,
-            to: arrival.position.offset,
-        };
-        let has_gap = from <= arrival.position.offset;
-        self.encoder.begin();
-        match audience.format {
-            Format::Json | Format::JsonDeflated => {
-                if has_gap {
-                    self.encoder.event(&context, &gap, &mut out);
-                    self.encoder.begin();
-                }
-                let joined = encode::joined(&arrival, None);
-                self.encoder.event(&context, &joined, &mut out);
-            }
-            Format::Events => {
-                if has_gap {
-                    encode::named_event("gap", None, &gap, &mut out);
-                }
-                encode::server_sent_arrival(&arrival, &mut out);
-            }
-            // They have no words for it.
-            Format::Plain | Format::PlainDeflated | Format::Lines => {
-                for message in &arrival.messages {
-                    self.encoder.begin();
-                    self.encoder.message(&context, message, &mut out);
-                }
-            }
-        }
-        out
-    }
-
     /// The connection is told all that was said in a room so far.
     pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
         self.chat.skip_to_now(id, room);
@@ -237,15 +175,8 @@ impl<S: Stream> Server<S> {
         if bytes.is_empty() {
             return;
         }
-        let queued = bytes.len();
         let frames = Frames::answer(bytes, format.frame_kind(), &self.meter);
-        if let Some(connection) = self.get_mut(id) {
-            connection.queue.append(Chunk::whole(frames));
-            if let Some(session) = connection.session_mut() {
-                session.on_answer(queued, encoded);
-            }
-            self.mark_dirty(id);
-        }
+        self.answer_in_chunks(id, std::iter::once(frames), encoded);
     }
 
     /// Sends an event to one connection at the JSON door, which has asked for it.

@@ -7,12 +7,10 @@ use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::json::event::Epoch;
-use crate::codec::sse;
 use crate::core::chat::{Format, PersonId, Position, RoomName, Wanted};
 use crate::core::connection::{Door, Phase};
 use crate::core::pending::Reply;
-use crate::core::{Now, Stream, encode};
-use crate::limits::RECONNECT_MS;
+use crate::core::{Now, Stream};
 
 impl<S: Stream> Server<S> {
     /// Turns the connection into a stream of a room's messages, from where it was before if it says so.
@@ -42,14 +40,10 @@ impl<S: Stream> Server<S> {
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         self.let_in(client, id);
         self.skip_to_now(id, room);
-        let mut state = Vec::new();
-        sse::encode_retry(RECONNECT_MS, &mut state);
-        if let Some(arrival) = self.chat.arrival(room, wanted, now.ms) {
-            encode::server_sent_arrival(&arrival, &mut state);
-        }
-        self.charge_query(request, id, state.len(), now);
+        let opened = self.opened(room, wanted, now);
+        self.charge_query(request, id, opened.len(), now);
         self.queue_response(Status::OK, id, head, None);
-        self.answer_with(id, Format::Events, state);
+        self.answer_rope(id, Format::Events, opened);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
         if let Some(connection) = self.get_mut(id) {

@@ -118,6 +118,65 @@ fn everything_leaves_in_one_call_and_in_order() {
     );
 }
 
+/// A frame in three chunks, and its bytes; its middle is shared.
+fn frame_in_pieces(queue: &mut WriteQueue, middle: &Rc<Frames>, meter: &Meter) -> Vec<u8> {
+    let whole = text("a begun, shared, ended frame");
+    let begin = Frames::answer(whole[..9].to_vec(), FrameKind::Begin, meter);
+    let end = Frames::answer(whole[17..].to_vec(), FrameKind::End, meter);
+    for frames in [begin, Rc::clone(middle), end] {
+        queue.append(Chunk::whole(frames));
+    }
+    assert_eq!(queue.check(), Ok(()));
+    whole
+}
+
+fn middle(meter: &Meter) -> Rc<Frames> {
+    let whole = text("a begun, shared, ended frame");
+    Frames::answer(whole[9..17].to_vec(), FrameKind::Middle, meter)
+}
+
+/// Wherever the kernel stops, a pong goes before or behind a frame of several pieces, and a close frame follows what has
+/// begun.
+#[test]
+fn nothing_comes_between_the_pieces_of_a_frame() {
+    let meter = Meter::default();
+    let middle = middle(&meter);
+    let whole_length = text("a begun, shared, ended frame").len();
+    for taken in 0..whole_length {
+        for is_cut in [false, true] {
+            let mut queue = WriteQueue::default();
+            let frame = frame_in_pieces(&mut queue, &middle, &meter);
+            push(&mut queue, text("next"), &meter);
+            let (mut pipe, mut written) = (Pipe::new(taken), 0);
+            assert_eq!(
+                queue.flush(&mut pipe, &mut written).unwrap(),
+                Flush::Blocked
+            );
+            let expected = if is_cut {
+                queue.cut_to_frame(&meter);
+                push(&mut queue, text("bye"), &meter);
+                match taken {
+                    0 => text("bye"),
+                    _ => [frame, text("bye")].concat(),
+                }
+            } else {
+                queue.push_control(pong(&meter, b"p"));
+                match taken {
+                    0 => [pong_bytes(b"p"), frame, text("next")].concat(),
+                    _ => [frame, pong_bytes(b"p"), text("next")].concat(),
+                }
+            };
+            assert_eq!(queue.check(), Ok(()));
+            pipe.room = 100;
+            assert_eq!(
+                queue.flush(&mut pipe, &mut written).unwrap(),
+                Flush::Drained
+            );
+            assert_eq!(pipe.taken, expected, "{taken} bytes, cut: {is_cut}");
+        }
+    }
+}
+
 #[test]
 fn any_portions_give_the_same_bytes() {
     for portion in 1..12 {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::plan::ChatPlan;
-use super::shadow::{Claim, Shadow};
+use super::shadow::{Claim, Filled, Shadow};
 use crate::model::Checked;
 
 /// What was asked for on coming into a room.
@@ -24,8 +24,8 @@ pub(crate) struct Follower {
     pub(crate) is_in: bool,
     /// Has missed something on this connection.
     pub(crate) has_lagged: bool,
-    /// A gap that was told, and the messages that have come to fill it.
-    gap: Option<(u64, u64, Vec<u64>)>,
+    /// A gap that was told, and what has come to fill it.
+    gap: Option<Filled>,
 }
 
 impl Follower {
@@ -103,15 +103,21 @@ impl Follower {
         let retained = list(joined, "retained")?.iter();
         let retained = retained.map(|message| shadow.see(self.room, &epoch, message));
         let retained = retained.collect::<Checked<Vec<u64>>>()?;
-        shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
         // Without a gap it was told who is there, and nothing else was lost.
-        let (from, to, _) = self.gap.take().unwrap_or((last + 1, last, Vec::new()));
+        let gap = self.gap.take();
+        let (from, to) = gap.map_or((last + 1, last), |gap| (gap.from, gap.to));
         if !shadow.plan.conflates(self.room) || known_epoch != epoch || to != offset {
             return Err(format!(
                 "caught up to {epoch}-{offset} at {known_epoch}-{last}"
             ));
         }
-        shadow.claim(self.room, &epoch, Claim::Latest(from, to, offsets));
+        let filled = Filled {
+            from,
+            to,
+            messages: offsets,
+            state: Some(retained),
+        };
+        shadow.claim(self.room, &epoch, Claim::Filled(filled));
         self.has_lagged = true;
         self.position = Some((epoch, offset));
         Ok(())
@@ -148,15 +154,13 @@ impl Follower {
     pub(crate) fn on_message(&mut self, event: &Value, shadow: &mut Shadow) -> Checked {
         let (epoch, last) = self.place()?;
         let offset = shadow.see(self.room, &epoch, event)?;
-        if let Some((from, to, offsets)) = &mut self.gap
-            && offset <= *to
+        if let Some(gap) = &mut self.gap
+            && offset <= gap.to
         {
-            if offset < *from || offsets.last().is_some_and(|it| *it >= offset) {
-                return Err(format!(
-                    "{offset} came to fill {from}..={to} after {offsets:?}"
-                ));
+            if offset < gap.from || gap.messages.last().is_some_and(|it| *it >= offset) {
+                return Err(format!("{offset} came to fill {gap:?}"));
             }
-            offsets.push(offset);
+            gap.messages.push(offset);
             return Ok(());
         }
         self.end_gap(shadow);
@@ -178,15 +182,31 @@ impl Follower {
             return Err(format!("a gap from {from} to {to} after {last}"));
         }
         self.has_lagged = true;
-        self.gap = Some((from, to, Vec::new()));
+        self.gap = Some(Filled {
+            from,
+            to,
+            messages: Vec::new(),
+            state: None,
+        });
         self.position = Some((epoch, to));
         Ok(())
     }
 
     /// All that fills a gap has come.
     pub(crate) fn end_gap(&mut self, shadow: &mut Shadow) {
-        if let (Some((from, to, offsets)), Some((epoch, _))) = (self.gap.take(), &self.position) {
-            shadow.claim(self.room, epoch, Claim::Latest(from, to, offsets));
+        if let (Some(gap), Some((epoch, _))) = (self.gap.take(), &self.position) {
+            shadow.claim(self.room, epoch, Claim::Filled(gap));
+        }
+    }
+
+    /// The state of keys has come, in a stream.
+    pub(crate) fn on_state(&mut self, offset: u64, state: Vec<u64>, shadow: &mut Shadow) {
+        match (&mut self.gap, &self.position) {
+            (Some(gap), _) => gap.state = Some(state),
+            (None, Some((epoch, _))) => {
+                shadow.claim(self.room, epoch, Claim::Retained(offset, state));
+            }
+            (None, None) => {}
         }
     }
 

@@ -28,8 +28,17 @@ pub(crate) struct Sheet {
 pub(crate) enum Claim {
     /// The state of all keys after an offset.
     Retained(u64, Vec<u64>),
-    /// What fills a gap: of each key the latest.
-    Latest(u64, u64, Vec<u64>),
+    /// What fills a gap: of each key the latest, as the state of the key, if that was told, or as a message.
+    Filled(Filled),
+}
+
+/// A gap, and what has come to fill it.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) messages: Vec<u64>,
+    pub(crate) state: Option<Vec<u64>>,
 }
 
 pub(crate) struct Shadow {
@@ -252,23 +261,32 @@ impl Shadow {
     }
 
     fn check_claim(&self, said: &Epoch, claim: &Claim) -> Checked {
-        let limits = &self.plan.limits;
-        let (told, true_offsets) = match claim {
-            Claim::Retained(upto, told) => (told, self.log.retained(said, *upto)),
-            Claim::Latest(from, to, told) => {
-                if !self.plan.remembers_exactly || limits.history_time.ms().is_some() {
-                    return Ok(());
-                }
-                (
-                    told,
-                    self.log.latest(said, *from, *to, limits.history as u64),
-                )
-            }
+        let is_true = match claim {
+            Claim::Retained(upto, told) => *told == self.log.retained(said, *upto),
+            Claim::Filled(filled) => self.is_filled(said, filled),
         };
-        if *told != true_offsets {
-            return Err(format!("{claim:?}, but it is {true_offsets:?}"));
-        }
-        Ok(())
+        is_true
+            .then_some(())
+            .ok_or_else(|| format!("this is not so: {claim:?}"))
+    }
+
+    /// Whether each key was told once that has changed in a gap, and the state of all others.
+    fn is_filled(&self, said: &Epoch, filled: &Filled) -> bool {
+        let limits = &self.plan.limits;
+        let is_exact = self.plan.remembers_exactly && limits.history_time.ms().is_none();
+        let state = self.log.retained(said, filled.to);
+        let mut latest = self
+            .log
+            .latest(said, filled.from, filled.to, limits.history as u64);
+        latest.retain(|offset| filled.state.is_none() || !state.contains(offset));
+        let key = |offset: &u64| said.get(offset).map(|it| it.event["key"].clone());
+        let told: Vec<_> = filled.messages.iter().map(key).collect();
+        let others = state.iter().filter(|offset| !told.contains(&key(offset)));
+        (filled.messages == latest || !is_exact)
+            && filled
+                .state
+                .as_ref()
+                .is_none_or(|told| told.iter().eq(others))
     }
 
     /// A plain member gets the state of all keys, and then all that is said, in its order.

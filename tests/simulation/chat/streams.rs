@@ -6,7 +6,7 @@ use super::follower::{Asked, Follower, parse_id};
 use super::line::{Loss, Network};
 use super::plan::room_name;
 use super::reader::{StreamReader, StreamSeen};
-use super::shadow::{Claim, Shadow};
+use super::shadow::Shadow;
 use super::world::{Guest, Here};
 use crate::model::Checked;
 use crate::random::Random;
@@ -20,8 +20,9 @@ pub(crate) struct Stream {
     last_id: Option<String>,
     asked: Option<Asked>,
     reader: StreamReader,
-    /// The offset at which it was opened, and the state of keys that has come.
-    state: Option<(u64, Vec<u64>)>,
+    /// The state of keys is coming: what it was opened with, what it had asked for, unless it has fallen behind, and the
+    /// offsets that have come.
+    state: Option<(Value, Option<Asked>, Vec<u64>)>,
     /// Loses its connection when it has read so many bytes.
     cut: Option<usize>,
     read_count: usize,
@@ -82,27 +83,32 @@ impl Stream {
         let event: Value =
             serde_json::from_str(data).map_err(|error| format!("{error}: {data}"))?;
         match (name, id, self.asked.take()) {
+            // No position: the state of keys comes first, and its last has one.
+            (Some("joined"), None, asked) => {
+                if event["recovered"] != false {
+                    return Err(format!("no position: {event}"));
+                }
+                self.state = Some((event, asked, Vec::new()));
+            }
             (Some("joined"), Some(id), Some(asked)) => {
-                let offset = event["offset"].as_u64().ok_or("no offset")?;
                 self.follower.on_opened(&event, id, &asked, shadow)?;
-                let needs_state = event["recovered"] == false;
-                self.state = needs_state.then(|| (offset, Vec::new()));
+                self.on_state(&event, Vec::new(), shadow);
             }
-            // How the room is after a gap, which the messages that follow fill.
-            (Some("joined"), Some(_), None) => {
-                let offset = event["offset"].as_u64().ok_or("no offset")?;
-                self.state = Some((offset, Vec::new()));
-            }
-            (None, None, None) => {
-                let epoch = self.follower.position.clone().ok_or("nowhere")?.0;
-                let (_, state) = self
-                    .state
-                    .as_mut()
-                    .ok_or_else(|| format!("state too late: {event}"))?;
-                state.push(shadow.see(self.follower.room, &epoch, &event)?);
+            (Some("joined"), Some(_), None) => self.on_state(&event, Vec::new(), shadow),
+            (None, id, None) if self.state.is_some() => {
+                let (opened, asked, mut state) = self.state.take().expect("it is coming");
+                let epoch = opened["epoch"].as_str().ok_or("no epoch")?;
+                state.push(shadow.see(self.follower.room, epoch, &event)?);
+                match (id, &asked) {
+                    (None, _) => self.state = Some((opened, asked, state)),
+                    (Some(id), Some(asked)) => {
+                        self.follower.on_opened(&opened, id, asked, shadow)?;
+                        self.on_state(&opened, state, shadow);
+                    }
+                    (Some(_), None) => self.on_state(&opened, state, shadow),
+                }
             }
             (None, Some(id), None) => {
-                self.end_state(shadow);
                 self.follower.on_message(&event, shadow)?;
                 let (epoch, offset) = parse_id(id)?;
                 let is_its = event["offset"] == offset;
@@ -115,10 +121,7 @@ impl Stream {
                     return Err(format!("{event} has the id {id}"));
                 }
             }
-            (Some("gap"), None, None) => {
-                self.end_state(shadow);
-                self.follower.on_gap(&event, shadow)?;
-            }
+            (Some("gap"), None, None) => self.follower.on_gap(&event, shadow)?,
             (Some("bye"), None, None) => {}
             other => return Err(format!("{other:?} came as {event}")),
         }
@@ -128,12 +131,11 @@ impl Stream {
         Ok(())
     }
 
-    /// All of the state of keys has come.
-    fn end_state(&mut self, shadow: &mut Shadow) {
-        if let (Some((offset, state)), Some((epoch, _))) =
-            (self.state.take(), &self.follower.position)
-        {
-            shadow.claim(self.follower.room, epoch, Claim::Retained(offset, state));
+    /// All of the state of keys has come; who comes back to where they were is not told it.
+    fn on_state(&mut self, opened: &Value, state: Vec<u64>, shadow: &mut Shadow) {
+        if opened["recovered"] == false {
+            let offset = opened["offset"].as_u64().unwrap_or_default();
+            self.follower.on_state(offset, state, shadow);
         }
     }
 
@@ -162,7 +164,7 @@ impl Guest for Stream {
         if self.life.is_none() {
             self.connect(shadow);
         }
-        self.follower.is_in
+        self.follower.is_in && self.state.is_none()
     }
 
     fn read(&mut self, shadow: &mut Shadow) -> Checked {
@@ -208,7 +210,6 @@ impl Guest for Stream {
     }
 
     fn check_at_rest(&mut self, shadow: &mut Shadow) -> Checked {
-        self.end_state(shadow);
         self.follower.check_at_rest(shadow)
     }
 

@@ -1,0 +1,209 @@
+//! What those are told who come into a room, come back to it, or have fallen behind in it: what many get is encoded once.
+
+use std::rc::Rc;
+
+use super::Server;
+use crate::codec::json::command::Id;
+use crate::codec::json::event::{self, Event};
+use crate::codec::sse;
+use crate::core::chat::{Format, Reading, RoomId, Wanted};
+use crate::core::connection::{ConnectionId, Phase};
+use crate::core::frames::Frames;
+use crate::core::rope::Rope;
+use crate::core::snapshot::{Form, Place};
+use crate::core::write_queue::Chunk;
+use crate::core::{Now, Stream, encode};
+use crate::limits::RECONNECT_MS;
+
+impl<S: Stream> Server<S> {
+    /// The answer to `join`.
+    pub(super) fn joined(
+        &mut self,
+        room: RoomId,
+        reading: Reading,
+        wanted: Wanted,
+        echo: Id<'_>,
+        now: Now,
+    ) -> Rope {
+        let mut rope = Rope::default();
+        self.chat.forget_expired_of(room, now.ms);
+        self.snapshots.begin(now.ms);
+        if let Some(arrival) = self.chat.arrival(room, wanted) {
+            let context = arrival.context(reading);
+            let place = Place { room, context };
+            encode::open_joined(&arrival, echo, rope.own());
+            let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+            rope.own().extend_from_slice(b",\"messages\":[");
+            snapshots.messages(place, &arrival.messages, Form::Json, encoder, &mut rope);
+            rope.own().extend_from_slice(b"],\"retained\":[");
+            match &arrival.state {
+                Some(state) => snapshots.messages(place, state, Form::Json, encoder, &mut rope),
+                None => snapshots.state(place, &self.chat, Form::Json, encoder, &mut rope),
+            }
+            rope.own().extend_from_slice(b"],\"members\":[");
+            snapshots.members(place, &self.chat, encoder, &mut rope);
+            rope.own().extend_from_slice(b"],\"count\":");
+            event::write(&arrival.count, rope.own());
+            rope.own().push(b'}');
+        }
+        rope
+    }
+
+    /// What a stream of Server-Sent Events begins with.
+    pub(super) fn opened(&mut self, room: RoomId, wanted: Wanted, now: Now) -> Rope {
+        let mut rope = Rope::default();
+        sse::encode_retry(RECONNECT_MS, rope.own());
+        self.chat.forget_expired_of(room, now.ms);
+        self.snapshots.begin(now.ms);
+        self.push_opened(room, wanted, &mut rope);
+        rope
+    }
+
+    /// The state of all keys for a newcomer at the plain door.
+    pub(super) fn state_of(&mut self, room: RoomId, now: Now) -> Rope {
+        let mut rope = Rope::default();
+        self.snapshots.begin(now.ms);
+        if let Some(context) = self.chat.context(room.audience(Format::Plain)) {
+            let place = Place { room, context };
+            let (form, encoder) = (Form::Plain, &mut self.encoder);
+            self.snapshots
+                .state(place, &self.chat, form, encoder, &mut rope);
+        }
+        rope
+    }
+
+    /// Tells those who have fallen behind, and have read what was queued, which messages were lost to them, and how the
+    /// room is now: of each key the latest, the state of all keys, and who is there.
+    pub(super) fn catch_up(&mut self, now: Now) {
+        while let Some((id, room, from)) = self.lagging.take_drained() {
+            if let Some(reading) = self.chat.reading_of(id) {
+                self.tell_missed(id, room, reading, from, now);
+            }
+        }
+    }
+
+    fn tell_missed(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+        reading: Reading,
+        from: u64,
+        now: Now,
+    ) {
+        self.chat.forget_expired_of(room, now.ms);
+        self.snapshots.begin(now.ms);
+        let to = self.chat.offset(room);
+        let mut rope = Rope::default();
+        if let Some(name) = self.chat.room_name(room)
+            && from <= to
+        {
+            let room = name.as_str();
+            let gap = Event::Gap { room, from, to };
+            match reading.format {
+                Format::Json | Format::JsonDeflated => event::write(&gap, rope.own()),
+                Format::Events => encode::named_event("gap", None, &gap, rope.own()),
+                // They have no words for it.
+                Format::Plain | Format::PlainDeflated | Format::Lines => {}
+            }
+        }
+        let after = from - 1;
+        match reading.format {
+            Format::Json | Format::JsonDeflated => {
+                self.answer_message(id, reading, rope);
+                let wanted = Wanted::LatestBesideState { after };
+                let joined = self.joined(room, reading, wanted, None, now);
+                self.answer_message(id, reading, joined);
+            }
+            Format::Events => {
+                self.push_opened(room, Wanted::LatestBesideState { after }, &mut rope);
+                self.answer_rope(id, reading.format, rope);
+            }
+            Format::Plain | Format::PlainDeflated | Format::Lines => {
+                if let Some(arrival) = self.chat.arrival(room, Wanted::LatestByKey { after }) {
+                    let context = arrival.context(reading);
+                    let place = Place { room, context };
+                    let (form, encoder) = (Form::of_messages(reading), &mut self.encoder);
+                    self.snapshots
+                        .messages(place, &arrival.messages, form, encoder, &mut rope);
+                }
+                self.answer_rope(id, reading.format, rope);
+            }
+        }
+        self.skip_to_now(id, room);
+    }
+
+    fn push_opened(&mut self, room: RoomId, wanted: Wanted, rope: &mut Rope) {
+        let Some(arrival) = self.chat.arrival(room, wanted) else {
+            return;
+        };
+        let context = arrival.context(Format::Events.into());
+        let place = Place { room, context };
+        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+        let last = match &arrival.state {
+            _ if arrival.recovered => None,
+            Some(state) => state.last().copied(),
+            None => self.chat.last_retained(room),
+        };
+        let id = encode::id_before(&arrival);
+        encode::opened(&arrival, Some(&*id).filter(|_| last.is_none()), rope.own());
+        if let Some(last) = last {
+            // Whoever is cut off before it has not the whole state, and comes back to where they were.
+            match arrival.state.as_deref().and_then(<[_]>::split_last) {
+                Some((_, rest)) => {
+                    snapshots.messages(place, rest, Form::StateEvents, encoder, rope);
+                }
+                None => snapshots.state(place, &self.chat, Form::StateEvents, encoder, rope),
+            }
+            encode::server_sent_state(place.context.room, &last, Some(&id), rope.own());
+        }
+        snapshots.messages(place, &arrival.messages, Form::Events, encoder, rope);
+    }
+
+    /// Sends a message to one connection at the JSON door, which has asked for it. Nothing follows a close frame.
+    pub(super) fn send_message(&mut self, id: ConnectionId, rope: Rope) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if !matches!(connection.phase, Phase::Open { .. }) {
+            return;
+        }
+        connection.traffic.messages_out += 1;
+        let reading = connection.reading();
+        self.answer_message(id, reading, rope);
+    }
+
+    fn answer_message(&mut self, id: ConnectionId, reading: Reading, rope: Rope) {
+        if !rope.is_empty() {
+            let encoded = rope.len();
+            let chunks = rope.into_message(reading, &mut self.encoder, &self.meter);
+            self.answer_in_chunks(id, chunks, encoded);
+        }
+    }
+
+    /// Queues what a newcomer gets who reads whole frames, events or lines.
+    pub(super) fn answer_rope(&mut self, id: ConnectionId, format: Format, rope: Rope) {
+        let encoded = rope.len();
+        let chunks = rope.into_frames(format.frame_kind(), &self.meter);
+        self.answer_in_chunks(id, chunks, encoded);
+    }
+
+    /// Queues the answer to what one connection has asked for, which was of so many bytes before it was compressed.
+    pub(super) fn answer_in_chunks(
+        &mut self,
+        id: ConnectionId,
+        chunks: impl IntoIterator<Item = Rc<Frames>>,
+        encoded: usize,
+    ) {
+        if let Some(connection) = self.get_mut(id) {
+            let mut length = 0;
+            for frames in chunks {
+                length += frames.bytes().len();
+                connection.queue.append(Chunk::whole(frames));
+            }
+            if let Some(session) = connection.session_mut() {
+                session.on_answer(length, encoded);
+            }
+            self.mark_dirty(id);
+        }
+    }
+}
