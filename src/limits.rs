@@ -360,7 +360,7 @@ pub const LONG_PART: usize = 4 << 10;
 /// Milliseconds for which it is gathered who came and who went.
 pub const PRESENCE_MS: u64 = 1_000;
 
-/// Milliseconds for which a name stays someone's after their last connection.
+/// Milliseconds for which a name stays someone's after their last connection, and a room after its last member.
 pub const ABSENCE_MS: u64 = 60_000;
 
 /// People who are away and not forgotten yet; more, and those away longest are forgotten early.

@@ -27,7 +27,7 @@ use slab::Slab;
 
 use super::connection::ConnectionId;
 use crate::codec::ws::deflate::Readers;
-use crate::limits::{Limits, Overflow};
+use crate::limits::{ABSENCE_MS, Limits, Overflow};
 use dedup::Dedup;
 pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
@@ -297,31 +297,30 @@ impl Chat {
             ends_ms: None,
         });
         self.by_name.insert(name.clone(), index);
-        let _ = self.settle(index, now_ms);
+        self.settle(index, now_ms);
         Ok(self.id_of(index))
     }
 
-    /// Looks whether anyone is in a room, and if not, sets when it ends: with its history; retained messages keep it
-    /// until its place is needed. Says whether it has ended at once, there being nothing to remember.
-    fn settle(&mut self, index: usize, now_ms: u64) -> bool {
+    /// Looks whether anyone is in a room, and if not, sets when it ends: not before those who were in it are forgotten, so
+    /// that who comes back finds it as it was; and with its history. Retained messages keep it until its place is needed.
+    fn settle(&mut self, index: usize, now_ms: u64) {
         let room = &mut self.rooms[index];
         if let Some(ends_ms) = room.ends_ms.take() {
             self.dormant.remove(&(ends_ms, index));
         }
         if !room.is_empty() {
-            return false;
+            return;
         }
         self.forget_expired(index, now_ms);
         let room = &mut self.rooms[index];
         let ends_ms = match room.history.newest_ms() {
+            left_ms: None,
             _ if room.history.key_count() > 0 => u64::MAX,
-            Some(newest_ms) => self.limits.history_time.after(newest_ms),
-            // A room that has just begun waits for what it has begun for, until the next deadlines run.
-            None => now_ms,
+            Some(newest_ms) => self.limits.history_time.after(newest_ms).max(missed_ms),
+            None => missed_ms,
         };
         room.ends_ms = Some(ends_ms);
         self.dormant.insert((ends_ms, index));
-        room.history.is_empty()
     }
 
     /// Forgets what a room, if it exists, remembers no longer.
@@ -333,6 +332,8 @@ impl Chat {
 
     /// The same of a room that is known by its id.
     pub(super) fn forget_expired_of(&mut self, id: RoomId, now_ms: u64) {
+        // A room that has just begun waits for what it has begun for, until the next deadlines run.
+        let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         if self.get(id).is_some() {
             self.forget_expired(id.index, now_ms);
         }

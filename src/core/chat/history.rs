@@ -213,10 +213,6 @@ impl History {
         self.messages.back().map(|message| message.kept_ms)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.retained.is_empty()
-    }
-
     /// Checks that the bytes are counted right and the offsets have no hole.
     pub(super) fn check(&self, last: u64, limits: &Limits) -> Result<(), String> {
         use crate::core::server::ensure;

@@ -26,6 +26,8 @@ pub(super) struct Room {
     pub(super) changes: Changes,
     /// A slow reader misses messages and gets the latest of each key, instead of being closed.
     pub(super) conflates: bool,
+    /// When someone left it last.
+    pub(super) left_ms: Option<u64>,
     /// When the room ends, which nobody is in.
     pub(super) ends_ms: Option<u64>,
 }

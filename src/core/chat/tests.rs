@@ -84,7 +84,8 @@ fn offsets(messages: &[Message<'_>]) -> Vec<u64> {
 }
 
 #[test]
-fn a_room_lasts_as_long_as_someone_is_in_it() {
+/// A room ended with its last member, and who came back a moment later had lost their place in it.
+fn a_room_lasts_as_long_as_someone_may_come_back() {
     let mut chat = chat(&[]);
     let tea = join(&mut chat, 0, "tea").unwrap();
     assert_eq!(join(&mut chat, 1, "tea"), Ok(tea));
@@ -95,6 +96,11 @@ fn a_room_lasts_as_long_as_someone_is_in_it() {
     );
     leave(&mut chat, 1);
     assert_eq!((chat.room_count(), chat.take_ended()), (0, vec![tea]));
+    assert_eq!(chat.next_deadline_ms(), Some(ABSENCE_MS));
+    chat.run_deadlines(ABSENCE_MS - 1);
+    assert_eq!(join(&mut chat, 1, "tea"), Ok(tea), "it is still there");
+    leave(&mut chat, 1);
+    chat.run_deadlines(ABSENCE_MS);
     let again = join(&mut chat, 1, "tea").unwrap();
     assert_ne!(again, tea);
     assert_eq!(

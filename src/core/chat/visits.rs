@@ -199,9 +199,8 @@ impl Chat {
             moved.place = seat.place;
         }
         self.disappear(room_id, person, reading.format, now_ms);
-        if self.settle(room_id.index, now_ms) {
-            self.end(room_id.index);
-        }
+        self.rooms[room_id.index].left_ms = Some(now_ms);
+        self.settle(room_id.index, now_ms);
         true
     }
 
