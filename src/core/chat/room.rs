@@ -66,6 +66,12 @@ impl Room {
             .all(|audience| audience.members.is_empty())
     }
 
+    /// Connections that are told who comes and who goes.
+    pub(super) fn listeners(&self) -> usize {
+        let told = Format::PEOPLE.map(|format| self.audience(format).members.len());
+        told.iter().sum()
+    }
+
     /// How many are here; someone with several connections is one.
     pub(super) fn count(&self) -> usize {
         let others = Format::GUESTS.map(|format| self.audience(format).members.len());

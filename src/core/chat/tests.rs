@@ -2,6 +2,7 @@ use clap::Parser;
 
 use super::*;
 use crate::core::Now;
+use crate::limits::PRESENCE_MS;
 
 #[derive(Parser)]
 struct Flags {
@@ -83,8 +84,8 @@ fn offsets(messages: &[Message<'_>]) -> Vec<u64> {
         .collect()
 }
 
-#[test]
 /// A room ended with its last member, and who came back a moment later had lost their place in it.
+#[test]
 fn a_room_lasts_as_long_as_someone_may_come_back() {
     let mut chat = chat(&[]);
     let tea = join(&mut chat, 0, "tea").unwrap();
@@ -95,12 +96,12 @@ fn a_room_lasts_as_long_as_someone_may_come_back() {
         (None, Some(tea))
     );
     leave(&mut chat, 1);
-    assert_eq!((chat.room_count(), chat.take_ended()), (0, vec![tea]));
     assert_eq!(chat.next_deadline_ms(), Some(ABSENCE_MS));
     chat.run_deadlines(ABSENCE_MS - 1);
     assert_eq!(join(&mut chat, 1, "tea"), Ok(tea), "it is still there");
     leave(&mut chat, 1);
     chat.run_deadlines(ABSENCE_MS);
+    assert_eq!((chat.room_count(), chat.take_ended()), (0, vec![tea]));
     let again = join(&mut chat, 1, "tea").unwrap();
     assert_ne!(again, tea);
     assert_eq!(
@@ -137,6 +138,27 @@ fn one_connection_may_be_in_several_rooms() {
     assert!(!chat.leave(id(0), PersonId(0), tea, 0));
     assert_eq!(chat.rooms_of(id(0)).collect::<Vec<_>>(), [milk]);
     chat.check().unwrap();
+}
+
+/// Whoever came alone was told by an event that they had come.
+#[test]
+fn nobody_is_told_of_themselves_alone() {
+    let mut chat = chat(&[]);
+    let enter = |chat: &mut Chat, index| {
+        let person = chat.begin_person(id(index));
+        let room = chat.join(id(index), person, Format::Json.into(), &name("tea"), 0);
+        room.unwrap()
+    };
+    enter(&mut chat, 1);
+    assert!(chat.take_news(PRESENCE_MS).is_none());
+    let room = enter(&mut chat, 2);
+    let (_, news) = chat.take_news(PRESENCE_MS).expect("the other is told");
+    assert_eq!((news.joined.len(), news.count), (1, 2));
+    for index in [1, 2] {
+        chat.leave(id(index), PersonId(index.into()), room, 0);
+    }
+    enter(&mut chat, 3);
+    assert!(chat.take_news(2 * PRESENCE_MS).is_none());
 }
 
 #[test]

@@ -132,7 +132,14 @@ impl Chat {
         if reading.format.is_json() {
             self.rooms[room_id.index].changes.on_listed();
         }
-        self.appear(room_id, person, reading.format, now_ms);
+        let room = &mut self.rooms[room_id.index];
+        if reading.format.has_people() && room.listeners() == 1 {
+            // There is nobody to be told; who comes alone is told who is there.
+            room.people.insert(person, 1);
+            room.changes.forget();
+        } else {
+            self.appear(room_id, person, reading.format, now_ms);
+        }
         Ok(room_id)
     }
 
@@ -376,10 +383,7 @@ impl Chat {
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
     fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
         let room = &mut self.rooms[id.index];
-        if Format::PEOPLE
-            .iter()
-            .all(|format| room.audience(*format).members.is_empty())
-        {
+        if room.listeners() == 0 {
             room.changes.forget();
             return;
         }
