@@ -49,6 +49,8 @@ struct Batch {
     count: u64,
     /// Offset of the first message among them, or of the next one if there is none.
     first_offset: u64,
+    /// Who came in while it gathered: after which piece, and at which offset.
+    entries: Vec<(u64, u64)>,
 }
 
 /// A batch on its way to those who were members when it set out.
@@ -59,6 +61,7 @@ pub(super) struct Fanout {
     first: u64,
     count: u64,
     first_offset: u64,
+    entries: Vec<(u64, u64)>,
     members: Rc<Vec<Member>>,
     /// Who listens from where cannot have changed since it set out.
     is_steady: bool,
@@ -113,6 +116,53 @@ impl Broadcast {
         self.meter.add(outbox.batch.bytes.capacity() - held);
     }
 
+    /// Somebody is told all that an audience was told so far, up to this piece and this offset.
+    pub(super) fn note_entry(&mut self, audience: AudienceId, sequence: u64, offset: u64) {
+        let outbox = self.outboxes.get_mut(audience.index());
+        if let Some(Outbox { batch, .. }) = outbox.filter(|outbox| outbox.batch.count > 0)
+            && batch.entries.last() != Some(&(sequence, offset))
+        {
+            batch.entries.push((sequence, offset));
+        }
+    }
+
+    /// The offset of the first message that a member is still to be served of what was said so far; `None` if there is
+    /// none. `place` is where the member stands among those of its audience now.
+    pub(super) fn first_unserved(
+        &self,
+        audience: AudienceId,
+        member: Member,
+        place: usize,
+    ) -> Option<u64> {
+        let outbox = self.outboxes.get(audience.index())?;
+        let mut fanouts = self.fanouts.iter();
+        let fanout = match outbox.fanout_in_progress {
+            true => fanouts.find(|fanout| fanout.audience == audience),
+            false => None,
+        };
+        let on_its_way = fanout
+            .filter(|fanout| fanout.is_unserved(member.id, place))
+            .and_then(|it| {
+                first_after(
+                    member.since,
+                    it.first,
+                    it.count,
+                    it.first_offset,
+                    &it.entries,
+                )
+            });
+        let batch = &outbox.batch;
+        on_its_way.or_else(|| {
+            first_after(
+                member.since,
+                batch.first,
+                batch.count,
+                batch.first_offset,
+                &batch.entries,
+            )
+        })
+    }
+
     /// The audience of the room, if there is one, that is so far behind that the room's publishers should wait.
     pub(super) fn congested(&self, room: RoomId) -> Option<AudienceId> {
         let audiences = Format::ALL.map(|format| room.audience(format));
@@ -144,6 +194,7 @@ impl Broadcast {
                 first_offset,
                 ..
             } = outbox.batch;
+            let entries = std::mem::take(&mut outbox.batch.entries);
             let frames = outbox.seal(audience.format, &self.meter);
             outbox.fanout_in_progress = true;
             released.append(&mut outbox.held);
@@ -153,6 +204,7 @@ impl Broadcast {
                 first,
                 count,
                 first_offset,
+                entries,
                 members,
                 is_steady: audience.format.is_plain() && !chat.conflates(audience.room),
                 served: 0,
@@ -255,6 +307,25 @@ impl Broadcast {
     }
 }
 
+/// The offset of the first message of a batch for one who listens since a number in the sequence; `None` if there is
+/// none for them.
+fn first_after(
+    since: u64,
+    first: u64,
+    count: u64,
+    first_offset: u64,
+    entries: &[(u64, u64)],
+) -> Option<u64> {
+    if since + 1 >= first + count {
+        return None;
+    }
+    if since < first {
+        return Some(first_offset);
+    }
+    let entry = entries.iter().find(|(sequence, _)| *sequence == since);
+    Some(entry.map_or(first_offset, |(_, offset)| offset + 1))
+}
+
 impl Outbox {
     /// Turns what has gathered into frames to share. Allocates once for the frames, and not at all when those of the
     /// last batch have all been written. The meter knows of the buffers either way: they only change hands.
@@ -304,6 +375,16 @@ impl Fanout {
     }
 
     /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
+    /// Whether a member has not been served, who stands at `place` among those of the audience now. A place only changes
+    /// to a lower one.
+    fn is_unserved(&self, id: ConnectionId, place: usize) -> bool {
+        let is_there = self.members.get(place).is_some_and(|it| it.id == id);
+        match is_there {
+            true => place >= self.served,
+            false => self.members[self.served..].iter().any(|it| it.id == id),
+        }
+    }
+
     pub(super) fn delivery(&self, since: u64) -> Option<Delivery> {
         let known = (since + 1).saturating_sub(self.first);
         if known >= self.count {

@@ -132,16 +132,18 @@ impl Chat {
         self.member(id, room).map(|member| member.since)
     }
 
-    /// The connection has been told all that was said so far.
-    pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
-        let Some(seats) = self.seats.get(id.index()) else {
-            return;
-        };
-        if let (Some(reading), Some(seat)) = (seats.reading(), seats.of_room(room.index)) {
-            let audience = self.rooms[room.index].audience_mut(reading.format);
-            let since = audience.sequence;
-            Rc::make_mut(&mut audience.members)[seat.place as usize].since = since;
-        }
+    /// The connection has been told all that was said so far. Says which piece of which audience was the last.
+    pub(super) fn skip_to_now(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+    ) -> Option<(AudienceId, u64)> {
+        let seats = self.seats.get(id.index())?;
+        let (reading, seat) = (seats.reading()?, seats.of_room(room.index)?);
+        let audience = self.rooms[room.index].audience_mut(reading.format);
+        let since = audience.sequence;
+        Rc::make_mut(&mut audience.members)[seat.place as usize].since = since;
+        Some((room.audience(reading.format), since))
     }
 
     /// The last piece that a member of one room is to get of what was said so far; 0 for none.
@@ -160,6 +162,18 @@ impl Chat {
     pub(super) fn members(&self, audience: AudienceId) -> Option<Rc<Vec<Member>>> {
         let room = self.get(audience.room)?;
         Some(Rc::clone(&room.audience(audience.format).members))
+    }
+
+    /// A connection as a member of a room, and its place among those of its audience.
+    pub(super) fn membership(
+        &self,
+        id: ConnectionId,
+        room: RoomId,
+    ) -> Option<(AudienceId, Member, usize)> {
+        let seats = self.seats.get(id.index())?;
+        let audience = room.audience(seats.reading()?.format);
+        let place = seats.of_room(room.index)?.place;
+        Some((audience, self.member(id, room)?, place as usize))
     }
 
     /// The number of the next piece that an audience is told; `None` for one that nobody is in.
@@ -294,6 +308,7 @@ impl Chat {
             history: history::History::default(),
             changes: presence::Changes::default(),
             conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
+            left_ms: None,
             ends_ms: None,
         });
         self.by_name.insert(name.clone(), index);
@@ -313,8 +328,9 @@ impl Chat {
         }
         self.forget_expired(index, now_ms);
         let room = &mut self.rooms[index];
+        // A room that has just begun waits for what it has begun for, until the next deadlines run.
+        let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         let ends_ms = match room.history.newest_ms() {
-            left_ms: None,
             _ if room.history.key_count() > 0 => u64::MAX,
             Some(newest_ms) => self.limits.history_time.after(newest_ms).max(missed_ms),
             None => missed_ms,
@@ -332,8 +348,6 @@ impl Chat {
 
     /// The same of a room that is known by its id.
     pub(super) fn forget_expired_of(&mut self, id: RoomId, now_ms: u64) {
-        // A room that has just begun waits for what it has begun for, until the next deadlines run.
-        let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         if self.get(id).is_some() {
             self.forget_expired(id.index, now_ms);
         }

@@ -35,6 +35,11 @@ impl Lagging {
                 .is_some_and(|behind| behind.rooms.contains_key(&room))
     }
 
+    /// The offset of the first message that someone has missed in a room and was not told of.
+    pub(super) fn missed_from(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
+        self.behind.get(&id)?.rooms.get(&room).copied()
+    }
+
     /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
     pub(super) fn on_told(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         self.forget(id, room);

@@ -112,3 +112,47 @@ fn who_comes_later_is_told_how_it_is_then() {
         hall.discard(&[speaker]);
     }
 }
+
+/// The second answer announced an offset that was delivered behind it, and parlor.js dropped that message.
+#[test]
+fn who_joins_twice_misses_nothing_that_is_said_in_between() {
+    for (joins_late, last) in [(false, 0), (true, 0), (true, 5)] {
+        let mut hall = Hall::new(&[]);
+        let [one, other] = [(); 2].map(|()| enter(&mut hall, usize::MAX));
+        let join = json!({"type": "join", "room": "tea", "last": last});
+        let publish = |n: u64| json!({"type": "publish", "room": "tea", "data": n});
+        if joins_late {
+            command(&mut hall, one, &join);
+            command(&mut hall, other, &publish(1));
+            hall.tick(usize::MAX);
+        }
+        hall.discard(&[other]);
+        command(&mut hall, other, &publish(2));
+        hall.begin_tick();
+        command(&mut hall, one, &join);
+        hall.begin_tick();
+        command(&mut hall, other, &publish(3));
+        hall.begin_tick();
+        command(&mut hall, one, &join);
+        hall.begin_tick();
+        hall.end_tick(usize::MAX);
+        let mut position = 0;
+        let mut heard = Vec::new();
+        for event in events(&mut hall, one) {
+            let offset = event["offset"].as_u64().unwrap_or_default();
+            match event["type"].as_str() {
+                Some("joined") => {
+                    assert!(offset >= position, "{event}");
+                    position = offset;
+                }
+                Some("message") => {
+                    assert_eq!(offset, position + 1, "{event} at {position}");
+                    position = offset;
+                    heard.push(offset);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(heard.last(), Some(&if joins_late { 3 } else { 2 }));
+    }
+}

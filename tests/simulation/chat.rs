@@ -8,6 +8,7 @@ mod names;
 mod person;
 mod plain;
 mod plan;
+mod positions;
 mod presence;
 mod reader;
 mod shadow;

@@ -51,6 +51,8 @@ impl Arrival<'_> {
 pub(in crate::core) enum Wanted {
     /// So many of the newest.
     Last(usize),
+    /// So many of the newest up to an offset: all after it still comes by itself.
+    LastUpTo { upto: u64, count: usize },
     /// All after a position, or, where they are not all there any more, so many of the newest.
     Since { position: Position, or_last: usize },
     /// Of each key the latest after an offset: for those who are not told the state of keys.
@@ -151,6 +153,9 @@ impl Chat {
         let last = |count| history.before(u64::MAX, count).0.collect();
         let (recovered, messages) = match wanted {
             Wanted::Last(count) => (false, last(count)),
+            Wanted::LastUpTo { upto, count } => {
+                (false, history.before(upto + 1, count).0.collect())
+            }
             Wanted::LatestByKey { after } => (false, history.latest_by_key(after)),
             Wanted::LatestBesideState { after } => (false, history.latest_beside_state(after)),
             Wanted::Since { position, or_last } => {
@@ -167,11 +172,15 @@ impl Chat {
             Wanted::LatestBesideState { .. } => history.state_beside(&messages),
             _ => None,
         };
+        let offset = match wanted {
+            Wanted::LastUpTo { upto, .. } => upto,
+            _ => room.offset,
+        };
         Some(Arrival {
             room: &room.name,
             position: Position {
                 epoch: room.epoch,
-                offset: room.offset,
+                offset,
             },
             recovered,
             messages,

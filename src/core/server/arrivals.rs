@@ -49,6 +49,17 @@ impl<S: Stream> Server<S> {
         rope
     }
 
+    /// The offset up to which a member has been served, or will have been before an answer that is queued now.
+    pub(super) fn served_upto(&self, id: ConnectionId, room: RoomId) -> u64 {
+        let missed = self.lagging.missed_from(id, room);
+        let unserved = || {
+            let (audience, member, place) = self.chat.membership(id, room)?;
+            self.broadcast.first_unserved(audience, member, place)
+        };
+        let next = missed.or_else(unserved);
+        next.map_or_else(|| self.chat.offset(room), |next| next - 1)
+    }
+
     /// What a stream of Server-Sent Events begins with.
     pub(super) fn opened(&mut self, room: RoomId, wanted: Wanted, now: Now) -> Rope {
         let mut rope = Rope::default();

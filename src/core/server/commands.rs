@@ -280,16 +280,23 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, reading, name, now.ms);
         self.forget_ended();
         let room = joined?;
-        if since.is_some() || !was_in {
-            // Whoever was here already gets what is still on its way with the answer, and what they have missed.
-            self.skip_to_now(id, room);
-        }
         let position = since.map(|since| Position {
             // An epoch that is none is that of no room.
             epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
             offset: since.offset,
         });
-        let wanted = Wanted::from_reader(position, last);
+        let wanted = if was_in && position.is_none() {
+            // What is on its way to one who is here already still comes, and is not announced as if it had.
+            let upto = self.served_upto(id, room);
+            Wanted::LastUpTo {
+                upto,
+                count: last.unwrap_or(0),
+            }
+        } else {
+            // They get what is still on its way with the answer, and what they have missed.
+            self.skip_to_now(id, room);
+            Wanted::from_reader(position, last)
+        };
         let joined = self.joined(room, reading, wanted, echo, now);
         self.send_message(id, joined);
         Ok(None)

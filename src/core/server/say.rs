@@ -157,9 +157,12 @@ impl<S: Stream> Server<S> {
 
     /// The connection is told all that was said in a room so far.
     pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
-        self.chat.skip_to_now(id, room);
+        let offset = self.chat.offset(room);
+        if let Some((audience, sequence)) = self.chat.skip_to_now(id, room) {
+            self.broadcast.note_entry(audience, sequence, offset);
+        }
         if self.chat.conflates(room) {
-            self.lagging.on_told(id, room, self.chat.offset(room));
+            self.lagging.on_told(id, room, offset);
         }
     }
 

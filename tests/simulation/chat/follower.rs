@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::plan::ChatPlan;
+use super::positions::Positions;
 use super::shadow::{Claim, Filled, Shadow};
 use crate::model::Checked;
 
@@ -12,8 +13,6 @@ pub(crate) struct Asked {
     pub(crate) since: Option<(String, u64)>,
     pub(crate) last: usize,
     pub(crate) sent_ms: u64,
-    /// One was in it already.
-    pub(crate) was_in: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -21,6 +20,8 @@ pub(crate) struct Follower {
     pub(crate) room: usize,
     /// The epoch, and the offset of the last message seen.
     pub(crate) position: Option<(String, u64)>,
+    /// What a client makes of it, in all of its lives.
+    client: Positions,
     pub(crate) is_in: bool,
     /// Has missed something on this connection.
     pub(crate) has_lagged: bool,
@@ -33,6 +34,7 @@ impl Follower {
         Self {
             room,
             position: None,
+            client: Positions::default(),
             is_in: false,
             has_lagged: false,
             gap: None,
@@ -66,7 +68,11 @@ impl Follower {
             .iter()
             .map(|message| shadow.see(self.room, &epoch, message));
         let retained = retained.collect::<Checked<Vec<u64>>>()?;
-        shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
+        self.client.on_joined(&epoch, offset, &offsets)?;
+        let is_again = self.is_in && asked.since.is_none();
+        if !is_again {
+            shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
+        }
         let first = match &asked.since {
             Some((_, since)) if recovered => since + 1,
             _ => offset + 1 - offsets.len() as u64,
@@ -74,21 +80,20 @@ impl Follower {
         if !offsets.iter().copied().eq(first..=offset) {
             return Err(format!("{offsets:?} came after {asked:?}, at {offset}"));
         }
-        if !recovered {
+        // Of what was said up to where one is, less may be remembered.
+        if !recovered && !is_again {
             check_newest(&shadow.plan, asked, offset, offsets.len())?;
         }
-        if asked.was_in {
+        if self.is_in {
             let (known_epoch, last) = self.position.as_ref().ok_or("in, and nowhere")?;
-            if *known_epoch != epoch || *last > offset {
+            // What is announced has come, unless it comes with it.
+            if *known_epoch != epoch || *last > offset || is_again && *last != offset {
                 return Err(format!(
                     "at {known_epoch}-{last} the room was at {epoch}-{offset}"
                 ));
             }
         }
-        // To come again without `since` changes nothing: what is on its way still comes.
-        if !asked.was_in || asked.since.is_some() {
-            self.position = Some((epoch, offset));
-        }
+        self.position = Some((epoch, offset));
         self.is_in = true;
         Ok(())
     }
@@ -103,6 +108,7 @@ impl Follower {
         let retained = list(joined, "retained")?.iter();
         let retained = retained.map(|message| shadow.see(self.room, &epoch, message));
         let retained = retained.collect::<Checked<Vec<u64>>>()?;
+        self.client.on_joined(&epoch, offset, &offsets)?;
         // Without a gap it was told who is there, and nothing else was lost.
         let gap = self.gap.take();
         let (from, to) = gap.map_or((last + 1, last), |gap| (gap.from, gap.to));
@@ -145,6 +151,7 @@ impl Follower {
             _ if recovered => {}
             _ => check_newest(&shadow.plan, asked, offset, (offset - before) as usize)?,
         }
+        self.client.on_joined(&epoch, before, &[])?;
         self.position = Some((epoch, before));
         self.is_in = true;
         Ok(())
@@ -154,6 +161,7 @@ impl Follower {
     pub(crate) fn on_message(&mut self, event: &Value, shadow: &mut Shadow) -> Checked {
         let (epoch, last) = self.place()?;
         let offset = shadow.see(self.room, &epoch, event)?;
+        self.client.on_message(offset)?;
         if let Some(gap) = &mut self.gap
             && offset <= gap.to
         {

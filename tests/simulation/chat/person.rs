@@ -165,7 +165,6 @@ impl Person {
                     since: None,
                     last: 0,
                     sent_ms: shadow.now,
-                    was_in: false,
                 };
                 (room, asked)
             });

@@ -66,7 +66,6 @@ impl Stream {
             last: last.unwrap_or(if since.is_some() { 100 } else { 0 }),
             since,
             sent_ms: shadow.now,
-            was_in: false,
         });
         self.life = Some(life);
         self.reader = StreamReader::default();

@@ -93,7 +93,6 @@ impl Person {
             last: last.unwrap_or(if since.is_some() { 100 } else { 0 }),
             since: since.clone(),
             sent_ms: shadow.now,
-            was_in: follower.is_in,
         };
         let mut join = json!({"type": "join", "room": room_name(room)});
         if let Some((epoch, offset)) = since {

@@ -1,0 +1,40 @@
+//! Which messages a client hands on that goes by parlor.js' rule of positions: nothing that is not newer than where it is.
+
+use crate::model::Checked;
+
+/// Where such a client is in a room, over all its connections.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Positions {
+    epoch: String,
+    offset: u64,
+    /// The last message that was handed on.
+    handed_on: u64,
+}
+
+impl Positions {
+    /// `joined`, with the offsets of its messages.
+    pub(crate) fn on_joined(&mut self, epoch: &str, offset: u64, messages: &[u64]) -> Checked {
+        if self.epoch != epoch {
+            *self = Self {
+                epoch: epoch.to_owned(),
+                ..Self::default()
+            };
+        }
+        for &message in messages {
+            self.on_message(message)?;
+        }
+        self.offset = self.offset.max(offset);
+        Ok(())
+    }
+
+    /// A message that has an offset. Whatever is dropped was handed on before.
+    pub(crate) fn on_message(&mut self, offset: u64) -> Checked {
+        if offset > self.offset {
+            self.offset = offset;
+            self.handed_on = offset;
+        } else if offset > self.handed_on {
+            return Err(format!("parlor.js drops {offset}, at {self:?}"));
+        }
+        Ok(())
+    }
+}
