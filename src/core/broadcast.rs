@@ -364,9 +364,10 @@ impl Fanout {
         self.audience.room
     }
 
-    /// Whether the members are still what they were when it set out, but for those who have gone.
-    pub(super) fn is_as_it_set_out(&self) -> bool {
-        self.is_steady
+    /// Whether the members are still what they were when it set out, but for those who have gone: who came by the plain
+    /// door stays in one room, and elsewhere nobody has come or gone.
+    pub(super) fn is_as_it_set_out(&self, chat: &Chat) -> bool {
+        self.is_steady || chat.has_members(self.audience, &self.members)
     }
 
     /// A member who is to be served.
@@ -374,7 +375,6 @@ impl Fanout {
         self.members[index]
     }
 
-    /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
     /// Whether a member has not been served, who stands at `place` among those of the audience now. A place only changes
     /// to a lower one.
     fn is_unserved(&self, id: ConnectionId, place: usize) -> bool {
@@ -385,6 +385,7 @@ impl Fanout {
         }
     }
 
+    /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
     pub(super) fn delivery(&self, since: u64) -> Option<Delivery> {
         let known = (since + 1).saturating_sub(self.first);
         if known >= self.count {

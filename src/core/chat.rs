@@ -164,6 +164,12 @@ impl Chat {
         Some(Rc::clone(&room.audience(audience.format).members))
     }
 
+    /// Whether these are the members of an audience, and nobody has come, gone or been caught up since they were asked for.
+    pub(super) fn has_members(&self, audience: AudienceId, members: &Rc<Vec<Member>>) -> bool {
+        let room = self.get(audience.room);
+        room.is_some_and(|room| Rc::ptr_eq(&room.audience(audience.format).members, members))
+    }
+
     /// A connection as a member of a room, and its place among those of its audience.
     pub(super) fn membership(
         &self,

@@ -57,9 +57,18 @@ pub(super) enum Door {
     /// The same; what is sent is the state of a key.
     Keyed(Box<Keyed>),
     /// Commands and events.
-    Json(Box<Session>),
+    Json {
+        session: Box<Session>,
+        /// Answers have been queued since the queue was last empty: kept here, so that a delivery need not look into the
+        /// session.
+        has_answers: bool,
+    },
     /// Lines of text, in one room at a time.
-    Lines(Box<Session>),
+    Lines {
+        session: Box<Session>,
+        /// The same.
+        has_answers: bool,
+    },
     /// The messages of one room, as Server-Sent Events.
     Events(RoomName),
 }
@@ -78,7 +87,7 @@ impl Door {
         match self {
             Self::Plain(room) | Self::Events(room) => Some(room),
             Self::Keyed(keyed) => Some(&keyed.room),
-            Self::Http(_) | Self::Json(_) | Self::Lines(_) => None,
+            Self::Http(_) | Self::Json { .. } | Self::Lines { .. } => None,
         }
     }
 }
@@ -278,7 +287,36 @@ impl<S> Connection<S> {
     /// Who this is, at the doors at which one can take a name.
     pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.door {
-            Door::Json(session) | Door::Lines(session) => Some(session),
+            Door::Json { session, .. } | Door::Lines { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// An answer is queued, and how long it was before it was compressed.
+    pub(super) fn on_answer(&mut self, queued: usize, encoded: usize) {
+        if let Some((session, has_answers)) = self.answered_mut() {
+            *has_answers = true;
+            session.on_answer(queued, encoded);
+        }
+    }
+
+    /// All that was queued has been taken. Says whether a command has waited for that.
+    pub(super) fn on_answers_taken(&mut self) -> bool {
+        self.answered_mut().is_some_and(|(session, has_answers)| {
+            std::mem::take(has_answers) && session.on_drained()
+        })
+    }
+
+    fn answered_mut(&mut self) -> Option<(&mut Box<Session>, &mut bool)> {
+        match &mut self.door {
+            Door::Json {
+                session,
+                has_answers,
+            }
+            | Door::Lines {
+                session,
+                has_answers,
+            } => Some((session, has_answers)),
             _ => None,
         }
     }
@@ -302,14 +340,14 @@ impl<S> Connection<S> {
     /// Who this is: at the JSON door whoever has logged in, else a guest for as long as the connection lasts.
     pub(super) fn person(&self) -> PersonId {
         match &self.door {
-            Door::Json(session) | Door::Lines(session) => session.person,
+            Door::Json { session, .. } | Door::Lines { session, .. } => session.person,
             _ => PersonId(self.id.number()),
         }
     }
 
     /// What a WebSocket reads, at the JSON door or the plain one.
     pub(super) fn reading(&self) -> Reading {
-        let is_json = matches!(self.door, Door::Json(_));
+        let is_json = matches!(self.door, Door::Json { .. });
         let format = match (is_json, self.deflate) {
             (false, Deflate::Off) => Format::Plain,
             (false, _) => Format::PlainDeflated,
@@ -325,7 +363,7 @@ impl<S> Connection<S> {
     /// What someone with a name reads who is told something alone: it is not compressed.
     pub(super) fn own_format(&self) -> Format {
         match self.door {
-            Door::Lines(_) => Format::Lines,
+            Door::Lines { .. } => Format::Lines,
             _ => Format::Json,
         }
     }

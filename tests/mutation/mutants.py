@@ -397,4 +397,22 @@ MUTANTS = [
         "Some(&*id).filter(|_| last.is_none())",
         "Some(&*id)",
     ),
+    (
+        "to join again announces what is on its way",
+        ARRIVALS,
+        "next.map_or_else(|| self.chat.offset(room), |next| next - 1)",
+        "next.map_or_else(|| self.chat.offset(room), |_| self.chat.offset(room))",
+    ),
+    (
+        "a command waits for answers that were read",
+        "src/core/connection.rs",
+        "            *has_answers = true;",
+        "            *has_answers = false;",
+    ),
+    (
+        "who has left a room is served from where they were",
+        BROADCAST,
+        "self.is_steady || chat.has_members(self.audience, &self.members)",
+        "self.is_steady || chat.members(self.audience).is_some()",
+    ),
 ]

@@ -102,8 +102,8 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let door = self.get(id).map(|connection| &connection.door);
-        let is_line = matches!(door, Some(Door::Lines(_)));
-        if !is_line && !matches!(door, Some(Door::Json(_))) {
+        let is_line = matches!(door, Some(Door::Lines { .. }));
+        if !is_line && !matches!(door, Some(Door::Json { .. })) {
             return self.send_away(id, reason, now);
         }
         let (Some(person), Some(name)) = (self.person(id), self.chat.room_name(room).cloned())

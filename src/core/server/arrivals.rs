@@ -211,9 +211,7 @@ impl<S: Stream> Server<S> {
                 length += frames.bytes().len();
                 connection.queue.append(Chunk::whole(frames));
             }
-            if let Some(session) = connection.session_mut() {
-                session.on_answer(length, encoded);
-            }
+            connection.on_answer(length, encoded);
             self.mark_dirty(id);
         }
     }

@@ -132,7 +132,7 @@ impl<S: Stream> Server<S> {
     fn tell_refused_typist(&mut self, id: ConnectionId, now: Now) {
         if let Some(connection) = self.get(id)
             && let Place::Refused(refusal) = connection.place
-            && matches!(connection.door, Door::Lines(_))
+            && matches!(connection.door, Door::Lines { .. })
         {
             self.say_line(id, refusal.line());
             self.end_after_queue(id, refusal.reason(), now);

@@ -130,7 +130,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.queue.push_control(ping);
-        if matches!(connection.door, Door::Json(_)) {
+        if matches!(connection.door, Door::Json { .. }) {
             // Scripts in browsers do not see the other.
             connection.queue.push_control(json_ping);
         }

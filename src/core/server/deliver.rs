@@ -6,7 +6,7 @@ use super::Server;
 use crate::codec::ws::close::CloseReason;
 use crate::core::broadcast::Delivery;
 use crate::core::chat::RoomId;
-use crate::core::connection::{AfterResponse, CloseHandshake, Connection, ConnectionId, Phase};
+use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
 use crate::core::write_queue::{Enqueue, Flush};
 use crate::core::{Now, Stream};
 
@@ -16,10 +16,11 @@ impl<S: Stream> Server<S> {
         let Some(mut fanout) = self.broadcast.take_fanout() else {
             return false;
         };
+        // Otherwise someone may have left since it set out, come back, or been caught up.
+        let is_as_it_set_out = fanout.is_as_it_set_out(&self.chat);
         for index in fanout.next_slice() {
             let member = fanout.member(index);
-            // Who came by the plain door stays in one room; others may have left it, come back, or been caught up.
-            let since = match fanout.is_as_it_set_out() {
+            let since = match is_as_it_set_out {
                 true => Some(member.since),
                 false => self.chat.listens_since(member.id, fanout.room()),
             };
@@ -105,15 +106,17 @@ impl<S: Stream> Server<S> {
     /// Everything is written: what was waiting for that comes next.
     fn on_drained(&mut self, id: ConnectionId, now: Now) {
         self.lagging.on_drained(id);
-        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
-            && session.on_drained()
-        {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        let phase = connection.phase;
+        if connection.on_answers_taken() {
             self.line_up(id);
         }
-        match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Response {
+        match phase {
+            Phase::Response {
                 then: AfterResponse::NextRequest,
-            }) => {
+            } => {
                 self.enter(
                     id,
                     Phase::Request { seen: 0 },
@@ -121,13 +124,13 @@ impl<S: Stream> Server<S> {
                 );
                 self.line_up(id);
             }
-            Some(Phase::Response {
+            Phase::Response {
                 then: AfterResponse::Close,
-            }) => self.linger(id, "done", now),
-            Some(Phase::Closing {
+            } => self.linger(id, "done", now),
+            Phase::Closing {
                 handshake: CloseHandshake::Done,
                 reason,
-            }) => self.linger(id, reason, now),
+            } => self.linger(id, reason, now),
             _ => {}
         }
     }

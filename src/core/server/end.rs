@@ -38,9 +38,9 @@ impl<S: Stream> Server<S> {
     /// by a stampede.
     fn say_bye(&mut self, id: ConnectionId, reason: CloseReason) {
         let format = match self.get(id).map(|it| (&it.door, it.phase)) {
-            Some((Door::Json(_), Phase::Open { .. })) => Format::Json,
+            Some((Door::Json { .. }, Phase::Open { .. })) => Format::Json,
             Some((Door::Events(_), Phase::Streaming { .. })) => Format::Events,
-            Some((Door::Lines(_), Phase::Streaming { .. })) => {
+            Some((Door::Lines { .. }, Phase::Streaming { .. })) => {
                 return self.say_line(id, &format!("* {}\n", reason.phrase()));
             }
             _ => return,
@@ -260,7 +260,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         let person = connection.person();
-        let has_person = matches!(connection.door, Door::Json(_) | Door::Lines(_));
+        let has_person = matches!(connection.door, Door::Json { .. } | Door::Lines { .. });
         while let Some(room) = self.chat.room_of(id) {
             self.lagging.forget(id, room);
             self.chat.leave(id, person, room, now.ms);

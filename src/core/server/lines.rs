@@ -40,7 +40,10 @@ impl<S: Stream> Server<S> {
             return Ok(index);
         }
         let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
-        self.connections[index].door = Door::Lines(Box::new(session));
+        self.connections[index].door = Door::Lines {
+            session: Box::new(session),
+            has_answers: false,
+        };
         // Nothing is expected of someone who only reads; a dead peer is found by TCP.
         self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
         let rights = self.access.without_token();

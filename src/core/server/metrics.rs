@@ -78,9 +78,9 @@ impl<S: Stream> Server<S> {
             let door = match connection.door {
                 Door::Http(_) => 0,
                 Door::Plain(_) | Door::Keyed(_) => 1,
-                Door::Json(_) => 2,
+                Door::Json { .. } => 2,
                 Door::Events(_) => 3,
-                Door::Lines(_) => 4,
+                Door::Lines { .. } => 4,
             };
             doors[door].1 += 1;
         }

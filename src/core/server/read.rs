@@ -95,8 +95,10 @@ impl<S: Stream> Server<S> {
             return true;
         }
         let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
-            Some((Door::Plain(_) | Door::Keyed(_) | Door::Lines(_), true)) => self.chat.room_of(id),
-            Some((Door::Json(session), true)) => session.publishes_to,
+            Some((Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }, true)) => {
+                self.chat.room_of(id)
+            }
+            Some((Door::Json { session, .. }, true)) => session.publishes_to,
             Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),
             _ => return false,
         };
@@ -164,7 +166,7 @@ impl<S: Stream> Server<S> {
         loop {
             let Some((phase, is_lines)) = self
                 .get(id)
-                .map(|it| (it.phase, matches!(it.door, Door::Lines(_))))
+                .map(|it| (it.phase, matches!(it.door, Door::Lines { .. })))
             else {
                 return (length, Step::Wait);
             };
@@ -290,7 +292,7 @@ impl<S: Stream> Server<S> {
     fn on_message(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
         match self.get(id).map(|connection| &connection.door) {
             Some(Door::Plain(_) | Door::Keyed(_)) => self.say_plainly(id, kind, payload, now),
-            Some(Door::Json(_)) => self.on_command(id, kind, payload, now),
+            Some(Door::Json { .. }) => self.on_command(id, kind, payload, now),
             _ => {}
         }
     }

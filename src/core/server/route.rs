@@ -193,7 +193,11 @@ impl<S: Stream> Server<S> {
     ) {
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);
         let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
-        self.open(id, Door::Json(Box::new(session)), now);
+        let door = Door::Json {
+            session: Box::new(session),
+            has_answers: false,
+        };
+        self.open(id, door, now);
         self.grant(id, rights, now);
         match rights {
             Rights::Stranger => return self.answer_command(Err(NO_TOKEN), None, id),
