@@ -27,19 +27,15 @@ impl Event<'_> {
     }
 }
 
-/// Appends how long a client is to wait before it comes again.
+/// Appends how long a client is to wait before it comes again. An event is to follow: some clients take the empty line
+/// that ends one for an event, though there are no data.
 pub fn encode_retry(ms: u64, out: &mut Vec<u8>) {
     line("retry: ", &ms.to_string(), out);
-    out.push(b'\n');
 }
 
-/// Appends a comment, which clients ignore: something to send when there is nothing to say.
-pub fn encode_comment(text: &str, out: &mut Vec<u8>) {
-    for text in lines(text) {
-        line(": ", text, out);
-    }
-    out.push(b'\n');
-}
+/// A comment, which clients ignore: something to send when there is nothing to say. No empty line follows it, as none
+/// follows a `retry:`.
+pub const COMMENT: &[u8] = b":\n";
 
 /// Length of the first event among encoded ones, its empty line included; `None` when it is not whole.
 pub fn first_length(events: &[u8]) -> Option<usize> {
@@ -146,10 +142,17 @@ mod tests {
     fn comments_and_retry() {
         let mut out = Vec::new();
         encode_retry(2000, &mut out);
-        encode_comment("still\nhere", &mut out);
-        assert_eq!(out, b"retry: 2000\n\n: still\n: here\n\n");
+        let event = Event {
+            id: None,
+            event: None,
+            data: "a",
+        };
+        event.encode(&mut out);
+        out.extend_from_slice(COMMENT);
+        event.encode(&mut out);
+        assert_eq!(out, b"retry: 2000\ndata: a\n\n:\ndata: a\n\n");
         let client = receive(&out);
-        assert_eq!((client.events, client.retry_ms), (vec![], Some(2000)));
+        assert_eq!((client.events.len(), client.retry_ms), (2, Some(2000)));
     }
 
     #[test]

@@ -54,6 +54,7 @@ use super::sources::Sources;
 use super::timers::Timers;
 use super::{Now, Stream};
 use crate::codec::json::event::Event;
+use crate::codec::sse;
 use crate::codec::ws::deflate::Inflater;
 use crate::codec::ws::frame;
 use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE};
@@ -155,7 +156,7 @@ impl<S: Stream> Server<S> {
             text: String::new(),
             inflater: None,
             json_ping: Frames::new(json_ping, FrameKind::Control, &meter),
-            heartbeat: Frames::new(b":\n\n".to_vec(), FrameKind::Control, &meter),
+            heartbeat: Frames::new(sse::COMMENT.to_vec(), FrameKind::Control, &meter),
             node,
             broadcast: Broadcast::new(meter.clone()),
             timers: Timers::new(now.ms),
