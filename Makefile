@@ -37,9 +37,10 @@ test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in 
 	python3 tests/readme.py
 	python3 tests/targets.py
 
-test-clients: setup build ## clients in Python and JavaScript at the JSON door, and readers of the stream of events
+test-clients: setup build ## clients in Python and JavaScript at the JSON door, readers of the stream of events, and five libraries in four languages
 	target/clients/bin/python tests/clients/clients.py
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+	target/clients/bin/python tests/clients/libraries.py
 
 test-browser: setup build ## the page in Chromium, and what it is for in Firefox and WebKit too
 	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap

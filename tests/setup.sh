@@ -8,6 +8,8 @@ websocat=1.14.1
 packages=(
     chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libssl-dev netcat-openbsd openssl pkg-config
     webkit2gtk-driver xvfb
+    # Libraries in Python, Perl and Ruby that clients are tried with.
+    libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-jwt ruby ruby-faye-websocket ruby-jwt
 )
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
