@@ -68,7 +68,7 @@ impl Follower {
             .iter()
             .map(|message| shadow.see(self.room, &epoch, message));
         let retained = retained.collect::<Checked<Vec<u64>>>()?;
-        self.client.on_joined(&epoch, offset, &offsets)?;
+        self.client.on_joined(&epoch, offset, &offsets);
         let is_again = self.is_in && asked.since.is_none();
         if !is_again {
             shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
@@ -108,7 +108,7 @@ impl Follower {
         let retained = list(joined, "retained")?.iter();
         let retained = retained.map(|message| shadow.see(self.room, &epoch, message));
         let retained = retained.collect::<Checked<Vec<u64>>>()?;
-        self.client.on_joined(&epoch, offset, &offsets)?;
+        self.client.on_joined(&epoch, offset, &offsets);
         // Without a gap it was told who is there, and nothing else was lost.
         let gap = self.gap.take();
         let (from, to) = gap.map_or((last + 1, last), |gap| (gap.from, gap.to));
@@ -151,7 +151,7 @@ impl Follower {
             _ if recovered => {}
             _ => check_newest(&shadow.plan, asked, offset, (offset - before) as usize)?,
         }
-        self.client.on_joined(&epoch, before, &[])?;
+        self.client.on_joined(&epoch, before, &[]);
         self.position = Some((epoch, before));
         self.is_in = true;
         Ok(())

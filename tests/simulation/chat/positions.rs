@@ -13,28 +13,34 @@ pub(crate) struct Positions {
 
 impl Positions {
     /// `joined`, with the offsets of its messages.
-    pub(crate) fn on_joined(&mut self, epoch: &str, offset: u64, messages: &[u64]) -> Checked {
+    pub(crate) fn on_joined(&mut self, epoch: &str, offset: u64, messages: &[u64]) {
         if self.epoch != epoch {
             *self = Self {
                 epoch: epoch.to_owned(),
                 ..Self::default()
             };
         }
+        // Older ones, which were asked for again, are dropped.
         for &message in messages {
-            self.on_message(message)?;
+            if message > self.offset {
+                self.hand_on(message);
+            }
         }
         self.offset = self.offset.max(offset);
-        Ok(())
     }
 
-    /// A message that has an offset. Whatever is dropped was handed on before.
+    /// A message that comes by itself. Whatever is dropped was handed on before.
     pub(crate) fn on_message(&mut self, offset: u64) -> Checked {
         if offset > self.offset {
-            self.offset = offset;
-            self.handed_on = offset;
+            self.hand_on(offset);
         } else if offset > self.handed_on {
             return Err(format!("parlor.js drops {offset}, at {self:?}"));
         }
         Ok(())
+    }
+
+    fn hand_on(&mut self, offset: u64) {
+        self.offset = offset;
+        self.handed_on = offset;
     }
 }
