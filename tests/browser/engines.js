@@ -13,6 +13,8 @@ import { launch } from './support.js';
 
 const KEYS = { Enter: '\uE007', Tab: '\uE004', ArrowDown: '\uE015', ArrowUp: '\uE013', Escape: '\uE00C' };
 const PATIENCE_MS = 15_000;
+/** What Firefox itself logs, as an error of the script, when a server is not there. */
+const NO_SERVER = /^Firefox can’t establish a connection to the server|^The connection to \S+ was interrupted/;
 const WIDTH = 1280;
 const HEIGHT = 800;
 
@@ -166,7 +168,7 @@ class FirefoxTab extends Tab {
   }
 
   #received({ id, type, result, error, message, method, params }) {
-    if (method === 'log.entryAdded' && params.type === 'javascript') this.errors.push(params.text);
+    if (method === 'log.entryAdded' && params.type === 'javascript' && !NO_SERVER.test(params.text)) this.errors.push(params.text);
     const { resolve, reject } = this.#waiting.get(id) ?? {};
     if (type === 'success') resolve?.(result);
     else if (type === 'error') reject?.(new Error(`${error}: ${message}`));
