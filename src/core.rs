@@ -14,6 +14,7 @@ mod encode;
 mod frames;
 mod id;
 mod lagging;
+mod pace;
 mod pattern;
 mod pending;
 mod proxied;

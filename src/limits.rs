@@ -53,7 +53,8 @@ pub struct Limits {
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     pub trusted_proxy: Vec<IpNet>,
 
-    /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503
+    /// Rooms at once, so that nobody fills the memory with names; one more is answered with 503, and one address may
+    /// have begun half of them
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = parse_count)]
     pub max_rooms: usize,
 
@@ -61,7 +62,8 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse_count)]
     pub max_joined: usize,
 
-    /// Commands a second that one JSON connection may send, twice as many at once; 0 for as many as it likes
+    /// Commands a second that one JSON connection may send, twice as many at once; as many datagrams and new rooms of one
+    /// address, and ten times as many POSTs; 0 for as many as they like
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub rate: u32,
 
@@ -77,7 +79,7 @@ pub struct Limits {
     #[arg(long, value_name = "SECONDS", default_value = "86400")]
     pub history_time: Timeout,
 
-    /// Bytes of memory of what all rooms remember; past that rooms that nobody is in are forgotten first
+    /// Bytes of memory of what all rooms remember; past that the oldest messages go of whoever has most
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, value_parser = parse_memory)]
     pub history_memory: usize,
 
@@ -372,6 +374,19 @@ pub const DEDUP_MS: u64 = 120_000;
 /// Such ids at once; more, and the oldest is forgotten early.
 pub const MAX_DEDUP: usize = 100_000;
 
+/// Into so many shares the rooms, and the memory for state, are divided: within one of them nobody loses state so that
+/// somebody else's can be kept.
+pub const SHARES: usize = 4;
+
+/// Rooms that are counted for somebody else, who has something in them, before one is found that can end.
+pub const MAX_HANDED_OVER: usize = 64;
+
+/// Addresses and holders of tokens for whom is counted what they hold; all beyond are counted as one.
+pub const MAX_OWNERS: usize = 65_536;
+
+/// POSTs of one address that cost as much as a command of one connection: programs publish by them for many people.
+pub const POSTS_PER_COMMAND: u32 = 10;
+
 /// Bytes of a token: who may do a lot in many rooms still fits, and a request's target holds it.
 pub const MAX_TOKEN: usize = 4096;
 
@@ -417,6 +432,9 @@ pub const MAX_PATTERNS: usize = 100;
 
 /// Seconds that a refused client is asked to stay away.
 pub const RETRY_AFTER_SECONDS: &str = "5";
+
+/// The same of one who does something too often: every allowance has grown by then.
+pub const RETRY_RATE_SECONDS: &str = "1";
 
 #[cfg(test)]
 mod tests {

@@ -2,12 +2,14 @@
 //! much it asks over HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::pace::{Bucket, Pace};
 use super::server::ensure;
-use crate::limits::{Limits, MAX_DEBT_MS, MAX_QUIET_ADDRESSES};
+use crate::limits::{Limits, MAX_QUIET_ADDRESSES};
 
 /// Those whom one limit holds for: an IPv4 address, or the 2^64 IPv6 addresses that one customer gets at the least, of
 /// which they may use another for each connection (RFC 6177).
@@ -16,6 +18,15 @@ pub(super) enum Network {
     V4(u32),
     /// The first half of the address.
     V6(u64),
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(bits) => Ipv4Addr::from_bits(*bits).fmt(f),
+            Self::V6(half) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*half) << 64)),
+        }
+    }
 }
 
 impl Network {
@@ -234,84 +245,6 @@ impl Addresses {
             "too many quiet addresses are known",
         )
     }
-}
-
-/// How often something may happen: once an interval, and so many times at once.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    /// Nanoseconds; 0 for as often as one likes.
-    interval: u64,
-    burst: u64,
-}
-
-impl Pace {
-    /// So often a second, twice as many at once.
-    fn per_second(rate: u32) -> Self {
-        Self {
-            interval: 1_000_000_000_u64.checked_div(rate.into()).unwrap_or(0),
-            burst: 2 * u64::from(rate),
-        }
-    }
-
-    /// So often a minute, all of them at once.
-    fn per_minute(count: u32) -> Self {
-        Self {
-            interval: 60_000_000_000_u64.checked_div(count.into()).unwrap_or(0),
-            burst: count.into(),
-        }
-    }
-}
-
-/// A token bucket in eight bytes, of which there are several for each address: when it will be full again, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket(u64);
-
-impl Bucket {
-    /// Takes a token out, if there is one.
-    fn take(&mut self, pace: &Pace, now_ms: u64) -> bool {
-        let is_there = self.has_token(pace, now_ms);
-        if is_there {
-            self.0 = self.after_one_more(pace, now_ms);
-        }
-        is_there
-    }
-
-    /// The same; if there is none, says in how many milliseconds there is.
-    fn take_or_wait(&mut self, pace: &Pace, now_ms: u64) -> Result<(), u64> {
-        if self.take(pace, now_ms) {
-            return Ok(());
-        }
-        let most = nanoseconds(now_ms) + pace.burst * pace.interval;
-        let early = self.after_one_more(pace, now_ms).saturating_sub(most);
-        Err(early.div_ceil(1_000_000).max(1))
-    }
-
-    /// Takes so many out, though not more than `MAX_DEBT_MS` brings beyond what is there.
-    fn charge(&mut self, pace: &Pace, count: usize, now_ms: u64) {
-        let cost = pace.interval.saturating_mul(count as u64);
-        let most = nanoseconds(now_ms + MAX_DEBT_MS) + pace.burst * pace.interval;
-        let full = self.0.max(nanoseconds(now_ms));
-        self.0 = full.saturating_add(cost).min(most);
-    }
-
-    fn has_token(self, pace: &Pace, now_ms: u64) -> bool {
-        self.after_one_more(pace, now_ms) - nanoseconds(now_ms) <= pace.burst * pace.interval
-    }
-
-    /// When it would be full, had another one been taken out.
-    fn after_one_more(self, pace: &Pace, now_ms: u64) -> u64 {
-        self.0
-            .max(nanoseconds(now_ms))
-            .saturating_add(pace.interval)
-    }
-
-    fn is_full(self, now_ms: u64) -> bool {
-        self.0 <= nanoseconds(now_ms)
-    }
-}
-
-fn nanoseconds(ms: u64) -> u64 {
-    ms.saturating_mul(1_000_000)
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! Who is in which room, the order of what is said there, and what is remembered of it. Knows no sockets and no bytes
 //! on the wire.
 
+mod books;
 mod check;
 mod dedup;
 mod format;
 mod history;
+mod ledger;
 mod message;
+mod owner;
 mod people;
 mod person;
 mod person_name;
 mod presence;
 mod publish;
+mod retained;
 mod room;
+mod room_for;
 mod room_name;
 mod seats;
 mod visible;
@@ -28,10 +33,14 @@ use slab::Slab;
 use super::connection::ConnectionId;
 use crate::codec::ws::deflate::Readers;
 use crate::limits::{ABSENCE_MS, Limits, Overflow};
+use books::Books;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
+use ledger::Ledger;
+pub(super) use ledger::{Holdings, OwnerId, TooFast};
 pub(super) use message::{Content, Message};
+pub(super) use owner::Owner;
 use people::People;
 pub(super) use people::{NameTaken, Secret};
 use person::Guests;
@@ -41,6 +50,7 @@ pub(super) use presence::News;
 pub(super) use publish::{Draft, Refusal, Stamped};
 pub(super) use room::Member;
 use room::Room;
+pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
 pub(super) use visits::{Arrival, JoinError, Login, Position, Wanted};
@@ -58,10 +68,9 @@ pub(super) struct Chat {
     dormant: BTreeSet<(u64, usize)>,
     /// Rooms whose members are to be told who came and went, and when.
     news_due: VecDeque<(u64, RoomId)>,
-    /// Bytes of memory of all histories.
-    history_bytes: usize,
-    /// Those of them that the state of keys takes.
-    retained_bytes: usize,
+    /// Who holds how much of what the rooms remember.
+    ledger: Ledger,
+    forgotten: Forgotten,
     /// Rooms that have ended, until their outboxes are cleared.
     ended: Vec<RoomId>,
     rooms_begun: u32,
@@ -85,8 +94,8 @@ impl Chat {
             dedup: Dedup::default(),
             dormant: BTreeSet::new(),
             news_due: VecDeque::new(),
-            history_bytes: 0,
-            retained_bytes: 0,
+            ledger: Ledger::new(&limits),
+            forgotten: Forgotten::default(),
             ended: Vec::new(),
             rooms_begun: 0,
             random: ChaCha8Rng::from_seed(seed),
@@ -104,12 +113,31 @@ impl Chat {
     pub(super) fn find_or_begin(
         &mut self,
         name: &RoomName,
+        owner: &Owner,
         now_ms: u64,
     ) -> Result<RoomId, TooManyRooms> {
         match self.find(name) {
             Some(room) => Ok(room),
-            None => self.begin(name, now_ms),
+            None => self.begin(name, owner, now_ms),
         }
+    }
+
+    /// The same for somebody who wants to say something there, which counts as a beginning if it is the first.
+    pub(super) fn find_or_begin_to_say(
+        &mut self,
+        name: &RoomName,
+        owner: &Owner,
+        now_ms: u64,
+    ) -> Result<RoomId, Refusal> {
+        if let Some(room) = self.find(name) {
+            return Ok(room);
+        }
+        // First, so that nothing is forgotten for one who may not.
+        let id = self.ledger.open(owner, now_ms);
+        self.ledger.may_begin(id, now_ms)?;
+        let room = self.begin(name, owner, now_ms)?;
+        self.rooms[room.index].is_counted = true;
+        Ok(room)
     }
 
     /// The rooms that a connection is in.
@@ -268,7 +296,7 @@ impl Chat {
 
     /// Bytes of memory of all that is remembered.
     pub(super) fn history_bytes(&self) -> usize {
-        self.history_bytes
+        self.ledger.message_bytes() + self.ledger.state_bytes()
     }
 
     fn id_of(&self, index: usize) -> RoomId {
@@ -298,10 +326,15 @@ impl Chat {
         Some(members[seat.place as usize]).filter(|member| member.id == id)
     }
 
-    fn begin(&mut self, name: &RoomName, now_ms: u64) -> Result<RoomId, TooManyRooms> {
-        if self.rooms.len() >= self.limits.max_rooms && !self.end_first_dormant() {
-            return Err(TooManyRooms);
-        }
+    fn begin(
+        &mut self,
+        name: &RoomName,
+        owner: &Owner,
+        now_ms: u64,
+    ) -> Result<RoomId, TooManyRooms> {
+        let owner = self.ledger.open(owner, now_ms);
+        self.make_room_for_room(owner)?;
+        self.ledger.add_room(owner);
         self.rooms_begun = self.rooms_begun.wrapping_add(1);
         let index = self.rooms.insert(Room {
             name: name.clone(),
@@ -316,6 +349,9 @@ impl Chat {
             conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
             left_ms: None,
             ends_ms: None,
+            owner,
+            is_counted: false,
+            dormant: None,
         });
         self.by_name.insert(name.clone(), index);
         self.settle(index, now_ms);
@@ -325,11 +361,8 @@ impl Chat {
     /// Looks whether anyone is in a room, and if not, sets when it ends: not before those who were in it are forgotten, so
     /// that who comes back finds it as it was; and with its history. Retained messages keep it until its place is needed.
     fn settle(&mut self, index: usize, now_ms: u64) {
-        let room = &mut self.rooms[index];
-        if let Some(ends_ms) = room.ends_ms.take() {
-            self.dormant.remove(&(ends_ms, index));
-        }
-        if !room.is_empty() {
+        self.wake(index);
+        if !self.rooms[index].is_empty() {
             return;
         }
         self.forget_expired(index, now_ms);
@@ -337,12 +370,24 @@ impl Chat {
         // A room that has just begun waits for what it has begun for, until the next deadlines run.
         let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         let ends_ms = match room.history.newest_ms() {
-            _ if room.history.key_count() > 0 => u64::MAX,
+            _ if room.has_state() => u64::MAX,
             Some(newest_ms) => self.limits.history_time.after(newest_ms).max(missed_ms),
             None => missed_ms,
         };
         room.ends_ms = Some(ends_ms);
         self.dormant.insert((ends_ms, index));
+        room.dormant = Some(self.ledger.lay_room(room.owner, index, room.has_state()));
+    }
+
+    /// Takes a room off the lists of those that nobody is in.
+    fn wake(&mut self, index: usize) {
+        let room = &mut self.rooms[index];
+        if let Some(ends_ms) = room.ends_ms.take() {
+            self.dormant.remove(&(ends_ms, index));
+        }
+        if let Some(dormant) = room.dormant.take() {
+            self.ledger.wake_room(room.owner, index, dormant);
+        }
     }
 
     /// Forgets what a room, if it exists, remembers no longer.
@@ -360,10 +405,12 @@ impl Chat {
     }
 
     fn forget_expired(&mut self, index: usize, now_ms: u64) {
+        let mut books = Books {
+            ledger: &mut self.ledger,
+            room: index,
+        };
         let history = &mut self.rooms[index].history;
-        let before = history.held_bytes();
-        history.forget_expired(now_ms, &self.limits);
-        self.history_bytes -= before - history.held_bytes();
+        history.forget_expired(now_ms, &mut books, &self.limits);
     }
 
     /// Forgets a room, unless somebody is in it.
@@ -375,13 +422,11 @@ impl Chat {
 
     /// Ends a room that nobody is in.
     fn end(&mut self, index: usize) {
+        self.wake(index);
+        self.with_books(index, history::History::clear);
         let room = self.rooms.remove(index);
-        if let Some(ends_ms) = room.ends_ms {
-            self.dormant.remove(&(ends_ms, index));
-        }
+        self.ledger.remove_room(room.owner);
         self.by_name.remove(&room.name);
-        self.history_bytes -= room.history.held_bytes();
-        self.retained_bytes -= room.history.retained_bytes();
         self.ended.push(RoomId {
             index,
             serial: room.serial,
@@ -391,17 +436,6 @@ impl Chat {
     /// The rooms that have ended since this was asked last.
     pub(super) fn take_ended(&mut self) -> Vec<RoomId> {
         std::mem::take(&mut self.ended)
-    }
-
-    /// Ends the room that nobody is in and that would end first, to make room. Says whether there was one.
-    fn end_first_dormant(&mut self) -> bool {
-        match self.dormant.first() {
-            Some(&(_, index)) => {
-                self.end(index);
-                true
-            }
-            None => false,
-        }
     }
 
     /// When something is to be done that no message asks for.

@@ -1,6 +1,6 @@
 //! A request whose body is still arriving.
 
-use super::chat::{Author, Content, RoomName};
+use super::chat::{Author, Content, Owner, RoomName};
 use super::connection::{AfterResponse, ConnectionId};
 use crate::codec::http::body;
 
@@ -18,6 +18,8 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) struct Post {
     pub(super) author: Author,
+    /// Whom it is counted for.
+    pub(super) owner: Owner,
     pub(super) room: RoomName,
     /// How the body is to be understood.
     pub(super) content: Content,

@@ -29,6 +29,7 @@ mod route;
 mod say;
 mod stream;
 mod unfinished;
+mod usage;
 
 use std::collections::VecDeque;
 use std::mem;

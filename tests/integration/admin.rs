@@ -138,7 +138,7 @@ fn what_only_an_admin_may() {
 #[test]
 fn an_open_parlor_has_no_admins() {
     let server = Server::start(&[]);
-    let response = server.http().ask(delete("/rooms/tea", &admin()));
+    let response = server.http().ask(delete("/people/bob", &admin()));
     let body: Value = serde_json::from_slice(&response.body).unwrap();
     assert_eq!(body["status"], 403);
     assert!(body["detail"].as_str().unwrap().contains("--secret-file"));

@@ -30,6 +30,7 @@ mod post_fields;
 mod queries;
 mod recovery;
 mod rooms;
+mod shares;
 mod shutdown;
 mod slow_readers;
 mod slowloris;

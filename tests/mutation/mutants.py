@@ -415,4 +415,34 @@ MUTANTS = [
         "self.is_steady || chat.has_members(self.audience, &self.members)",
         "self.is_steady || chat.members(self.audience).is_some()",
     ),
+    (
+        "whoever has least loses a room or state first",
+        "src/core/chat/ledger.rs",
+        "        index.last().copied()",
+        "        index.first().copied()",
+    ),
+    (
+        "half of what somebody retains is not counted",
+        "src/core/chat/ledger.rs",
+        "self.change_state(id, |held| held + bytes);",
+        "self.change_state(id, |held| held + bytes / 2);",
+    ),
+    (
+        "a room with state goes like one without",
+        CHAT,
+        ".lay_room(room.owner, index, room.has_state()",
+        ".lay_room(room.owner, index, false",
+    ),
+    (
+        "a room's keys are those of whoever comes first",
+        "src/core/chat/retained.rs",
+        "        if most <= of / SHARES || most <= measure(mine).0 {",
+        "        if most <= of / SHARES || most <= measure(mine).0 + of / SHARES {",
+    ),
+    (
+        "a value that was replaced stays counted",
+        "src/core/chat/retained.rs",
+        "            self.bytes -= bytes;\n",
+        "",
+    ),
 ]

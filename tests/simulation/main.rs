@@ -20,6 +20,7 @@ mod reader;
 mod record;
 mod regressions;
 mod socket;
+mod strangers;
 mod units;
 mod world;
 

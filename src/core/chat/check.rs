@@ -1,5 +1,6 @@
 //! What holds of rooms, seats and people between any two calls.
 
+use super::ledger::Held;
 use super::{Chat, Format};
 use crate::core::server::ensure;
 
@@ -7,7 +8,7 @@ impl Chat {
     /// Checks that rooms and seats agree, and that what is remembered is counted right and within its limits.
     pub(in crate::core) fn check(&self) -> Result<(), String> {
         let mut seated = 0;
-        let (mut history_bytes, mut retained_bytes) = (0, 0);
+        let mut held = Held::default();
         for (index, room) in &self.rooms {
             ensure(
                 self.by_name.get(&room.name) == Some(&index),
@@ -26,9 +27,17 @@ impl Chat {
                 .ends_ms
                 .is_some_and(|ends_ms| self.dormant.contains(&(ends_ms, index)));
             ensure(is_dormant == room.is_empty(), "an empty room does not end")?;
-            room.history.check(room.offset, &self.limits)?;
-            history_bytes += room.history.held_bytes();
-            retained_bytes += room.history.retained_bytes();
+            ensure(
+                room.dormant.is_some() == room.is_empty(),
+                "an empty room cannot be forgotten",
+            )?;
+            held.rooms
+                .push((index, room.owner, room.dormant, room.has_state()));
+            for (owner, said) in room.history.check(room.offset, &self.limits)? {
+                held.messages.push((index, *owner, *said));
+            }
+            held.state
+                .extend(room.history.retained.check(&self.limits)?);
         }
         ensure(
             self.by_name.len() == self.rooms.len(),
@@ -40,12 +49,10 @@ impl Chat {
             self.rooms.len() <= self.limits.max_rooms,
             "there are too many rooms",
         )?;
+        self.ledger.check(&held)?;
         ensure(
-            (history_bytes, retained_bytes) == (self.history_bytes, self.retained_bytes),
-            "the histories are miscounted",
-        )?;
-        ensure(
-            history_bytes <= self.limits.history_memory,
+            self.history_bytes() <= self.limits.history_memory
+                && self.ledger.state_bytes() <= self.limits.history_memory / 2,
             "the histories take more memory than they may",
         )?;
         self.people.check()

@@ -1,9 +1,11 @@
 //! What was said in a room lately, and the state of its keys.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 
+use super::books::{Books, Entry};
+use super::ledger::{OwnerId, Said};
 use super::message::{Kept, Message};
+use super::retained::Retained;
 use crate::limits::Limits;
 
 /// A larger buffer is given back when its message is forgotten, and not kept for the next.
@@ -13,89 +15,43 @@ const SPARE_BYTES: usize = 2 << 10;
 #[derive(Debug, Default)]
 pub(super) struct History {
     messages: VecDeque<Kept>,
-    retained: BTreeMap<Rc<str>, Kept>,
+    pub(super) retained: Retained,
     /// Bytes of memory of the messages.
     message_bytes: usize,
-    retained_bytes: usize,
-    /// How often the state of a key has changed.
-    state_changes: u64,
+    /// The same of each owner's.
+    said_by: BTreeMap<OwnerId, Said>,
     /// The buffer of the last message that was forgotten: the steady path does not allocate.
     spare: Vec<u8>,
 }
 
 impl History {
-    /// Bytes of memory.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.message_bytes + self.retained_bytes
-    }
-
-    /// Those of them that the messages take.
-    pub(super) fn message_bytes(&self) -> usize {
-        self.message_bytes
-    }
-
-    /// Those of them that the state of keys takes.
-    pub(super) fn retained_bytes(&self) -> usize {
-        self.retained_bytes
-    }
-
     /// Keeps a message, and forgets those that are too many, too much or too old now.
     pub(super) fn keep(
         &mut self,
         message: &Message<'_>,
-        offset: u64,
-        now_ms: u64,
+        entry: Entry,
+        books: &mut Books<'_>,
         limits: &Limits,
     ) {
         if limits.history == 0 {
             return;
         }
-        while self.messages.len() >= limits.history && self.forget_oldest() {}
-        let kept = Kept::new(message, offset, now_ms, std::mem::take(&mut self.spare));
-        self.message_bytes += kept.held_bytes();
+        while self.messages.len() >= limits.history && self.forget_oldest(books) {}
+        let kept = Kept::new(message, entry, std::mem::take(&mut self.spare));
+        let bytes = kept.held_bytes();
+        self.count(entry.owner, |held| held + bytes, books);
         self.messages.push_back(kept);
-        while self.message_bytes > limits.history_bytes && self.forget_oldest() {}
-        self.forget_expired(now_ms, limits);
-    }
-
-    /// Keeps the message as the state of its key.
-    pub(super) fn retain(&mut self, key: &str, message: &Message<'_>, offset: u64, now_ms: u64) {
-        self.remove(key);
-        let kept = Kept::new(message, offset, now_ms, Vec::new());
-        self.retained_bytes += kept.held_bytes() + key.len();
-        self.retained.insert(key.into(), kept);
-        self.state_changes += 1;
-    }
-
-    /// Forgets the state of a key.
-    pub(super) fn remove(&mut self, key: &str) {
-        if let Some(kept) = self.retained.remove(key) {
-            self.retained_bytes -= kept.held_bytes() + key.len();
-            self.state_changes += 1;
-        }
-    }
-
-    /// How often the state of a key has changed: as long as it is the same, so is `retained`.
-    pub(super) fn state_changes(&self) -> u64 {
-        self.state_changes
-    }
-
-    /// Bytes of memory that the state of a key takes; 0 if it has none.
-    pub(super) fn state_bytes(&self, key: &str) -> usize {
-        let kept = self.retained.get(key);
-        kept.map_or(0, |kept| kept.held_bytes() + key.len())
-    }
-
-    pub(super) fn key_count(&self) -> usize {
-        self.retained.len()
+        while self.message_bytes > limits.history_bytes && self.forget_oldest(books) {}
+        self.forget_expired(entry.now_ms, books, limits);
     }
 
     /// Says whether there was anything to forget.
-    pub(super) fn forget_oldest(&mut self) -> bool {
+    pub(super) fn forget_oldest(&mut self, books: &mut Books<'_>) -> bool {
         let Some(oldest) = self.messages.pop_front() else {
             return false;
         };
-        self.message_bytes -= oldest.held_bytes();
+        let bytes = oldest.held_bytes();
+        self.count(oldest.owner, |held| held - bytes, books);
         let spare = oldest.into_spare();
         if spare.capacity() <= SPARE_BYTES {
             self.spare = spare;
@@ -103,11 +59,40 @@ impl History {
         true
     }
 
-    pub(super) fn forget_expired(&mut self, now_ms: u64, limits: &Limits) {
+    pub(super) fn forget_expired(&mut self, now_ms: u64, books: &mut Books<'_>, limits: &Limits) {
         let is_expired = |kept: &Kept| limits.history_time.after(kept.kept_ms) <= now_ms;
         while self.messages.front().is_some_and(is_expired) {
-            self.forget_oldest();
+            self.forget_oldest(books);
         }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self, books: &mut Books<'_>) {
+        while self.forget_oldest(books) {}
+        self.retained.clear(books);
+    }
+
+    /// The bytes of an owner's messages change.
+    fn count(
+        &mut self,
+        owner: OwnerId,
+        change: impl FnOnce(usize) -> usize,
+        books: &mut Books<'_>,
+    ) {
+        let said = self.said_by.entry(owner).or_default();
+        let before = said.bytes;
+        let after = change(before);
+        books.ledger.on_messages(owner, books.room, said, after);
+        if after == 0 {
+            self.said_by.remove(&owner);
+        }
+        self.message_bytes = self.message_bytes + after - before;
+    }
+
+    /// Somebody else whose messages are remembered.
+    pub(super) fn said_by_other(&self, owner: OwnerId) -> Option<OwnerId> {
+        let mut owners = self.said_by.keys().copied();
+        owners.find(|other| *other != owner)
     }
 
     /// The messages after `offset`, if all of them are still here; `last` is the room's newest offset.
@@ -147,9 +132,7 @@ impl History {
 
     /// The state of all keys, in the order of their offsets.
     pub(super) fn retained(&self) -> Vec<Message<'_>> {
-        let mut all: Vec<Message<'_>> = self.retained.values().map(Kept::view).collect();
-        all.sort_unstable_by_key(|message| message.offset);
-        all
+        self.retained.messages()
     }
 
     /// The last of them.
@@ -200,7 +183,7 @@ impl History {
     /// The state of all keys but those of which there is a later message among `messages`; `None` if that leaves out none.
     pub(super) fn state_beside(&self, messages: &[Message<'_>]) -> Option<Vec<Message<'_>>> {
         let later: BTreeSet<&str> = messages.iter().filter_map(|it| it.key).collect();
-        if !later.iter().any(|key| self.retained.contains_key(*key)) {
+        if !later.iter().any(|key| self.retained.get(key).is_some()) {
             return None;
         }
         let mut state = self.retained();
@@ -208,37 +191,45 @@ impl History {
         Some(state)
     }
 
+    /// Nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.retained.is_empty()
+    }
+
     /// When the newest message was kept.
     pub(super) fn newest_ms(&self) -> Option<u64> {
         self.messages.back().map(|message| message.kept_ms)
     }
 
-    /// Checks that the bytes are counted right and the offsets have no hole.
-    pub(super) fn check(&self, last: u64, limits: &Limits) -> Result<(), String> {
+    /// Checks that the bytes are counted right and the offsets have no hole. Gives the bytes of messages by owner.
+    pub(super) fn check(
+        &self,
+        last: u64,
+        limits: &Limits,
+    ) -> Result<&BTreeMap<OwnerId, Said>, String> {
         use crate::core::server::ensure;
-        let bytes: usize = self.messages.iter().map(Kept::held_bytes).sum();
-        ensure(bytes == self.message_bytes, "a history is miscounted")?;
-        let keys: usize = self
-            .retained
-            .iter()
-            .map(|(key, kept)| kept.held_bytes() + key.len())
-            .sum();
+        let mut by_owner: BTreeMap<OwnerId, usize> = BTreeMap::new();
+        for kept in &self.messages {
+            *by_owner.entry(kept.owner).or_default() += kept.held_bytes();
+        }
+        let bytes: usize = by_owner.values().sum();
         ensure(
-            keys == self.retained_bytes,
-            "retained messages are miscounted",
+            bytes == self.message_bytes
+                && by_owner.len() == self.said_by.len()
+                && by_owner.iter().all(|(owner, bytes)| {
+                    self.said_by.get(owner).map(|it| it.bytes) == Some(*bytes)
+                }),
+            "a history is miscounted",
         )?;
         ensure(
             self.messages.len() <= limits.history && bytes <= limits.history_bytes,
             "a history is longer than it may be",
         )?;
-        ensure(
-            self.retained.len() <= limits.max_keys,
-            "there are too many keys",
-        )?;
         let first = (last + 1) - self.messages.len() as u64;
         let has_no_hole = (first..)
             .zip(&self.messages)
             .all(|(expected, message)| message.offset == expected);
-        ensure(has_no_hole, "a history has a hole")
+        ensure(has_no_hole, "a history has a hole")?;
+        Ok(&self.said_by)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use super::books::Entry;
+use super::ledger::OwnerId;
 use super::person::Author;
 
 /// What a message carries.
@@ -34,6 +36,8 @@ pub(super) struct Kept {
     pub(super) offset: u64,
     /// When it was kept, on the clock that never goes back.
     pub(super) kept_ms: u64,
+    /// Whom it is counted for.
+    pub(super) owner: OwnerId,
     at_ms: u64,
     author: Author,
     key: Option<Rc<str>>,
@@ -43,13 +47,14 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Copies a message that has an offset, into the buffer of one that is not needed any more.
-    pub(super) fn new(message: &Message<'_>, offset: u64, now_ms: u64, spare: Vec<u8>) -> Self {
+    pub(super) fn new(message: &Message<'_>, entry: Entry, spare: Vec<u8>) -> Self {
         let mut body = spare;
         body.clear();
         body.extend_from_slice(message.body);
         Self {
-            offset,
-            kept_ms: now_ms,
+            offset: entry.offset,
+            kept_ms: entry.now_ms,
+            owner: entry.owner,
             at_ms: message.at_ms,
             author: message.author.clone(),
             key: message.key.map(Into::into),

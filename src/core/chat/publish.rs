@@ -1,14 +1,19 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
+use super::books::{Books, Entry};
 use super::dedup::Sender;
-use super::message::{Content, Kept, Message};
+use super::ledger::TooFast;
+use super::message::{Content, Message};
+use super::owner::Owner;
 use super::person::Author;
-use super::{Chat, RoomId};
+use super::{Chat, OwnerId, RoomId, TooManyRooms};
 
 /// What someone wants to say.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) author: &'a Author,
+    /// Who it is counted for.
+    pub(in crate::core) owner: &'a Owner,
     pub(in crate::core) content: Content,
     pub(in crate::core) body: &'a [u8],
     pub(in crate::core) key: Option<&'a str>,
@@ -23,8 +28,8 @@ pub(in crate::core) struct Draft<'a> {
 /// What became of it.
 #[derive(Debug)]
 pub(in crate::core) enum Stamped<'a> {
-    /// To be handed out, and then kept.
-    New(Message<'a>),
+    /// To be handed out, and then kept for its owner.
+    New(Message<'a>, OwnerId),
     /// It was said before, and this is the offset it got.
     Again(u64),
 }
@@ -36,11 +41,27 @@ pub(in crate::core) enum Refusal {
     TooManyKeys,
     /// `--history-memory` is used up by the state of keys.
     NoMemory,
+    /// There are `--max-rooms` rooms already, or its sender has begun as many as it may.
+    TooManyRooms,
+    /// Its sender begins rooms too fast; another may be begun after this time.
+    TooFast { retry_ms: u64 },
+}
+
+impl From<TooManyRooms> for Refusal {
+    fn from(_: TooManyRooms) -> Self {
+        Self::TooManyRooms
+    }
+}
+
+impl From<TooFast> for Refusal {
+    fn from(TooFast { retry_ms }: TooFast) -> Self {
+        Self::TooFast { retry_ms }
+    }
 }
 
 impl Draft<'_> {
     /// `null` as the state of a key: the key has none any more.
-    fn removes_key(&self) -> bool {
+    pub(super) fn removes_key(&self) -> bool {
         self.content == Content::Json && self.body == b"null"
     }
 }
@@ -58,10 +79,12 @@ impl Chat {
         {
             return Ok(Stamped::Again(offset));
         }
+        let owner = self.ledger.open(draft.owner, now.ms);
         let offset = if draft.ephemeral {
             None
         } else {
-            self.check_state(room, draft)?;
+            self.count_beginning(room, owner, now.ms)?;
+            self.make_room_for_state(room, draft, owner)?;
             let room = &mut self.rooms[room.index];
             room.offset += 1;
             Some(room.offset)
@@ -69,14 +92,15 @@ impl Chat {
         if let (Some((name, sender)), Some(offset)) = (draft.dedup, offset) {
             self.dedup.remember(room, sender, name, offset, now.ms);
         }
-        Ok(Stamped::New(Message {
+        let message = Message {
             offset,
             at_ms: now.unix_ms,
             author: draft.author,
             key: draft.key,
             content: draft.content,
             body: draft.body,
-        }))
+        };
+        Ok(Stamped::New(message, owner))
     }
 
     /// Keeps a message that was stamped, and makes room for it where others are forgotten.
@@ -85,22 +109,31 @@ impl Chat {
         id: RoomId,
         message: &Message<'_>,
         draft: &Draft<'_>,
+        owner: OwnerId,
         now_ms: u64,
     ) {
         let Some(offset) = message.offset else {
             return;
         };
+        let entry = Entry {
+            offset,
+            owner,
+            now_ms,
+        };
+        let mut books = Books {
+            ledger: &mut self.ledger,
+            room: id.index,
+        };
         let history = &mut self.rooms[id.index].history;
-        let before = (history.held_bytes(), history.retained_bytes());
         match draft.key {
-            Some(key) if draft.retain && draft.removes_key() => history.remove(key),
-            Some(key) if draft.retain => history.retain(key, message, offset, now_ms),
+            Some(key) if draft.retain && draft.removes_key() => {
+                history.retained.remove(key, &mut books);
+            }
+            Some(key) if draft.retain => history.retained.set(key, message, entry, &mut books),
             _ => {}
         }
-        history.keep(message, offset, now_ms, &self.limits);
-        self.history_bytes = self.history_bytes + history.held_bytes() - before.0;
-        self.retained_bytes = self.retained_bytes + history.retained_bytes() - before.1;
-        self.keep_within_memory(id.index);
+        history.keep(message, entry, &mut books, &self.limits);
+        self.keep_within_memory(id.index, now_ms);
         if self.rooms[id.index].is_empty() {
             self.settle(id.index, now_ms);
         }
@@ -130,7 +163,8 @@ impl Chat {
 
     /// How often that has changed.
     pub(in crate::core) fn state_version(&self, id: RoomId) -> u64 {
-        self.get(id).map_or(0, |room| room.history.state_changes())
+        self.get(id)
+            .map_or(0, |room| room.history.retained.changes())
     }
 
     /// The room's newest offset.
@@ -140,54 +174,5 @@ impl Chat {
 
     pub(in crate::core) fn epoch(&self, id: RoomId) -> u64 {
         self.get(id).map_or(0, |room| room.epoch)
-    }
-
-    /// The state of a key is not forgotten to make room, so there has to be room for it.
-    fn check_state(&self, room: RoomId, draft: &Draft<'_>) -> Result<(), Refusal> {
-        let Some(key) = draft.key.filter(|_| draft.retain && !draft.removes_key()) else {
-            return Ok(());
-        };
-        let history = &self.rooms[room.index].history;
-        let replaced = history.state_bytes(key);
-        if replaced == 0 && history.key_count() >= self.limits.max_keys {
-            return Err(Refusal::TooManyKeys);
-        }
-        let added = draft.body.len() + 2 * key.len() + size_of::<Kept>();
-        if history.retained_bytes() - replaced + added > self.limits.history_bytes {
-            return Err(Refusal::TooManyKeys);
-        }
-        if self.retained_bytes - replaced + added > self.limits.history_memory / 2 {
-            return Err(Refusal::NoMemory);
-        }
-        Ok(())
-    }
-
-    /// Within `--history-memory`: rooms that nobody is in are forgotten first, then half of what the room remembers that
-    /// remembers most, so that one room does not cost the others theirs.
-    fn keep_within_memory(&mut self, index: usize) {
-        while self.history_bytes > self.limits.history_memory {
-            let mut others = self.dormant.iter().map(|(_, dormant)| *dormant);
-            match others.find(|dormant| *dormant != index) {
-                Some(dormant) => self.end(dormant),
-                None if self.halve_largest_history() => {}
-                None => return,
-            }
-        }
-    }
-
-    /// Says whether there was anything to forget.
-    fn halve_largest_history(&mut self) -> bool {
-        let largest = self
-            .rooms
-            .iter_mut()
-            .max_by_key(|(_, room)| room.history.message_bytes());
-        let Some((_, room)) = largest else {
-            return false;
-        };
-        let history = &mut room.history;
-        let before = history.message_bytes();
-        while history.message_bytes() > before / 2 && history.forget_oldest() {}
-        self.history_bytes -= before - history.message_bytes();
-        before > 0
     }
 }

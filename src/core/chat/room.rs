@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::history::History;
+use super::ledger::{Dormant, OwnerId};
 use super::person::PersonId;
 use super::presence::Changes;
 use super::{Format, RoomName};
@@ -30,6 +31,11 @@ pub(super) struct Room {
     pub(super) left_ms: Option<u64>,
     /// When the room ends, which nobody is in.
     pub(super) ends_ms: Option<u64>,
+    /// Its beginning has been counted against a rate, by the first who said something or was to.
+    pub(super) is_counted: bool,
+    /// Who has begun it, and where the ledger has it, which nobody is in.
+    pub(super) owner: OwnerId,
+    pub(super) dormant: Option<Dormant>,
 }
 
 /// The members who get the same bytes.

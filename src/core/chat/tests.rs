@@ -23,12 +23,18 @@ fn name(text: &str) -> RoomName {
     RoomName::parse(text).unwrap()
 }
 
+/// This machine.
+fn here() -> Owner {
+    Owner::at(std::net::Ipv4Addr::LOCALHOST.into())
+}
+
 fn join(chat: &mut Chat, index: u32, room: &str) -> Result<RoomId, JoinError> {
     chat.join(
         id(index),
         PersonId(index.into()),
         Format::Plain.into(),
         &name(room),
+        &here(),
         0,
     )
 }
@@ -44,6 +50,7 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
     let author = Author::guest(PersonId(0));
     let draft = Draft {
         author: &author,
+        owner: &here(),
         content: Content::Json,
         body: body.as_bytes(),
         key,
@@ -59,10 +66,10 @@ fn keep(chat: &mut Chat, room: RoomId, draft: &Draft<'_>, at_ms: u64) -> u64 {
         ms: at_ms,
         unix_ms: at_ms,
     };
-    let Ok(Stamped::New(message)) = chat.stamp(room, draft, now) else {
+    let Ok(Stamped::New(message, owner)) = chat.stamp(room, draft, now) else {
         panic!("it is new");
     };
-    chat.keep(room, &message, draft, at_ms);
+    chat.keep(room, &message, draft, owner, at_ms);
     chat.check().unwrap();
     message.offset.unwrap()
 }
@@ -146,7 +153,8 @@ fn nobody_is_told_of_themselves_alone() {
     let mut chat = chat(&[]);
     let enter = |chat: &mut Chat, index| {
         let person = chat.begin_person(id(index));
-        let room = chat.join(id(index), person, Format::Json.into(), &name("tea"), 0);
+        let (id, format) = (id(index), Format::Json.into());
+        let room = chat.join(id, person, format, &name("tea"), &here(), 0);
         room.unwrap()
     };
     enter(&mut chat, 1);
@@ -215,7 +223,7 @@ fn who_comes_back_gets_all_or_is_told() {
 fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
     let mut chat = chat(&["--history-time", "1"]);
     for (room, key) in [("tea", None), ("plant", Some("boiler"))] {
-        let room = chat.find_or_begin(&name(room), 0).unwrap();
+        let room = chat.find_or_begin(&name(room), &here(), 0).unwrap();
         say(&mut chat, room, "1", key, 500);
     }
     assert_eq!(chat.next_deadline_ms(), Some(1500));
@@ -241,6 +249,7 @@ fn the_state_of_a_key_is_its_latest_message() {
     let author = Author::guest(PersonId(0));
     let third = Draft {
         author: &author,
+        owner: &here(),
         content: Content::Json,
         body: b"4",
         key: Some("c"),
@@ -279,6 +288,7 @@ fn who_catches_up_is_told_each_key_once() {
     let author = Author::guest(PersonId(0));
     let passing = Draft {
         author: &author,
+        owner: &here(),
         content: Content::Json,
         body: b"5",
         key: Some("b"),
@@ -299,9 +309,10 @@ fn memory_is_bounded_over_all_rooms() {
     let mut chat = chat(&["--history-memory", "1048576"]);
     let text = "1".repeat(60_000);
     for number in 0..40 {
-        let room = chat.find_or_begin(&name(&format!("room-{number}")), 0);
+        let room = chat.find_or_begin(&name(&format!("room-{number}")), &here(), 0);
         say(&mut chat, room.unwrap(), &text, None, number);
     }
+    chat.run_deadlines(40);
     assert!(chat.room_count() < 20);
 }
 
@@ -313,6 +324,7 @@ fn what_is_sent_twice_is_said_once() {
     let mut send = |ms, sender: &Sender| {
         let draft = Draft {
             author: &author,
+            owner: &here(),
             content: Content::Text,
             body: b"x",
             key: None,
@@ -321,8 +333,8 @@ fn what_is_sent_twice_is_said_once() {
             dedup: Some(("d1", sender)),
         };
         match chat.stamp(room, &draft, Now { ms, unix_ms: ms }) {
-            Ok(Stamped::New(message)) => {
-                chat.keep(room, &message, &draft, ms);
+            Ok(Stamped::New(message, owner)) => {
+                chat.keep(room, &message, &draft, owner, ms);
                 (true, message.offset.unwrap())
             }
             Ok(Stamped::Again(offset)) => (false, offset),
@@ -344,7 +356,7 @@ fn someone_with_two_connections_is_one() {
     let people = [0, 1, 2].map(|index| chat.begin_person(id(index)));
     let enter = |chat: &mut Chat, index: usize, person| {
         let id = id(index as u32);
-        chat.join(id, person, Format::Json.into(), &name("tea"), 0)
+        chat.join(id, person, Format::Json.into(), &name("tea"), &here(), 0)
             .unwrap()
     };
     for (index, person) in people.into_iter().enumerate() {
@@ -359,3 +371,5 @@ fn someone_with_two_connections_is_one() {
     assert_eq!((news.joined.len(), news.left.len(), news.count), (0, 1, 2));
     chat.check().unwrap();
 }
+
+mod strangers;

@@ -6,8 +6,8 @@ use super::person::{Name, PersonId};
 use super::presence::Change;
 use super::seats::Seat;
 use super::{
-    Author, Chat, ConnectionId, Context, Format, Member, Message, NameTaken, PersonName, Reading,
-    RoomId, RoomName, Secret, TooManyRooms,
+    Author, Chat, ConnectionId, Context, Format, Member, Message, NameTaken, Owner, PersonName,
+    Reading, RoomId, RoomName, Secret, TooManyRooms,
 };
 use crate::codec::ws::deflate::Readers;
 use crate::limits::{DEFAULT_LAST, PRESENCE_MS};
@@ -105,6 +105,7 @@ impl Chat {
         person: PersonId,
         reading: Reading,
         name: &RoomName,
+        owner: &Owner,
         now_ms: u64,
     ) -> Result<RoomId, JoinError> {
         if let Some(room) = self.find(name)
@@ -116,8 +117,10 @@ impl Chat {
         if self.rooms_of(id).count() >= self.limits.max_joined {
             return Err(JoinError::TooManyJoined);
         }
-        let room_id = self.find_or_begin(name, now_ms)?;
+        let room_id = self.find_or_begin(name, owner, now_ms)?;
         let room = &mut self.rooms[room_id.index];
+        // A connection for each such room is enough to count.
+        room.is_counted |= reading.format.is_plain();
         let audience = room.audience_mut(reading.format);
         audience.narrow += u32::from(reading.is_narrow);
         let seat = Seat {

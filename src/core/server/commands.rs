@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use super::Server;
 use super::rights::NO_TOKEN;
+use super::say::Speaker;
 use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
 use crate::codec::json::event::{Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::chat::{
-    Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooManyRooms,
-    Wanted,
+    Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooFast,
+    TooManyRooms, Wanted,
 };
 use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
 use crate::core::session::Admission;
@@ -22,6 +23,8 @@ use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_PAGE};
 pub(super) struct Failure {
     pub(super) code: &'static str,
     pub(super) message: Cow<'static, str>,
+    /// Milliseconds after which it may be sent again, where that helps.
+    pub(super) retry_ms: Option<u64>,
 }
 
 impl Failure {
@@ -29,6 +32,16 @@ impl Failure {
         Self {
             code,
             message: message.into(),
+            retry_ms: None,
+        }
+    }
+}
+
+impl From<TooFast> for Failure {
+    fn from(TooFast { retry_ms }: TooFast) -> Self {
+        Self {
+            retry_ms: Some(retry_ms),
+            ..Self::new("rate_limited", "too fast; send it again after retry_ms")
         }
     }
 }
@@ -38,6 +51,7 @@ impl From<Invalid> for Failure {
         Self {
             code: invalid.code,
             message: invalid.message.into(),
+            retry_ms: None,
         }
     }
 }
@@ -55,10 +69,9 @@ impl From<JoinError> for Failure {
 
 impl From<TooManyRooms> for Failure {
     fn from(_: TooManyRooms) -> Self {
-        Self::new(
-            "too_many_rooms",
-            "the server has as many rooms as it may have",
-        )
+        let message =
+            "there are as many rooms as there may be, or you have begun as many as you may";
+        Self::new("too_many_rooms", message)
     }
 }
 
@@ -69,6 +82,8 @@ impl From<Refusal> for Failure {
                 Self::new("too_many_keys", "this room retains as many keys as it may")
             }
             Refusal::NoMemory => Self::new("too_many_keys", "the server retains as much as it may"),
+            Refusal::TooManyRooms => TooManyRooms.into(),
+            Refusal::TooFast { retry_ms } => TooFast { retry_ms }.into(),
         }
     }
 }
@@ -79,6 +94,7 @@ pub(super) const BAD_NAME: &str = "a name is 1 to 32 characters that can be seen
 pub(super) const NO_SUCH_USER: Failure = Failure {
     code: "no_such_user",
     message: Cow::Borrowed("nobody of this name is here"),
+    retry_ms: None,
 };
 
 /// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
@@ -106,12 +122,16 @@ impl<S: Stream> Server<S> {
         match answer {
             Ok(Some(json)) => self.send_json(id, &json),
             Ok(None) => {}
-            Err(Failure { code, message }) => {
+            Err(Failure {
+                code,
+                message,
+                retry_ms,
+            }) => {
                 let event = Event::Error {
                     id: echo,
                     code,
                     message: &message,
-                    retry_ms: None,
+                    retry_ms,
                 };
                 self.send(id, &event);
             }
@@ -277,7 +297,8 @@ impl<S: Stream> Server<S> {
         let (person, reading) = (connection.person(), connection.reading());
         let found = self.chat.find(name);
         let was_in = found.is_some_and(|room| self.chat.is_in(id, room));
-        let joined = self.chat.join(id, person, reading, name, now.ms);
+        let owner = self.owner(id);
+        let joined = self.chat.join(id, person, reading, name, &owner, now.ms);
         self.forget_ended();
         let room = joined?;
         let position = since.map(|since| Position {
@@ -331,7 +352,12 @@ impl<S: Stream> Server<S> {
         let name = parse_room(&publish.room)?;
         self.check_may(id, Rights::may_publish, &name)?;
         let author = self.chat.author(person);
-        let (room, offset) = self.publish(&name, publish, &author, &Sender::Person(person), now)?;
+        let speaker = Speaker {
+            author: &author,
+            sender: &Sender::Person(person),
+            owner: &self.owner(id),
+        };
+        let (room, offset) = self.publish(&name, publish, speaker, now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
@@ -378,6 +404,7 @@ pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Fa
         Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(Failure {
             code: "bad_command",
             message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
+            retry_ms: None,
         }),
         _ => Ok(()),
     }

@@ -5,10 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Server;
+use super::rights::owner_of;
+use super::say::Speaker;
 use crate::codec::datagram::{self, Datagram, Refused};
 use crate::codec::json::command::Publish;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, Draft, PersonId, RoomName, Sender};
+use crate::core::chat::{Content, Draft, PersonId, Refusal, RoomName, Sender};
 use crate::core::{Now, Stream};
 use crate::limits::MAX_DATAGRAM;
 
@@ -111,16 +113,24 @@ impl<S: Stream> Server<S> {
         }
         self.check_place(&name)?;
         let author = self.author(&rights, person);
+        let owner = owner_of(&rights, Some(from.into()));
         if let Some(key) = datagram.target.key {
             let publish = Publish::state(name.as_str(), key, datagram.text);
-            let published = self.publish(&name, &publish, &author, &Sender::Anyone, now);
+            let speaker = Speaker {
+                author: &author,
+                sender: &Sender::Anyone,
+                owner: &owner,
+            };
+            let published = self.publish(&name, &publish, speaker, now);
             return published.map(|_| ()).map_err(|failure| match failure.code {
                 "too_many_rooms" => Verdict::TooManyRooms,
+                "rate_limited" => Verdict::RateLimited,
                 _ => Verdict::TooManyKeys,
             });
         }
         let draft = Draft {
             author: &author,
+            owner: &owner,
             content: Content::Text,
             body: datagram.text.as_bytes(),
             key: None,
@@ -128,11 +138,9 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
         };
-        let found = self.chat.find_or_begin(&name, now.ms);
+        let found = self.chat.find_or_begin_to_say(&name, &owner, now.ms);
         self.forget_ended();
-        let room = found.map_err(|_| Verdict::TooManyRooms)?;
-        // What has no key is not refused.
-        let _ = self.say(room, &draft, now);
+        self.say(found?, &draft, now)?;
         Ok(())
     }
 
@@ -173,6 +181,16 @@ impl<S: Stream> Server<S> {
             return Err(Verdict::OutOfMemory);
         }
         Ok(())
+    }
+}
+
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooFast { .. } => Self::RateLimited,
+            Refusal::TooManyRooms => Self::TooManyRooms,
+            Refusal::TooManyKeys | Refusal::NoMemory => Self::TooManyKeys,
+        }
     }
 }
 

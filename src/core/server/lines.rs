@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use super::Server;
 use super::commands::{Failure, parse_room};
 use super::rights::NO_TOKEN_LINE;
+use super::say::Speaker;
 use crate::codec::json::command::Publish;
 use crate::codec::line::{self, Line, Refused};
 use crate::codec::target::Target;
@@ -156,6 +157,7 @@ impl<S: Stream> Server<S> {
         }
         let draft = Draft {
             author: &self.chat.author(person),
+            owner: &self.owner(id),
             content: Content::Text,
             body: text.as_bytes(),
             key: None,
@@ -191,7 +193,12 @@ impl<S: Stream> Server<S> {
         self.check_may(id, Rights::may_publish, &room)?;
         let author = self.chat.author(person);
         let publish = Publish::state(room.as_str(), key, value);
-        self.publish(&room, &publish, &author, &Sender::Person(person), now)?;
+        let speaker = Speaker {
+            author: &author,
+            sender: &Sender::Person(person),
+            owner: &self.owner(id),
+        };
+        self.publish(&room, &publish, speaker, now)?;
         Ok(())
     }
 
@@ -229,7 +236,8 @@ impl<S: Stream> Server<S> {
         let Some(person) = self.person(id) else {
             return;
         };
-        let found = self.chat.find_or_begin(name, now.ms);
+        let owner = self.owner(id);
+        let found = self.chat.find_or_begin(name, &owner, now.ms);
         self.forget_ended();
         if found.is_err() {
             return self.say_line(id, "! the server has as many rooms as it may have\n");
@@ -240,7 +248,7 @@ impl<S: Stream> Server<S> {
         }
         let joined = self
             .chat
-            .join(id, person, Format::Lines.into(), name, now.ms);
+            .join(id, person, Format::Lines.into(), name, &owner, now.ms);
         self.forget_ended();
         if let Ok(room) = joined {
             self.greet(id, room, now);

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::core::Now;
     use crate::core::access::{Access, Claims, Keys};
-    use crate::core::chat::PersonId;
+    use crate::core::chat::{Owner, PersonId};
     use crate::limits::{LOOKS_AT_ONCE, Limits};
 
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
@@ -133,7 +133,8 @@ mod tests {
 
     fn begin(chat: &mut Chat, name: &str) {
         let name = RoomName::parse(name).unwrap();
-        chat.find_or_begin(&name, 0).unwrap();
+        let owner = Owner::at(std::net::Ipv4Addr::LOCALHOST.into());
+        chat.find_or_begin(&name, &owner, 0).unwrap();
     }
 
     fn rights(subscribe: Vec<String>) -> Rights {

@@ -114,6 +114,15 @@ impl<S: Stream> Server<S> {
         let datagrams = &self.counters.datagrams;
         let family = ("datagrams_total", COUNTER, help);
         write_family(&mut out, family, "result", datagrams);
+        let help = "What was forgotten so that something else could be kept.";
+        let forgotten = self.chat.forgotten();
+        let forgotten = [
+            ("room", forgotten.rooms),
+            ("message", forgotten.messages),
+            ("state", forgotten.states),
+        ];
+        let family = ("forgotten_total", COUNTER, help);
+        write_family(&mut out, family, "what", forgotten);
         for (name, help, value) in traffic_values(traffic) {
             write_head(&mut out, name, COUNTER, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));

@@ -1,6 +1,7 @@
 //! What is asked of those who come in where a token is wanted, and what becomes of them when it ends.
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 use super::Server;
 use super::commands::Failure;
@@ -9,7 +10,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::Refused;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
-use crate::core::chat::{Author, Name, NameTaken, PersonId, PersonName, RoomId, RoomName};
+use crate::core::chat::{Author, Name, NameTaken, Owner, PersonId, PersonName, RoomId, RoomName};
 use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Peer, Phase};
 use crate::core::{Now, Stream};
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -32,12 +33,14 @@ pub(super) const NAME_TAKEN: &str = "somebody else is here whose name looks the 
 pub(super) const NO_TOKEN: Failure = Failure {
     code: "token_needed",
     message: Cow::Borrowed("log in with a token first"),
+    retry_ms: None,
 };
 
 /// The same at the line port.
 pub(super) const NO_TOKEN_LINE: Failure = Failure {
     code: "token_needed",
     message: Cow::Borrowed("a token is needed here: /login TOKEN"),
+    retry_ms: None,
 };
 
 /// The refusal of one from whose address too many bad ones came.
@@ -194,6 +197,22 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Whom it is counted for what a connection that lasts fills.
+    pub(super) fn owner(&self, id: ConnectionId) -> Owner {
+        let peer = self.get(id).map(|connection| connection.peer);
+        owner_of(&self.access.rights(id), peer)
+    }
+
+    /// The same of a request.
+    pub(super) fn owner_of_request(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        id: ConnectionId,
+    ) -> Owner {
+        owner_of(rights, self.peer(Some(request), id))
+    }
+
     /// A command's right to a room.
     pub(super) fn check_may(
         &self,
@@ -232,6 +251,13 @@ impl<S: Stream> Server<S> {
             Some(Phase::Leaving { goodbye, .. }) => self.finish_leaving(id, goodbye, now),
             _ => {}
         }
+    }
+}
+
+pub(super) fn owner_of(rights: &Rights, peer: Option<Peer>) -> Owner {
+    match rights.grant() {
+        Some(grant) => Owner::Holder(grant.name.shown()),
+        None => Owner::at(peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip)),
     }
 }
 

@@ -6,6 +6,7 @@ use super::Server;
 use super::commands::{BAD_NAME, Failure};
 use super::respond::unavailable;
 use super::rights::NAME_TAKEN;
+use super::say::Speaker;
 use crate::codec::http::body;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
@@ -16,6 +17,7 @@ use crate::core::chat::{Author, Content, Name, PersonId, PersonName, RoomName, S
 use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
+use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
 const PREFLIGHT: [(&str, &str); 3] = [
@@ -101,7 +103,7 @@ impl<S: Stream> Server<S> {
                 self.begin_post(request, room, &rights, reply, now)
             }
             ("DELETE", Resource::Room(room)) => {
-                rights.check_admin()?;
+                self.check_may_undo(request, &rights, reply)?;
                 self.empty_room(&room, &rights, now);
                 self.respond_empty(&[], reply, now);
                 Ok(())
@@ -133,7 +135,7 @@ impl<S: Stream> Server<S> {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
                 self.check_look(rights)?;
-                self.open_stream(request, room, reply, now)?;
+                self.open_stream(request, room, rights, reply, now)?;
                 if !reply.is_head {
                     self.grant(reply.id, rights, now);
                 }
@@ -166,6 +168,7 @@ impl<S: Stream> Server<S> {
         let text = |name| request.query_value(name).map(Into::into);
         let post = Post {
             author: self.author_of_post(request, rights, reply)?,
+            owner: self.owner_of_request(request, rights, reply.id),
             room,
             content: content_of(request)?,
             key: text("key"),
@@ -234,6 +237,9 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) -> Result<String, Problem> {
+        self.chat
+            .may_post(&post.owner, now)
+            .map_err(Failure::from)?;
         let publish = Publish {
             room: post.room.as_str().into(),
             data: data_of(post.content, body)?,
@@ -246,7 +252,12 @@ impl<S: Stream> Server<S> {
             Name::Chosen(name) => Sender::Holder(Rc::clone(name)),
             Name::Guest(_) => Sender::Anyone,
         };
-        let (room, offset) = self.publish(&post.room, &publish, &post.author, &sender, now)?;
+        let speaker = Speaker {
+            author: &post.author,
+            sender: &sender,
+            owner: &post.owner,
+        };
+        let (room, offset) = self.publish(&post.room, &publish, speaker, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
         }
@@ -309,7 +320,16 @@ pub(super) fn flag(request: &Request<'_>, name: &str) -> Result<bool, Problem> {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let status = match failure.code {
-            "too_many_rooms" => return unavailable("the server has as many rooms as it may have"),
+            "too_many_rooms" => {
+                let problem = Self::detailed(Status::SERVICE_UNAVAILABLE, failure.message);
+                return problem.with(&[("Retry-After", RETRY_AFTER_SECONDS)]);
+            }
+            "rate_limited" => {
+                let detail =
+                    "too many messages, or new rooms, come from you; go on after Retry-After";
+                return Self::new(Status::TOO_MANY_REQUESTS, detail)
+                    .with(&[("Retry-After", RETRY_RATE_SECONDS)]);
+            }
             "too_many_keys" => Status::INSUFFICIENT_STORAGE,
             _ => Status::BAD_REQUEST,
         };

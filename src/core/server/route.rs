@@ -11,7 +11,7 @@ use crate::codec::http::upgrade;
 use crate::codec::json::SUBPROTOCOL;
 use crate::codec::ws::deflate;
 use crate::core::access::Rights;
-use crate::core::chat::{Format, PersonId, RoomName};
+use crate::core::chat::{Format, Owner, PersonId, RoomName};
 use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Keyed};
 use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
@@ -39,6 +39,10 @@ impl<S: Stream> Server<S> {
             }
         } else if let Some(name) = request.path.strip_prefix("/people/") {
             if let Err(problem) = self.answer_people(request, name, &reply, now) {
+                self.respond_problem(&problem, &reply, now);
+            }
+        } else if request.path == "/usage" {
+            if let Err(problem) = self.answer_usage(request, &reply, now) {
                 self.respond_problem(&problem, &reply, now);
             }
         } else if let Some(room) = room_of_path(request.path) {
@@ -114,7 +118,8 @@ impl<S: Stream> Server<S> {
         match room {
             room if is_json => self.open_json(id, accept, room, &rights, now),
             Some(room) => {
-                self.open_plain(id, accept, room, keyed, now)?;
+                let owner = self.owner_of_request(request, &rights, id);
+                self.open_plain(id, accept, room, (keyed, &owner), now)?;
                 self.grant(id, &rights, now);
             }
             None => {}
@@ -154,14 +159,14 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         accept: Vec<u8>,
         name: RoomName,
-        keyed: Option<(Box<str>, bool)>,
+        (keyed, owner): (Option<(Box<str>, bool)>, &Owner),
         now: Now,
     ) -> Result<(), Problem> {
         let person = PersonId(id.number());
         let reading = self
             .get(id)
             .map_or(Format::Plain.into(), Connection::reading);
-        let joined = self.chat.join(id, person, reading, &name, now.ms);
+        let joined = self.chat.join(id, person, reading, &name, owner, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         self.queue_response(Status::SWITCHING_PROTOCOLS, id, accept, None);

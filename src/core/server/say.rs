@@ -4,18 +4,28 @@ use std::rc::Rc;
 
 use super::Server;
 use super::commands::{Failure, check_key, content_of};
+use super::rights::owner_of;
 use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::chat::{
-    Author, Content, Draft, Format, Message, News, PersonId, Refusal, RoomId, RoomName, Sender,
-    Stamped,
+    Author, Content, Draft, Format, Message, News, Owner, PersonId, Refusal, RoomId, RoomName,
+    Sender, Stamped,
 };
 use crate::core::connection::{ConnectionId, Door, Phase};
 use crate::core::frames::Frames;
 use crate::core::write_queue::{Chunk, Enqueue};
 use crate::core::{Now, Stream, encode};
+
+/// Who says something, whatever their door.
+#[derive(Clone, Copy)]
+pub(super) struct Speaker<'a> {
+    pub(super) author: &'a Author,
+    /// Whose ids of messages `dedup` is one of.
+    pub(super) sender: &'a Sender,
+    pub(super) owner: &'a Owner,
+}
 
 impl<S: Stream> Server<S> {
     /// What a member says at the plain door.
@@ -35,6 +45,7 @@ impl<S: Stream> Server<S> {
         };
         let draft = Draft {
             author: &self.author(&rights, PersonId(id.number())),
+            owner: &owner_of(&rights, self.peer(None, id)),
             content: match kind {
                 Kind::Text => Content::Text,
                 Kind::Binary => Content::Binary,
@@ -56,13 +67,11 @@ impl<S: Stream> Server<S> {
     }
 
     /// Does what the command and the request ask for: publishes a message in a room, which begins if it does not exist.
-    /// `sender` is whose ids of messages `dedup` is one of.
     pub(super) fn publish(
         &mut self,
         name: &RoomName,
         publish: &Publish<'_>,
-        author: &Author,
-        sender: &Sender,
+        speaker: Speaker<'_>,
         now: Now,
     ) -> Result<(RoomId, Option<u64>), Failure> {
         check_key("key", publish.key.as_deref())?;
@@ -74,12 +83,18 @@ impl<S: Stream> Server<S> {
             let message = "an ephemeral message is not kept, so it cannot be retained";
             return Err(Failure::new("bad_command", message));
         }
-        let found = self.chat.find_or_begin(name, now.ms);
+        let Speaker {
+            author,
+            sender,
+            owner,
+        } = speaker;
+        let found = self.chat.find_or_begin_to_say(name, owner, now.ms);
         self.forget_ended();
         let room = found?;
         let (content, body) = content_of(&publish.data);
         let draft = Draft {
             author,
+            owner,
             content,
             body,
             key: publish.key.as_deref(),
@@ -98,12 +113,12 @@ impl<S: Stream> Server<S> {
         draft: &Draft<'_>,
         now: Now,
     ) -> Result<Option<u64>, Refusal> {
-        let message = match self.chat.stamp(room, draft, now)? {
+        let (message, owner) = match self.chat.stamp(room, draft, now)? {
             Stamped::Again(offset) => return Ok(Some(offset)),
-            Stamped::New(message) => message,
+            Stamped::New(message, owner) => (message, owner),
         };
         self.hand_out(room, &message);
-        self.chat.keep(room, &message, draft, now.ms);
+        self.chat.keep(room, &message, draft, owner, now.ms);
         self.forget_ended();
         Ok(message.offset)
     }

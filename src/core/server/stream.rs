@@ -7,6 +7,7 @@ use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::json::event::Epoch;
+use crate::core::access::Rights;
 use crate::core::chat::{Format, PersonId, Position, RoomName, Wanted};
 use crate::core::connection::{Door, Phase};
 use crate::core::pending::Reply;
@@ -18,6 +19,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         request: &Request<'_>,
         name: RoomName,
+        rights: &Rights,
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
@@ -30,12 +32,13 @@ impl<S: Stream> Server<S> {
             return Ok(());
         }
         let client = self.check_client(request, id, now)?;
+        let owner = self.owner_of_request(request, rights, id);
         let position = request.value("last-event-id").and_then(parse_position);
         let wanted = Wanted::from_reader(position, last);
         let person = PersonId(id.number());
         let joined = self
             .chat
-            .join(id, person, Format::Events.into(), &name, now.ms);
+            .join(id, person, Format::Events.into(), &name, &owner, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         self.let_in(client, id);

@@ -1,0 +1,17 @@
+//! Where it is counted what one room remembers, and of whom.
+
+use super::ledger::{Ledger, OwnerId};
+
+pub(super) struct Books<'a> {
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) room: usize,
+}
+
+/// What is known of a message when it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) offset: u64,
+    /// Whom it is counted for.
+    pub(super) owner: OwnerId,
+    pub(super) now_ms: u64,
+}

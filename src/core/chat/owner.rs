@@ -1,0 +1,40 @@
+//! Who fills what everyone shares.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+
+use crate::core::addresses::Network;
+
+/// Who fills what everyone shares, and is held to a share of it. Where no token is wanted a person is whoever they say
+/// they are, as often as they like: only the address counts then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::core) enum Owner {
+    /// Everyone at an address.
+    Address(Network),
+    /// Whoever holds a token for this name.
+    Holder(Rc<str>),
+}
+
+impl Owner {
+    pub(in crate::core) fn at(ip: IpAddr) -> Self {
+        Self::Address(match ip.to_canonical() {
+            ip if ip.is_loopback() => Network::of(Ipv4Addr::LOCALHOST.into()),
+            ip => Network::of(ip),
+        })
+    }
+
+    /// Whether it is this machine: its own programs, or everyone behind a proxy on it that is not believed.
+    pub(super) fn is_this_machine(&self) -> bool {
+        *self == Self::at(Ipv4Addr::LOCALHOST.into())
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(network) => network.fmt(f),
+            Self::Holder(name) => f.write_str(name),
+        }
+    }
+}

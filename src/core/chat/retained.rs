@@ -1,0 +1,185 @@
+//! The state of a room: of each key the latest message that was to be retained.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::books::{Books, Entry};
+use super::ledger::OwnerId;
+use super::message::{Kept, Message};
+use crate::limits::{Limits, SHARES};
+
+#[derive(Debug, Default)]
+pub(super) struct Retained {
+    values: BTreeMap<Rc<str>, Value>,
+    bytes: usize,
+    /// How often the state of a key has changed.
+    changes: u64,
+}
+
+#[derive(Debug)]
+struct Value {
+    kept: Kept,
+    /// When the ledger says that it was used last.
+    used: u64,
+}
+
+impl Value {
+    fn held_bytes(&self) -> usize {
+        let key = self.kept.key().map_or(0, str::len);
+        size_of::<Self>() - size_of::<Kept>() + self.kept.held_bytes() + key
+    }
+}
+
+/// Bytes of memory that a value takes whose key and body are so long: its key is kept with it and beside it.
+pub(super) fn value_bytes(key: usize, body: usize) -> usize {
+    // No vector is shorter than eight bytes.
+    size_of::<Value>() + 2 * key + body.max(8)
+}
+
+/// What one owner holds of a room's state.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    bytes: usize,
+    keys: usize,
+}
+
+impl Retained {
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Keeps the message as the state of its key.
+    pub(super) fn set(
+        &mut self,
+        key: &str,
+        message: &Message<'_>,
+        entry: Entry,
+        books: &mut Books<'_>,
+    ) {
+        self.remove(key, books);
+        let key: Rc<str> = key.into();
+        let kept = Kept::new(message, entry, Vec::new());
+        let mut value = Value { kept, used: 0 };
+        let bytes = value.held_bytes();
+        let place = (books.room, Rc::clone(&key));
+        value.used = books.ledger.add_state(entry.owner, place, bytes);
+        self.bytes += bytes;
+        self.values.insert(key, value);
+        self.changes += 1;
+    }
+
+    /// Forgets the state of a key.
+    pub(super) fn remove(&mut self, key: &str, books: &mut Books<'_>) {
+        if let Some(value) = self.values.remove(key) {
+            let bytes = value.held_bytes();
+            self.bytes -= bytes;
+            self.changes += 1;
+            books
+                .ledger
+                .remove_state(value.kept.owner, value.used, bytes);
+        }
+    }
+
+    pub(super) fn clear(&mut self, books: &mut Books<'_>) {
+        while let Some(key) = self.values.keys().next().cloned() {
+            self.remove(&key, books);
+        }
+    }
+
+    /// How often the state of a key has changed: as long as it is the same, so is `messages`.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The latest message of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&Kept> {
+        self.values.get(key).map(|value| &value.kept)
+    }
+
+    /// Bytes of memory that the state of a key takes; 0 if it has none.
+    pub(super) fn bytes_of(&self, key: &str) -> usize {
+        self.values.get(key).map_or(0, Value::held_bytes)
+    }
+
+    /// The keys that lose their state so that `keys` more, of `bytes` more, fit into the room: the least recently set of
+    /// whoever has most there, if that is more than a share, and more than the one has for whom it would be. `None` if
+    /// there is no such one.
+    pub(super) fn to_go(
+        &self,
+        (keys, bytes): (usize, usize),
+        for_owner: OwnerId,
+        limits: &Limits,
+    ) -> Option<Vec<Rc<str>>> {
+        let over_keys = (self.values.len() + keys).saturating_sub(limits.max_keys);
+        let over_bytes = (self.bytes + bytes).saturating_sub(limits.history_bytes);
+        if over_keys == 0 && over_bytes == 0 {
+            return Some(Vec::new());
+        }
+        let mut parts: BTreeMap<OwnerId, Part> = BTreeMap::new();
+        for value in self.values.values() {
+            let part = parts.entry(value.kept.owner).or_default();
+            part.bytes += value.held_bytes();
+            part.keys += 1;
+        }
+        let measure = |part: Part| match over_keys {
+            0 => (part.bytes, limits.history_bytes),
+            _ => (part.keys, limits.max_keys),
+        };
+        let mine = parts.get(&for_owner).copied().unwrap_or_default();
+        let (owner, part) = parts.into_iter().max_by_key(|(_, part)| measure(*part).0)?;
+        let (most, of) = measure(part);
+        if most <= of / SHARES || most <= measure(mine).0 {
+            return None;
+        }
+        let mut theirs: Vec<&Value> = self.values.values().collect();
+        theirs.retain(|value| value.kept.owner == owner);
+        theirs.sort_unstable_by_key(|value| value.used);
+        let mut gone = Part::default();
+        let mut go = Vec::new();
+        for value in theirs {
+            if gone.keys >= over_keys && gone.bytes >= over_bytes {
+                break;
+            }
+            gone.keys += 1;
+            gone.bytes += value.held_bytes();
+            go.extend(value.kept.key().map(Rc::from));
+        }
+        (gone.keys >= over_keys && gone.bytes >= over_bytes).then_some(go)
+    }
+
+    /// Somebody else who has set some of it.
+    pub(super) fn held_by_other(&self, owner: OwnerId) -> Option<OwnerId> {
+        let mut owners = self.values().map(|kept| kept.owner);
+        owners.find(|other| *other != owner)
+    }
+
+    /// The values, in the order of their keys.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Kept> {
+        self.values.values().map(|value| &value.kept)
+    }
+
+    /// The values, in the order of their offsets.
+    pub(super) fn messages(&self) -> Vec<Message<'_>> {
+        let mut all: Vec<Message<'_>> = self.values().map(Kept::view).collect();
+        all.sort_unstable_by_key(|message| message.offset);
+        all
+    }
+
+    /// Checks that the bytes are counted right; gives them by owner.
+    pub(super) fn check(&self, limits: &Limits) -> Result<BTreeMap<OwnerId, usize>, String> {
+        use crate::core::server::ensure;
+        let mut by_owner: BTreeMap<OwnerId, usize> = BTreeMap::new();
+        for value in self.values.values() {
+            *by_owner.entry(value.kept.owner).or_default() += value.held_bytes();
+        }
+        ensure(
+            by_owner.values().sum::<usize>() == self.bytes,
+            "retained messages are miscounted",
+        )?;
+        ensure(
+            self.values.len() <= limits.max_keys && self.bytes <= limits.history_bytes,
+            "a room retains more than it may",
+        )?;
+        Ok(by_owner)
+    }
+}

@@ -1,0 +1,118 @@
+//! Who fills what all rooms share, for those who run the parlor; and how they undo it.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::Server;
+use super::rooms::FOREIGN_ORIGIN;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::core::access::Rights;
+use crate::core::chat::{Holdings, Owner};
+use crate::core::pending::Reply;
+use crate::core::{Now, Stream};
+
+impl<S: Stream> Server<S> {
+    /// `GET /usage`: who holds how much, and with `?address=` or `?person=` the rooms that one has begun. `DELETE` with
+    /// either forgets what that one has filled.
+    pub(super) fn answer_usage(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if !matches!(request.method, "GET" | "HEAD" | "DELETE") {
+            let detail = "this address answers GET, HEAD and DELETE";
+            let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+            return Err(problem.with(&[("Allow", "DELETE, GET, HEAD")]));
+        }
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        let whom = owner_in(request)?;
+        if request.method == "DELETE" {
+            self.check_may_undo(request, &rights, reply)?;
+            let whom = whom.ok_or(Problem::new(Status::BAD_REQUEST, WHOM))?;
+            let (rooms, values) = self.chat.forget_owner(&whom).unwrap_or_default();
+            self.forget_ended();
+            log::warn!("forgot {rooms} rooms and {values} retained values of {whom}");
+            self.respond_empty(&[], reply, now);
+            return Ok(());
+        }
+        self.check_runs_it(request, &rights, reply)?;
+        let json = match whom {
+            None => usage_json(&self.chat.holdings()),
+            Some(whom) => {
+                let (rooms, more) = self.chat.rooms_begun_by(&whom);
+                let names: Vec<&str> = rooms.iter().map(|name| name.as_str()).collect();
+                format!(
+                    "{{\"rooms\":{},\"more\":{more}}}\n",
+                    serde_json::json!(names)
+                )
+            }
+        };
+        self.respond_json(&json, reply, now);
+        Ok(())
+    }
+
+    /// For admins; and where no token makes anyone one, for whoever is on this machine.
+    pub(super) fn check_may_undo(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        reply: &Reply,
+    ) -> Result<(), Problem> {
+        match rights {
+            Rights::Open => self.check_runs_it(request, rights, reply),
+            _ => rights.check_admin(),
+        }
+    }
+}
+
+const WHOM: &str = "say whose: ?address=192.0.2.1, or ?person=NAME where tokens are asked for";
+
+/// Whom the query names: an address, of IPv6 any of its /64, as this answer itself shows it or without the `/64`.
+fn owner_in(request: &Request<'_>) -> Result<Option<Owner>, Problem> {
+    let (address, person) = (
+        request.query_value("address"),
+        request.query_value("person"),
+    );
+    match (address, person) {
+        (None, None) => Ok(None),
+        (None, Some(name)) => Ok(Some(Owner::Holder(name.as_ref().into()))),
+        (Some(text), None) => {
+            let ip: Result<IpAddr, _> = text.strip_suffix("/64").unwrap_or(&text).parse();
+            let ip = ip.map_err(|_| Problem::new(Status::BAD_REQUEST, WHOM))?;
+            Ok(Some(Owner::at(ip)))
+        }
+        (Some(_), Some(_)) => Err(Problem::new(Status::BAD_REQUEST, WHOM)),
+    }
+}
+
+fn usage_json(holdings: &[Holdings]) -> String {
+    let mut out = "{\"usage\":[".to_owned();
+    for (index, holding) in holdings.iter().enumerate() {
+        let whom = match &holding.owner {
+            Some(owner @ Owner::Address(_)) => format!("\"address\":\"{owner}\","),
+            Some(Owner::Holder(name)) => {
+                format!("\"person\":{},", serde_json::Value::from(&**name))
+            }
+            None => String::new(),
+        };
+        let comma = if index > 0 { "," } else { "" };
+        let Holdings {
+            rooms,
+            message_bytes,
+            state_bytes,
+            ..
+        } = holding;
+        // Writing to a String does not fail.
+        let _ = write!(
+            out,
+            "{comma}{{{whom}\"rooms\":{rooms},\"message_bytes\":{message_bytes},\"state_bytes\":{state_bytes}}}"
+        );
+    }
+    out.push_str("]}\n");
+    out
+}
