@@ -50,6 +50,7 @@ impl Chat {
             "there are too many rooms",
         )?;
         self.ledger.check(&held)?;
+        self.dedup.check()?;
         ensure(
             self.history_bytes() <= self.limits.history_memory
                 && self.ledger.state_bytes() <= self.limits.history_memory / 2,

@@ -1,10 +1,12 @@
 //! Messages that were sent twice because their sender could not know that they had arrived.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::RoomId;
+use super::owner::Owner;
 use super::person::PersonId;
+use crate::core::server::ensure;
 use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
 /// Whose id of a message it is.
@@ -21,12 +23,29 @@ pub(in crate::core) enum Sender {
 /// Whose message it is, and what they call it.
 type Name = (RoomId, Sender, Box<str>);
 
+/// The ids that come from one owner, of one sender in one room: among them the oldest makes room for another.
+type Group = (Owner, RoomId, Sender);
+
 /// The senders' own ids of the messages of the last two minutes, and the offsets these got.
 #[derive(Debug, Default)]
 pub(super) struct Dedup {
     offsets: BTreeMap<Name, u64>,
-    /// When each is forgotten, in that order.
-    order: VecDeque<(u64, Name)>,
+    /// By age: each with its number, and when it is forgotten.
+    by_age: BTreeMap<u64, Id>,
+    next: u64,
+    /// The numbers of a group's ids, the oldest first.
+    groups: BTreeMap<Group, VecDeque<u64>>,
+    /// How many ids each owner has, and each of its groups.
+    counts: BTreeMap<Owner, usize>,
+    owners: BTreeSet<(usize, Owner)>,
+    sizes: BTreeMap<Owner, BTreeSet<(usize, RoomId, Sender)>>,
+}
+
+#[derive(Debug)]
+struct Id {
+    until_ms: u64,
+    owner: Owner,
+    name: Name,
 }
 
 impl Dedup {
@@ -38,37 +57,126 @@ impl Dedup {
         name: &str,
         now_ms: u64,
     ) -> Option<u64> {
-        while self
-            .order
-            .front()
-            .is_some_and(|(until, _)| *until <= now_ms)
+        while let Some((&number, id)) = self.by_age.first_key_value()
+            && id.until_ms <= now_ms
         {
-            self.forget_oldest();
+            self.forget(number);
         }
         self.offsets
             .get(&(room, sender.clone(), name.into()))
             .copied()
     }
 
+    /// The message of this name got this offset. When there are too many ids, whoever has most loses the oldest of those
+    /// that it has most of.
     pub(super) fn remember(
         &mut self,
         room: RoomId,
         sender: &Sender,
         name: &str,
         offset: u64,
+        owner: &Owner,
         now_ms: u64,
     ) {
-        if self.order.len() >= MAX_DEDUP {
-            self.forget_oldest();
+        if self.by_age.len() >= MAX_DEDUP {
+            self.forget_of_most();
         }
+        let number = self.next;
+        self.next += 1;
         let name: Name = (room, sender.clone(), name.into());
         self.offsets.insert(name.clone(), offset);
-        self.order.push_back((now_ms + DEDUP_MS, name));
+        let id = Id {
+            until_ms: now_ms + DEDUP_MS,
+            owner: owner.clone(),
+            name,
+        };
+        self.by_age.insert(number, id);
+        let group = (owner.clone(), room, sender.clone());
+        self.groups
+            .entry(group.clone())
+            .or_default()
+            .push_back(number);
+        self.recount(group, |count| count + 1);
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((_, name)) = self.order.pop_front() {
-            self.offsets.remove(&name);
+    fn forget_of_most(&mut self) {
+        let most = self.owners.last().and_then(|(_, owner)| {
+            let (_, room, sender) = self.sizes.get(owner)?.last()?;
+            Some((owner.clone(), *room, sender.clone()))
+        });
+        let oldest = most.and_then(|group| self.groups.get(&group)?.front().copied());
+        if let Some(number) = oldest {
+            self.forget(number);
         }
+    }
+
+    /// Forgets an id, which is the oldest of its group.
+    fn forget(&mut self, number: u64) {
+        let Some(Id { owner, name, .. }) = self.by_age.remove(&number) else {
+            return;
+        };
+        self.offsets.remove(&name);
+        let (room, sender, _) = name;
+        let group = (owner, room, sender);
+        if let Some(numbers) = self.groups.get_mut(&group) {
+            numbers.pop_front();
+            if numbers.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+        self.recount(group, |count| count - 1);
+    }
+
+    /// A group has one id more, or one fewer.
+    fn recount(&mut self, group: Group, change: impl Fn(usize) -> usize) {
+        let size = self.groups.get(&group).map_or(0, VecDeque::len);
+        let (owner, room, sender) = group;
+        let count = self.counts.get(&owner).copied().unwrap_or(0);
+        let is = change(count);
+        self.owners.remove(&(count, owner.clone()));
+        let sizes = self.sizes.entry(owner.clone()).or_default();
+        // It was one fewer, or one more, whichever of the two it was.
+        for was in [size.wrapping_sub(1), size + 1] {
+            sizes.remove(&(was, room, sender.clone()));
+        }
+        if size > 0 {
+            sizes.insert((size, room, sender));
+        }
+        if is == 0 {
+            self.sizes.remove(&owner);
+            self.counts.remove(&owner);
+        } else {
+            self.owners.insert((is, owner.clone()));
+            self.counts.insert(owner, is);
+        }
+    }
+
+    /// Checks that all that is known of ids is the same.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut counts: BTreeMap<&Owner, usize> = BTreeMap::new();
+        for ((owner, room, sender), numbers) in &self.groups {
+            *counts.entry(owner).or_default() += numbers.len();
+            let sizes = self.sizes.get(owner);
+            let is_known = sizes.is_some_and(|it| {
+                let size = (numbers.len(), *room, sender.clone());
+                it.contains(&size)
+            });
+            ensure(is_known, "it is not known whose ids are most")?;
+        }
+        let total: usize = counts.values().sum();
+        ensure(
+            total == self.by_age.len() && total == self.offsets.len() && total <= MAX_DEDUP,
+            "ids of messages are miscounted",
+        )?;
+        let is_same = self.counts.len() == counts.len()
+            && counts.into_iter().all(|(owner, count)| {
+                self.counts.get(owner) == Some(&count)
+                    && self.owners.contains(&(count, owner.clone()))
+            });
+        let groups = self.sizes.values().map(BTreeSet::len).sum::<usize>();
+        ensure(
+            is_same && self.owners.len() == self.counts.len() && groups == self.groups.len(),
+            "somebody's ids are miscounted",
+        )
     }
 }

@@ -90,7 +90,8 @@ impl Chat {
             Some(room.offset)
         };
         if let (Some((name, sender)), Some(offset)) = (draft.dedup, offset) {
-            self.dedup.remember(room, sender, name, offset, now.ms);
+            self.dedup
+                .remember(room, sender, name, offset, draft.owner, now.ms);
         }
         let message = Message {
             offset,

@@ -1,6 +1,7 @@
 //! What somebody holds is not lost to a stranger who fills what all rooms share.
 
 use super::*;
+use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
 /// Somebody at an address of their own.
 fn at(host: u8) -> Owner {
@@ -340,4 +341,42 @@ fn accounts_of_those_who_hold_nothing_are_closed() {
         chat.ledger.account_count()
     );
     chat.check().unwrap();
+}
+
+#[test]
+fn a_strangers_ids_make_nobody_else_say_something_twice() {
+    let mut dedup = Dedup::default();
+    let room = RoomId {
+        index: 0,
+        serial: 1,
+    };
+    let person = |number| Sender::Person(PersonId(number));
+    dedup.remember(room, &Sender::Anyone, "mine", 1, &at(1), 0);
+    dedup.remember(room, &person(7), "by-another", 2, &at(2), 0);
+    for number in 0..MAX_DEDUP as u64 + 500 {
+        dedup.remember(
+            room,
+            &Sender::Anyone,
+            &format!("x{number}"),
+            9,
+            &at(2),
+            number / 1_000,
+        );
+    }
+    dedup.check().unwrap();
+    let mut find = |sender: &Sender, id: &str| dedup.find(room, sender, id, 200);
+    assert_eq!(find(&Sender::Anyone, "mine"), Some(1));
+    assert_eq!(
+        find(&person(7), "by-another"),
+        Some(2),
+        "one address, and another person"
+    );
+    assert_eq!(
+        (find(&Sender::Anyone, "x501"), find(&Sender::Anyone, "x502")),
+        (None, Some(9))
+    );
+    assert_eq!(find(&Sender::Anyone, "x100499"), Some(9));
+    dedup.find(room, &Sender::Anyone, "none", DEDUP_MS + 1_000);
+    dedup.check().unwrap();
+    assert_eq!(dedup.find(room, &Sender::Anyone, "mine", 0), None);
 }
