@@ -101,17 +101,20 @@ impl Retained {
         self.values.get(key).map_or(0, Value::held_bytes)
     }
 
-    /// The keys that lose their state so that `keys` more, of `bytes` more, fit into the room: the least recently set of
-    /// whoever has most there, if that is more than a share, and more than the one has for whom it would be. `None` if
-    /// there is no such one.
+    /// The keys that lose their state so that one more value, or a new one of the same key, fits into the room: the least
+    /// recently set of whoever has most there, if that is more than a share, and more than the one has for whom it would
+    /// be. `None` if there is no such one.
     pub(super) fn to_go(
         &self,
-        (keys, bytes): (usize, usize),
+        key: &str,
+        bytes: usize,
         for_owner: OwnerId,
         limits: &Limits,
     ) -> Option<Vec<Rc<str>>> {
-        let over_keys = (self.values.len() + keys).saturating_sub(limits.max_keys);
-        let over_bytes = (self.bytes + bytes).saturating_sub(limits.history_bytes);
+        let replaced = self.bytes_of(key);
+        let others = self.values.len() - usize::from(replaced > 0);
+        let over_keys = (others + 1).saturating_sub(limits.max_keys);
+        let over_bytes = (self.bytes - replaced + bytes).saturating_sub(limits.history_bytes);
         if over_keys == 0 && over_bytes == 0 {
             return Some(Vec::new());
         }
@@ -132,7 +135,7 @@ impl Retained {
             return None;
         }
         let mut theirs: Vec<&Value> = self.values.values().collect();
-        theirs.retain(|value| value.kept.owner == owner);
+        theirs.retain(|value| value.kept.owner == owner && value.kept.key() != Some(key));
         theirs.sort_unstable_by_key(|value| value.used);
         let mut gone = Part::default();
         let mut go = Vec::new();

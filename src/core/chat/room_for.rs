@@ -103,10 +103,8 @@ impl Chat {
             return Ok(());
         };
         let retained = &self.rooms[room.index].history.retained;
-        let replaced = retained.bytes_of(key);
         let bytes = value_bytes(key.len(), draft.body.len());
-        let more = (usize::from(replaced == 0), bytes.saturating_sub(replaced));
-        let go = retained.to_go(more, owner, &self.limits);
+        let go = retained.to_go(key, bytes, owner, &self.limits);
         for key in go.ok_or(Refusal::TooManyKeys)? {
             self.forget_state(room.index, &key);
         }

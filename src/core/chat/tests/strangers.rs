@@ -243,6 +243,30 @@ fn in_a_room_whoever_has_most_keys_makes_room() {
     chat.check().unwrap();
 }
 
+/// A value that was to be replaced was taken for one that makes room, and its bytes were counted twice.
+#[test]
+fn a_value_makes_no_room_for_its_own_successor() {
+    let mut chat = chat(&["--history-bytes", "20000"]);
+    let mut set = |host, key: &str, bytes| {
+        tell(
+            &mut chat,
+            &at(host),
+            "plant",
+            (Some(key), &"x".repeat(bytes)),
+        )
+    };
+    for key in ["a", "b", "c"] {
+        set(2, key, 6_000).unwrap();
+    }
+    assert_eq!(set(1, "a", 9_000), Ok(()));
+    assert_eq!(set(1, "a", 19_000), Err(Refusal::TooManyKeys));
+    let room = chat.find(&name("plant")).unwrap();
+    let retained = chat.retained(room);
+    let state = retained.iter().map(|it| (it.key.unwrap(), it.body.len()));
+    assert_eq!(state.collect::<Vec<_>>(), [("c", 6_000), ("a", 9_000)]);
+    chat.check().unwrap();
+}
+
 #[test]
 fn messages_go_before_state_and_the_flooders_first() {
     let mut chat = chat(&SMALL);
