@@ -262,7 +262,7 @@ impl Shadow {
 
     fn check_claim(&self, said: &Epoch, claim: &Claim) -> Checked {
         let is_true = match claim {
-            Claim::Retained(upto, told) => *told == self.log.retained(said, *upto),
+            Claim::Retained(upto, told) => self.is_state(told, &self.log.retained(said, *upto)),
             Claim::Filled(filled) => self.is_filled(said, filled),
         };
         is_true
@@ -282,11 +282,18 @@ impl Shadow {
         let key = |offset: &u64| said.get(offset).map(|it| it.event["key"].clone());
         let told: Vec<_> = filled.messages.iter().map(key).collect();
         let others = state.iter().filter(|offset| !told.contains(&key(offset)));
-        (filled.messages == latest || !is_exact)
-            && filled
-                .state
-                .as_ref()
-                .is_none_or(|told| told.iter().eq(others))
+        let others: Vec<u64> = others.copied().collect();
+        let has_state = |told: &Vec<u64>| self.is_state(told, &others);
+        (filled.messages == latest || !is_exact) && filled.state.as_ref().is_none_or(has_state)
+    }
+
+    /// Whether this may be told as the state of keys: in a small room somebody else's may have taken the place of some.
+    fn is_state<T: PartialEq>(&self, told: &[T], state: &[T]) -> bool {
+        if self.plan.remembers_exactly {
+            return told == state;
+        }
+        let mut all = state.iter();
+        told.iter().all(|one| all.any(|it| it == one))
     }
 
     /// A plain member gets the state of all keys, and then all that is said, in its order.
@@ -330,17 +337,20 @@ impl Shadow {
     }
 
     fn is_state_and_run(&self, said: &Epoch, transcript: &[(bool, Vec<u8>)]) -> bool {
-        let texts = |offsets: Vec<u64>| {
+        let texts = |offsets: Vec<u64>| -> Transcript {
             let texts = offsets.into_iter();
-            texts.filter_map(|offset| said.get(&offset).map(Log::plain))
+            let texts = texts.filter_map(|offset| said.get(&offset).map(Log::plain));
+            texts.collect()
         };
+        let state = |upto| texts(self.log.retained(said, upto));
         let newest = said.keys().next_back().copied().unwrap_or(0);
         // Cut off while the state came.
         let starts = |upto| {
-            transcript
-                .iter()
-                .cloned()
-                .eq(texts(self.log.retained(said, upto)).take(transcript.len()))
+            let mut state = state(upto);
+            if self.plan.remembers_exactly {
+                state.truncate(transcript.len());
+            }
+            self.is_state(transcript, &state)
         };
         if (0..=newest).any(starts) {
             return true;
@@ -350,9 +360,8 @@ impl Shadow {
         (1..=newest).filter(is_last).any(|end| {
             (1..=end.min(transcript.len() as u64)).any(|run| {
                 let start = end + 1 - run;
-                let mut offsets = self.log.retained(said, start - 1);
-                offsets.extend(start..=end);
-                transcript.iter().cloned().eq(texts(offsets))
+                let (before, live) = transcript.split_at(transcript.len() - run as usize);
+                live == texts((start..=end).collect()) && self.is_state(before, &state(start - 1))
             })
         })
     }
