@@ -59,7 +59,7 @@ coverage: ## the lines of the codecs that unit tests and the fuzzer's corpus rea
 	python3 tests/coverage.py
 
 soak: ## run the simulation on new seeds until stopped
-	PARLOR_SOAK=0 cargo test --release --test simulation -- --nocapture soak
+	PARLOR_SOAK=0 cargo test --release --all-features --test simulation -- --nocapture soak
 
 churn: build ## clients of every kind come and go for a minute (SECONDS=600 changes that); draws target/soak.svg
 	python3 tests/soak.py $(or $(SECONDS),60)
