@@ -12,11 +12,14 @@
 //! `client_max_window_bits` is understood and not answered: a smaller window of the client's would save memory where each
 //! connection has one to inflate with, but here all share a single one of the largest size.
 
-use std::fmt::Write as _;
+mod effort;
+mod offer;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::close::CloseReason;
+pub use effort::{Effort, Readers};
+pub use offer::{Agreement, negotiate};
 
 /// The smallest window of which zlib makes use; a message that is compressed with it suits every larger one.
 const NARROW_BITS: u8 = 9;
@@ -27,130 +30,8 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The inflated message grows by at least this much at a time.
 const INFLATE_STEP: usize = 4 << 10;
 
-/// The shortest answer to one peer that is compressed: it takes a fast compressor some 50 µs, and a line of 10 Mbit/s
-/// 13 ms.
-const LONG_ANSWER: usize = 16 << 10;
-/// Bytes of a message that, when it is compressed, save the server a nanosecond for each who reads it.
-const BYTES_SAVED_IN_A_NS: usize = 16;
-
 /// A buffer that has held more is given back.
 const KEPT_BYTES: usize = 256 << 10;
-
-/// What was agreed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agreement {
-    /// The peer's window is smaller than usual: `server_max_window_bits` below 15.
-    pub is_narrow: bool,
-    /// The value of `Sec-WebSocket-Extensions` in the response.
-    pub response: String,
-}
-
-/// Takes the first offer among the values of `Sec-WebSocket-Extensions` that can be met, or none: then messages go
-/// uncompressed. An offer is declined for a parameter that is unknown, stands twice or has a wrong value (section 7.1),
-/// and for a window of 2^8 bytes, of which no compressor here makes use.
-pub fn negotiate<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Agreement> {
-    values
-        .filter_map(|value| str::from_utf8(value).ok())
-        .flat_map(|value| value.split(','))
-        .find_map(accept)
-}
-
-fn accept(offer: &str) -> Option<Agreement> {
-    let mut parts = offer.split(';').map(str::trim);
-    if !parts.next()?.eq_ignore_ascii_case("permessage-deflate") {
-        return None;
-    }
-    let mut seen = [false; 4];
-    let mut server_bits = None;
-    for part in parts {
-        let (name, value) = match part.split_once('=') {
-            Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
-            None => (part, None),
-        };
-        let index = match (name, value) {
-            ("server_no_context_takeover", None) => 0,
-            ("client_no_context_takeover", None) => 1,
-            ("server_max_window_bits", Some(bits)) => {
-                server_bits = Some(parse_bits(bits).filter(|bits| *bits >= NARROW_BITS)?);
-                2
-            }
-            ("client_max_window_bits", None) => 3,
-            ("client_max_window_bits", Some(bits)) => parse_bits(bits).map(|_| 3)?,
-            _ => return None,
-        };
-        if std::mem::replace(&mut seen[index], true) {
-            return None;
-        }
-    }
-    let mut response =
-        "permessage-deflate; server_no_context_takeover; client_no_context_takeover".to_owned();
-    if let Some(bits) = server_bits {
-        // Writing to a String does not fail.
-        let _ = write!(response, "; server_max_window_bits={bits}");
-    }
-    Some(Agreement {
-        is_narrow: server_bits.is_some_and(|bits| bits < WIDE_BITS),
-        response,
-    })
-}
-
-/// 8 to 15, without zeros in front (section 7.1.2).
-fn parse_bits(text: &str) -> Option<u8> {
-    let bits: u8 = text.parse().ok()?;
-    ((8..=15).contains(&bits) && text == bits.to_string()).then_some(bits)
-}
-
-/// Who reads a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readers {
-    /// So many members of a room, who get the same bytes.
-    Members(usize),
-    /// One peer, who has asked for it.
-    One,
-}
-
-/// How hard a message is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// Two thirds as much time to begin with, a quarter for each byte, and a third more bytes that are left.
-    Fast,
-    /// What most others do.
-    Best,
-}
-
-impl Effort {
-    /// How hard to compress a message, if at all: any message may go uncompressed (RFC 7692 section 6).
-    ///
-    /// For members it must save more of the server's time than it costs: each `send()` is cheaper by the bytes that are
-    /// not copied, and the message is compressed once. One who has asked waits less for a long answer, and
-    /// pays with the server's time: short ones are not compressed.
-    pub fn worthwhile(bytes: usize, readers: Readers) -> Option<Self> {
-        match readers {
-            Readers::One => (bytes >= LONG_ANSWER).then_some(Self::Fast),
-            Readers::Members(members) => {
-                let saved_ns = bytes.saturating_mul(members) / BYTES_SAVED_IN_A_NS;
-                [Self::Best, Self::Fast]
-                    .into_iter()
-                    .find(|effort| saved_ns >= effort.cost_ns(bytes))
-            }
-        }
-    }
-
-    /// What it takes to compress so many bytes of JSON.
-    fn cost_ns(self, bytes: usize) -> usize {
-        match self {
-            Self::Fast => 8_000 + bytes * 5 / 2,
-            Self::Best => 12_000 + bytes * 10,
-        }
-    }
-
-    fn level(self) -> Compression {
-        match self {
-            Self::Fast => Compression::fast(),
-            Self::Best => Compression::default(),
-        }
-    }
-}
 
 /// Compresses messages, each by itself.
 #[derive(Debug, Default)]
@@ -295,53 +176,10 @@ impl Inflater {
 
 #[cfg(test)]
 mod tests {
+    use flate2::Compression;
     use proptest::prelude::*;
 
     use super::*;
-
-    const NO_CONTEXT: &str =
-        "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
-
-    fn response(offers: &str) -> Option<String> {
-        negotiate([offers.as_bytes()].into_iter()).map(|agreement| agreement.response)
-    }
-
-    #[test]
-    fn the_first_offer_that_can_be_met() {
-        let chrome = "permessage-deflate; client_max_window_bits";
-        assert_eq!(response(chrome).as_deref(), Some(NO_CONTEXT));
-        assert_eq!(
-            response("x-other, Permessage-Deflate").as_deref(),
-            Some(NO_CONTEXT)
-        );
-        let narrow = "permessage-deflate; server_max_window_bits=\"9\"; client_max_window_bits=15";
-        let expected = format!("{NO_CONTEXT}; server_max_window_bits=9");
-        assert_eq!(response(narrow), Some(expected));
-        let second = "permessage-deflate; server_max_window_bits=8, permessage-deflate";
-        assert_eq!(response(second).as_deref(), Some(NO_CONTEXT));
-        assert!(
-            negotiate([narrow.as_bytes()].into_iter())
-                .unwrap()
-                .is_narrow
-        );
-    }
-
-    #[test]
-    fn offers_that_are_declined() {
-        for offer in [
-            "",
-            "x-webkit-deflate-frame",
-            "permessage-deflate; unknown",
-            "permessage-deflate; server_no_context_takeover=1",
-            "permessage-deflate; server_max_window_bits",
-            "permessage-deflate; server_max_window_bits=16",
-            "permessage-deflate; server_max_window_bits=09",
-            "permessage-deflate; client_max_window_bits=7",
-            "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
-        ] {
-            assert_eq!(response(offer), None, "{offer}");
-        }
-    }
 
     #[test]
     fn the_examples_of_the_standard() {
@@ -360,40 +198,6 @@ mod tests {
             assert_eq!(inflater.inflate(compressed, 5), Ok(&b"Hello"[..]));
         }
         assert_eq!(inflater.inflate(&[0], 0), Ok(&b""[..]));
-    }
-
-    #[test]
-    fn what_is_compressed_pays() {
-        use Readers::{Members, One};
-        for (bytes, readers, expected) in [
-            // A room of ten, whatever is said there.
-            (128, Members(10), None),
-            (1 << 10, Members(10), None),
-            (64 << 10, Members(10), None),
-            // Many save more than it costs to try hard, fewer what little costs.
-            (1 << 10, Members(100), None),
-            (1 << 10, Members(200), Some(Effort::Fast)),
-            (1 << 10, Members(1_000), Some(Effort::Best)),
-            (16 << 10, Members(100), Some(Effort::Fast)),
-            (16 << 10, Members(300), Some(Effort::Best)),
-            // The shorter a message, the more must read it.
-            (128, Members(300), None),
-            (128, Members(20_000), Some(Effort::Best)),
-            (64 << 10, Members(1), None),
-            // What comes with a connect, and what is long.
-            (4 << 10, One, None),
-            (100 << 10, One, Some(Effort::Fast)),
-        ] {
-            assert_eq!(
-                Effort::worthwhile(bytes, readers),
-                expected,
-                "{bytes} bytes, {readers:?}"
-            );
-        }
-        assert_eq!(
-            Effort::worthwhile(1 << 30, Members(usize::MAX)),
-            Some(Effort::Best)
-        );
     }
 
     #[test]
