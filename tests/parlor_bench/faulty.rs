@@ -1,5 +1,6 @@
-//! A broadcast server with a known fault, to see that the generator finds it.
+//! A broadcast server with a known fault in each of its rooms, to see that the generator finds it.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::thread;
 
 use socket2::SockRef;
 use tungstenite::Message;
+use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 /// What the server does to the tenth message on its way to the last one that came.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,14 @@ pub(crate) enum Fault {
     Join,
     /// Nobody gets anything.
     Mute,
+    /// It goes to the last one of another room, too.
+    Stray,
+    /// All rooms are one.
+    NoRooms,
 }
+
+/// By their paths.
+type Rooms = Mutex<HashMap<String, Room>>;
 
 const TENTH: usize = 10;
 
@@ -39,32 +48,52 @@ struct Room {
 pub(crate) fn serve(fault: Fault) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/ws", listener.local_addr().unwrap());
-    let room = Arc::new(Mutex::new(Room {
-        fault,
-        members: Vec::new(),
-        messages: 0,
-        held: None,
-    }));
+    let rooms = Arc::new(Rooms::default());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let room = Arc::clone(&room);
-            thread::spawn(move || join(&stream, &room));
+            let rooms = Arc::clone(&rooms);
+            thread::spawn(move || join(&stream, &rooms, fault));
         }
     });
     url
 }
 
-fn join(stream: &TcpStream, room: &Mutex<Room>) {
-    let Ok(mut socket) = tungstenite::accept(stream) else {
+#[expect(
+    clippy::result_large_err,
+    reason = "tungstenite's callback is like this"
+)]
+fn join(stream: &TcpStream, rooms: &Rooms, fault: Fault) {
+    let mut path = String::new();
+    let on_request = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+        if fault != Fault::NoRooms {
+            request.uri().path().clone_into(&mut path);
+        }
+        Ok(response)
+    };
+    let Ok(mut socket) = tungstenite::accept_hdr(stream, on_request) else {
         return;
     };
-    room.lock()
-        .unwrap()
-        .members
-        .push(stream.try_clone().unwrap());
+    let new_room = || Room {
+        fault,
+        members: Vec::new(),
+        messages: 0,
+        held: None,
+    };
+    let member = stream.try_clone().unwrap();
+    let mut all = rooms.lock().unwrap();
+    let room = all.entry(path.clone()).or_insert_with(new_room);
+    room.members.push(member);
+    drop(all);
     while let Ok(message) = socket.read() {
         if let Message::Text(text) = message {
-            room.lock().unwrap().relay(text.as_bytes());
+            let mut all = rooms.lock().unwrap();
+            let room = all.get_mut(&path).unwrap();
+            room.relay(text.as_bytes());
+            if room.messages == TENTH && fault == Fault::Stray {
+                let other = all.iter_mut().find(|(name, _)| **name != path);
+                let stray = other.and_then(|(_, room)| room.members.last_mut());
+                send(stray.unwrap(), text.as_bytes());
+            }
         }
     }
 }

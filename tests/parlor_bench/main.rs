@@ -3,12 +3,14 @@
 
 mod faulty;
 mod faulty_recovery;
+mod peers;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 
 use faulty::{Fault, serve};
 use faulty_recovery::{HELD, Recovery, serve_recovery};
+use peers::{Protocol, serve_peer};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_parlor-bench");
@@ -82,7 +84,7 @@ fn report(url: &str, arguments: &str) -> (bool, Value) {
 fn assert_clean(report: &Value) {
     assert_eq!(report["clean"], true, "{report:#}");
     let faults = &report["faults"];
-    for fault in ["lost", "duplicated", "reordered"] {
+    for fault in ["lost", "duplicated", "reordered", "strayed"] {
         assert_eq!(faults[fault], 0, "{report:#}");
     }
 }
@@ -170,6 +172,98 @@ fn the_json_door_is_checked_like_the_plain_one() {
             "{report:#}"
         );
     }
+}
+
+#[test]
+fn each_room_gets_its_own_messages_and_no_other() {
+    let parlor = Server::parlor("--rate 0");
+    let pid = parlor.process.id();
+    for door in ["plain", "json"] {
+        let load =
+            format!("--door {door} --rooms 20 --members 5 --senders 2 --window 4 --pid {pid}");
+        let (success, report) = report(&parlor.url, &load);
+        assert!(success, "{report:#}");
+        assert_clean(&report);
+        assert_eq!(report["foreign"], 0, "{report:#}");
+        assert_eq!(report["options"]["connections"], 100);
+        let counted = |name: &str| report[name].as_u64().unwrap();
+        // Each message goes to its room's five. At the edges of what is measured some of one count, and not the others.
+        let (messages, deliveries) = (counted("messages"), counted("deliveries"));
+        assert!(
+            messages > 200 && deliveries.abs_diff(5 * messages) <= 2 * 5 * 160,
+            "{report:#}"
+        );
+        assert!(report["server"]["cpu_us_per_delivery"].as_f64().unwrap() > 0.0);
+    }
+    let idle = format!("--rooms 20 --members 5 --idle --pid {pid}");
+    let (success, report) = report(&parlor.url, &idle);
+    assert!(success, "{report:#}");
+}
+
+#[test]
+fn what_goes_wrong_in_one_room_of_many_is_found() {
+    for (fault, name) in [
+        (Fault::Lose, "lost"),
+        (Fault::Double, "duplicated"),
+        (Fault::Swap, "reordered"),
+        (Fault::Stray, "strayed"),
+    ] {
+        let url = format!("{}/bench", serve(fault));
+        let (success, report) = report(&url, "--rooms 3 --members 4 --window 4");
+        assert!(!success, "{report:#}");
+        for counted in ["lost", "duplicated", "reordered", "strayed"] {
+            // Once in each of the rooms.
+            let expected = if counted == name { 3 } else { 0 };
+            assert_eq!(report["faults"][counted], expected, "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn a_server_without_rooms_is_found() {
+    let url = format!("{}/bench", serve(Fault::NoRooms));
+    let output = generate(&url, "--rooms 2 --members 3");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{table}");
+    assert!(
+        table.contains(" of another room") && !table.contains(" 0 of another room"),
+        "{table}"
+    );
+}
+
+#[test]
+fn servers_of_other_protocols_are_checked_likewise() {
+    for (door, protocol) in [
+        ("nats", Protocol::Nats),
+        ("socketio", Protocol::SocketIo),
+        ("pusher", Protocol::Pusher),
+    ] {
+        let url = serve_peer(protocol);
+        for load in [
+            "--connections 12 --senders 3 --window 8 --size 200",
+            "--connections 6 --rate 200 --churn 50 --churn-hold 0.05",
+            "--rooms 5 --members 3 --senders 2",
+        ] {
+            let (success, report) = report(&url, &format!("--door {door} {load}"));
+            assert!(success, "{door} {load}: {report:#}");
+            assert_clean(&report);
+            assert_eq!(report["foreign"], 0, "{door} {load}: {report:#}");
+            assert_eq!(report["options"]["door"], door);
+            let deliveries = report["deliveries"].as_u64().unwrap();
+            assert!(deliveries > 100, "{door} {load}: {report:#}");
+        }
+    }
+}
+
+/// Its sender is no receiver of a message, and one that comes back is one too many.
+#[test]
+fn an_echo_where_there_should_be_none_is_found() {
+    let url = serve_peer(Protocol::EchoingPusher);
+    let (success, report) = report(&url, "--door pusher --connections 3");
+    assert!(!success);
+    assert_eq!(report["faults"]["lost"], 0, "{report:#}");
+    let doubled = report["faults"]["duplicated"].as_u64();
+    assert!(doubled > Some(0), "{report:#}");
 }
 
 #[test]
@@ -462,6 +556,102 @@ fn what_cannot_work_is_said_in_one_line() {
             2,
             "cannot be used with",
         ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 3",
+            2,
+            "--members <COUNT>",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--members 3",
+            2,
+            "--rooms <COUNT>",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 3 --members 3 --connections 9",
+            2,
+            "cannot be used with",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 3 --members 3 --churn 9",
+            2,
+            "cannot be used with",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 3 --members 3 --senders 4",
+            2,
+            "between 1 and 3 of the members of a room",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 40000 --members 3 --senders 2",
+            2,
+            "65000 can send in all",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "--rooms 65000 --members 99999999",
+            2,
+            "too many",
+        ),
+        (
+            "ws://127.0.0.1:1/ws".into(),
+            "--rooms 3 --members 3",
+            1,
+            "--rooms needs a room's URL",
+        ),
+        (
+            "nats://127.0.0.1:1/bench".into(),
+            "",
+            2,
+            "--door nats: goes with a nats: URL",
+        ),
+        (
+            "ws://127.0.0.1:1/bench".into(),
+            "--door nats",
+            2,
+            "--door nats: goes with a nats: URL",
+        ),
+        (
+            "nats://127.0.0.1:1/a*b".into(),
+            "--door nats",
+            1,
+            "no subject of NATS",
+        ),
+        (
+            "nats://127.0.0.1:1/bench".into(),
+            "--door nats",
+            1,
+            "connection refused",
+        ),
+        (
+            "ws://127.0.0.1:1/bench".into(),
+            "--door pusher",
+            1,
+            "ws://APP-KEY:APP-SECRET@",
+        ),
+        (
+            serve_peer(Protocol::Pusher).replace("app-secret", "wrong"),
+            "--door pusher --connections 2",
+            1,
+            "bad signature",
+        ),
+        (
+            "ws://a:b@127.0.0.1:1/bench".into(),
+            "--door pusher --rooms 2 --members 1",
+            2,
+            "there must be two",
+        ),
+        (
+            "ws://127.0.0.1:1/bench".into(),
+            "--door socketio --deflate",
+            2,
+            "with --door plain",
+        ),
     ];
     for (url, arguments, code, words) in cases {
         let output = generate(&url, arguments);
@@ -480,17 +670,19 @@ fn compressed_messages_are_checked_and_weighed() {
     let server = Server::parlor("");
     let weigh = |arguments: &str| {
         // In a small room it would not pay.
-        let load = format!("--connections 500 --senders 3 --window 4 --size 1024 {arguments}");
+        let load = format!("--senders 3 --window 4 --size 1024 {arguments}");
         let (ended_well, report) = report(&server.url, &load);
         assert_clean(&report);
         assert!(ended_well && report["deliveries"].as_u64() > Some(1_000));
         assert_eq!(report["foreign"], 0, "{report:#}");
         report["bytes_per_delivery"].as_f64().unwrap()
     };
-    let plain = weigh("");
+    let plain = weigh("--connections 500");
     assert!((1_028.0..1_100.0).contains(&plain), "{plain}");
-    let deflated = weigh("--deflate");
-    assert!((150.0..600.0).contains(&deflated), "{deflated}");
+    for load in ["--connections 500", "--rooms 2 --members 250"] {
+        let deflated = weigh(&format!("{load} --deflate"));
+        assert!((150.0..600.0).contains(&deflated), "{load}: {deflated}");
+    }
 }
 
 #[test]

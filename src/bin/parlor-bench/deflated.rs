@@ -2,12 +2,13 @@
 //! keeps no window between messages. So each is inflated once, when the first receiver gets it, and the others' bytes are
 //! compared with those.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-use crate::frames::FrameReader;
-use crate::scan::{MAX_CONTROL_PAYLOAD, ProtocolError, Sink, TEXT, header_length};
+use crate::frames::{FrameReader, frame_length, is_control};
+use crate::scan::{ProtocolError, Sink, TEXT, header_length};
 use crate::stamp::STAMP_BYTES;
 
 /// What is asked of the server. It may not keep its window, or there would be nothing to compare.
@@ -16,8 +17,14 @@ pub(crate) const OFFER: &str = "permessage-deflate; server_no_context_takeover; 
 pub(crate) const COMPRESSED: u8 = 0x40;
 /// What ends a message's last block, and is not sent (section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-/// Messages that are kept to be compared; more than any receiver is behind.
+/// Messages that are kept to be compared, in all rooms and in each at the least; more than any receiver is behind.
 const KEPT: usize = 16 * 1024;
+const KEPT_EACH: usize = 64;
+
+thread_local! {
+    /// One for all rooms: from one message to the next it keeps nothing but its memory.
+    static INFLATER: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
 
 /// Whether the response to the offer says what the scanner relies on.
 pub(crate) fn is_agreed(extensions: &str) -> bool {
@@ -39,15 +46,15 @@ pub(crate) fn deflate(message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The messages of a run as they came, oldest first.
+/// The messages of a room as they came, oldest first.
 #[derive(Debug)]
 pub(crate) struct Messages {
     /// What each is behind its stamp.
     body: Vec<u8>,
     kept: VecDeque<Known>,
+    most_kept: usize,
     /// Number of the oldest that is kept.
     first: u64,
-    inflater: Decompress,
     inflated: Vec<u8>,
 }
 
@@ -58,13 +65,13 @@ struct Known {
 }
 
 impl Messages {
-    /// Messages of a stamp and this.
-    pub(crate) fn new(body: &[u8]) -> Messages {
+    /// Messages of a stamp and this, in one of so many rooms.
+    pub(crate) fn new(body: &[u8], rooms: usize) -> Messages {
         Messages {
             body: body.to_vec(),
             kept: VecDeque::new(),
+            most_kept: (KEPT / rooms).max(KEPT_EACH),
             first: 0,
-            inflater: Decompress::new(false),
             inflated: Vec::with_capacity(STAMP_BYTES + body.len() + 1),
         }
     }
@@ -84,7 +91,7 @@ impl Messages {
             return Some(self.kept[at].stamp);
         }
         let stamp = self.inflate(payload)?;
-        if self.kept.len() == KEPT {
+        if self.kept.len() == self.most_kept {
             self.kept.pop_front();
             self.first += 1;
         }
@@ -101,20 +108,20 @@ impl Messages {
     }
 
     fn inflate(&mut self, payload: &[u8]) -> Option<[u8; STAMP_BYTES]> {
-        self.inflater.reset(false);
-        self.inflated.clear();
-        for part in [payload, &TAIL] {
-            let flush = FlushDecompress::Sync;
-            let before = self.inflater.total_in();
-            let done = self
-                .inflater
-                .decompress_vec(part, &mut self.inflated, flush);
-            done.ok()?;
-            if self.inflater.total_in() - before != part.len() as u64 {
-                return None;
+        INFLATER.with_borrow_mut(|inflater| {
+            inflater.reset(false);
+            self.inflated.clear();
+            for part in [payload, &TAIL] {
+                let flush = FlushDecompress::Sync;
+                let before = inflater.total_in();
+                let done = inflater.decompress_vec(part, &mut self.inflated, flush);
+                done.ok()?;
+                if inflater.total_in() - before != part.len() as u64 {
+                    return None;
+                }
             }
-        }
-        self.stamp_of(&self.inflated)
+            self.stamp_of(&self.inflated)
+        })
     }
 
     /// The stamp of a message that is whole, and as it was sent.
@@ -141,7 +148,7 @@ impl DeflatedScanner {
         sink: &mut impl Sink,
     ) -> Result<(), ProtocolError> {
         let Self { frames, place } = self;
-        frames.read(input, is_known, |frame| {
+        frames.read(input, length_of, |frame| {
             take_frame(messages, place, frame, sink);
         })
     }
@@ -165,10 +172,11 @@ fn take_frame(
     }
 }
 
-/// A text message in one frame, compressed or not, or a control frame.
-fn is_known(first: u8, second: u8) -> bool {
-    let is_control = (0x88..=0x8a).contains(&first) && second <= MAX_CONTROL_PAYLOAD as u8;
-    is_control || first & !COMPRESSED == 0x80 | TEXT
+/// A text message comes in one frame, compressed or not.
+fn length_of(input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+    frame_length(input, |first, second| {
+        first & !COMPRESSED == 0x80 | TEXT || is_control(first, second)
+    })
 }
 
 #[cfg(test)]
@@ -204,7 +212,7 @@ mod tests {
         ]
         .concat();
         for length in 1..=bytes.len() {
-            let mut messages = Messages::new(BODY);
+            let mut messages = Messages::new(BODY, 1);
             let (mut scanner, mut seen) = (DeflatedScanner::default(), Found::default());
             for piece in bytes.chunks(length) {
                 scanner.scan(&mut messages, piece, &mut seen).unwrap();
@@ -220,7 +228,7 @@ mod tests {
 
     #[test]
     fn each_is_inflated_once_and_what_differs_is_not_ours() {
-        let mut messages = Messages::new(BODY);
+        let mut messages = Messages::new(BODY, 1);
         let mut read = |names: &[char]| {
             let (mut scanner, mut seen) = (DeflatedScanner::default(), Found::default());
             for name in names {

@@ -1,48 +1,42 @@
-//! The door that a run goes through: plain messages, which any server takes, or parlor's commands and events in JSON.
+//! The door that a run goes through: the protocol in which a server of rooms is spoken to. Plain messages, which any
+//! WebSocket server takes, are scanned in [`crate::scan`]; each of the others has a file of its own.
 
-use std::borrow::Cow;
+mod address;
+mod envelope;
+mod json;
+mod nats;
+mod pusher;
+mod socketio;
 
-use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde_json::json;
 use tungstenite::http::Uri;
 
 use crate::deflated::{COMPRESSED, DeflatedScanner, Messages, deflate};
-use crate::events::{EventScanner, EventShape};
-use crate::handshake::Asked;
+use crate::frames::{FrameReader, append_frame, text_length};
+use crate::handshake::{Asked, RequestTemplate};
 use crate::options::{DoorKind, Options};
-use crate::scan::{ProtocolError, Scanner, Shape, Sink, TEXT};
+use crate::scan::{ProtocolError, Scanner, Shape, Sink, TEXT, header_length};
 use crate::stamp::{STAMP_BYTES, Stamp};
+pub(crate) use address::named_after;
+use address::{Address, at, credentials};
+#[cfg(test)]
+pub(crate) use json::Missed;
+pub(crate) use json::{Joined, Json};
+use nats::Nats;
+use pusher::Pusher;
+use socketio::SocketIo;
 
-const PROTOCOL: &str = "parlor.v1.json";
 const FILLER: &str = ".";
 
-/// What is the same for every connection of a run.
+/// What is the same for every connection of a room.
 #[derive(Debug)]
 pub(crate) enum Door {
     Plain(Shape),
     /// The same, compressed.
     Deflated(Messages),
-    Json {
-        room: Room,
-        shape: EventShape,
-    },
-}
-
-/// A room of the JSON door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
-    name: String,
-    /// Where one is let in without being put into a room.
-    pub(crate) lobby: Uri,
-}
-
-/// The URL of another room, named after that of a URL.
-pub(crate) fn beside(uri: &Uri) -> Result<Uri, String> {
-    let mut parts = uri.clone().into_parts();
-    let path = format!("{}-beside", uri.path());
-    parts.path_and_query = path.parse().ok();
-    Uri::from_parts(parts).map_err(|error| format!("{uri}: {error}"))
+    Json(Json),
+    Pusher(Box<Pusher>),
+    Nats(Nats),
+    SocketIo(SocketIo),
 }
 
 /// What comes on one connection, by its door.
@@ -50,7 +44,7 @@ pub(crate) fn beside(uri: &Uri) -> Result<Uri, String> {
 pub(crate) enum Stream {
     Plain(Scanner),
     Deflated(DeflatedScanner),
-    Json(EventScanner),
+    Frames(FrameReader),
 }
 
 /// The next message, whose stamp alone changes.
@@ -58,69 +52,73 @@ pub(crate) enum Stream {
 pub(crate) struct Draft {
     bytes: Vec<u8>,
     stamp_at: usize,
-    is_deflated: bool,
+    wrapping: Wrapping,
 }
 
-/// An event of the JSON door that is not a message.
-#[derive(Debug)]
-pub(crate) enum Event<'a> {
-    Ping,
-    /// The answer to `join`, to be read by those who want to know more.
-    Joined(&'a [u8]),
-    /// A command was refused: why, for people.
-    Refused(String),
-}
-
-/// What someone finds who comes into a room.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Joined {
-    pub(crate) epoch: String,
-    pub(crate) offset: u64,
-    pub(crate) recovered: bool,
-    pub(crate) messages: Vec<Missed>,
-}
-
-/// A message that was missed.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct Missed {
-    pub(crate) offset: u64,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    code: String,
-    message: String,
+/// What is put around a message on its way.
+#[derive(Clone, Copy, Debug)]
+enum Wrapping {
+    Nothing,
+    Frame,
+    CompressedFrame,
 }
 
 impl Door {
+    /// The door to the room of a URL.
     pub(crate) fn new(options: &Options, uri: &Uri) -> Result<Door, String> {
-        match options.door {
-            DoorKind::Plain if options.deflate => {
-                let body = readings(options.size);
-                Ok(Door::Deflated(Messages::new(&body[STAMP_BYTES..])))
+        let size = options.size;
+        let room = || room_of(uri, options);
+        Ok(match options.door {
+            DoorKind::Plain if options.deflate => Door::Deflated(Messages::new(
+                &readings(size)[STAMP_BYTES..],
+                options.rooms(),
+            )),
+            DoorKind::Plain => Door::Plain(Shape::new(size)),
+            DoorKind::Json => Door::Json(Json::new(uri, &room()?, size)?),
+            DoorKind::Nats => Door::Nats(Nats::new(&room()?, size)?),
+            DoorKind::Socketio => Door::SocketIo(SocketIo::new(&room()?, size)),
+            DoorKind::Pusher => {
+                let credentials = credentials(uri).ok_or_else(|| needs_room(uri, options))?;
+                Door::Pusher(Box::new(Pusher::new(&room()?, credentials, size)))
             }
-            DoorKind::Plain => Ok(Door::Plain(Shape::new(options.size))),
-            DoorKind::Json => {
-                let room = Room::of(uri)?;
-                let shape = EventShape::new(&room.name, options.size);
-                Ok(Door::Json { room, shape })
-            }
-        }
+        })
     }
 
-    /// What to ask for in the handshake.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked {
-            protocol: self.room().map(|_| PROTOCOL),
+    /// The request that a connection to the room of `uri` begins with; `None` where the server speaks first.
+    pub(crate) fn request(&self, uri: &Uri) -> Result<Option<RequestTemplate>, String> {
+        let uri = match self {
+            Door::Plain(_) | Door::Deflated(_) | Door::Json(_) => uri.clone(),
+            Door::Pusher(pusher) => at(uri, &pusher.path())?,
+            Door::SocketIo(socketio) => at(uri, &socketio.path())?,
+            Door::Nats(_) => return Ok(None),
+        };
+        let asked = Asked {
+            protocol: self.json().map(|_| json::PROTOCOL),
             deflate: matches!(self, Door::Deflated(_)),
-        }
+        };
+        RequestTemplate::new(&uri, asked).map(Some)
     }
 
-    /// The room, where commands name it.
-    pub(crate) fn room(&self) -> Option<&Room> {
+    /// Whether a connection is in its room as soon as it is a WebSocket. Else the server says when it is.
+    pub(crate) fn is_in_at_once(&self) -> bool {
+        matches!(self, Door::Plain(_) | Door::Deflated(_) | Door::Json(_))
+    }
+
+    /// Whether a message goes to its sender, too.
+    pub(crate) fn echoes(&self) -> bool {
+        !matches!(self, Door::Pusher(_))
+    }
+
+    /// Whether connections are WebSockets.
+    pub(crate) fn is_websocket(&self) -> bool {
+        !matches!(self, Door::Nats(_))
+    }
+
+    /// The room of the JSON door, whose commands name it.
+    pub(crate) fn json(&self) -> Option<&Json> {
         match self {
-            Door::Plain(_) | Door::Deflated(_) => None,
-            Door::Json { room, .. } => Some(room),
+            Door::Json(json) => Some(json),
+            _ => None,
         }
     }
 
@@ -128,10 +126,11 @@ impl Door {
         match self {
             Door::Plain(_) => Stream::Plain(Scanner::default()),
             Door::Deflated(_) => Stream::Deflated(DeflatedScanner::default()),
-            Door::Json { .. } => Stream::Json(EventScanner::default()),
+            _ => Stream::Frames(FrameReader::default()),
         }
     }
 
+    /// Takes the next bytes of a connection, cut anywhere.
     pub(crate) fn scan(
         &mut self,
         stream: &mut Stream,
@@ -143,31 +142,84 @@ impl Door {
             (Door::Deflated(messages), Stream::Deflated(scanner)) => {
                 scanner.scan(messages, input, sink)
             }
-            (Door::Json { shape, .. }, Stream::Json(scanner)) => scanner.scan(shape, input, sink),
+            (Door::Json(json), Stream::Frames(reader)) => {
+                reader.read(input, text_length, |frame| json.take(frame, sink))
+            }
+            (Door::Pusher(pusher), Stream::Frames(reader)) => {
+                reader.read(input, text_length, |frame| pusher.take(frame, sink))
+            }
+            (Door::SocketIo(socketio), Stream::Frames(reader)) => {
+                reader.read(input, text_length, |frame| socketio.take(frame, sink))
+            }
+            (Door::Nats(nats), Stream::Frames(reader)) => {
+                reader.read(input, nats::length_of, |frame| nats.take(frame, sink))
+            }
             _ => unreachable!("a stream is made by its door"),
         }
     }
 
-    /// A message of `size` bytes, as a frame's payload.
+    /// A message of `size` bytes.
     pub(crate) fn draft(&self, size: usize) -> Draft {
-        let Door::Json { room, .. } = self else {
-            return Draft {
-                bytes: readings(size),
-                stamp_at: 0,
-                is_deflated: matches!(self, Door::Deflated(_)),
-            };
+        let body = FILLER.repeat(size);
+        let (bytes, wrapping) = match self {
+            Door::Plain(_) => return Draft::plain(size, Wrapping::Frame),
+            Door::Deflated(_) => return Draft::plain(size, Wrapping::CompressedFrame),
+            Door::Json(json) => (json.publish(&body), Wrapping::Frame),
+            Door::Pusher(pusher) => (pusher.publish(&body), Wrapping::Frame),
+            Door::SocketIo(socketio) => (socketio.publish(&body), Wrapping::Frame),
+            Door::Nats(nats) => (nats.publish(&body), Wrapping::Nothing),
         };
-        let command = json!({"type": "publish", "room": room.name, "data": FILLER.repeat(size)});
-        let bytes = command.to_string().into_bytes();
-        let mut fillers = bytes.windows(size);
-        let stamp_at =
-            fillers.position(|part| part.iter().all(|byte| *byte == FILLER.as_bytes()[0]));
+        // The room's name may hold fillers, too; it stands before the body.
+        let is_filler = |part: &[u8]| part.iter().all(|byte| *byte == FILLER.as_bytes()[0]);
         Draft {
-            stamp_at: stamp_at.expect("the body is in the message"),
+            stamp_at: bytes
+                .windows(size)
+                .rposition(is_filler)
+                .expect("the body is in the message"),
             bytes,
-            is_deflated: false,
+            wrapping,
         }
     }
+}
+
+/// The room that a URL names, for a door that has to know it.
+fn room_of(uri: &Uri, options: &Options) -> Result<Address, String> {
+    let needs_folder = matches!(options.door, DoorKind::Plain | DoorKind::Json);
+    Address::of(uri)
+        .filter(|room| !needs_folder || !room.folder.is_empty())
+        .ok_or_else(|| needs_room(uri, options))
+}
+
+fn needs_room(uri: &Uri, options: &Options) -> String {
+    let (what, example) = match options.door {
+        DoorKind::Plain => ("--rooms", "ws://127.0.0.1:8080/ws/bench"),
+        DoorKind::Json => ("--door json", "ws://127.0.0.1:8080/ws/bench"),
+        DoorKind::Nats => ("--door nats", "nats://127.0.0.1:4222/bench"),
+        DoorKind::Socketio => ("--door socketio", "ws://127.0.0.1:3000/bench"),
+        DoorKind::Pusher => (
+            "--door pusher",
+            "ws://APP-KEY:APP-SECRET@127.0.0.1:6001/bench",
+        ),
+    };
+    format!("{uri}: {what} needs a room's URL, e.g. {example}")
+}
+
+/// The URLs of so many rooms, whose names end with their numbers.
+pub(crate) fn numbered(uri: &Uri, count: usize, options: &Options) -> Result<Vec<Uri>, String> {
+    room_of(uri, options)?;
+    (0..count)
+        .map(|number| named_after(uri, &format!("-{number}")))
+        .collect()
+}
+
+/// A WebSocket frame: its payload, if it is text; what else there is goes to the sink.
+fn control_or_text<'a>(frame: &'a [u8], sink: &mut impl Sink) -> Option<&'a [u8]> {
+    let payload = &frame[header_length(frame[1])..];
+    if frame[0] == 0x80 | TEXT {
+        return Some(payload);
+    }
+    sink.control(frame[0] & 0x0f, payload);
+    None
 }
 
 /// Room for a stamp, and JSON of sensors' values behind it, up to `size` bytes: what compresses as telemetry does. The
@@ -180,136 +232,94 @@ fn readings(size: usize) -> Vec<u8> {
         let sensor = random.u8(1..=40);
         let value = f64::from(random.u16(600..=9_900)) / 100.0;
         at_ms += random.u64(1..=2_000);
-        let reading = json!({"at": at_ms, "key": format!("boiler-{sensor}.temperature"), "value": value, "unit": "C"});
+        let reading = serde_json::json!({"at": at_ms, "key": format!("boiler-{sensor}.temperature"), "value": value, "unit": "C"});
         bytes.extend_from_slice(format!("{reading},").as_bytes());
     }
     bytes.truncate(size);
     bytes
 }
 
-impl Room {
-    fn of(uri: &Uri) -> Result<Room, String> {
-        let (lobby, name) = uri.path().rsplit_once('/').unwrap_or_default();
-        let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
-        if lobby.is_empty() || name.is_empty() {
-            return Err(format!(
-                "{uri}: --door json needs a room's URL, e.g. ws://127.0.0.1:8080/ws/bench"
-            ));
-        }
-        let mut parts = uri.clone().into_parts();
-        parts.path_and_query = lobby.parse().ok();
-        let lobby = Uri::from_parts(parts).map_err(|error| format!("{uri}: {error}"))?;
-        Ok(Room { name, lobby })
-    }
-
-    /// The command to come in: after the message of that epoch and offset, if one has been here.
-    pub(crate) fn join(&self, since: Option<(&str, u64)>) -> Vec<u8> {
-        let mut command = json!({"type": "join", "room": self.name});
-        if let Some((epoch, offset)) = since {
-            command["since"] = json!({"epoch": epoch, "offset": offset});
-        }
-        command.to_string().into_bytes()
-    }
-}
-
 impl Draft {
-    /// The message with this stamp, and the first byte of its frame but for FIN.
-    pub(crate) fn stamped(&mut self, stamp: &Stamp) -> (u8, Cow<'_, [u8]>) {
-        stamp.write(&mut self.bytes[self.stamp_at..]);
-        match self.is_deflated {
-            true => (TEXT | COMPRESSED, deflate(&self.bytes).into()),
-            false => (TEXT, Cow::from(&self.bytes)),
+    fn plain(size: usize, wrapping: Wrapping) -> Draft {
+        Draft {
+            bytes: readings(size),
+            stamp_at: 0,
+            wrapping,
         }
     }
-}
 
-impl Joined {
-    pub(crate) fn read(json: &[u8]) -> Result<Joined, String> {
-        serde_json::from_slice(json).map_err(|error| format!("the answer to join: {error}"))
-    }
-}
-
-impl Event<'_> {
-    /// Reads what matters here; `type` is an event's first field.
-    pub(crate) fn read(json: &[u8]) -> Option<Event<'_>> {
-        let rest = json.strip_prefix(br#"{"type":""#)?;
-        let name = rest.split(|byte| *byte == b'"').next()?;
-        match name {
-            b"ping" => Some(Event::Ping),
-            b"joined" => Some(Event::Joined(json)),
-            b"error" => {
-                let Refusal { code, message } = serde_json::from_slice(json).ok()?;
-                let advice = match code.as_str() {
-                    "rate_limited" => "; start parlor with --rate 0",
-                    _ => "",
-                };
-                Some(Event::Refused(format!("{code}: {message}{advice}")))
+    /// Appends the message with this stamp, as it is sent.
+    pub(crate) fn append(&mut self, stamp: &Stamp, out: &mut Vec<u8>) {
+        stamp.write(&mut self.bytes[self.stamp_at..]);
+        match self.wrapping {
+            Wrapping::Nothing => out.extend_from_slice(&self.bytes),
+            Wrapping::Frame => append_frame(out, TEXT, &self.bytes),
+            Wrapping::CompressedFrame => {
+                append_frame(out, TEXT | COMPRESSED, &deflate(&self.bytes));
             }
-            _ => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::Parser;
 
-    fn room(uri: &'static str) -> Result<Room, String> {
-        Room::of(&Uri::from_static(uri))
+    use super::*;
+    use crate::scan::tests::unmasked;
+
+    const DOORS: [(&str, &str); 4] = [
+        (
+            "json",
+            "ws://localhost:1/ws/a%22..............................b",
+        ),
+        ("pusher", "ws://key:secret@localhost:1/tea"),
+        ("socketio", "ws://localhost:1/tea"),
+        ("nats", "nats://localhost:1/tea"),
+    ];
+
+    fn door(kind: &str, uri: &str) -> Result<Door, String> {
+        let options = Options::parse_from(["parlor-bench", uri, "--door", kind, "--size", "30"]);
+        Door::new(&options, options.url.as_ref().unwrap())
     }
 
     #[test]
-    fn a_room_is_the_last_part_of_the_path() {
-        let tea = room("ws://localhost:1/ws/t%20a").unwrap();
-        assert_eq!(tea.name, "t a");
-        assert_eq!(tea.lobby, "ws://localhost:1/ws");
-        for without in [
-            "ws://localhost:1",
-            "ws://localhost:1/ws",
-            "ws://localhost:1/ws/",
+    fn a_room_is_needed_where_the_door_has_to_name_it() {
+        for (kind, without) in [
+            ("json", "ws://localhost:1"),
+            ("json", "ws://localhost:1/ws"),
+            ("json", "ws://localhost:1/ws/"),
+            ("pusher", "ws://key:secret@localhost:1"),
+            ("pusher", "ws://localhost:1/tea"),
+            ("socketio", "ws://localhost:1"),
+            ("nats", "nats://localhost:1"),
         ] {
+            let refused = door(kind, without).unwrap_err();
             assert!(
-                room(without).unwrap_err().contains("needs a room"),
-                "{without}"
+                refused.contains("needs a room's URL"),
+                "{without}: {refused}"
             );
         }
     }
 
     #[test]
-    fn the_room_beside_is_named_after_the_other() {
-        let uri = beside(&Uri::from_static("ws://localhost:1/ws/t%20a")).unwrap();
-        assert_eq!(Room::of(&uri).unwrap().name, "t a-beside");
-    }
-
-    #[test]
-    fn a_draft_is_a_command_with_the_stamp_as_its_data() {
-        let room = room("ws://localhost:1/ws/a%22...b").unwrap();
-        let shape = EventShape::new(&room.name, 30);
-        let mut draft = Door::Json { room, shape }.draft(30);
-        let stamp = Stamp {
-            run: crate::stamp::new_run(),
-            sender: 3,
-            sequence: 0x2c,
-            time_ns: 0xb2c_b2c,
-        };
-        let (_, payload) = draft.stamped(&stamp);
-        let command: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-        assert_eq!(
-            (&command["type"], &command["room"]),
-            (&json!("publish"), &json!("a\"...b"))
-        );
-        let data = command["data"].as_str().unwrap().as_bytes();
-        assert_eq!(data.len(), 30);
-        assert_eq!(Stamp::read(data.first_chunk().unwrap()), stamp);
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_do() {
-        let event = br#"{"type":"error","code":"rate_limited","message":"too many","retry_ms":5}"#;
-        let Some(Event::Refused(reason)) = Event::read(event) else {
-            panic!("no refusal");
-        };
-        assert_eq!(reason, "rate_limited: too many; start parlor with --rate 0");
-        assert!(Event::read(br#"{"type":"welcome","message":"error"}"#).is_none());
+    fn a_draft_is_a_command_with_the_stamp_as_its_body() {
+        for (kind, uri) in DOORS {
+            let stamp = Stamp {
+                run: crate::stamp::new_run(),
+                sender: 3,
+                sequence: 0x2c,
+                time_ns: 0xb2c_b2c,
+            };
+            let mut sent = Vec::new();
+            let door = door(kind, uri).unwrap();
+            door.draft(30).append(&stamp, &mut sent);
+            let text = unmasked(&sent);
+            let body = text.windows(30).rposition(|part| part.ends_with(b"......"));
+            let body = &text[body.unwrap()..][..30];
+            assert_eq!(Stamp::read(body.first_chunk().unwrap()), stamp, "{kind}");
+            assert_eq!(door.is_websocket(), kind != "nats");
+            assert_eq!(door.echoes(), kind != "pusher");
+        }
     }
 }

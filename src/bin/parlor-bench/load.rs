@@ -1,6 +1,6 @@
 //! The load generator: one loop that connects, sends, receives and checks.
 //!
-//! Its stages: all connections are opened; probes show that each is in the room; the load begins and warms up; the
+//! Its stages: all connections are opened; probes show that each is in its room; the load begins and warms up; the
 //! measuring; then what is still under way may come, and what does not is lost.
 
 mod books;
@@ -10,6 +10,7 @@ mod lives;
 mod outcome;
 mod receiving;
 mod returns;
+mod rooms;
 mod sending;
 mod stage;
 mod visitors;
@@ -22,8 +23,7 @@ use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::check::Checker;
-use crate::door::{Door, Draft, beside};
-use crate::handshake::RequestTemplate;
+use crate::door::named_after;
 use crate::ledger::Ledger;
 use crate::line::Security;
 use crate::options::Options;
@@ -40,6 +40,7 @@ use outcome::Marks;
 pub(crate) use outcome::Outcome;
 pub(crate) use returns::Returned;
 use returns::Returns;
+use rooms::Rooms;
 use sending::Pace;
 use stage::{Silence, Stage};
 use visitors::Visitors;
@@ -60,13 +61,15 @@ struct Load {
     connector: Connector,
     visitors: Visitors,
     returns: Option<Returns>,
+    rooms: Rooms,
     books: Books,
-    door: Door,
     pace: Pace,
     stage: Stage,
     sending: bool,
     /// Slot and id of the connections that send.
     sender_keys: Vec<(usize, u64)>,
+    /// The same of those who ask all in their room whether they are there.
+    probers: Vec<(usize, u64)>,
     stallers_cut_off: u64,
     silence: Silence,
     server: Option<Process>,
@@ -78,7 +81,6 @@ struct Load {
     idle_ns: u64,
     next_tick_ns: u64,
     buffer: Box<[u8]>,
-    message: Draft,
     control: Vec<(u8, Vec<u8>)>,
     ready: Vec<u16>,
 }
@@ -112,16 +114,10 @@ impl Load {
         let returns = Returns::new(&options, &uri, &poll)?;
         let target = Target::new(&uri, ports)?;
         let uri = match returns {
-            Some(_) => beside(&uri)?,
+            Some(_) => named_after(&uri, "-beside")?,
             None => uri,
         };
-        let door = Door::new(&options, &uri)?;
-        let template = RequestTemplate::new(&uri, door.asked())?;
-        // Who comes back says so by a command, and must not be put into the room before.
-        let visit = match door.room() {
-            Some(room) => RequestTemplate::new(&room.lobby, door.asked())?,
-            None => template.clone(),
-        };
+        let rooms = Rooms::new(&options, &uri)?;
         let host = uri.host().unwrap_or_default();
         let security = options
             .ca
@@ -142,8 +138,6 @@ impl Load {
             connector: Connector::new(
                 target,
                 security,
-                template,
-                visit,
                 options.connect_concurrency,
                 options.connect_timeout,
             ),
@@ -152,7 +146,7 @@ impl Load {
             books: Books {
                 run: new_run(),
                 checker: Checker::new(options.senders),
-                ledger: Ledger::new(options.senders, window, readers as u32),
+                ledger: Ledger::new(rooms.crowd(), window),
                 recorder: Recorder::new(),
                 foreign: 0,
                 probed: vec![false; readers],
@@ -163,6 +157,7 @@ impl Load {
                 last_said: 0,
                 refusal: None,
             },
+            rooms,
             pace: match options.rate {
                 Some(per_second) => Pace::rate(per_second, u64::MAX),
                 None => Pace::Window,
@@ -170,6 +165,7 @@ impl Load {
             stage: Stage::Connecting,
             sending: false,
             sender_keys: Vec::new(),
+            probers: Vec::new(),
             stallers_cut_off: 0,
             silence: Silence::default(),
             marks: Marks::new(server.as_ref()),
@@ -179,8 +175,6 @@ impl Load {
             idle_ns: 0,
             next_tick_ns: 0,
             buffer: vec![0; READ_BUFFER].into(),
-            message: door.draft(options.size),
-            door,
             control: Vec::new(),
             ready: Vec::new(),
             options,

@@ -7,7 +7,6 @@
 mod check;
 mod deflated;
 mod door;
-mod events;
 mod floor;
 mod frames;
 mod handshake;
@@ -33,12 +32,11 @@ use options::Options;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    if let Err(message) = options.check() {
+    let options = Options::parse().checked().unwrap_or_else(|message| {
         Options::command()
             .error(ErrorKind::ValueValidation, message)
-            .exit();
-    }
+            .exit()
+    });
     match run(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

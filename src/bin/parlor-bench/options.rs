@@ -11,7 +11,7 @@ use tungstenite::http::uri::Authority;
 use crate::stamp::STAMP_BYTES;
 
 /// Above it, a sender's number is a probe's.
-const MAX_SENDERS: usize = 4_000;
+const MAX_SENDERS: usize = 65_000;
 
 /// Load a WebSocket broadcast server and check every delivery.
 ///
@@ -21,15 +21,16 @@ const MAX_SENDERS: usize = 4_000;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "parlor-bench", version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// The server's room, e.g. ws://127.0.0.1:8080/ws
-    #[arg(required_unless_present = "floor", value_parser = websocket_url)]
+    /// The server's room, e.g. ws://127.0.0.1:8080/ws/bench, or nats://127.0.0.1:4222/bench
+    #[arg(required_unless_present = "floor", value_parser = server_url)]
     pub(crate) url: Option<Uri>,
 
     /// Certificates to trust at a wss: URL, in a file in PEM format
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
-    /// How to speak to the server. json is parlor's own, of a room: ws://127.0.0.1:8080/ws/bench; start it with --rate 0
+    /// How to speak to the server. All but plain need a room's URL; in one for pusher the app's key and secret stand before
+    /// the host: ws://KEY:SECRET@127.0.0.1:6001/bench
     #[arg(long, value_enum, default_value_t = DoorKind::Plain)]
     pub(crate) door: DoorKind,
 
@@ -38,9 +39,19 @@ pub(crate) struct Options {
     #[arg(default_value_if("returns", ArgPredicate::IsPresent, "2"))]
     pub(crate) connections: usize,
 
-    /// How many of them send
+    /// How many of them send; with --rooms, in each room
     #[arg(long, short = 's', default_value_t = 1)]
     pub(crate) senders: usize,
+
+    /// Spread the load over so many rooms, named after the one of the URL: ws://127.0.0.1:8080/ws/bench-0, and so on. Each
+    /// has --members connections, which are to get every message of their own room and none of another
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one, requires = "members")]
+    #[arg(conflicts_with_all = ["connections", "returns", "churn", "stall", "floor"])]
+    pub(crate) rooms: Option<usize>,
+
+    /// Connections to open to each of the --rooms
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one, requires = "rooms")]
+    pub(crate) members: Option<usize>,
 
     /// Bytes in each message; all messages are of one size
     #[arg(long, default_value_t = 64)]
@@ -142,10 +153,25 @@ pub(crate) struct Options {
 /// How messages and connections are told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DoorKind {
-    /// Whatever is sent is a message for all
+    /// Whatever is sent is a message for all: any WebSocket server that relays
     Plain,
-    /// The subprotocol parlor.v1.json
+    /// parlor's subprotocol parlor.v1.json; start parlor with --rate 0
     Json,
+    /// Pusher Channels: client events of a private channel, which go to all but their sender. One is in flight until the
+    /// next member of the channel has it
+    Pusher,
+    /// NATS: a subject, over TCP
+    Nats,
+    /// Socket.IO: a server that relays `message` to the room of the query, as in tests/peers/socketio
+    Socketio,
+}
+
+impl DoorKind {
+    /// As it stands on the command line.
+    pub(crate) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |it| it.get_name().to_owned())
+    }
 }
 
 /// What the floor server sends.
@@ -158,8 +184,19 @@ pub(crate) enum FloorMode {
 }
 
 impl Options {
-    /// What the types cannot say. The text tells what to change.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Checks what the types cannot say, and counts the connections of all rooms. The text tells what to change.
+    pub(crate) fn checked(mut self) -> Result<Options, String> {
+        if let (Some(rooms), Some(members)) = (self.rooms, self.members) {
+            self.connections = rooms
+                .checked_mul(members)
+                .filter(|all| u32::try_from(*all).is_ok())
+                .ok_or_else(|| format!("--rooms {rooms}: too many with {members} members each"))?;
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
         if self.size < STAMP_BYTES {
             return Err(format!(
                 "--size {}: a message has at least {STAMP_BYTES} bytes",
@@ -169,15 +206,30 @@ impl Options {
         if u32::try_from(self.size).is_err() {
             return Err(format!("--size {}: too large", self.size));
         }
-        if self.returns.is_some() && self.door == DoorKind::Plain {
+        if self.returns.is_some() && self.door != DoorKind::Json {
             return Err("--return: is measured with --door json".into());
         }
-        if self.deflate && self.door == DoorKind::Json {
+        if self.deflate && self.door != DoorKind::Plain {
             return Err("--deflate: is measured with --door plain".into());
+        }
+        let is_nats = |uri: &Uri| uri.scheme_str() == Some("nats");
+        if self
+            .url
+            .as_ref()
+            .is_some_and(|uri| is_nats(uri) != (self.door == DoorKind::Nats))
+        {
+            return Err("--door nats: goes with a nats: URL, and a nats: URL with it".into());
         }
         let is_secure = |uri: &Uri| uri.scheme_str() == Some("wss");
         if self.url.as_ref().is_some_and(is_secure) != self.ca.is_some() {
             return Err("--ca: goes with a wss: URL, and a wss: URL with it".into());
+        }
+        let rooms = self.rooms();
+        if rooms.saturating_mul(self.senders) > MAX_SENDERS {
+            return Err(format!(
+                "--senders {}: no more than {MAX_SENDERS} can send in all",
+                self.senders
+            ));
         }
         if self.idle {
             return Ok(());
@@ -189,35 +241,51 @@ impl Options {
                 self.stall, self.connections
             ));
         }
-        if self.senders == 0 || self.senders > readers.min(MAX_SENDERS) {
-            let most = readers.min(MAX_SENDERS);
+        let most = readers / rooms;
+        if self.senders == 0 || self.senders > most {
             return Err(format!(
-                "--senders {}: between 1 and {most} of these connections can send",
-                self.senders
+                "--senders {}: between 1 and {most} of {} can send",
+                self.senders,
+                match self.rooms {
+                    Some(_) => "the members of a room",
+                    None => "these connections",
+                }
             ));
+        }
+        if self.door == DoorKind::Pusher && most < 2 {
+            return Err("--door pusher: a message goes to others only: there must be two".into());
         }
         Ok(())
     }
 
-    /// Connections that read to the end, each of which must get everything.
+    /// Connections that read to the end, each of which must get everything of its room.
     pub(crate) fn readers(&self) -> usize {
         self.connections - self.stall
     }
+
+    /// How many rooms there are.
+    pub(crate) fn rooms(&self) -> usize {
+        self.rooms.unwrap_or(1)
+    }
 }
 
-fn websocket_url(text: &str) -> Result<Uri, String> {
+fn server_url(text: &str) -> Result<Uri, String> {
     match text.parse::<Uri>() {
-        Ok(uri) if matches!(uri.scheme_str(), Some("ws" | "wss")) && has_whole_address(&uri) => {
+        Ok(uri)
+            if matches!(uri.scheme_str(), Some("ws" | "wss" | "nats"))
+                && has_whole_address(&uri) =>
+        {
             Ok(uri)
         }
         _ => Err("a URL like ws://127.0.0.1:8080/ws is needed".into()),
     }
 }
 
-/// What stands beside the host is a port: one that is too large counts as none.
+/// What stands behind the host is a port: one that is too large counts as none.
 fn has_whole_address(uri: &Uri) -> bool {
-    uri.port_u16().is_some()
-        || uri.host().is_some() && uri.authority().map(Authority::as_str) == uri.host()
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
+    uri.port_u16().is_some() || uri.host().is_some_and(|it| it == host)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

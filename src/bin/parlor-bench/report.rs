@@ -90,14 +90,7 @@ fn load_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
         false => latency_row(percentiles(&outcome.latencies)),
     };
     rows.push(("latency", latency));
-    let faults = &outcome.faults;
-    rows.push((
-        "checked",
-        format!(
-            "{} lost, {} duplicated, {} reordered",
-            faults.lost, faults.duplicated, faults.reordered
-        ),
-    ));
+    rows.push(("checked", checked_line(outcome)));
     if options.churn.is_some() {
         let visitors = outcome.visitors;
         let rate = visitors.arrived as f64 / outcome.measured_s;
@@ -146,6 +139,19 @@ fn return_rows(outcome: &Outcome, returned: &Returned) -> Vec<(&'static str, Str
     ]
 }
 
+/// What was found wrong with the deliveries.
+fn checked_line(outcome: &Outcome) -> String {
+    let faults = &outcome.faults;
+    let mut line = format!(
+        "{} lost, {} duplicated, {} reordered",
+        faults.lost, faults.duplicated, faults.reordered
+    );
+    if outcome.options.rooms.is_some() {
+        let _ = write!(line, ", {} of another room", faults.strayed);
+    }
+    line
+}
+
 /// How those fared who were cut off and came back.
 fn recovery_line(recovery: &Recovery) -> String {
     format!(
@@ -163,6 +169,13 @@ fn load_line(options: &Options) -> String {
     let senders = match options.senders {
         1 => "1 sender".to_owned(),
         senders => format!("{senders} senders"),
+    };
+    let senders = match options.rooms.zip(options.members) {
+        Some((rooms, members)) => {
+            let rooms = grouped(rooms as u64);
+            format!("{rooms} rooms of {members}, {senders} in each")
+        }
+        None => senders,
     };
     match options.rate {
         Some(rate) => format!(

@@ -22,13 +22,26 @@ pub(crate) trait Sink {
     fn foreign(&mut self);
     /// The offset of the message that is told of next.
     fn offset(&mut self, offset: u64);
-    /// An event of the JSON door that is not a message of the room.
-    fn event(&mut self, json: &[u8]);
+    /// What a server says that is no message.
+    fn event(&mut self, event: Event<'_>);
     /// A control frame: close, ping or pong.
     fn control(&mut self, opcode: u8, payload: &[u8]);
 }
 
-/// Why a connection's bytes are no WebSocket frames that a client can accept.
+/// What a server says that is no message.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// It wants these bytes.
+    Asks(Vec<u8>),
+    /// The connection is in its room.
+    Entered,
+    /// The answer to `join` at the JSON door, to be read by those who want to know more.
+    Joined(&'a [u8]),
+    /// It will not do what it was asked to: why, for people.
+    Refused(String),
+}
+
+/// Why a connection's bytes are none that a client can accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProtocolError(pub(crate) &'static str);
 

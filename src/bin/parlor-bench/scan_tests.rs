@@ -7,7 +7,7 @@ pub(crate) struct Found {
     pub(crate) messages: Vec<Vec<u8>>,
     pub(crate) offsets: Vec<u64>,
     pub(crate) foreign: usize,
-    pub(crate) events: Vec<Vec<u8>>,
+    pub(crate) events: Vec<String>,
     pub(crate) control: Vec<(u8, Vec<u8>)>,
 }
 
@@ -21,8 +21,13 @@ impl Sink for Found {
     fn offset(&mut self, offset: u64) {
         self.offsets.push(offset);
     }
-    fn event(&mut self, json: &[u8]) {
-        self.events.push(json.to_vec());
+    fn event(&mut self, event: Event<'_>) {
+        self.events.push(match event {
+            Event::Asks(bytes) => format!("asks {}", String::from_utf8(unmasked(&bytes)).unwrap()),
+            Event::Entered => "entered".into(),
+            Event::Joined(json) => format!("joined {}", String::from_utf8_lossy(json)),
+            Event::Refused(why) => format!("refused {why}"),
+        });
     }
     fn control(&mut self, opcode: u8, payload: &[u8]) {
         self.control.push((opcode, payload.to_vec()));
@@ -34,6 +39,20 @@ fn message(number: usize) -> Vec<u8> {
         .into_bytes()
         .into_iter()
         .rev()
+        .collect()
+}
+
+/// The text of a client's frame, or what is none as it is.
+pub(crate) fn unmasked(sent: &[u8]) -> Vec<u8> {
+    if sent.first() != Some(&0x81) {
+        return sent.to_vec();
+    }
+    let (head, payload) = sent.split_at(header_length(sent[1]) + 4);
+    let mask = &head[head.len() - 4..];
+    payload
+        .iter()
+        .zip(mask.iter().cycle())
+        .map(|(byte, mask)| byte ^ mask)
         .collect()
 }
 

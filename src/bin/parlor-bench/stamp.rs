@@ -8,7 +8,7 @@
 pub(crate) const STAMP_BYTES: usize = 24;
 
 /// The sender number of probes, which only ask "are you there?" and are not counted.
-pub(crate) const PROBE: u16 = 4095;
+pub(crate) const PROBE: u16 = u16::MAX;
 
 /// First of the 64 consecutive printable characters that stand for the digits 0 to 63.
 const ZERO: u64 = 0x3030_3030_3030_3030;
@@ -38,7 +38,7 @@ impl Stamp {
     pub(crate) fn write(&self, message: &mut [u8]) {
         message[..8].copy_from_slice(&self.run.to_be_bytes());
         message[8..16].copy_from_slice(&encode(
-            u64::from(self.sender) << 36 | u64::from(self.sequence),
+            u64::from(self.sender) << 32 | u64::from(self.sequence),
         ));
         message[16..24].copy_from_slice(&encode(self.time_ns));
     }
@@ -49,7 +49,7 @@ impl Stamp {
         let number = decode(eight(bytes, 8));
         Stamp {
             run: eight(bytes, 0),
-            sender: (number >> 36) as u16,
+            sender: (number >> 32) as u16,
             sequence: number as u32,
             time_ns: decode(eight(bytes, 16)),
         }

@@ -33,10 +33,10 @@ impl Target {
     /// Resolves the URL's host; an IPv4 address is preferred, since only there are loopback addresses to spread over.
     pub(crate) fn new(uri: &Uri, connections: usize) -> Result<Target, String> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let default_port = if uri.scheme_str() == Some("wss") {
-            443
-        } else {
-            80
+        let default_port = match uri.scheme_str() {
+            Some("wss") => 443,
+            Some("nats") => 4222,
+            _ => 80,
         };
         let found: Vec<SocketAddr> = (host, uri.port_u16().unwrap_or(default_port))
             .to_socket_addrs()

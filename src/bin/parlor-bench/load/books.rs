@@ -1,14 +1,15 @@
 //! The books of a run: what came, checked, counted and timed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::client::Role;
 use super::lives::Lives;
 use crate::check::{Checker, Verdict};
-use crate::door::{Event, Joined};
+use crate::door::Joined;
 use crate::ledger::Ledger;
 use crate::record::Recorder;
-use crate::scan::Sink;
+use crate::scan::{Event, Sink};
 use crate::stamp::{PROBE, STAMP_BYTES, Stamp};
 
 /// Everything that a delivery touches.
@@ -34,13 +35,13 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// A reader is gone: what it has not seen, it never will.
-    pub(super) fn reader_gone(&mut self, receiver: usize, reason: String) {
-        self.ledger.receivers -= 1;
-        for sender in 0..self.ledger.senders() {
+    /// A reader of that room is gone: what it has not seen, it never will.
+    pub(super) fn reader_gone(&mut self, receiver: usize, room: usize, reason: String) {
+        self.ledger.lose_receiver(room);
+        for (number, sender) in (0..).zip(self.senders_in(room)) {
             let missing = self
                 .checker
-                .close(receiver, sender, self.ledger.sent(sender));
+                .close(receiver, number, self.ledger.sent(sender));
             missing.for_each(|sequence| self.ledger.settle(receiver, sender, sequence));
         }
         *self.disconnected.entry(reason).or_default() += 1;
@@ -50,11 +51,21 @@ impl Books {
     }
 
     /// After the last delivery: what this reader has not seen is lost.
-    pub(super) fn close(&mut self, receiver: usize) {
-        for sender in 0..self.ledger.senders() {
+    pub(super) fn close(&mut self, receiver: usize, room: usize) {
+        for (number, sender) in (0..).zip(self.senders_in(room)) {
             self.checker
-                .close(receiver, sender, self.ledger.sent(sender));
+                .close(receiver, number, self.ledger.sent(sender));
         }
+    }
+
+    fn senders_in(&self, room: usize) -> Range<u16> {
+        let first = self.first_sender(room);
+        first..first + self.ledger.senders_each()
+    }
+
+    #[inline]
+    fn first_sender(&self, room: usize) -> u16 {
+        room as u16 * self.ledger.senders_each()
     }
 
     fn probe_came(&mut self, receiver: usize) {
@@ -70,12 +81,31 @@ pub(super) struct Incoming<'a> {
     pub(super) books: &'a mut Books,
     pub(super) receiver: usize,
     pub(super) role: Role,
+    pub(super) room: usize,
     /// Of a visitor at the JSON door.
     pub(super) life: Option<usize>,
     pub(super) now_ns: u64,
     pub(super) control: &'a mut Vec<(u8, Vec<u8>)>,
-    /// Pings, to be answered.
-    pub(super) pings: &'a mut u32,
+    /// Bytes that the server wants.
+    pub(super) answers: &'a mut Vec<u8>,
+    pub(super) entered: &'a mut bool,
+}
+
+impl Incoming<'_> {
+    /// A probe, or a message that nobody of this room has sent.
+    #[cold]
+    fn take_other(&mut self, stamp: &Stamp) {
+        let books = &mut *self.books;
+        let is_ours = stamp.run == books.run;
+        let is_probe = is_ours && stamp.sender == PROBE;
+        if is_probe && stamp.sequence as usize == self.room {
+            books.probe_came(self.receiver);
+        } else if is_probe || is_ours && stamp.sender < books.ledger.senders() {
+            books.checker.faults.strayed += 1;
+        } else {
+            books.foreign += 1;
+        }
+    }
 }
 
 impl Sink for Incoming<'_> {
@@ -83,13 +113,9 @@ impl Sink for Incoming<'_> {
     fn message(&mut self, bytes: &[u8; STAMP_BYTES]) {
         let stamp = Stamp::read(bytes);
         let books = &mut *self.books;
-        if stamp.run != books.run || stamp.sender >= books.ledger.senders() {
-            if stamp.run == books.run && stamp.sender == PROBE {
-                books.probe_came(self.receiver);
-            } else {
-                books.foreign += 1;
-            }
-            return;
+        let number = stamp.sender.wrapping_sub(books.first_sender(self.room));
+        if stamp.run != books.run || number >= books.ledger.senders_each() {
+            return self.take_other(&stamp);
         }
         if stamp.sequence >= books.ledger.sent(stamp.sender) {
             books.foreign += 1;
@@ -99,9 +125,7 @@ impl Sink for Incoming<'_> {
             // A server may well leave out what it could not send to one that stalled.
             return books.recorder.delivered_aside();
         }
-        let verdict = books
-            .checker
-            .check(self.receiver, stamp.sender, stamp.sequence);
+        let verdict = books.checker.check(self.receiver, number, stamp.sequence);
         if self.role == Role::Visitor {
             return books.recorder.delivered_aside();
         }
@@ -131,15 +155,16 @@ impl Sink for Incoming<'_> {
         }
     }
 
-    fn event(&mut self, json: &[u8]) {
-        match (Event::read(json), self.life) {
-            (Some(Event::Ping), _) => *self.pings += 1,
-            (Some(Event::Joined(json)), Some(life)) => match Joined::read(json) {
+    fn event(&mut self, event: Event<'_>) {
+        match (event, self.life) {
+            (Event::Asks(mut bytes), _) => self.answers.append(&mut bytes),
+            (Event::Entered, _) => *self.entered = true,
+            (Event::Joined(json), Some(life)) => match Joined::read(json) {
                 Ok(joined) => self.books.lives.joined(life, joined, self.now_ns),
                 Err(reason) => self.books.refusal = Some(reason),
             },
-            (Some(Event::Refused(reason)), _) => self.books.refusal = Some(reason),
-            _ => {}
+            (Event::Joined(_), None) => {}
+            (Event::Refused(reason), _) => self.books.refusal = Some(reason),
         }
     }
 

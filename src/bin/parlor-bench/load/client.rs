@@ -5,9 +5,6 @@ use std::io::{self, ErrorKind, Write};
 use crate::door::Stream;
 use crate::line::Line;
 
-/// The opcode of text.
-pub(super) const TEXT: u8 = 0x1;
-
 /// A connection and what it is for.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -15,6 +12,8 @@ pub(super) struct Client {
     pub(super) id: u64,
     pub(super) stream: Line,
     pub(super) role: Role,
+    /// The number of its room.
+    pub(super) room: usize,
     pub(super) phase: Phase,
     pub(super) incoming: Stream,
     /// Whose connection it is, of those who come back.
@@ -45,6 +44,10 @@ pub(super) enum Phase {
         accept_key: String,
         head: Vec<u8>,
     },
+    /// It is connected, and the server has not said yet that it is in its room.
+    Entering {
+        began_ns: u64,
+    },
     Open,
     Closing,
 }
@@ -65,31 +68,6 @@ impl Client {
         match self.stream.flush() {
             Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
-        }
-    }
-}
-
-/// Appends a client's frame: masked, as RFC 6455 section 5.3 demands, with a mask of its own each time.
-pub(super) fn append_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
-    out.push(0x80 | opcode);
-    match payload.len() {
-        length @ 0..=125 => out.push(0x80 | length as u8),
-        length @ 126..=0xffff => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    let mask = fastrand::u32(..).to_ne_bytes();
-    out.extend_from_slice(&mask);
-    let begin = out.len();
-    out.extend_from_slice(payload);
-    for chunk in out[begin..].chunks_mut(4) {
-        for (byte, mask) in chunk.iter_mut().zip(mask) {
-            *byte ^= mask;
         }
     }
 }

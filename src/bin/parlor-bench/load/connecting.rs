@@ -19,15 +19,12 @@ use crate::target::{Target, is_port_shortage};
 pub(super) struct Connector {
     pub(super) target: Target,
     pub(super) security: Option<Security>,
-    pub(super) template: RequestTemplate,
-    /// The same for visitors.
-    pub(super) visit: RequestTemplate,
     pub(super) concurrency: usize,
     pub(super) timeout: Duration,
     pub(super) under_way: usize,
     pub(super) opened: u64,
     pub(super) failures: BTreeMap<String, u64>,
-    /// From the call to connect() to the server's answer.
+    /// From the call to connect() until the server says that one is in.
     pub(super) times: Latencies,
     deadlines: VecDeque<(u64, usize, u64)>,
     next_id: u64,
@@ -37,16 +34,12 @@ impl Connector {
     pub(super) fn new(
         target: Target,
         security: Option<Security>,
-        template: RequestTemplate,
-        visit: RequestTemplate,
         concurrency: usize,
         timeout: Duration,
     ) -> Connector {
         Connector {
             target,
             security,
-            template,
-            visit,
             concurrency,
             timeout,
             under_way: 0,
@@ -68,8 +61,8 @@ impl Connector {
 }
 
 impl Load {
-    /// Begins one more connection; false when there is no socket for it.
-    pub(super) fn begin_connect(&mut self, role: Role) -> bool {
+    /// Begins one more connection, to that room; false when there is no socket for it.
+    pub(super) fn begin_connect(&mut self, role: Role, room: usize) -> bool {
         let began_ns = self.now_ns();
         let connector = &mut self.connector;
         let line = connector
@@ -95,24 +88,31 @@ impl Load {
             return false;
         }
         let template = match (role, &self.returns) {
-            (Role::Visitor, _) => &connector.visit,
-            (Role::Speaker, Some(returns)) => &returns.template,
-            _ => &connector.template,
+            (Role::Visitor, _) => self.rooms.visit(),
+            (Role::Speaker, Some(returns)) => returns.template.as_ref(),
+            _ => self.rooms.get(room).request.as_ref(),
         };
-        let (request, accept_key) = template.request();
-        let phase = Phase::Handshaking {
-            began_ns,
-            accept_key,
-            head: Vec::new(),
+        let (out, phase) = match template.map(RequestTemplate::request) {
+            Some((request, accept_key)) => {
+                let head = Vec::new();
+                let phase = Phase::Handshaking {
+                    began_ns,
+                    accept_key,
+                    head,
+                };
+                (request, phase)
+            }
+            None => (Vec::new(), Phase::Entering { began_ns }),
         };
         entry.insert(Client {
             id,
             stream,
             role,
+            room,
             phase,
-            incoming: self.door.stream(),
+            incoming: self.rooms.get(room).door.stream(),
             life: None,
-            out: request,
+            out,
         });
         match role {
             Role::Visitor | Role::Speaker => self.books.checker.add_late(key),
@@ -143,7 +143,7 @@ impl Load {
             return None;
         };
         head.extend_from_slice(input);
-        let length = match parse_response(head, accept_key, self.connector.template.asked()) {
+        let length = match parse_response(head, accept_key, self.rooms.asked()) {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(reason) => {
@@ -152,6 +152,19 @@ impl Load {
             }
         };
         let (rest, began_ns) = (head.split_off(length), *began_ns);
+        client.phase = Phase::Entering { began_ns };
+        if self.rooms.get(client.room).door.is_in_at_once() {
+            self.entered(key);
+        }
+        Some(rest)
+    }
+
+    /// A connection is in its room.
+    pub(super) fn entered(&mut self, key: usize) {
+        let client = &mut self.clients[key];
+        let Phase::Entering { began_ns } = client.phase else {
+            return;
+        };
         client.phase = Phase::Open;
         let (id, role) = (client.id, client.role);
         let now_ns = self.now_ns();
@@ -163,7 +176,6 @@ impl Load {
         if role == Role::Visitor {
             self.arrive(now_ns, began_ns, key, id);
         }
-        Some(rest)
     }
 
     pub(super) fn connect_failed(&mut self, key: usize, reason: String) {

@@ -4,13 +4,13 @@ use std::io::{ErrorKind, Read};
 
 use super::Load;
 use super::books::Incoming;
-use super::client::{Phase, Role, TEXT, append_frame};
+use super::client::{Phase, Role};
 use super::connecting::describe;
+use crate::frames::append_frame;
 
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
-const PONG_COMMAND: &[u8] = br#"{"type":"pong"}"#;
 
 impl Load {
     /// Reads a socket until it is empty, which a short read says; or until its end, if that `is_announced`: what comes
@@ -21,7 +21,7 @@ impl Load {
                 return;
             };
             match client.stream.read(&mut self.buffer) {
-                Ok(0) => return self.gone(key, "closed by the server without a close frame"),
+                Ok(0) => return self.ended(key),
                 Ok(length) => {
                     self.received_bytes += length as u64;
                     self.take_from_buffer(key, length);
@@ -57,23 +57,29 @@ impl Load {
     fn take_frames(&mut self, key: usize, input: &[u8]) {
         let now_ns = self.now_ns();
         let client = &mut self.clients[key];
-        let mut pings = 0;
+        let (mut answers, mut entered) = (Vec::new(), false);
         let mut incoming = Incoming {
             books: &mut self.books,
             receiver: key,
             role: client.role,
+            room: client.room,
             life: client.life,
             now_ns,
             control: &mut self.control,
-            pings: &mut pings,
+            answers: &mut answers,
+            entered: &mut entered,
         };
         let door = match (&mut self.returns, client.role) {
             (Some(returns), Role::Visitor | Role::Speaker) => &mut returns.door,
-            _ => &mut self.door,
+            _ => &mut self.rooms.get_mut(client.room).door,
         };
         let result = door.scan(&mut client.incoming, input, &mut incoming);
-        (0..pings).for_each(|_| append_frame(&mut client.out, TEXT, PONG_COMMAND));
-        if pings > 0 || !self.control.is_empty() {
+        let is_asked = !answers.is_empty();
+        client.out.append(&mut answers);
+        if entered {
+            self.entered(key);
+        }
+        if is_asked || !self.control.is_empty() {
             self.on_control(key);
         }
         if let Err(error) = result {
@@ -104,6 +110,18 @@ impl Load {
         }
     }
 
+    /// The server has ended the connection, without a word.
+    fn ended(&mut self, key: usize) {
+        let is_websocket = self.rooms.get(0).door.is_websocket();
+        self.gone(
+            key,
+            match is_websocket {
+                true => "closed by the server without a close frame",
+                false => "closed by the server",
+            },
+        );
+    }
+
     /// The connection has ended, and this is why.
     pub(super) fn gone(&mut self, key: usize, reason: &str) {
         let Some(client) = self.clients.get(key) else {
@@ -111,7 +129,7 @@ impl Load {
         };
         let (role, life) = (client.role, client.life);
         match (&client.phase, role) {
-            (Phase::Handshaking { .. }, _) => {
+            (Phase::Handshaking { .. } | Phase::Entering { .. }, _) => {
                 return self.connect_failed(key, reason.to_owned());
             }
             (Phase::Closing, Role::Visitor) => self.visitors.left += 1,
@@ -122,7 +140,7 @@ impl Load {
             }
             (_, Role::Visitor | Role::Speaker) => self.visitors.dropped += 1,
             (_, Role::Staller) => self.stallers_cut_off += 1,
-            (_, Role::Reader) => self.books.reader_gone(key, reason.to_owned()),
+            (_, Role::Reader) => self.books.reader_gone(key, client.room, reason.to_owned()),
         }
         self.clients.remove(key);
     }

@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use tungstenite::http::Uri;
 
 use super::Load;
-use super::client::{Role, append_frame};
+use super::client::Role;
 use super::sending::Pace;
 use super::stage::{Stage, list};
 use crate::door::{Door, Draft};
@@ -35,7 +35,7 @@ pub(super) struct Returns {
     rate: Option<f64>,
     pub(super) door: Door,
     /// How the speaker comes into the room.
-    pub(super) template: RequestTemplate,
+    pub(super) template: Option<RequestTemplate>,
     poll: Poll,
     events: Events,
     /// There may be more events than were taken.
@@ -98,7 +98,7 @@ impl Returns {
             wanted,
             missed: options.missed,
             rate: options.return_rate,
-            template: RequestTemplate::new(uri, door.asked())?,
+            template: door.request(uri)?,
             draft: door.draft(options.size),
             door,
             poll: crowd,
@@ -211,7 +211,7 @@ impl Load {
             ));
         }
         if returns.needs_speaker() && returns.speaker.is_none() {
-            self.begin_connect(Role::Speaker);
+            self.begin_connect(Role::Speaker, 0);
         }
         if answered == wanted as u64 && self.connector.under_way == 0 {
             let until_ns = now_ns + self.options.seconds.as_nanos() as u64;
@@ -233,7 +233,7 @@ impl Load {
                 return;
             }
             returns.begun += 1;
-            self.begin_connect(Role::Visitor);
+            self.begin_connect(Role::Visitor, 0);
         }
     }
 
@@ -272,8 +272,7 @@ impl Load {
             sequence: 0,
             time_ns,
         };
-        let (first, payload) = returns.draft.stamped(&stamp);
-        append_frame(&mut client.out, first, &payload);
+        returns.draft.append(&stamp, &mut client.out);
         if client.flush().is_err() {
             self.gone(key, "reset by the server");
         }

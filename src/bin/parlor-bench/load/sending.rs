@@ -1,7 +1,6 @@
 //! The load itself: who sends when.
 
 use super::Load;
-use super::client::append_frame;
 use crate::stamp::{PROBE, Stamp};
 
 /// When messages are sent.
@@ -118,13 +117,16 @@ impl Load {
             sequence,
             time_ns,
         };
-        let (first, payload) = self.message.stamped(&stamp);
-        append_frame(&mut client.out, first, &payload);
+        let draft = &mut self.rooms.get_mut(client.room).draft;
+        draft.append(&stamp, &mut client.out);
         true
     }
 
     fn flush(&mut self, sender: u16) {
-        let key = self.sender_keys[usize::from(sender)].0;
+        self.flush_client(self.sender_keys[usize::from(sender)].0);
+    }
+
+    fn flush_client(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key)
             && client.flush().is_err()
         {
@@ -132,21 +134,23 @@ impl Load {
         }
     }
 
-    /// Asks all readers whether they are in the room yet.
-    pub(super) fn send_probe(&mut self) {
-        let key = self.sender_keys[0].0;
-        let Some(client) = self.clients.get_mut(key) else {
-            return;
-        };
-        let stamp = Stamp {
-            run: self.books.run,
-            sender: PROBE,
-            sequence: 0,
-            time_ns: 0,
-        };
-        let (first, payload) = self.message.stamped(&stamp);
-        append_frame(&mut client.out, first, &payload);
-        self.flush(0);
+    /// Asks the readers of all rooms whether they are there yet.
+    pub(super) fn send_probes(&mut self) {
+        for nth in 0..self.probers.len() {
+            let key = self.probers[nth].0;
+            let Some(client) = self.clients.get_mut(key) else {
+                continue;
+            };
+            let stamp = Stamp {
+                run: self.books.run,
+                sender: PROBE,
+                sequence: client.room as u32,
+                time_ns: 0,
+            };
+            let draft = &mut self.rooms.get_mut(client.room).draft;
+            draft.append(&stamp, &mut client.out);
+            self.flush_client(key);
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Load {
         if let Some(reason) = self.books.refusal.take() {
             return Err(format!("the server refused a command: {reason}"));
         }
-        if self.books.ledger.receivers == 0 {
+        if self.books.ledger.is_deserted() {
             return Err(format!(
                 "every connection was lost: {}",
                 list(&self.books.disconnected)
@@ -118,11 +118,12 @@ impl Load {
             if !self.connector.has_room() || !self.connector.failures.is_empty() {
                 break;
             }
-            self.begin_connect(if nth < wanted - stallers {
+            let role = if nth < wanted - stallers {
                 Role::Reader
             } else {
                 Role::Staller
-            });
+            };
+            self.begin_connect(role, self.rooms.of_connection(nth));
         }
         if self.connector.under_way > 0 {
             return Ok(());
@@ -135,19 +136,7 @@ impl Load {
             ));
         }
         self.marks.connected(now_ns, self.server.as_ref());
-        let readers = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.role == Role::Reader);
-        self.sender_keys = readers
-            .map(|(key, client)| (key, client.id))
-            .take(self.options.senders)
-            .collect();
-        for (sender, &(key, _)) in self.sender_keys.iter().enumerate() {
-            self.books.ledger.seat(sender as u16, key);
-            // Without it, small messages would wait for the answer to earlier ones.
-            let _ = self.clients[key].stream.socket().set_nodelay(true);
-        }
+        self.seat_senders();
         self.stage = if self.options.idle {
             self.marks.begin(self.mark(now_ns));
             Stage::Holding {
@@ -171,7 +160,7 @@ impl Load {
                 "{unprobed} of {all} connections get no message: does the server relay to all, the sender included?"
             ));
         } else if now_ns >= next_ns {
-            self.send_probe();
+            self.send_probes();
             self.stage = Stage::Probing {
                 next_ns: now_ns + PROBE_EVERY_NS,
                 give_up_ns,
@@ -239,12 +228,10 @@ impl Load {
     /// The last delivery has come, or never will.
     fn close_books(&mut self, now_ns: u64) {
         self.books.recorder.fold();
-        for (key, _) in self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.role == Role::Reader)
-        {
-            self.books.close(key);
+        for (key, client) in &self.clients {
+            if client.role == Role::Reader {
+                self.books.close(key, client.room);
+            }
         }
         self.marks.drained(self.server.as_ref());
         for (key, client) in self

@@ -2,12 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use socket2::SockRef;
 
 use super::Load;
-use super::client::{Phase, Role, TEXT, append_frame};
+use super::client::{Phase, Role};
+use crate::frames::{append_frame, text_frame};
 
 const CLOSE: u8 = 0x8;
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
@@ -91,7 +93,7 @@ impl Load {
     pub(super) fn move_visitors(&mut self, now_ns: u64) {
         while self.visitors.next_coming_ns() <= now_ns && self.connector.has_room() {
             self.visitors.begun += 1;
-            if !self.begin_connect(Role::Visitor) {
+            if !self.begin_connect(Role::Visitor, 0) {
                 break;
             }
         }
@@ -100,7 +102,7 @@ impl Load {
                 break;
             }
             self.visitors.leaving.pop();
-            match self.door.room() {
+            match self.rooms.get(0).door.json() {
                 Some(_) => {
                     let back_ns = self.now_ns() + self.visitors.about_hold_ns();
                     self.cut_off(key, id, back_ns);
@@ -112,19 +114,17 @@ impl Load {
 
     /// A visitor's connection is open: whoever was here before asks for what they have missed.
     pub(super) fn arrive(&mut self, now_ns: u64, began_ns: u64, key: usize, id: u64) {
-        let visited = self.returns.as_ref().map_or(&self.door, |it| &it.door);
-        let Some(room) = visited.room() else {
+        let own = &self.rooms.get(0).door;
+        let visited = self.returns.as_ref().map_or(own, |it| &it.door);
+        let Some(room) = visited.json() else {
             let leave_ns = now_ns + self.visitors.hold.as_nanos() as u64;
             return self.visitors.arrived(leave_ns, key, id);
         };
         let life = self.books.lives.next(now_ns, began_ns);
         let client = &mut self.clients[key];
         client.life = Some(life);
-        append_frame(
-            &mut client.out,
-            TEXT,
-            &room.join(self.books.lives.since(life)),
-        );
+        let join = room.join(self.books.lives.since(life));
+        client.out.append(&mut text_frame(&join));
         // A socket that is broken will say so when it is read.
         let _ = client.flush();
         if let Some(returns) = &mut self.returns {
@@ -148,14 +148,20 @@ impl Load {
         }
     }
 
-    /// Begins the closing handshake; the server ends it.
+    /// Says that it goes, by a close frame where there are such; the server ends the connection.
     pub(super) fn leave(&mut self, key: usize, id: u64) {
         let Some(client) = self.clients.get_mut(key).filter(|client| client.id == id) else {
             return;
         };
-        append_frame(&mut client.out, CLOSE, &NORMAL_CLOSURE);
         client.phase = Phase::Closing;
-        if client.flush().is_err() {
+        let said = match self.rooms.get(client.room).door.is_websocket() {
+            true => {
+                append_frame(&mut client.out, CLOSE, &NORMAL_CLOSURE);
+                client.flush()
+            }
+            false => client.stream.socket().shutdown(Shutdown::Write),
+        };
+        if said.is_err() {
             self.gone(key, "reset by the server");
         }
     }

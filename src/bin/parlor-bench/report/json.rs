@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::is_generator_limit;
 use crate::load::Outcome;
-use crate::options::{DoorKind, Options};
+use crate::options::Options;
 use crate::record::{Interval, percentiles};
 
 /// One JSON object; times and sizes carry their unit in the name.
@@ -29,6 +29,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
             "lost": faults.lost,
             "duplicated": faults.duplicated,
             "reordered": faults.reordered,
+            "strayed": faults.strayed,
             "disconnected": reasons(&outcome.disconnected),
             "failed_connects": reasons(&outcome.failures),
         },
@@ -68,10 +69,9 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
 fn options(options: &Options) -> Value {
     json!({
         "url": options.url.as_ref().map(ToString::to_string),
-        "door": match options.door {
-            DoorKind::Plain => "plain",
-            DoorKind::Json => "json",
-        },
+        "door": options.door.name(),
+        "rooms": options.rooms,
+        "members": options.members,
         "connections": options.connections,
         "senders": options.senders,
         "size": options.size,
