@@ -1,6 +1,7 @@
 //! HTTP/1.1 and 1.0, the server's side of it (RFC 9110, RFC 9112).
 
 pub mod body;
+pub mod encoding;
 pub mod forwarded;
 pub mod request;
 pub mod response;

@@ -1,9 +1,10 @@
-//! The page: files that are served as they are, held ready in memory.
+//! The page: files that are served as they are, held ready in memory, compressed and not.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
 use super::frames::Frames;
+use crate::codec::http::encoding;
 
 /// A file to serve.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +21,21 @@ pub struct File {
 #[derive(Debug)]
 pub struct Site(Vec<Asset>);
 
-/// A file and its entity tag (RFC 9110 section 8.8.3).
+/// A file in the forms that it is served in.
 #[derive(Debug)]
 pub(super) struct Asset {
     path: &'static str,
     content_type: &'static str,
+    plain: Representation,
+    /// Missing where it would save nothing.
+    gzip: Option<Representation>,
+}
+
+/// One form of a file, and its entity tag, which no other has (RFC 9110 section 8.8.3).
+#[derive(Debug)]
+pub(super) struct Representation {
+    /// The value of `Content-Encoding`, where there is one.
+    coding: Option<&'static str>,
     etag: String,
     body: Rc<Frames>,
 }
@@ -55,20 +66,44 @@ impl Asset {
     fn new(file: &File) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(file.bytes);
+        let hash = hasher.finish();
+        // Once, before anyone asks: it takes longer than to send it.
+        let compressed = encoding::gzip(file.bytes).ok();
+        let shorter = compressed.filter(|bytes| bytes.len() < file.bytes.len());
         Self {
             path: file.path,
             content_type: file.content_type,
-            etag: format!("\"{:016x}\"", hasher.finish()),
-            body: Frames::permanent(file.bytes),
+            plain: Representation {
+                coding: None,
+                etag: format!("\"{hash:016x}\""),
+                body: Frames::permanent(file.bytes),
+            },
+            gzip: shorter.map(|bytes| Representation {
+                coding: Some("gzip"),
+                etag: format!("\"{hash:016x}-gzip\""),
+                body: Frames::permanent(&bytes),
+            }),
         }
-    }
-
-    pub(super) fn etag(&self) -> &str {
-        &self.etag
     }
 
     pub(super) fn content_type(&self) -> &'static str {
         self.content_type
+    }
+
+    /// What to send to a client, who takes gzip or does not.
+    pub(super) fn representation(&self, takes_gzip: bool) -> &Representation {
+        let gzip = self.gzip.as_ref().filter(|_| takes_gzip);
+        gzip.unwrap_or(&self.plain)
+    }
+}
+
+impl Representation {
+    pub(super) fn coding(&self) -> Option<&'static str> {
+        self.coding
+    }
+
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     pub(super) fn body(&self) -> Rc<Frames> {

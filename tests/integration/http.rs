@@ -1,6 +1,9 @@
 //! The page over HTTP: how requests may arrive, and what the answers carry.
 
+use std::io::Read;
 use std::net::Shutdown;
+
+use flate2::read::GzDecoder;
 
 use crate::common::{FIN, Http, PING, PONG, RawClient, Server, TEXT, frame, get, upgrade};
 
@@ -105,6 +108,73 @@ fn a_known_etag_is_answered_with_304() {
         200,
         "the stream is still in step"
     );
+}
+
+/// A request for a file by who takes these codings.
+fn taking(codings: &str, path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: parlor.test\r\nAccept-Encoding: {codings}\r\n{more}\r\n")
+}
+
+#[test]
+fn files_are_compressed_for_those_who_take_it() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    for path in ["/", "/app.js", "/style.css"] {
+        let plain = http.ask(get(path));
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        assert_eq!(plain.header("vary"), Some("Accept-Encoding"), "{path}");
+        let compressed = http.ask(taking("gzip, deflate, br, zstd", path, ""));
+        assert_eq!(compressed.status, 200);
+        assert_eq!(
+            compressed.header("content-encoding"),
+            Some("gzip"),
+            "{path}"
+        );
+        for name in [
+            "content-type",
+            "vary",
+            "content-security-policy",
+            "cache-control",
+        ] {
+            assert_eq!(compressed.header(name), plain.header(name), "{path} {name}");
+        }
+        assert_ne!(compressed.header("etag"), plain.header("etag"), "{path}");
+        assert!(2 * compressed.body.len() < plain.body.len(), "{path}");
+        let mut inflated = Vec::new();
+        GzDecoder::new(&*compressed.body)
+            .read_to_end(&mut inflated)
+            .unwrap();
+        assert_eq!(inflated, plain.body, "{path}");
+        let declined = http.ask(taking("br, gzip;q=0", path, ""));
+        assert_eq!(declined.header("content-encoding"), None, "{path}");
+        assert_eq!(declined.body, plain.body, "{path}");
+    }
+}
+
+#[test]
+fn each_form_of_a_file_has_its_own_etag() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let mut etag = |codings: &str| {
+        let response = http.ask(taking(codings, "/app.js", ""));
+        response.header("etag").expect("an ETag").to_owned()
+    };
+    let (plain, compressed) = (etag("identity"), etag("gzip"));
+    for (codings, condition, status) in [
+        ("gzip", &compressed, 304),
+        ("identity", &plain, 304),
+        ("gzip", &plain, 200),
+        ("identity", &compressed, 200),
+    ] {
+        let condition = format!("If-None-Match: {condition}\r\n");
+        let response = http.ask(taking(codings, "/app.js", &condition));
+        assert_eq!(response.status, status, "{codings} {condition}");
+        assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+    }
+    http.send(taking("gzip", "/app.js", "").replace("GET", "HEAD"));
+    let head = http.head();
+    assert_eq!(head.header("etag"), Some(&*compressed));
+    assert_eq!(head.header("content-encoding"), Some("gzip"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::commands::check_key;
 use super::respond::unavailable;
 use super::rights::NO_TOKEN;
 use super::rooms::{FOREIGN_ORIGIN, flag, parse_room, read_only};
+use crate::codec::http::encoding;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
@@ -15,7 +16,7 @@ use crate::core::chat::{Format, Owner, PersonId, RoomName};
 use crate::core::connection::{AfterResponse, Connection, ConnectionId, Deflate, Door, Keyed};
 use crate::core::pending::{Reply, Sharing};
 use crate::core::session::Session;
-use crate::core::site::{Asset, SECURITY_FIELDS};
+use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream};
 
@@ -240,9 +241,12 @@ impl<S: Stream> Server<S> {
         let Some(asset) = self.site.asset(request.path) else {
             return;
         };
+        let takes_gzip = encoding::prefers_gzip(request.items("accept-encoding"));
+        let representation = asset.representation(takes_gzip);
+        let etag = representation.etag();
         // Weak comparison (RFC 9110 section 13.1.2): a proxy that compresses weakens the tag.
-        let weak_etag = format!("W/{}", asset.etag());
-        let is_fresh = [asset.etag(), &weak_etag, "*"]
+        let weak_etag = format!("W/{etag}");
+        let is_fresh = [etag, &weak_etag, "*"]
             .iter()
             .any(|tag| request.lists("if-none-match", tag));
         let status = if is_fresh {
@@ -251,9 +255,12 @@ impl<S: Stream> Server<S> {
             Status::OK
         };
         let mut head = Head::new(status, now.unix_ms);
-        write_asset_fields(&mut head, asset, is_fresh);
+        write_asset_fields(&mut head, representation);
+        if !is_fresh {
+            write_asset_content(&mut head, asset, representation);
+        }
         head.connection(reply.keeps_alive());
-        let body = (!is_fresh && request.method == "GET").then(|| asset.body());
+        let body = (!is_fresh && request.method == "GET").then(|| representation.body());
         self.queue_response(status, reply.id, head.finish(), body.map(Chunk::whole));
         self.begin_response(reply, now);
     }
@@ -290,16 +297,24 @@ fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {
     }
 }
 
-fn write_asset_fields(head: &mut Head, asset: &Asset, is_fresh: bool) {
-    head.field("ETag", asset.etag());
+/// What comes even where the client has the file (RFC 9110 section 15.4.5).
+fn write_asset_fields(head: &mut Head, representation: &Representation) {
+    head.field("ETag", representation.etag());
     head.field("Cache-Control", "no-cache");
+    // A cache must not hand what is compressed to who does not take it.
+    head.field("Vary", "Accept-Encoding");
     // Modules are only taken from another server that says so, and there is nothing in these files to hide.
     head.field("Access-Control-Allow-Origin", "*");
     for (name, value) in SECURITY_FIELDS {
         head.field(name, value);
     }
-    if !is_fresh {
-        head.field("Content-Type", asset.content_type());
-        head.field("Content-Length", &asset.body().bytes().len().to_string());
+}
+
+fn write_asset_content(head: &mut Head, asset: &Asset, representation: &Representation) {
+    head.field("Content-Type", asset.content_type());
+    if let Some(coding) = representation.coding() {
+        head.field("Content-Encoding", coding);
     }
+    let length = representation.body().bytes().len();
+    head.field("Content-Length", &length.to_string());
 }
