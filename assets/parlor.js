@@ -476,7 +476,8 @@ export class Parlor extends EventTarget {
   #heed({ limits, ping_ms }) {
     this.limits = limits;
     this.#pace.begin(limits);
-    this.#link.patience = Math.min(ping_ms + PING_MARGIN_MS, LONGEST_SILENCE_MS);
+    // A server may ping nobody.
+    this.#link.patience = Math.min((ping_ms ?? Infinity) + PING_MARGIN_MS, LONGEST_SILENCE_MS);
   }
 
   #become(welcome) {
@@ -622,6 +623,7 @@ function decoded(message) {
 const isText = (value) => typeof value === 'string';
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isOptional = (is) => (value) => value === undefined || is(value);
+const isNullOr = (is) => (value) => value === null || is(value);
 const isListOf = (is) => (value) => Array.isArray(value) && value.every(is);
 const has = (fields) => (value) => typeof value === 'object' && value !== null
   && Object.entries(fields).every(([name, is]) => is(value[name]));
@@ -636,7 +638,7 @@ const isRights = has({ subscribe: isListOf(isText), publish: isListOf(isText), e
 
 const EVENTS = {
   welcome: has({
-    you: isPerson, resume: isOptional(isText), ping_ms: isCount, limits: has({}), rights: isOptional(isRights),
+    you: isPerson, resume: isOptional(isText), ping_ms: isNullOr(isCount), limits: has({}), rights: isOptional(isRights),
   }),
   joined: has({
     room: isText, epoch: isText, offset: isCount, count: isCount, messages: Array.isArray, retained: Array.isArray,

@@ -20,6 +20,31 @@ test('where there is nothing to connect with or to, the client says what to give
 });
 
 test('it is ready to write in, at once and after a reload', async (t) => {
+test('a server’s address is taken as people have it, and what is none is told', async () => {
+  const connected = async (url) => {
+    const parlor = new Parlor({ url, WebSocket: class { constructor(address) { parlor.tried = address; } close() {} } });
+    await once(parlor, 'state');
+    parlor.close();
+    return parlor.tried;
+  };
+  for (const [given, address] of Object.entries({
+    'ws://localhost:8080/ws': 'ws://localhost:8080/ws',
+    'http://localhost:8080': 'ws://localhost:8080/ws',
+    'https://chat.example/': 'wss://chat.example/ws',
+    'https://example.com/chat/ws?token=a.b.c#top': 'wss://example.com/chat/ws?token=a.b.c',
+  })) assert.equal(await connected(given), address);
+  assert.equal(await connected(new URL('wss://chat.example')), 'wss://chat.example/ws');
+  for (const [given, why] of [['localhost:8080', /not with localhost:/], ['/ws', /no address of a server/], ['ftp://a.example', /not with ftp:/]]) {
+    assert.throws(() => new Parlor({ url: given, WebSocket: class {} }), why);
+  }
+});
+
+test('the page connects to a server that pings nobody and has no limit of commands', async (t) => {
+  const server = await startServer({ args: ['--ping-interval', '0', '--rate', '0'] });
+  t.after(() => server.stop());
+  await sayAndSee(await openPage(t, { ...fixture, server }, { room: 'unlimited' }), 'heard');
+});
+
   const page = await openPage(t, fixture, { room: 'ready' });
   await page.keyboard.type('typed at once');
   assert.equal(await field(page).inputValue(), 'typed at once');
