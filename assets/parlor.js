@@ -38,25 +38,8 @@ const TOKEN_EXPIRED = 'token expired';
 const REMOVED = 'closed by an admin';
 
 /**
- * @typedef {{id: string, name: string}} Person
- * @typedef {{epoch: string, offset: number}} Position where one is in a room's sequence of messages
- * @typedef {{name?: string, token?: string, resume?: string}} Credentials `token` is for a server that wants one, and
- *   says who one is; elsewhere `resume`, the secret of an earlier welcome, is the same person again, from another tab
- *   or after a lost connection
- * @typedef {{room: string, offset?: number, at: number, from: Person, data?: any, binary?: Uint8Array, key?: string,
- *   ephemeral?: true}} Message `at` is in milliseconds since 1970; an ephemeral message has no offset
- * @typedef {{subscribe: string[], publish: string[], admin: boolean, expires: number}} Rights what a token allows:
- *   the rooms to read and to speak in, by patterns where `*` is any characters and `?` is one; `expires` is in
- *   milliseconds since 1970
- * @typedef {{you: Person, resume: string, node: string, server: string, ping_ms: number,
- *   limits: Record<string, number>, rights?: Rights}} Welcome
- * @typedef {{room: string, epoch: string, offset: number, recovered: boolean, rejoined: boolean, messages: Message[],
- *   retained: Message[], members: Person[], count: number}} Joined `rejoined`: it follows a reconnect, and `recovered`
- *   says whether every message of the time between is there
- * @typedef {{phase: 'connecting' | 'open' | 'waiting' | 'refused' | 'closed', code?: number | string, reason?: string,
- *   opened?: boolean, heardAt?: number, retryAt?: number}} State `waiting` tells how the connection ended (by a close code,
- *   or that of an error at login), whether it ever was open, when the server was last heard, and when the next try is; `refused` tells why there is none before
- *   `login({ token })` or `reconnect()`: `token_needed`, `bad_token`, `token_expired`, or `removed` by an admin
+ * The types are in parlor.d.ts.
+ * @import { Credentials, Joined, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
  */
 
 /** What the server refused, or what became of a command: `code` is for programs. */
@@ -87,7 +70,7 @@ export class Parlor extends EventTarget {
   you = null;
   /** What one's token allows; null where none is wanted. @type {Rights | null} */
   rights = null;
-  /** The server's limits. @type {Record<string, number>} */
+  /** The server's limits; empty until it has said them. @type {Partial<Limits>} */
   limits = {};
   /** The state told last. @type {State} */
   state = { phase: 'connecting' };
@@ -112,11 +95,10 @@ export class Parlor extends EventTarget {
   #dedupPrefix = Array.from(crypto.getRandomValues(new Uint32Array(3)), (n) => n.toString(36)).join('');
 
   /**
-   * @param {object} [options]
-   * @param {string} [options.url] the server's `/ws`; without it, that of the server this module came from
-   * @param {Credentials | (() => Credentials | Promise<Credentials>)} [options.credentials] who to log in as; a
-   *   function is asked anew at each connection, and for another token before the last one ends
-   * @param {typeof WebSocket} [options.WebSocket] where there is none built in
+   * `url` is the server, without it the one that this module came from; `credentials` say who to log in as, a function is
+   * asked anew at each connection, and for another token before the last one ends; `WebSocket` is for where there is none
+   * built in.
+   * @param {Options} [options]
    */
   constructor({ url, credentials = {}, WebSocket = globalThis.WebSocket } = {}) {
     super();
@@ -124,7 +106,7 @@ export class Parlor extends EventTarget {
       throw new TypeError('there is no WebSocket here, as in Node before 22: give one as `WebSocket`, that of the package ws, say');
     }
     this.#credentials = credentials;
-    this.#link = new Link(url ?? ownServer(), WebSocket, {
+    this.#link = new Link(socketAddress(url ?? ownServer()), WebSocket, {
       onConnecting: () => this.#setState({ phase: 'connecting' }),
       onMessage: (message) => this.#received(message),
       onLost: (state) => this.#lost(state),
@@ -164,7 +146,7 @@ export class Parlor extends EventTarget {
    * Says something. The promise is fulfilled when the room has it; until then it is sent again after each reconnect,
    * and published once.
    * @param {string} room
-   * @param {any} data any JSON, or an ArrayBuffer or view of one for binary
+   * @param {unknown} data any JSON, or an ArrayBuffer or view of one for binary
    * @param {{key?: string, retain?: boolean, ephemeral?: boolean}} [options]
    * @returns {Promise<{offset?: number}>}
    */
@@ -176,7 +158,7 @@ export class Parlor extends EventTarget {
     return this.#command({ ...command, dedup: `${this.#dedupPrefix}-${this.#lastId + 1}` }, { repeatable: DEDUP_MS });
   }
 
-  /** Says something to one person. @param {string} to a name @param {any} data @returns {Promise<object>} */
+  /** Says something to one person. @param {string} to a name @param {unknown} data @returns {Promise<object>} */
   direct(to, data) {
     return this.#command({ type: 'direct', to, data }, { repeatable: 0 });
   }
@@ -583,12 +565,30 @@ function unlessLost(error) {
   if (error.code !== 'connection_lost') throw error;
 }
 
+/** The server that this module came from. */
 function ownServer() {
   const url = new URL('ws', import.meta.url);
   if (!/^https?:$/.test(url.protocol)) {
     throw new TypeError('this module came from no server: give the address of one as `url`, ws://localhost:8080/ws, say');
   }
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url;
+}
+
+/** A server's address as people have it, as that of its WebSocket. */
+function socketAddress(server) {
+  const base = globalThis.location?.href;
+  let url;
+  try {
+    url = new URL(server, base);
+  } catch {
+    throw new TypeError(`this is no address of a server: ${server}; it is like ws://localhost:8080/ws`);
+  }
+  if (!/^(ws|http)s?:$/.test(url.protocol)) {
+    throw new TypeError(`a server’s address begins with ws:, wss:, http: or https:, not with ${url.protocol}`);
+  }
+  url.protocol = url.protocol.replace('http', 'ws');
+  if (url.pathname === '/') url.pathname = '/ws';
+  url.hash = '';
   return url.href;
 }
 

@@ -65,7 +65,7 @@ def missing_targets(command):
 
 
 def flag_troubles(text):
-    text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git|python3)\b[^\n`]*", "", text)  # other programs' flags
+    text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git|python3|node(?= --))\b[^\n`]*", "", text)  # other programs' flags
     helps = [subprocess.check_output([parlor.BINARY, *command, "--help"], text=True)
              for command in ([], ["token"])]
     known = set(FLAG.findall("".join(helps)))

@@ -5,6 +5,7 @@ use crate::core::site::File;
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PICTURE: &str = "image/svg+xml";
+const TYPES: &str = "application/typescript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// The file of that name under `assets/`, served at that name.
@@ -47,6 +48,7 @@ pub(super) const FILES: &[File] = &[
     asset!("outbox.js", SCRIPT),
     asset!("panels.js", SCRIPT),
     asset!("parlor.js", SCRIPT),
+    asset!("parlor.d.ts", TYPES),
     asset!("people.js", SCRIPT),
     asset!("person.js", SCRIPT),
     asset!("pictures.js", SCRIPT),

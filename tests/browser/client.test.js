@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { CONNECTION_ERRORS, openPage, setUp } from './support.js';
+import { CONNECTION_ERRORS, openPage, setUp, startGuarded, startServer, tokenOf } from './support.js';
+import { examples } from '../examples.mjs';
 
 const fixture = await setUp();
 
@@ -114,4 +116,38 @@ test('over a line that breaks again and again, everything arrives once and in or
   assert.deepEqual(seen, wanted);
   assert(connections > 3, `${connections} connections`);
   assert(told.length > 0 && told.every(Boolean), `recovered: ${told}`);
+});
+
+/** A page of somebody else's with a module in it; gives what it logs. */
+async function moduleRuns(t, server, code, prepare = () => {}) {
+  const context = await fixture.browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const logged = [];
+  page.on('console', (message) => logged.push(message.text()));
+  page.on('pageerror', (error) => logged.push(String(error)));
+  const body = `<!doctype html><script type="module">${code.replaceAll('localhost:8080', `localhost:${server.port}`)}</script>`;
+  const elsewhere = createHttpServer((request, response) => response.setHeader('content-type', 'text/html').end(body));
+  await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => elsewhere.close());
+  await prepare(page);
+  await page.goto(`http://127.0.0.1:${elsewhere.address().port}`);
+  return async (line) => {
+    while (!logged.includes(line)) await page.waitForEvent('console').catch(() => assert.fail(`${code}\nlogged ${logged}`));
+  };
+}
+
+test('the README’s examples run in a page', async (t) => {
+  const { plain, guarded, bare } = examples();
+  const server = await startServer({ args: ['--allow-origin', '*'] });
+  t.after(() => server.stop());
+  await (await moduleRuns(t, server, plain))('ana The kettle is on.');
+  await (await moduleRuns(t, server, bare))('hello, room');
+  const withTokens = await startGuarded({ args: ['--allow-origin', '*'] });
+  t.after(() => withTokens.stop());
+  const giving = (body) => (page) => page.route('https://app.example/token', (route) =>
+    route.fulfill({ body, headers: { 'access-control-allow-origin': '*' } }));
+  const joins = `${guarded}await parlor.join("tea"); console.log(parlor.you.name);`;
+  await (await moduleRuns(t, withTokens, joins, giving(tokenOf('ana'))))('ana');
+  await (await moduleRuns(t, withTokens, guarded, giving(tokenOf('ana', { seconds: -100 }))))('token_expired');
 });
