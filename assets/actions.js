@@ -13,7 +13,7 @@ import { Places } from './places.js';
 import { DEFAULT_ROOM, addressed, isRoomName, pageAddress } from './room.js';
 import { text } from './text.js';
 import { allows } from './token.js';
-import { Welcome, setUpCopying } from './welcome.js';
+import { Welcome, setUpCopying, shareAddress } from './welcome.js';
 
 const FIRST_MESSAGES = 100;
 const EARLIER_MESSAGES = 100;
@@ -50,7 +50,7 @@ export class Actions {
       parlor.publish(this.places.current.name, data, { ephemeral: true }).catch(() => {});
     });
     this.#setUpRoomForm();
-    setUpCopying(byId('copy-link'), () => pageAddress(this.places.current), page.announce);
+    setUpCopying(byId('copy-link'), () => shareAddress(this.places.current), page.announce);
     for (const view of ['chat', 'board']) {
       byId(`view-${view}`).addEventListener('click', () => this.go(this.places.current, view));
     }

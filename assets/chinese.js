@@ -59,6 +59,8 @@ export const chinese = {
   nowhere: '没有打开的房间',
   chooseRoom: '请在页面侧边加入一个房间，或去大厅 lobby。',
   badRoom: '房间名无效',
+  servedHereOnly: '此地址只能在本机打开：服务器启动时用 --bind 限定了只供本机使用。',
+  otherAddresses: (addresses) => `如果在其他电脑上打不开，请试试 ${addresses.join(' 或 ')}`,
   roomNames: '房间名有 1 到 64 个字符：任何文字的字母和数字，以及 - _ . :，不能有空格。',
   cannotJoin: (room) => `无法进入 ${room}`,
   failure: (code) => ({

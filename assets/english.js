@@ -62,6 +62,8 @@ export const english = {
   nowhere: 'No room is open',
   chooseRoom: 'Join one at the side of the page, or go on in the lobby.',
   badRoom: 'That is not a room name',
+  servedHereOnly: 'This address opens on this computer only: the server was started for it alone, by --bind.',
+  otherAddresses: (addresses) => `If that does not open on another computer, try ${addresses.join(' or ')}`,
   roomNames: 'A room name has 1 to 64 characters: letters and digits of any script, and - _ . : but no spaces.',
   cannotJoin: (room) => `${room} could not be entered`,
   failure: (code) => ({

@@ -1,6 +1,7 @@
 // What stands where nothing is said yet: what this place is, and how to bring others.
 
 import { byId, element } from './dom.js';
+import { addressesForOthers, forOthers, isOnlyHere, learnAddresses } from './others.js';
 import { pageAddress, readable, socketAddress } from './room.js';
 import { text } from './text.js';
 
@@ -12,8 +13,9 @@ export class Welcome {
   /** `enter(place)` enters a room again. */
   constructor(announce, enter) {
     byId('enter-again').addEventListener('click', () => enter(this.#place));
-    setUpCopying(byId('copy-address'), () => pageAddress(this.#place), announce);
+    setUpCopying(byId('copy-address'), () => shareAddress(this.#place), announce);
     setUpCopying(byId('copy-terminal'), () => this.#command, announce);
+    learnAddresses().then(() => this.#showAddresses());
   }
 
   /** Shows it for a place while nothing is said there, or why one is not let in. */
@@ -29,16 +31,24 @@ export class Welcome {
     if (this.#root.hidden) return undefined;
     this.#say(place.isDirect ? text.quietDirect(place.name) : text.quiet,
       place.isDirect ? text.welcomeDirect : text.welcome(place.name, isGuarded), !place.isDirect);
-    byId('address').textContent = readable(pageAddress(place));
-    byId('terminal').textContent = readable(this.#command);
-    byId('only-here').hidden = place.isDirect || !isThisMachine(location.hostname);
+    this.#showAddresses();
     return undefined;
   }
 
   /** How to come here from a terminal; the shell has the token, where one is wanted. */
   get #command() {
-    const address = socketAddress(this.#place.name);
+    const address = forOthers(socketAddress(this.#place.name));
     return this.#isGuarded ? `websocat "${address}?token=$TOKEN"` : `websocat ${address}`;
+  }
+
+  #showAddresses() {
+    const place = this.#place;
+    if (!place || this.#root.hidden || byId('share').hidden) return;
+    byId('address').textContent = readable(shareAddress(place));
+    byId('terminal').textContent = readable(this.#command);
+    const note = noteOnAddresses();
+    byId('only-here').textContent = note;
+    byId('only-here').hidden = note === '';
   }
 
   /** Shows it in no place at all, and why. */
@@ -56,8 +66,18 @@ export class Welcome {
   }
 }
 
-/** True for names that every machine has for itself. */
-const isThisMachine = (host) => /(^|\.)localhost$|^127\.|^\[::1\]$/.test(host);
+/** The address of a place that is handed on. */
+export const shareAddress = (place) => forOthers(pageAddress(place));
+
+/** What there is to know of the address that is shared, if anything. */
+function noteOnAddresses() {
+  const known = addressesForOthers();
+  if (!isOnlyHere || known === undefined) return '';
+  if (known === null) return text.onlyHere;
+  const [best, ...others] = known;
+  if (!best) return text.servedHereOnly;
+  return others.length > 0 ? text.otherAddresses(others.map(readable)) : '';
+}
 
 /** Makes a button copy a value and say so for a while: in its words, or its tip if it has none. */
 export function setUpCopying(button, value, announce) {

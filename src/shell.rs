@@ -1,5 +1,6 @@
 //! Ring three: the poll loop, the listener, TLS, the clock, signals and the command line. Knows no message formats.
 
+mod announce;
 pub mod config;
 mod datagrams;
 pub mod doctor;

@@ -72,6 +72,8 @@ pub struct Server<S> {
     limits: Limits,
     allowed_origins: Vec<String>,
     site: Site,
+    /// Where the page is for other machines.
+    page_addresses: Vec<String>,
     connections: Slab<Connection<S>>,
     chat: Chat,
     access: Access,
@@ -168,6 +170,7 @@ impl<S: Stream> Server<S> {
             limits,
             allowed_origins,
             site,
+            page_addresses: Vec::new(),
             connections: Slab::new(),
             dirty: Vec::new(),
             unread: VecDeque::new(),

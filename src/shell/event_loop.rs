@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::announce::{Page, here};
 use super::config::Config;
 use super::datagrams::DatagramPort;
 use super::files::FILES;
@@ -95,6 +96,8 @@ impl EventLoop {
         };
         let mut main = Entrance::new(listen(config.port)?, LISTENER, Server::admit);
         main.tls = tls;
+        let bound = main.listener.local_addr().map_err(cannot_listen)?;
+        let page = Page::new(bound, main.tls.is_some());
         let mut entrances = vec![main];
         if let Some(port) = config.line_port {
             let lines = Entrance::new(listen(port)?, LINE_LISTENER, admit_lines);
@@ -123,8 +126,8 @@ impl EventLoop {
         datagrams
             .register(poll.registry(), DATAGRAMS)
             .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        announce(&entrances, &datagrams, is_open)
-            .map_err(|error| RunError::new("cannot listen", error, ""))?;
+        announce(&page, &entrances, &datagrams, is_open).map_err(cannot_listen)?;
+        server.set_page_addresses(page.elsewhere);
         Ok(Self {
             poll,
             entrances,
@@ -380,6 +383,10 @@ fn admit_lines(
     server.admit_lines(transport, peer, now)
 }
 
+fn cannot_listen(error: io::Error) -> RunError {
+    RunError::new("cannot listen", error, "")
+}
+
 fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
     for Entrance {
@@ -395,27 +402,21 @@ fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
     Ok((poll, signals))
 }
 
-/// The first line on standard output, which scripts that start on port 0 read, and one for each other port. Whoever has
-/// closed it does not want them.
-fn announce(entrances: &[Entrance], datagrams: &DatagramPort, is_open: bool) -> io::Result<()> {
+/// The lines on standard output: the page, each other port, and the page again for other machines.
+fn announce(
+    page: &Page,
+    entrances: &[Entrance],
+    datagrams: &DatagramPort,
+    is_open: bool,
+) -> io::Result<()> {
     let mut stdout = io::stdout();
-    for entrance in entrances {
-        let address = entrance.listener.local_addr()?;
-        let scheme = if entrance.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        let _ = match entrance.token {
-            LISTENER if is_open => writeln!(
-                stdout,
-                "parlor listening on {scheme}://{address} (open to everyone, without --secret-file)"
-            ),
-            LISTENER => writeln!(stdout, "parlor listening on {scheme}://{address}"),
-            _ => writeln!(stdout, "parlor listening for lines on {address}"),
-        };
+    page.announce(is_open, &mut stdout);
+    for entrance in entrances.iter().filter(|it| it.token == LINE_LISTENER) {
+        let address = here(entrance.listener.local_addr()?);
+        let _ = writeln!(stdout, "parlor listening for lines on {address}");
     }
     datagrams.announce(&mut stdout)?;
+    page.announce_elsewhere(&mut stdout);
     let _ = stdout.flush();
     Ok(())
 }

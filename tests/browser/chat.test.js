@@ -165,15 +165,19 @@ test('a picture is shown, JSON is shown as JSON, and a key is told', async (t) =
 test('an empty room tells how to bring others, and its commands can be copied', async (t) => {
   const ana = await open(t, { room: 'tea:2', permissions: ['clipboard-read', 'clipboard-write'] });
   const pasted = () => ana.evaluate(() => navigator.clipboard.readText());
-  const address = `${fixture.server.url}?room=tea:2`;
+  // What others can use, where this machine has a network.
+  const { addresses } = await (await fetch(`${fixture.server.url}addresses`)).json();
+  const server = addresses.length > 0 ? `${addresses[0]}/` : fixture.server.url;
+  const address = `${server}?room=tea:2`;
   await ana.getByRole('heading', { name: 'It is quiet in here' }).waitFor();
+  await ana.locator('#address').getByText(address, { exact: true }).waitFor();
   await ana.getByRole('button', { name: 'Copy the link' }).click();
   await ana.getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await pasted(), address);
   await ana.getByRole('button', { name: 'Copy the link' }).waitFor();
   const [copyAddress, copyCommand] = await ana.getByRole('button', { name: 'Copy', exact: true }).all();
   await copyCommand.click();
-  assert.equal(await pasted(), `websocat ${fixture.server.url.replace('http', 'ws')}ws/tea:2`);
+  assert.equal(await pasted(), `websocat ${server.replace('http', 'ws')}ws/tea:2`);
   await copyAddress.click();
   assert.equal(await pasted(), address);
   await sayAndSee(ana, 'not quiet any more');

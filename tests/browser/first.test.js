@@ -1,9 +1,10 @@
 // The first minutes: what the page says to who has just started a server, and what it keeps them from losing.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { field, messages, openPage, post, say, setUp } from './support.js';
+import { field, messages, openPage, post, sayAndSee, setUp, startServer } from './support.js';
 import { Parlor } from '../../assets/parlor.js';
 
 const fixture = await setUp();
@@ -19,7 +20,6 @@ test('where there is nothing to connect with or to, the client says what to give
   assert.throws(() => new Parlor({ url: 'ws://localhost:1/ws', WebSocket: null }), /give one as `WebSocket`/);
 });
 
-test('it is ready to write in, at once and after a reload', async (t) => {
 test('a server’s address is taken as people have it, and what is none is told', async () => {
   const connected = async (url) => {
     const parlor = new Parlor({ url, WebSocket: class { constructor(address) { parlor.tried = address; } close() {} } });
@@ -45,6 +45,7 @@ test('the page connects to a server that pings nobody and has no limit of comman
   await sayAndSee(await openPage(t, { ...fixture, server }, { room: 'unlimited' }), 'heard');
 });
 
+test('it is ready to write in, at once and after a reload', async (t) => {
   const page = await openPage(t, fixture, { room: 'ready' });
   await page.keyboard.type('typed at once');
   assert.equal(await field(page).inputValue(), 'typed at once');
@@ -57,12 +58,45 @@ test('Enter joins the room that is named', async (t) => {
   await page.getByRole('heading', { level: 1, name: '# by-enter' }).waitFor();
 });
 
-test('on the machine itself the page says that its address is for this machine, elsewhere why there are no notifications', async (t) => {
+/** For `prepare`: the server has these addresses for others, or does not say. */
+const tellAddresses = (addresses) => (page) => page.route('**/addresses', (route) =>
+  (addresses ? route.fulfill({ json: { addresses } }) : route.fulfill({ status: 200, body: 'a proxy' })));
+const note = (page) => page.locator('#only-here');
+const shared = async (page) => [await page.locator('#address').innerText(), await page.locator('#terminal').innerText()];
+
+test('opened as localhost, the page offers to share the addresses that the server has for others', async (t) => {
   const page = await openPage(t, fixture, { room: 'here' });
-  await page.getByText('This address opens on this computer only').waitFor();
+  const told = await (await fetch(`${fixture.server.url}addresses`)).json();
+  await page.waitForFunction((best) => document.getElementById('address').textContent.startsWith(best), told.addresses[0] ?? fixture.server.url);
+  for (const locale of ['en-GB', 'zh-CN']) {
+    const prepare = tellAddresses(['http://192.0.2.7:8080', 'http://[2001:db8::7]:8080']);
+    const many = await openPage(t, fixture, { room: 'tea', locale, prepare });
+    await note(many).getByText('http://[2001:db8::7]:8080/').waitFor();
+    assert.deepEqual(await shared(many), ['http://192.0.2.7:8080/?room=tea', 'websocat ws://192.0.2.7:8080/ws/tea']);
+  }
+  const board = await openPage(t, fixture, { url: `${fixture.server.url}?room=plant&view=board`, prepare: tellAddresses(['http://[2001:db8::7]:8080']) });
+  await board.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await board.getByRole('button', { name: 'Copy the link to this room' }).click();
+  await board.getByRole('button', { name: 'Copied' }).waitFor();
+  assert.equal(await board.evaluate(() => navigator.clipboard.readText()), 'http://[2001:db8::7]:8080/?room=plant&view=board');
+});
+
+test('where there is no address for others, the page says why', async (t) => {
+  const alone = await openPage(t, fixture, { room: 'alone', prepare: tellAddresses([]) });
+  await note(alone).getByText('the server was started for it alone').waitFor();
+  assert.equal((await shared(alone))[0], `${fixture.server.url}?room=alone`);
+  const unknown = await openPage(t, fixture, { room: 'unknown', prepare: tellAddresses(null) });
+  await note(unknown).getByText('Others open it by the name or the network address').waitFor();
+});
+
+test('elsewhere the page’s own address is the one to share, and it says why there are no notifications', async (t) => {
   const url = fixture.server.url.replace('127.0.0.1', 'parlor.test');
-  const other = await openPage(t, fixture, { url: `${url}?room=there` });
-  assert.equal(await other.getByText('This address opens on this computer only').isVisible(), false);
+  const asked = [];
+  const prepare = (page) => page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const other = await openPage(t, fixture, { url: `${url}?room=there`, prepare });
+  assert.deepEqual(await shared(other), [`${url}?room=there`, `websocat ${url.replace('http', 'ws')}ws/there`]);
+  assert.equal(await note(other).isVisible(), false);
+  assert(!asked.includes('/addresses'));
   await other.getByRole('button', { name: 'Browsers allow notifications only to pages that come by https:' }).click();
   await other.getByRole('log').getByText('Browsers allow notifications only').waitFor();
 });
@@ -85,5 +119,5 @@ test('on paper is all that was said, not one screen of it', async (t) => {
   const { all, screen } = await page.evaluate(() => ({ all: document.documentElement.scrollHeight, screen: innerHeight }));
   assert(all > 2 * screen, `${all} px`);
   await page.emulateMedia({ media: 'screen' });
-  await say(page, 'and on');
+  await sayAndSee(page, 'and on');
 });

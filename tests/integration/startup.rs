@@ -2,7 +2,9 @@
 
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 
-use crate::common::{Finished, Server, get, run};
+use serde_json::Value;
+
+use crate::common::{Finished, Response, Server, get, run};
 
 /// A start that failed at run time: status 1 and one line, which holds each of `words`.
 #[track_caller]
@@ -41,17 +43,87 @@ fn expect_usage_error(flags: &[&str], words: &[&str]) {
 const OPEN: &str = " (open to everyone, without --secret-file)";
 
 #[test]
-fn the_first_line_names_the_address_bound() {
+fn the_first_line_names_an_address_that_opens() {
     let server = Server::start(&[]);
     assert_eq!(
         server.announcement,
-        format!("parlor listening on http://[::]:{}{OPEN}", server.port)
+        format!("parlor listening on http://localhost:{}{OPEN}", server.port)
+    );
+    let server = Server::start(&["--bind", "0.0.0.0"]);
+    assert_eq!(
+        server.announcement,
+        format!("parlor listening on http://localhost:{}{OPEN}", server.port)
     );
     let server = Server::start(&["--bind", "127.0.0.1"]);
     assert_eq!(
         server.announcement,
         format!("parlor listening on http://127.0.0.1:{}{OPEN}", server.port)
     );
+}
+
+/// What a request for the page's addresses for other machines gets, by whom it is addressed to.
+fn page_addresses(server: &Server, fields: &str) -> Response {
+    let request = format!("GET /addresses HTTP/1.1\r\n{fields}\r\n");
+    server.http().ask(request)
+}
+
+fn addresses_in(response: &Response) -> Vec<String> {
+    assert_eq!(response.status, 200, "{response:?}");
+    let json: Value = serde_json::from_slice(&response.body).unwrap();
+    let addresses = json["addresses"].as_array().expect("a list").iter();
+    addresses
+        .map(|it| it.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_page_on_this_machine_is_told_what_is_printed_for_others() {
+    let server = Server::start(&["--line-port", "0"]);
+    let line = server.next_line();
+    assert!(
+        line.starts_with("parlor listening for lines on localhost:"),
+        "{line}"
+    );
+    let host = format!("Host: localhost:{}\r\n", server.port);
+    let told = addresses_in(&page_addresses(&server, &host));
+    for address in &told {
+        assert!(address.starts_with("http://"), "{address}");
+        assert!(address.ends_with(&format!(":{}", server.port)), "{address}");
+        assert!(!address.contains("localhost"), "{address}");
+    }
+    // A machine without a network has none.
+    if !told.is_empty() {
+        let line = format!("parlor for other machines: {}", told.join(" or "));
+        assert_eq!(server.next_line(), line);
+    }
+}
+
+#[test]
+fn bound_to_loopback_there_are_no_addresses_for_others() {
+    let server = Server::start(&["--bind", "127.0.0.1"]);
+    assert_eq!(
+        addresses_in(&page_addresses(&server, "Host: localhost\r\n")),
+        [""; 0]
+    );
+}
+
+#[test]
+fn nobody_else_is_told_the_addresses_of_this_machine() {
+    let server = Server::start(&[]);
+    // A site's own name that leads here, and those for whom a proxy on this machine asks.
+    for fields in [
+        "Host: evil.example\r\n",
+        "Host: localhost.evil.example\r\n",
+        "Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n",
+        "Host: localhost\r\nForwarded: for=192.0.2.7\r\n",
+    ] {
+        page_addresses(&server, fields).expect_problem(403);
+    }
+    let response = page_addresses(
+        &server,
+        "Host: localhost\r\nOrigin: http://evil.example\r\n",
+    );
+    assert_eq!(response.header("access-control-allow-origin"), None);
 }
 
 #[test]

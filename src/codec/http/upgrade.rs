@@ -93,6 +93,11 @@ pub fn is_origin_allowed(origin: &str, host: Option<&str>, allowed: &[String]) -
     })
 }
 
+/// The name or address in a `Host`, without its port.
+pub fn host_name(host: &str) -> &str {
+    host_and_port(host, "").0
+}
+
 /// Splits `name:port`, `[::1]:port` or a bare name.
 fn host_and_port<'a>(authority: &'a str, default_port: &'a str) -> (&'a str, &'a str) {
     match authority.rsplit_once(':') {
