@@ -24,6 +24,7 @@ export const chinese = {
   messageTo: (room) => `发送到 ${room}`,
   send: '发送',
   conversation: (room) => `${room} 中的对话`,
+  commandList: '命令',
   keys: '按 Enter 发送，Shift + Enter 换行，/ 列出命令',
   emptyHint: '请先写点什么，再发送',
   tooLongHint: (bytes, limit) => `消息过长：发送时为 ${sizes(bytes, limit)[0]}，服务器最多接受 ${sizes(bytes, limit)[1]}。请缩短或分次发送`,

@@ -12,6 +12,11 @@ export class Composer {
   #hint = byId('hint');
   #help = byId('command-help');
   #handlers;
+  /** The commands that are listed, and which of them is chosen. */
+  #listed = [];
+  #chosen = 0;
+  /** It was chosen with the arrow keys. */
+  #isPicked = false;
 
   /** Stands under the field while there is nothing else to say. */
   #idleHint = text.keys;
@@ -23,6 +28,7 @@ export class Composer {
   constructor(handlers) {
     this.#handlers = handlers;
     this.#hint.textContent = this.#idleHint;
+    this.#help.setAttribute('aria-label', text.commandList);
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
@@ -68,11 +74,31 @@ export class Composer {
   #keydown(event) {
     // Enter that ends an input method's composition chooses a word; some browsers tell only by key code 229.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === 'Tab' && !event.shiftKey && this.#complete()) event.preventDefault();
-    if (event.key === 'Escape') this.#help.hidden = true;
-    if (event.key !== 'Enter' || event.shiftKey) return;
+    if (this.#listed.length > 0 && this.#choose(event)) return event.preventDefault();
+    if (event.key !== 'Enter' || event.shiftKey) return undefined;
     event.preventDefault();
-    this.#form.requestSubmit();
+    return this.#form.requestSubmit();
+  }
+
+  /** What a key does while commands are listed; says whether it did something. */
+  #choose({ key, shiftKey, ctrlKey, metaKey, altKey }) {
+    if (shiftKey || ctrlKey || metaKey || altKey) return false;
+    const steps = { ArrowDown: 1, ArrowUp: -1 }[key];
+    if (steps) {
+      this.#chosen = (this.#chosen + steps + this.#listed.length) % this.#listed.length;
+      this.#isPicked = true;
+      this.#showChosen();
+      return true;
+    }
+    if (key === 'Escape') {
+      this.#list([]);
+      return true;
+    }
+    // What is typed in full is meant, unless another is picked.
+    const isTyped = this.#listed.some((command) => `/${command.name}` === this.#field.value.toLowerCase());
+    if (key !== 'Tab' && !(key === 'Enter' && (this.#isPicked || !isTyped))) return false;
+    this.#take(this.#listed[this.#chosen]);
+    return true;
   }
 
   #submit() {
@@ -88,17 +114,10 @@ export class Composer {
     if (refusal) this.refuse(refusal);
   }
 
-  /** Completes a command that is the first of those that begin as typed. */
-  #complete() {
-    const [command] = matching(this.#field.value, this.#handlers.commands());
-    if (!command || this.#help.hidden) return false;
-    this.#take(command);
-    return true;
-  }
-
   #take(command) {
     this.#field.value = command.takes ? `/${command.name} ` : `/${command.name}`;
     this.#changed();
+    this.#list([]);
     this.focus();
   }
 
@@ -109,21 +128,36 @@ export class Composer {
 
   #laidOut() {
     this.#showHint(this.#idleHint, false);
-    this.#showHelp();
+    this.#list(matching(this.#field.value, this.#handlers.commands()));
     // Back to one row first: scrollHeight never tells less than the height there is.
     this.#field.style.height = 'auto';
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
 
-  #showHelp() {
-    const commands = matching(this.#field.value, this.#handlers.commands());
+  /** Lists the commands that are meant by what is typed. */
+  #list(commands) {
+    this.#listed = commands;
+    this.#chosen = 0;
+    this.#isPicked = false;
     this.#help.hidden = commands.length === 0;
-    this.#help.replaceChildren(...commands.map((command) => {
+    this.#help.replaceChildren(...commands.map((command, n) => {
       const row = button('command', '', () => this.#take(command));
       row.append(element('code', '', usage(command)), element('span', 'muted', text.commands[command.name]));
+      row.id = `command-${n}`;
       row.tabIndex = -1;
+      row.setAttribute('role', 'option');
       return row;
     }));
+    this.#showChosen();
+  }
+
+  /** The focus stays in the field: those who hear the page are told which is chosen. */
+  #showChosen() {
+    for (const [n, row] of [...this.#help.children].entries()) row.setAttribute('aria-selected', n === this.#chosen);
+    const chosen = this.#help.children[this.#chosen];
+    if (chosen) this.#field.setAttribute('aria-activedescendant', chosen.id);
+    else this.#field.removeAttribute('aria-activedescendant');
+    chosen?.scrollIntoView({ block: 'nearest' });
   }
 
   #showHint(hint, wrong) {

@@ -24,6 +24,7 @@ export const english = {
   messageTo: (room) => `Message to ${room}`,
   send: 'Send',
   conversation: (room) => `Conversation in ${room}`,
+  commandList: 'Commands',
   keys: 'Enter sends, Shift + Enter starts a new line, / lists commands',
   emptyHint: 'Write something first, then send it',
   tooLongHint: (bytes, limit) =>

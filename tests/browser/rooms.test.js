@@ -237,6 +237,8 @@ test('a slash lists the commands, Tab completes, and mistakes are explained', as
   assert.equal(await field(ana).inputValue(), '/nick ');
   await say(ana, '/dance');
   await ana.getByText('There is no command /dance').waitFor();
+  await say(ana, '/w');
+  assert.equal(await field(ana).inputValue(), '/who');
   await say(ana, '/join two words');
   await ana.getByText('A room name has').waitFor();
   await say(ana, '/help');
@@ -244,6 +246,35 @@ test('a slash lists the commands, Tab completes, and mistakes are explained', as
   await say(ana, '//etc/hosts');
   await messages(ana).waitFor();
   assert.deepEqual(await texts(ana), ['/etc/hosts']);
+});
+
+test('the arrow keys choose a command, Enter takes it, Escape puts the list away', async (t) => {
+  const ana = await open(t, 'arrows');
+  const list = ana.getByRole('listbox', { name: 'Commands' });
+  const chosen = () => list.getByRole('option', { selected: true }).locator('code').textContent();
+  await field(ana).pressSequentially('/');
+  await list.waitFor();
+  assert.equal(await chosen(), '/join room');
+  await field(ana).press('ArrowDown');
+  assert.equal(await chosen(), '/nick name');
+  assert.equal(await field(ana).getAttribute('aria-activedescendant'), await list.getByRole('option', { selected: true }).getAttribute('id'));
+  await field(ana).press('ArrowUp');
+  await field(ana).press('ArrowUp');
+  assert.equal(await chosen(), '/help');
+  await field(ana).press('Enter');
+  assert.equal(await field(ana).inputValue(), '/help');
+  assert.equal(await list.isVisible(), false);
+  assert.equal(await field(ana).getAttribute('aria-activedescendant'), null);
+  await field(ana).press('Enter');
+  await log(ana).getByText('list who is here').waitFor();
+  await field(ana).pressSequentially('/');
+  await field(ana).press('Escape');
+  assert.equal(await list.isVisible(), false);
+  // Without a list the keys are the field's own again.
+  await field(ana).fill('one\ntwo');
+  await field(ana).press('ArrowUp');
+  await field(ana).pressSequentially('!');
+  assert.match(await field(ana).inputValue(), /!.*\n/);
 });
 
 test('a hidden page counts what it missed in its title, and notifies who asked for it', async (t) => {
