@@ -13,6 +13,8 @@ import { text } from './text.js';
 
 export const ALARM_KEY = /^alarm\.(.+)/;
 const STATES = ['raised', 'acknowledged', 'cleared'];
+/** So many stay in the list when they are over. */
+const JUST_CLEARED = 2;
 const SEVERITIES = ['critical', 'warning', 'info'];
 
 /** The alarm after a message, or null if the message is no alarm. `before` is what was known of it. */
@@ -88,6 +90,11 @@ export class Alarms {
   #forgot = element('p', 'paused');
   #list = element('ul', 'alarm-list');
   #none = element('p', 'muted', text.noAlarms);
+  /** Those that are over for longer: folded, so that they do not push away what is going on. */
+  #over = element('details', 'alarms-over');
+  #overTitle = element('summary', 'alarms-over-title');
+  #overList = element('ul', 'alarm-list');
+  #removeAll;
   #count = element('span', 'badge alarm-badge');
   #siren = new Siren();
   #handlers;
@@ -106,7 +113,9 @@ export class Alarms {
     sound.title = text.soundTip;
     sound.setAttribute('aria-pressed', false);
     const head = element('div', 'board-head', element('h2', '', text.alarms), this.#count, sound);
-    this.root.append(head, this.#forgot, this.#none, this.#list);
+    this.#removeAll = button('text-button', text.removeAllAlarms, () => this.#removeOver());
+    this.#over.append(this.#overTitle, this.#overList, this.#removeAll);
+    this.root.append(head, this.#forgot, this.#none, this.#list, this.#over);
     this.show();
   }
 
@@ -121,18 +130,40 @@ export class Alarms {
   /** Shows what is known now, and what one may do about it. */
   show() {
     const alarms = this.#log.list;
-    const active = alarms.filter(({ state }) => state !== 'cleared').length;
-    this.#count.hidden = active === 0;
-    this.#count.textContent = active;
-    this.#count.title = text.alarmCount(active);
-    this.#none.hidden = alarms.length > 0;
+    const active = alarms.filter(({ state }) => state !== 'cleared');
+    const cleared = alarms.filter(({ state }) => state === 'cleared').sort((a, b) => b.clearedAt - a.clearedAt);
+    const over = cleared.splice(JUST_CLEARED);
+    this.#count.hidden = active.length === 0;
+    this.#count.textContent = active.length;
+    this.#count.title = text.alarmCount(active.length);
+    this.#none.hidden = active.length + cleared.length > 0;
     this.#none.textContent = this.#beganAt === null ? text.noAlarms : text.noAlarmsSince;
     if (!this.#log.isKnown) this.#none.textContent = text.alarmsLoading;
-    // A button in use keeps the focus: it is found again by its alarm.
-    const focused = this.#list.contains(document.activeElement) && document.activeElement.closest('li').dataset.key;
-    this.#list.replaceChildren(...alarms.map((alarm) => this.#row(alarm)));
-    if (focused) this.#list.querySelector(`li[data-key="${CSS.escape(focused)}"] button`)?.focus();
+    this.#over.hidden = over.length === 0;
+    this.#overTitle.textContent = text.alarmsOver(over.length);
+    this.#removeAll.hidden = !this.#handlers.mayPublish();
+    this.#fill(this.#list, [...active, ...cleared]);
+    this.#fill(this.#overList, over);
     this.#siren.sound(alarms.some(({ state }) => state === 'raised'));
+  }
+
+  /** A button in use keeps the focus: it is found again by its alarm. */
+  #fill(list, alarms) {
+    const focused = list.contains(document.activeElement) && document.activeElement.closest('li').dataset.key;
+    list.replaceChildren(...alarms.map((alarm) => this.#row(alarm)));
+    if (focused) list.querySelector(`li[data-key="${CSS.escape(focused)}"] button`)?.focus();
+  }
+
+  /** One after the other: a failure leaves the rest. */
+  async #removeOver() {
+    this.#removeAll.disabled = true;
+    const over = this.#log.list.filter(({ state }) => state === 'cleared');
+    try {
+      for (const { key } of over) await this.#handlers.publish(null, key);
+    } catch {
+      this.#handlers.announce(text.alarmFailed);
+    }
+    this.#removeAll.disabled = false;
   }
 
   #row(alarm) {

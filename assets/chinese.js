@@ -189,6 +189,8 @@ export const chinese = {
   soundTip: '报警发生时响铃，直到有人确认',
   acknowledge: '确认',
   removeAlarm: '移除',
+  removeAllAlarms: '全部移除',
+  alarmsOver: (n) => `另有 ${number(n)} 个已解除`,
   severity: { critical: '严重', warning: '警告', info: '提示' },
   raisedAt: (time) => `${time} 发生`,
   acknowledgedBy: (name, time) => `${name} 于 ${time} 确认`,

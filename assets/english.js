@@ -200,6 +200,8 @@ export const english = {
   soundTip: 'Sound when an alarm is raised, until it is acknowledged',
   acknowledge: 'Acknowledge',
   removeAlarm: 'Remove',
+  removeAllAlarms: 'Remove all',
+  alarmsOver: (n) => `${number(n)} more cleared`,
   severity: { critical: 'Critical', warning: 'Warning', info: 'Information' },
   raisedAt: (time) => `Raised ${time}`,
   acknowledgedBy: (name, time) => `Acknowledged by ${name}, ${time}`,
