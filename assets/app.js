@@ -97,6 +97,7 @@ function closePanels() {
 }
 
 function showPeople() {
+  people.offer(places.current?.hasMembers ?? false);
   peopleView.show(places.current?.members ?? new Members(), parlor.you);
   showTyping();
 }
@@ -236,7 +237,7 @@ function presenceChanged(presence) {
   const place = places.get(presence.room);
   if (!place) return;
   for (const { before, name } of place.members.change(presence)) renamed(place, before, name);
-  if (place.members.isOutOfDate) listMembers(place);
+  listMembers(place);
   if (place === places.current) showPeople();
 }
 
@@ -246,8 +247,15 @@ function renamed(place, before, name) {
   if (direct) places.rename(direct, name);
 }
 
-/** Asks who is here, after a time of which only the number was told. */
-async function listMembers(place) {
+/** Asks who is here once it is time, where only the number was told. */
+function listMembers(place) {
+  clearTimeout(place.listing);
+  const ms = place.members.dueInMs;
+  if (ms !== null) place.listing = setTimeout(() => askForMembers(place), ms);
+}
+
+async function askForMembers(place) {
+  place.members.isAsked();
   try {
     place.members.set(await parlor.members(place.name));
     if (place === places.current) showPeople();

@@ -90,6 +90,7 @@ export const chinese = {
   newMessages: (n) => `${number(n)} 条新消息`,
   toLatest: '回到最新',
   hereNow: (n) => `在场 · ${number(n)}`,
+  nobodyElse: '还没有其他人',
   andMore: (n) => `还有 ${number(n)} 人`,
   writeTo: (name) => `给 ${name} 发私信`,
   isTyping: (names) => names.length > 3 ? '好几个人正在输入' : `${names.join('、')}正在输入`,

@@ -93,6 +93,7 @@ export const english = {
   newMessages: (n) => count(n, 'new message', 'new messages'),
   toLatest: 'To the latest',
   hereNow: (n) => `Here now · ${number(n)}`,
+  nobodyElse: 'Nobody else yet',
   andMore: (n) => `and ${number(n)} more`,
   writeTo: (name) => `Write to ${name}`,
   isTyping: (names) => names.length > 3 ? 'Several people are typing'

@@ -12,6 +12,8 @@ export class Panel {
   #toggle;
   #beside;
   #key;
+  /** There is something to show. */
+  #isOffered = true;
 
   /** `beside` is the media query under which it has room of its own; there, `key` remembers whether it is wanted. */
   constructor(panel, toggle, beside, key) {
@@ -29,6 +31,13 @@ export class Panel {
     this.#reset();
   }
 
+  /** Says whether there is something to show. What is empty stands beside the conversation only if it is asked for. */
+  offer(isOffered) {
+    if (isOffered === this.#isOffered) return;
+    this.#isOffered = isOffered;
+    if (this.#beside.matches) this.#reset();
+  }
+
   /** Closes what is over the conversation; what is beside it stays. */
   close() {
     if (this.#beside.matches || this.#panel.hidden) return;
@@ -37,7 +46,7 @@ export class Panel {
   }
 
   #reset() {
-    this.#set(this.#beside.matches && storage.get(this.#key, true));
+    this.#set(this.#beside.matches && this.#isOffered && storage.get(this.#key, true));
   }
 
   #set(isShown, byHand = false) {
@@ -47,6 +56,6 @@ export class Panel {
     backdrop.hidden = !isOver;
     stage.inert = isOver;
     if (isOver) this.#panel.querySelector('a, button, input')?.focus();
-    if (byHand && this.#beside.matches) storage.set(this.#key, isShown);
+    if (byHand && this.#isOffered && this.#beside.matches) storage.set(this.#key, isShown);
   }
 }

@@ -6,6 +6,9 @@ import { text } from './text.js';
 const TYPING_MS = 6000;
 /** So many the server names one by one. */
 const MOST_NAMED = 100;
+/** Where only the number is told of who comes and goes, it is asked who is here: soon while few are known, seldom after that. */
+const FEW_KNOWN_MS = 3_000;
+const MANY_KNOWN_MS = 60_000;
 
 /** The members of one room. Above a hundred the server tells their number, and some of them. */
 export class Members {
@@ -13,6 +16,7 @@ export class Members {
   #byId = new Map();
   /** Some came or went of whom only the number was told. */
   #isVague = false;
+  #askedAt = -Infinity;
   #typing = new Map();
 
   /** Takes all there are. */
@@ -20,11 +24,21 @@ export class Members {
     this.#byId = new Map(members.map(({ id, name }) => [id, name]));
     this.count = count;
     this.#isVague = members.length < count;
+    this.isAsked();
   }
 
-  /** So few are here by now that the server would name them all. */
-  get isOutOfDate() {
-    return this.#isVague && this.count <= MOST_NAMED;
+  /** It is being asked who is here. */
+  isAsked() {
+    this.#askedAt = Date.now();
+  }
+
+  /** The milliseconds after which it is time to ask who is here, or null if that is known. */
+  get dueInMs() {
+    if (!this.#isVague) return null;
+    // By now the server would name them all.
+    if (this.count <= MOST_NAMED) return 0;
+    const pause = this.#byId.size < MOST_NAMED ? FEW_KNOWN_MS : MANY_KNOWN_MS;
+    return Math.max(0, this.#askedAt + pause - Date.now());
   }
 
   /** Takes what changed; gives those who have another name now, as `{before, name}`. */
@@ -81,16 +95,19 @@ export class PeopleView {
 
   /** Shows a room's members, or nobody where there is no room. */
   show(members, you) {
-    const people = members.list.sort((a, b) => (b.id === you?.id) - (a.id === you?.id) || a.name.localeCompare(b.name));
     const isRoom = members.count > 0;
+    const people = members.list.filter(({ id }) => id !== you?.id).sort((a, b) => a.name.localeCompare(b.name));
+    // Of many, some are named, and oneself may not be among them.
+    if (isRoom && you) people.unshift(you);
     this.#title.textContent = isRoom ? text.hereNow(members.count) : text.people;
     this.#badge.textContent = isRoom ? String(members.count) : '';
     this.#toggle.title = text.people;
     this.#toggle.setAttribute('aria-label', isRoom ? `${text.people}: ${members.count}` : text.people);
     this.#list.replaceChildren(...people.map((person) => this.#row(person, person.id === you?.id)));
     const others = members.count - people.length;
-    this.#more.hidden = others <= 0;
-    this.#more.textContent = text.andMore(others);
+    const isAlone = isRoom && members.count === 1;
+    this.#more.hidden = others <= 0 && !isAlone;
+    this.#more.textContent = isAlone ? text.nobodyElse : text.andMore(others);
   }
 
   #row(person, isYou) {

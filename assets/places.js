@@ -19,6 +19,8 @@ export class Place {
   view = 'chat';
   board = null;
   unread = 0;
+  /** The room was entered, so that it is known what was said there. */
+  isEntered = false;
   /** Why one is not in the room, `{title, body, mayReturn}`; null for who is, or waits to be. */
   barred = null;
   /** The room's position, and up to where it was read. */
@@ -30,6 +32,8 @@ export class Place {
   /** When the room was found to have begun anew, without the alarms that were known before. */
   beganAt = null;
   hadAlarms = false;
+  /** The timer after which it is asked who is here. */
+  listing = 0;
   /** When it was last said that messages were lost on the way. */
   gapToldAt = 0;
   /** When the connection was lost, until the room is entered again. */
@@ -48,6 +52,11 @@ export class Place {
   /** Whether there are alarms, or were when the page was last here. */
   get hasAlarms() {
     return this.alarms.isKnown ? this.alarms.list.length > 0 : this.hadAlarms;
+  }
+
+  /** Whether it is told beside what is said who is here. */
+  get hasMembers() {
+    return !this.isDirect && !this.barred && this.view === 'chat';
   }
 
   get key() {

@@ -127,6 +127,41 @@ test('who is here is right again after a crowd, of which only the number is told
   assert.deepEqual(await here(ana).allTextContents(), ['ana-crowd']);
 });
 
+test('of a crowd that came while the page was open some are named, oneself first', async (t) => {
+  const ana = await open(t, 'throng');
+  await nick(ana, 'ana-throng');
+  const ben = await open(t, 'throng');
+  await ben.evaluate((address) => {
+    globalThis.crowd = Array.from({ length: 130 }, () => new WebSocket(address));
+  }, `${fixture.server.url.replace('http', 'ws')}ws/throng`);
+  await ana.getByRole('heading', { name: 'Here now · 132' }).waitFor();
+  await until(ana, () => document.querySelectorAll('#people-list .person').length >= 100);
+  assert.equal(await here(ana).first().textContent(), 'ana-throng');
+  const named = await here(ana).count();
+  await ana.getByText(`and ${132 - named} more`).waitFor();
+});
+
+test('who is here takes no room where there is nothing to tell', async (t) => {
+  const ana = await open(t, 'alone-here');
+  const panel = ana.getByRole('complementary');
+  await panel.getByText('Nobody else yet').waitFor();
+  await say(ana, '/msg nobody');
+  await heading(ana, '@nobody');
+  assert.equal(await panel.isVisible(), false);
+  await ana.goBack();
+  await panel.waitFor();
+  await ana.getByRole('button', { name: 'Board' }).click();
+  assert.equal(await panel.isVisible(), false);
+  // Beside a board it is shown to who asks for it.
+  await ana.locator('#people-toggle').click();
+  await panel.waitFor();
+  await ana.getByRole('button', { name: 'Chat' }).click();
+  await panel.waitFor();
+  await say(ana, '/leave');
+  await ana.getByRole('heading', { name: 'No room is open' }).waitFor();
+  assert.equal(await panel.isVisible(), false);
+});
+
 test('direct messages reach one person only, from the list or by command', async (t) => {
   const [ana, ben, cho] = await Promise.all([open(t, 'dm'), open(t, 'dm'), open(t, 'dm')]);
   await Promise.all([nick(ana, 'ana-dm'), nick(ben, 'ben dm'), nick(cho, 'cho-dm')]);
