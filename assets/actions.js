@@ -151,7 +151,7 @@ export class Actions {
 
   /** Ready to write, where that brings up no keyboard on the screen. */
   focus() {
-    if (matchMedia('(pointer: fine)').matches && this.places.current?.view === 'chat' && !document.querySelector('.gated')) {
+    if (!matchMedia('(pointer: coarse)').matches && this.places.current?.view === 'chat' && !document.querySelector('.gated')) {
       this.#composer.focus();
     }
   }

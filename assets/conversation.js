@@ -3,13 +3,16 @@
 
 import { element } from './dom.js';
 import { formatDay, formatTime } from './locale.js';
-import { messageElement, release } from './message.js';
+import { messageElement, release, weightOf } from './message.js';
 import { OutboxView } from './outbox.js';
 import { text } from './text.js';
 
 const LONGEST_LOG = 1000;
 /** For who reads further up. */
 const LONGEST_READ = 5000;
+/** Characters and bytes of all messages together: a thousand of the longest that servers take would be 64 MB. */
+const HEAVIEST_LOG = 8_000_000;
+const HEAVIEST_READ = 4 * HEAVIEST_LOG;
 const NEAR_END_PX = 48;
 const GROUP_MS = 2 * 60_000;
 
@@ -17,6 +20,8 @@ export class Conversation {
   /** Arrived since the last frame: however many come, the page is laid out once per frame. */
   #arrived = [];
   #entries = [];
+  /** Of both. */
+  #weight = 0;
   #active = false;
   #follows = true;
   #place = 0;
@@ -68,9 +73,10 @@ export class Conversation {
   /** Adds a message, or `{notice, at}`, a line of the page's own. */
   add(entry) {
     this.#arrived.push(entry);
+    this.#weigh([entry], 1);
     // Out of sight there are no frames.
-    if (this.#arrived.length > 2 * LONGEST_LOG) {
-      this.#arrived.splice(0, this.#arrived.length - LONGEST_LOG);
+    if (this.#arrived.length > 2 * LONGEST_LOG || this.#weight > 2 * HEAVIEST_LOG) {
+      this.#weigh(this.#arrived.splice(0, Math.ceil(this.#arrived.length / 2)), -1);
       this.#cut();
     }
     if (!this.#follows && !entry.own && !entry.notice) this.#newer += 1;
@@ -101,7 +107,9 @@ export class Conversation {
       day?.remove();
     }
     this.#arrived = [];
+    this.#weight = 0;
     this.#newer = 0;
+    this.#place = 0;
     this.#wasCut = false;
     this.setMore(false);
   }
@@ -109,6 +117,8 @@ export class Conversation {
   show() {
     this.#active = true;
     this.root.hidden = false;
+    // What was hidden begins at its top.
+    if (this.#follows) this.#place = 0;
     this.#render();
     if (!this.#follows) this.root.scrollTop = this.#place;
     this.#jump.attach(this);
@@ -186,16 +196,19 @@ export class Conversation {
     this.log.prepend(nodes);
     if (this.#entries.length > 0 && previous) this.#relate(this.#entries[0], previous);
     this.#entries.unshift(...entries);
+    this.#weigh(entries, 1);
     this.root.scrollTop += this.root.scrollHeight - before;
   }
 
   /** Drops the oldest. For who reads further up, what is on the screen stays where it is. */
   #trim() {
-    const surplus = this.#entries.length - (this.#follows ? LONGEST_LOG : LONGEST_READ);
-    if (surplus <= 0) return;
+    const surplus = this.#surplus;
+    if (surplus === 0) return;
     // Measuring lays the page out, which costs more than all else here: not for who follows the end.
     const before = this.#follows ? 0 : this.root.scrollHeight;
-    for (const { node, day } of this.#entries.splice(0, surplus)) {
+    const dropped = this.#entries.splice(0, surplus);
+    this.#weigh(dropped, -1);
+    for (const { node, day } of dropped) {
       release(node);
       node.remove();
       day?.remove();
@@ -203,6 +216,22 @@ export class Conversation {
     this.#relate(this.#entries[0], undefined);
     this.#cut();
     if (!this.#follows) this.root.scrollTop -= before - this.root.scrollHeight;
+  }
+
+  /** How many of the oldest are too many or too much; the last one stays, whatever it is. */
+  get #surplus() {
+    const [longest, heaviest] = this.#follows ? [LONGEST_LOG, HEAVIEST_LOG] : [LONGEST_READ, HEAVIEST_READ];
+    let surplus = Math.max(0, this.#entries.length - longest);
+    let weight = this.#weight - this.#entries.slice(0, surplus).reduce((sum, entry) => sum + entry.weight, 0);
+    for (; weight > heaviest && surplus < this.#entries.length - 1; surplus += 1) weight -= this.#entries[surplus].weight;
+    return surplus;
+  }
+
+  #weigh(entries, sign) {
+    for (const entry of entries) {
+      entry.weight ??= weightOf(entry);
+      this.#weight += sign * entry.weight;
+    }
   }
 
   #cut() {
@@ -236,7 +265,11 @@ export class Conversation {
   }
 
   #follow() {
-    if (this.#active && this.#follows) this.root.scrollTop = this.root.scrollHeight;
+    if (!this.#active || !this.#follows) return;
+    // Who has scrolled away is told of by an event that comes with the next frame.
+    if (this.root.scrollTop < this.#place - NEAR_END_PX) return void this.#scrolled();
+    this.root.scrollTop = this.root.scrollHeight;
+    this.#place = this.root.scrollTop;
   }
 
   #scrolled() {

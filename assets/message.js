@@ -21,6 +21,12 @@ const encoder = new TextEncoder();
 /** The length that counts against the server's limit. */
 export const byteLength = (written) => encoder.encode(written).length;
 
+/** About how many bytes of memory a message holds. */
+export function weightOf({ data, binary }) {
+  if (binary) return binary.length;
+  return typeof data === 'string' ? data.length : typeof data === 'object' ? compactJson(data).length : 0;
+}
+
 /** A message with its author: `{from, own, at, data | binary, key, alarm}`. */
 export function messageElement({ from, own, at, data, binary, key, alarm }) {
   const content = alarm ? alarmElement(alarm) : binary ? binaryElement(binary, at)

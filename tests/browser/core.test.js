@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ENGINES } from './engines.js';
+import { png } from './png.js';
 import { post, startServer } from './support.js';
 
 const LOADS = 10;
@@ -65,6 +66,71 @@ const TESTS = {
     assert.match(await isShown('cleared'), /Critical\s+Boiler too hot/);
     await tab.click('.alarm .text-button');
     await tab.until(() => document.querySelectorAll('.alarm').length === 0);
+  },
+
+  'it is ready to write in after every load, and Enter joins the room that is named': async ({ tab, open, room }) => {
+    for (let load = 0; load < 2; load += 1) {
+      await open();
+      await tab.until(() => document.activeElement.id === 'message');
+    }
+    // The field suggests rooms that there are, and takes one that there is not.
+    await tab.fill('#room', `${room}-b`);
+    await tab.press('Enter');
+    await tab.until((name) => document.getElementById('title').textContent === `# ${name}`, `${room}-b`);
+    assert.equal(await tab.run(() => document.getElementById('room').value), '');
+  },
+
+  'the arrow keys choose a command': async ({ tab, open }) => {
+    await open();
+    const chosen = () => tab.run(() => document.querySelector('#command-help [aria-selected=true] code')?.textContent);
+    await tab.fill('#message', '/');
+    await tab.press('ArrowUp');
+    assert.equal(await chosen(), '/help');
+    await tab.press('ArrowUp');
+    await tab.press('Enter');
+    assert.equal(await tab.run(() => document.getElementById('message').value), '/leave');
+    await tab.fill('#message', '');
+  },
+
+  'what is read stays where it is while pictures load above it': async ({ tab, server, open, room }) => {
+    for (let n = 0; n < 40; n += 1) {
+      await post(server, room, n % 2 ? png(200 + n, 900) : `line ${n}`, { type: n % 2 ? 'application/octet-stream' : 'text/plain' });
+    }
+    await open();
+    await sees(tab, 'line 38');
+    const moved = await tab.run(async () => {
+      const scroller = document.querySelector('.scroller:not([hidden])');
+      scroller.scrollTop = scroller.scrollHeight / 2;
+      const before = scroller.getBoundingClientRect();
+      const read = document.elementFromPoint(before.x + before.width / 2, before.y + before.height / 2).closest('.message');
+      const place = () => read.getBoundingClientRect().top;
+      const pictures = [...document.querySelectorAll('.picture')];
+      const was = place();
+      // They load again.
+      for (const picture of pictures) picture.src = picture.src;
+      await Promise.all(pictures.map((picture) => picture.decode().catch(() => {})));
+      await new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); });
+      return { count: pictures.length, px: Math.abs(place() - was) };
+    });
+    assert.equal(moved.count, 20);
+    assert(moved.px <= 1, `${moved.px} px`);
+  },
+
+  'Latin quotation marks are as narrow as Latin letters': async ({ tab, server, open, room }) => {
+    await open();
+    await post(server, room, 'It’s “the best”…');
+    await sees(tab, 'It’s “the best”…');
+    const widths = await tab.run(() => {
+      const [text] = document.querySelector('.log .text').childNodes;
+      const size = parseFloat(getComputedStyle(text.parentElement).fontSize);
+      return [...text.data].map((character, n) => {
+        const range = document.createRange();
+        range.setStart(text, n);
+        range.setEnd(text, n + 1);
+        return /[’“”]/.test(character) ? range.getBoundingClientRect().width / size : 0;
+      });
+    });
+    assert(Math.max(...widths) > 0 && Math.max(...widths) < 0.7, `${widths}`);
   },
 };
 

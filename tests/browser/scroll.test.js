@@ -10,6 +10,8 @@ const fixture = await setUp();
 const lines = (n, word) => Array.from({ length: n }, (_, i) => `${word} ${i + 1}`);
 const lastIs = (page, text) => until(page, (expected) =>
   [...document.querySelectorAll('.log .message .text')].at(-1)?.textContent === expected, text);
+const lastStartsWith = (page, text) => until(page, (expected) =>
+  [...document.querySelectorAll('.log .message .text')].at(-1)?.textContent.startsWith(expected), text);
 const fromEnd = (page) => scroller(page).evaluate((s) => s.scrollHeight - s.scrollTop - s.clientHeight);
 const top = (page, text) =>
   messages(page).getByText(text, { exact: true }).evaluate((m) => m.getBoundingClientRect().top);
@@ -144,4 +146,19 @@ test('a very long message begins folded', async (t) => {
   assert((await messages(page).locator('.text').textContent()).length < 2000);
   await page.getByRole('button', { name: 'Show all (8.8 kB)' }).click();
   assert.equal(await messages(page).locator('.text').textContent(), long);
+});
+
+test('the list is bounded in bytes, too, also while it is out of sight', async (t) => {
+  const page = await openPage(t, fixture, { room: 'heavy' });
+  const heavy = (from) => Array.from({ length: 100 }, (_, n) => `${from + n} ${'x'.repeat(60_000)}`);
+  for (let n = 0; n < 300; n += 100) await sendFromElsewhere(page, fixture.server, 'heavy', heavy(n));
+  await lastStartsWith(page, '299 ');
+  // 8 MB of them.
+  const count = await messages(page).count();
+  assert(count > 100 && count < 140, `${count}`);
+  await say(page, '/join elsewhere');
+  for (let n = 300; n < 700; n += 100) await sendFromElsewhere(page, fixture.server, 'heavy', heavy(n));
+  await page.getByRole('link', { name: /^heavy/ }).click();
+  await lastStartsWith(page, '699 ');
+  assert(await messages(page).count() < 140);
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deflateSync } from 'node:zlib';
+import { png } from './png.js';
 import { log, messages, openPage, post, sendFromElsewhere, setUp } from './support.js';
 
 const fixture = await setUp();
@@ -60,33 +60,6 @@ test('links read as what they lead to, and end where GitHub ends them', async (t
   const directions = await log(page).locator('a').evaluateAll((all) => all.map((link) => getComputedStyle(link).unicodeBidi));
   assert(directions.every((direction) => direction.includes('isolate')), directions.join());
 });
-
-/** A PNG of one colour: large, and small as a file. */
-function png(width, height) {
-  const chunk = (type, data) => {
-    const body = Buffer.concat([Buffer.from(type), data]);
-    const checked = Buffer.alloc(body.length + 8);
-    checked.writeUInt32BE(data.length, 0);
-    body.copy(checked, 4);
-    checked.writeUInt32BE(crc(body), body.length + 4);
-    return checked;
-  };
-  const head = Buffer.alloc(13);
-  head.writeUInt32BE(width, 0);
-  head.writeUInt32BE(height, 4);
-  head.writeUInt8(1, 8); // one bit for each pixel, and grey
-  const rows = deflateSync(Buffer.alloc(height * (1 + Math.ceil(width / 8))), { level: 9 });
-  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', head), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))]);
-}
-
-function crc(bytes) {
-  let value = ~0;
-  for (const byte of bytes) {
-    value ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
-  }
-  return ~value >>> 0;
-}
 
 test('a picture of 21,000 by 21,000 pixels is offered as a file', async (t) => {
   const page = await open(t, 'pictures');
