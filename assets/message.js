@@ -39,7 +39,7 @@ export function messageElement({ from, own, at, data, binary, key, alarm }) {
   time.title = formatFull(at);
   if (own) return element('div', 'message own', bubble, time);
   const who = paint(element('p', 'who', from.name), from.name);
-  return element('div', 'message', avatar(from.name), element('div', 'body', who, bubble), time);
+  return element('div', 'message', avatar(from.name), element('div', 'body', who, element('div', 'said', bubble, time)));
 }
 
 /** What happened to an alarm. */
