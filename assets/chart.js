@@ -37,7 +37,7 @@ export class Chart {
       element('div', '', element('dt', '', text.maximum), this.#greatest));
     this.#canvas.setAttribute('role', 'img');
     this.#canvas.setAttribute('aria-label', text.chartOf(key));
-    this.root = paint(element('article', 'chart', title, element('p', 'chart-now', this.#latest, this.#age), extremes, this.#canvas), key);
+    this.root = paint(element('article', 'chart', title, this.#age, element('p', 'chart-now', this.#latest), extremes, this.#canvas), key);
     this.root.dataset.key = key;
   }
 
