@@ -5,6 +5,8 @@ import { storage } from './storage.js';
 import { text } from './text.js';
 
 const KEY = 'notify';
+/** Nobody reads a larger number, and browsers draw each title. */
+const MOST_COUNTED = 99;
 
 export class Alerts {
   #button = byId('notify');
@@ -25,8 +27,10 @@ export class Alerts {
 
   /** Shows the page's place, what is unread elsewhere, and how many alarms nobody has acknowledged. */
   showTitle(place, unread, alarms) {
-    const marks = [alarms > 0 ? `⚠ ${alarms}` : '', unread > 0 ? `(${unread})` : ''].filter(Boolean);
-    document.title = [...marks, `${place} · parlor`].join(' ');
+    const many = unread > MOST_COUNTED ? `${MOST_COUNTED}+` : unread;
+    const marks = [alarms > 0 ? `⚠ ${alarms}` : '', unread > 0 ? `(${many})` : ''].filter(Boolean);
+    const title = [...marks, `${place} · parlor`].join(' ');
+    if (document.title !== title) document.title = title;
   }
 
   /** Notifies, once in all tabs that say the same, with what a click does. */

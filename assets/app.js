@@ -24,6 +24,8 @@ import { localize, text } from './text.js';
 import { forgetToken, keepToken, takeFromAddress, token } from './token.js';
 
 const GAP_TOLD_MS = 60_000;
+/** However much comes, the list of places is drawn no more often. */
+const NEWS_EVERY_MS = 100;
 
 document.documentElement.lang = text.lang;
 localize(document);
@@ -87,8 +89,27 @@ setInterval(showTyping, 1000);
 /** Another place is current, or there is something new in one. */
 function moved() {
   places.show();
-  alerts.showTitle(places.current?.title() ?? 'parlor', places.unread, places.raised);
+  showTitle();
   showPeople();
+}
+
+function showTitle() {
+  alerts.showTitle(places.current?.title() ?? 'parlor', places.unread, places.raised);
+}
+
+let newsTimer = 0;
+let hasNews = false;
+
+/** There is something new in a place that is not looked at. The list of places is drawn at once, unless it was a moment ago. */
+function newsCame() {
+  showTitle();
+  hasNews = newsTimer !== 0;
+  if (hasNews) return;
+  places.show();
+  newsTimer = setTimeout(() => {
+    newsTimer = 0;
+    if (hasNews) newsCame();
+  }, NEWS_EVERY_MS);
 }
 
 function closePanels() {
@@ -189,7 +210,7 @@ function received(message) {
   const { alarm, isNew } = message.key ? place.keep(message, isLive) : {};
   show(place, message, alarm);
   if (isNew && isLive) alarmRaised(place, alarm);
-  if (alarm !== undefined) moved();
+  if (alarm !== undefined) newsCame();
 }
 
 function typed(place, { from, data }) {
@@ -221,7 +242,7 @@ function show(place, message, alarm) {
   if (actions.isInView(place)) return void actions.read();
   if (!isNews) return;
   place.unread += 1;
-  moved();
+  newsCame();
   const where = place.isDirect ? message.from.name : text.saidIn(message.from.name, place.title());
   alerts.notify(where, summary(message), `${place.key} ${message.offset ?? message.at}`, () => actions.go(place));
 }
