@@ -34,7 +34,10 @@ export class Actions {
   constructor(parlor, page) {
     this.#parlor = parlor;
     this.#page = page;
-    this.#welcome = new Welcome(page.announce, (place) => this.#enter(place));
+    this.#welcome = new Welcome(page.announce, {
+      enter: (place) => this.#enter(place),
+      openLobby: () => this.go(this.openRoom(DEFAULT_ROOM)),
+    });
     this.places = new Places({
       conversation: (place) => this.#conversationOf(place),
       go: (place) => this.go(place),
@@ -226,7 +229,7 @@ export class Actions {
   }
 
   showWelcome(place) {
-    if (place === this.places.current) this.#welcome.show(place, Boolean(this.#parlor.rights));
+    if (place === this.places.current) this.#welcome.show(place, Boolean(this.#parlor.rights), this.#parlor.state.phase);
   }
 
   isInView(place) {

@@ -159,6 +159,7 @@ function stateChanged(state) {
   // While it is tried, it is not known.
   else if (state.phase !== 'connecting') gate.hide();
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
+  if (places.current) actions.showWelcome(places.current);
   const isLost = state.phase === 'waiting' && state.opened;
   if (isLost || state.code === 'removed') for (const place of places) place.lostAt ??= state.heardAt ?? Date.now();
   if (!isLost) return;
@@ -187,8 +188,10 @@ function joined(room) {
   place.offset = room.offset;
   place.joinedOffset = room.offset;
   place.members.set(room);
+  place.isEntered = true;
   if (!room.recovered) startAnew(place, room);
   if (!room.rejoined) place.conversation.setMore(room.messages[0]?.offset > 1);
+  actions.showWelcome(place);
   moved();
 }
 

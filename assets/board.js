@@ -3,8 +3,10 @@
 import { ALARM_KEY, Alarms } from './alarms.js';
 import { Chart } from './chart.js';
 import { button, element } from './dom.js';
+import { forOthers, onAddresses } from './others.js';
 import { readable } from './room.js';
 import { text } from './text.js';
+import { setUpCopying } from './welcome.js';
 
 /** How long drawing may take of one frame: what is not drawn then is drawn in the next. */
 const FRAME_BUDGET_MS = 8;
@@ -16,7 +18,9 @@ export class Board {
   #turn = 0;
   #grid = element('div', 'chart-grid');
   #empty;
+  #loading = element('p', 'muted', text.valuesLoading);
   #paused = element('p', 'paused', text.paused);
+  #log;
   #alarms;
   #pausedAt = null;
   #skew = null;
@@ -27,21 +31,25 @@ export class Board {
 
   /** Shows a room's values, and the alarms of an `AlarmLog`; the handlers are those of `Alarms`. */
   constructor(room, log, handlers) {
+    this.#log = log;
     this.#alarms = new Alarms(log, handlers);
     const pause = button('text-button', text.pause, () => {
       pause.setAttribute('aria-pressed', this.#togglePause());
     });
     pause.setAttribute('aria-pressed', false);
     this.#paused.hidden = true;
-    this.#empty = emptyBoard(room);
+    this.#empty = emptyBoard(room, handlers.announce);
     const head = element('div', 'board-head', element('h2', '', text.charts), pause);
     this.root.append(element('div', 'board-column',
-      this.#alarms.root, element('section', 'charts', head, this.#paused, this.#grid, this.#empty)));
+      this.#alarms.root, element('section', 'charts', head, this.#paused, this.#grid, this.#loading, this.#empty)));
     this.root.tabIndex = 0;
     this.root.setAttribute('role', 'region');
     this.root.setAttribute('aria-label', text.board);
     this.root.hidden = true;
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#recolour());
+    this.#showWhetherEmpty();
+    for (const colours of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
+      matchMedia(colours).addEventListener('change', () => this.#recolour());
+    }
   }
 
   /** Begins anew with the messages there are. */
@@ -49,6 +57,14 @@ export class Board {
     for (const key of [...this.#charts.keys()]) this.#remove(key);
     for (const message of messages) this.add(message, false);
     this.#alarms.show();
+    this.#showWhetherEmpty();
+  }
+
+  /** Before the room was entered nobody knows whether there are values. */
+  #showWhetherEmpty() {
+    const isEmpty = this.#order.length === 0;
+    this.#loading.hidden = !isEmpty || this.#log.isKnown;
+    this.#empty.hidden = !isEmpty || !this.#log.isKnown;
   }
 
   /** When the room began anew, so that alarms are forgotten, or null. */
@@ -115,7 +131,7 @@ export class Board {
     this.#order.splice(place, 0, chart);
     this.#seen.observe(chart.root);
     this.#sized.observe(chart.canvas);
-    this.#empty.hidden = true;
+    this.#showWhetherEmpty();
     return chart;
   }
 
@@ -127,7 +143,7 @@ export class Board {
     this.#seen.unobserve(chart.root);
     this.#sized.unobserve(chart.canvas);
     chart.root.remove();
-    this.#empty.hidden = this.#order.length > 0;
+    this.#showWhetherEmpty();
   }
 
   #sighted(entries) {
@@ -166,9 +182,16 @@ function numberIn(data) {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-function emptyBoard(room) {
-  const address = new URL(`rooms/${encodeURIComponent(room)}?key=boiler.temp&retain=1`, new URL('.', location.href));
-  const command = element('code', 'share-value', `curl -d 81.2 '${readable(address.href)}'`);
-  const title = element('p', 'no-charts-title', text.noCharts);
-  return element('div', 'no-charts', title, element('p', 'muted', text.noChartsBody), command);
+/** How to send a value here, for whoever is to do it: also from another machine. */
+function emptyBoard(room, announce) {
+  const command = () => {
+    const address = new URL(`rooms/${encodeURIComponent(room)}?key=boiler.temp&retain=1`, new URL('.', location.href));
+    return `curl -d 81.2 '${forOthers(address.href)}'`;
+  };
+  const shown = element('code', 'share-value', readable(command()));
+  const copy = button('text-button', text.copy, () => {});
+  setUpCopying(copy, command, announce);
+  onAddresses(() => { shown.textContent = readable(command()); });
+  return element('div', 'no-charts', element('p', 'no-charts-title', text.noCharts), element('p', 'muted', text.noChartsBody),
+    element('p', 'no-charts-command', shown, copy));
 }

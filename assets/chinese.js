@@ -49,6 +49,9 @@ export const chinese = {
   notRecovered: (seconds) => `中断 ${duration(seconds)}后已重新连接，期间的消息未能全部恢复。`,
   gap: '消息来得太快，此连接未能显示全部。',
 
+  entering: (room) => `正在进入 ${room}`,
+  notConnected: '尚未连接',
+  notConnectedBody: '服务器一有响应，这里的消息就会显示。在此之前写的内容会自动发送。',
   quiet: '这里还很安静',
   welcome: (room, isGuarded) =>
     `${isGuarded ? '持有相应令牌并' : ''}打开此地址的人都在房间“${room}”里。说点什么，大家就能看到。`,
@@ -56,12 +59,13 @@ export const chinese = {
   welcomeDirect: '这里的话只有你们两人看得到。内容不会保存，关闭页面后就没有了。',
   shareAddress: '分享此地址',
   onlyHere: '此地址只能在这台计算机上打开。其他人请使用这台计算机的名称或网络地址。',
+  servedHereOnly: '此地址只能在本机打开：服务器启动时用 --bind 限定了只供本机使用。',
+  otherAddresses: (addresses) => `如果在其他电脑上打不开，请试试 ${addresses.join(' 或 ')}`,
   fromTerminal: '或在终端中加入',
   nowhere: '没有打开的房间',
   chooseRoom: '请在页面侧边加入一个房间，或去大厅 lobby。',
+  openLobby: '打开大厅 lobby',
   badRoom: '房间名无效',
-  servedHereOnly: '此地址只能在本机打开：服务器启动时用 --bind 限定了只供本机使用。',
-  otherAddresses: (addresses) => `如果在其他电脑上打不开，请试试 ${addresses.join(' 或 ')}`,
   roomNames: '房间名有 1 到 64 个字符：任何文字的字母和数字，以及 - _ . :，不能有空格。',
   cannotJoin: (room) => `无法进入 ${room}`,
   failure: (code) => ({
@@ -174,6 +178,7 @@ export const chinese = {
   discard: '丢弃',
 
   charts: '实时数值',
+  valuesLoading: '正在获取数值',
   noCharts: '还没有实时数值',
   noChartsBody: '带键发送到此房间的数字会实时画在这里：',
   pause: '暂停',

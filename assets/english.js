@@ -51,6 +51,9 @@ export const english = {
     `Connected again after ${duration(seconds)}. What was said in between could not all be recovered.`,
   gap: 'Messages come too fast for this connection. Some are not shown.',
 
+  entering: (room) => `Entering ${room}`,
+  notConnected: 'Not connected yet',
+  notConnectedBody: 'What was said here is shown as soon as the server answers. What you write until then is sent by itself.',
   quiet: 'It is quiet in here',
   welcome: (room, isGuarded) =>
     `Everyone who opens this address${isGuarded ? ' with a token for it' : ''} is in the room “${room}”. `
@@ -59,12 +62,13 @@ export const english = {
   welcomeDirect: 'Only the two of you see what is said here. It is not kept: it is gone when this page is closed.',
   shareAddress: 'Share this address',
   onlyHere: 'This address opens on this computer only. Others open it by the name or the network address of this computer.',
+  servedHereOnly: 'This address opens on this computer only: the server was started for it alone, by --bind.',
+  otherAddresses: (addresses) => `If that does not open on another computer, try ${addresses.join(' or ')}`,
   fromTerminal: 'Or join from a terminal',
   nowhere: 'No room is open',
   chooseRoom: 'Join one at the side of the page, or go on in the lobby.',
+  openLobby: 'Open the lobby',
   badRoom: 'That is not a room name',
-  servedHereOnly: 'This address opens on this computer only: the server was started for it alone, by --bind.',
-  otherAddresses: (addresses) => `If that does not open on another computer, try ${addresses.join(' or ')}`,
   roomNames: 'A room name has 1 to 64 characters: letters and digits of any script, and - _ . : but no spaces.',
   cannotJoin: (room) => `${room} could not be entered`,
   failure: (code) => ({
@@ -185,6 +189,7 @@ export const english = {
   discard: 'Discard',
 
   charts: 'Live values',
+  valuesLoading: 'Fetching values',
   noCharts: 'No live values yet',
   noChartsBody: 'Numbers that are sent to this room with a key are drawn here as they come:',
   pause: 'Pause',

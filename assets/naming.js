@@ -35,6 +35,7 @@ export class Naming {
     const words = element('span', 'you-words',
       paint(element('span', 'name', name), name), element('span', 'muted', label));
     this.#button.replaceChildren(avatar(name), words);
+    this.#button.hidden = false;
     this.#field.value = isGuest(name) ? '' : name;
   }
 

@@ -6,9 +6,10 @@ export const isOnlyHere = /(^|\.)localhost$|^127\.|^\[::1\]$/.test(location.host
 /** The server's addresses for others; none where it listens to this computer alone. Undefined until it was asked, null if it does not say. */
 let addresses;
 
+const asked = isOnlyHere ? ask() : Promise.resolve();
+
 /** Asks the server, which tells nobody else. */
-export async function learnAddresses() {
-  if (!isOnlyHere) return;
+async function ask() {
   try {
     const response = await fetch('addresses');
     const told = (await response.json()).addresses;
@@ -18,6 +19,9 @@ export async function learnAddresses() {
     addresses = null;
   }
 }
+
+/** Calls back once it is known by which addresses others come, or that it is not. */
+export const onAddresses = (known) => asked.then(known);
 
 export const addressesForOthers = () => addresses;
 

@@ -1,7 +1,7 @@
 // What stands where nothing is said yet: what this place is, and how to bring others.
 
 import { byId, element } from './dom.js';
-import { addressesForOthers, forOthers, isOnlyHere, learnAddresses } from './others.js';
+import { addressesForOthers, forOthers, isOnlyHere, onAddresses } from './others.js';
 import { pageAddress, readable, socketAddress } from './room.js';
 import { text } from './text.js';
 
@@ -10,35 +10,37 @@ export class Welcome {
   #place = null;
   #isGuarded = false;
 
-  /** `enter(place)` enters a room again. */
-  constructor(announce, enter) {
+  /** `enter(place)` enters a room again, `openLobby()` that which everyone has. */
+  constructor(announce, { enter, openLobby }) {
     byId('enter-again').addEventListener('click', () => enter(this.#place));
+    byId('open-lobby').addEventListener('click', openLobby);
     setUpCopying(byId('copy-address'), () => shareAddress(this.#place), announce);
     setUpCopying(byId('copy-terminal'), () => this.#command, announce);
-    learnAddresses().then(() => this.#showAddresses());
+    onAddresses(() => this.#showAddresses());
   }
 
-  /** Shows it for a place while nothing is said there, or why one is not let in. */
-  show(place, isGuarded) {
+  /** Shows it for a place while nothing is said there, or is known of it, or why one is not let in. */
+  show(place, isGuarded, phase) {
     this.#place = place;
     this.#isGuarded = isGuarded;
     byId('enter-again').hidden = !place.barred?.mayReturn;
+    byId('open-lobby').hidden = true;
+    this.#root.classList.remove('entering');
     if (place.barred) {
       this.#root.hidden = false;
       return this.#say(place.barred.title, place.barred.body, false);
     }
     this.#root.hidden = !place.conversation.isEmpty || place.view === 'board';
     if (this.#root.hidden) return undefined;
+    if (!place.isEntered && !place.isDirect) {
+      this.#root.classList.add('entering');
+      return phase === 'waiting' ? this.#say(text.notConnected, text.notConnectedBody, false)
+        : this.#say(text.entering(place.name), '', false);
+    }
     this.#say(place.isDirect ? text.quietDirect(place.name) : text.quiet,
       place.isDirect ? text.welcomeDirect : text.welcome(place.name, isGuarded), !place.isDirect);
     this.#showAddresses();
     return undefined;
-  }
-
-  /** How to come here from a terminal; the shell has the token, where one is wanted. */
-  get #command() {
-    const address = forOthers(socketAddress(this.#place.name));
-    return this.#isGuarded ? `websocat "${address}?token=$TOKEN"` : `websocat ${address}`;
   }
 
   #showAddresses() {
@@ -51,10 +53,18 @@ export class Welcome {
     byId('only-here').hidden = note === '';
   }
 
+  /** How to come here from a terminal; the shell has the token, where one is wanted. */
+  get #command() {
+    const address = forOthers(socketAddress(this.#place.name));
+    return this.#isGuarded ? `websocat "${address}?token=$TOKEN"` : `websocat ${address}`;
+  }
+
   /** Shows it in no place at all, and why. */
   showNowhere(title, body) {
     this.#root.hidden = false;
+    this.#root.classList.remove('entering');
     byId('enter-again').hidden = true;
+    byId('open-lobby').hidden = false;
     this.#say(title, body, false);
   }
 

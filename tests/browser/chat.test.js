@@ -134,6 +134,10 @@ test('an address with a bad room name says so, and other rooms can be joined', a
   await ana.getByRole('combobox', { name: 'Join a room' }).fill('tea');
   await ana.keyboard.press('Enter');
   await sayAndSee(ana, 'here I am');
+  // On a phone nothing is beside the page.
+  const ben = await open(t, { room: 'a b', viewport: { width: 390, height: 844 } });
+  await ben.getByRole('button', { name: 'Open the lobby' }).click();
+  await ben.getByRole('heading', { level: 1, name: '# lobby' }).waitFor();
 });
 
 test('a binary message is shown by its size and first bytes, and can be kept', async (t) => {

@@ -78,7 +78,11 @@ test('opened as localhost, the page offers to share the addresses that the serve
   await board.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   await board.getByRole('button', { name: 'Copy the link to this room' }).click();
   await board.getByRole('button', { name: 'Copied' }).waitFor();
-  assert.equal(await board.evaluate(() => navigator.clipboard.readText()), 'http://[2001:db8::7]:8080/?room=plant&view=board');
+  const pasted = () => board.evaluate(() => navigator.clipboard.readText());
+  assert.equal(await pasted(), 'http://[2001:db8::7]:8080/?room=plant&view=board');
+  await board.getByRole('button', { name: 'Copy', exact: true }).click();
+  await board.getByText('Copied', { exact: true }).first().waitFor();
+  assert.equal(await pasted(), "curl -d 81.2 'http://[2001:db8::7]:8080/rooms/plant?key=boiler.temp&retain=1'");
 });
 
 test('where there is no address for others, the page says why', async (t) => {
