@@ -13,8 +13,14 @@ LOADS = [(1, 1), (10, 1), (1, 32), (10, 32)]
 SIZES = [64, 1024]
 RECEIVERS = [100, 1_000, 10_000, 19_000]
 
-# CPU per delivery at the JSON door, as a multiple of the plain door's: more bytes for the same message.
+# CPU per delivery at the JSON door, as a multiple of the plain door's: more bytes for the same message; and in
+# rooms of ten, where nothing is joined.
 JSON_DOOR_GOAL = 1.3
+JSON_ROOMS_GOAL = 1.1
+# Rooms, and members of each: 1,000 connections, of which one in each room sends, with one in flight.
+ROOMS = [(100, 10), (500, 2)]
+# Servers that have rooms.
+WITH_ROOMS = ("parlor", "parlor-json", "nats", "socketio")
 # Coming and going at once must cost each the same, however many they are.
 STORMS = [1_250, 2_500, 5_000, 10_000]
 
@@ -61,6 +67,25 @@ def fan_out_cases(sizes, receivers):
                 name = fan_out(size, count, senders, window)
                 cases.append(Case(name, arguments, ("server", "cpu_us_per_delivery"), "µs", servers, goal))
     return cases
+
+
+def in_rooms(size, rooms, members):
+    return f"rooms/{size}/{rooms}x{members}"
+
+
+def rooms_cases(sizes):
+    return [
+        Case(
+            in_rooms(size, rooms, members),
+            ["--rooms", rooms, "--members", members, "--size", size],
+            ("server", "cpu_us_per_delivery"),
+            "µs",
+            WITH_ROOMS,
+            against=NOTHING,
+        )
+        for size in sizes
+        for rooms, members in ROOMS
+    ]
 
 
 def other_cases(many, most):
@@ -127,5 +152,5 @@ def recovery_cases():
 
 def all_cases(is_quick):
     if is_quick:
-        return fan_out_cases([64], [1_000]) + other_cases(2_000, 2_000)
-    return fan_out_cases(SIZES, RECEIVERS) + other_cases(10_000, 19_000)
+        return fan_out_cases([64], [1_000]) + rooms_cases([64]) + other_cases(2_000, 2_000)
+    return fan_out_cases(SIZES, RECEIVERS) + rooms_cases(SIZES) + other_cases(10_000, 19_000)

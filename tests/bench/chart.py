@@ -6,7 +6,8 @@ from math import ceil, floor, log10
 WIDTH, HEIGHT = 960, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 48, 92
 INK, FAINT = "#24292f", "#e1e4e8"
-COLORS = ["#8c959f", "#57606a", "#cf222e", "#0969da", "#1a7f37", "#8250df", "#bf8700", "#bc4c00", "#1b7c83"]
+COLORS = ["#8c959f", "#57606a", "#cf222e", "#0969da", "#1a7f37", "#8250df", "#bf8700", "#bc4c00", "#1b7c83",
+          "#bf3989", "#4d2d00", "#6fdd8b"]
 
 
 def text(x, y, content, size=13, anchor="middle"):

@@ -16,8 +16,8 @@ import time
 sys.dont_write_bytecode = True
 
 from cases import all_cases
-from report import write_readme, write_report
-from servers import DOORS, FLOORS, GENERATOR, OUT, REAL_TIME, SERVERS, Server, build_own
+from report import SECTIONS, write_readme, write_report
+from servers import DOORS, FLOORS, GENERATOR, OUT, PLAIN, REAL_TIME, SERVERS, Server, build_own
 
 # Those whose latency over time is drawn.
 PLOTTED = ["open-loop", "churn", "stalled"]
@@ -31,7 +31,8 @@ def parse_arguments():
     parser.add_argument("--cases", help="cases whose name begins with one of these, by comma")
     parser.add_argument("--seconds", type=float, help="to measure each at the least (3, or 1 when quick)")
     parser.add_argument("--rounds", type=int, help="of each case; ratios are the median (3, or 1 when quick)")
-    parser.add_argument("--readme", action="store_true", help="also put the tables and plots into README.md")
+    parser.add_argument("--readme", choices=list(SECTIONS), nargs="?", const="bench", help="also put the tables and plots "
+                        "into README.md; peers: only what compares the servers, into a section of its own")
     parser.add_argument("--list", action="store_true", help="say what would be run")
     arguments = parser.parse_args()
     arguments.seconds = arguments.seconds or (1 if arguments.quick else 3)
@@ -44,10 +45,11 @@ def parse_arguments():
     return arguments
 
 
-def generate(server, name, arguments, seconds, room="", plot=None, real_time=False):
+def generate(server, name, arguments, seconds, room="bench", plot=None, real_time=False):
     """Starts the generator, pinned to core 1."""
-    door, default_room = DOORS.get(name, ([], ""))
-    command = ["taskset", "-c", 1, GENERATOR, server.url(room or default_room), *door, "--pid", server.process.pid, "--json", "-q"]
+    url, door = DOORS.get(name, PLAIN)
+    url = url.format(port=server.port, room=room)
+    command = ["taskset", "-c", 1, GENERATOR, url, *door, "--pid", server.process.pid, "--json", "-q"]
     command += ["--seconds", seconds, *arguments]
     if plot:
         command += ["--plot", plot]
@@ -74,7 +76,7 @@ def measure(case, name, command, seconds, round_number):
         if not case.beside:
             watched = generate(server, name, case.arguments, seconds, plot=plot, real_time=case.real_time)
             return finish(watched, timeout)
-        noise = generate(server, name, case.beside, seconds + 2 * BESIDE_WARMUP, room="/next-door")
+        noise = generate(server, name, case.beside, seconds + 2 * BESIDE_WARMUP, room="next-door")
         # It warms up while the other connects, and must not wait for the other's turn on their core to end.
         watched = [*case.arguments, "--warmup", BESIDE_WARMUP]
         report = finish(generate(server, name, watched, seconds, real_time=True), timeout)
@@ -127,7 +129,7 @@ def main():
     (OUT / "results.json").write_text(json.dumps({"machine": describe_machine(), "results": results}, indent=1))
     write_report(describe_machine(), plan, results)
     if arguments.readme:
-        write_readme()
+        write_readme(arguments.readme)
     print(f"{OUT}/table.md")
 
 

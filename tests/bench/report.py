@@ -1,17 +1,18 @@
-"""What a run of the matrix shows: target/bench/table.md and the charts."""
+"""What a run of the matrix shows: target/bench/table.md, peers.md and the charts."""
 
 import shutil
 import sys
 from statistics import median
 
-from cases import FLOOR, JSON_DOOR_GOAL, LOADS, NOTHING, fan_out
+from cases import FLOOR, JSON_DOOR_GOAL, JSON_ROOMS_GOAL, LOADS, NOTHING, ROOMS, fan_out, in_rooms
 from chart import bars
 from servers import OUT, ROOT, SERVERS
 
 README = ROOT / "README.md"
 # The plots that the README shows have to be in the repository.
 PLOTS = ROOT / "tests/bench/plots"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+# What goes between the marks of the same name in the README.
+SECTIONS = {"bench": OUT / "table.md", "peers": OUT / "peers.md"}
 
 # Latency is measured in microseconds and read in milliseconds; a share of a core in per cent.
 READABLE = {"µs": (1e-3, "ms"), "of a core": (100, "% of a core")}
@@ -66,6 +67,8 @@ class Results:
                 words.append("fails")
             elif faults.get("disconnected"):
                 words.append("loses clients")
+            elif faults.get("strayed"):
+                words.append("mixes rooms up")
             elif faults.get("lost") or faults.get("duplicated") or faults.get("reordered"):
                 words.append("loses messages")
             elif not report.get("clean"):
@@ -100,11 +103,21 @@ def table(header, rows):
 
 def server_table(results, size):
     """Every server at 1,000 receivers."""
-    names = [name for name in SERVERS if any(results.value(fan_out(size, 1_000, *load), name) for load in LOADS)]
-    rows = [
-        [SERVERS[name][0], *[cell(results, fan_out(size, 1_000, *load), name) for load in LOADS]] for name in names
-    ]
-    return table([f"{size} bytes, 1,000 receivers", *[LOAD_NAMES[load] for load in LOADS]], rows) if rows else ""
+    columns = {fan_out(size, 1_000, *load): LOAD_NAMES[load] for load in LOADS}
+    return table_of_servers(results, f"{size} bytes, 1,000 receivers", columns)
+
+
+def rooms_table(results, size):
+    """Every server that has rooms."""
+    columns = {in_rooms(size, *shape): "{:,} rooms of {}".format(*shape) for shape in ROOMS}
+    return table_of_servers(results, f"{size} bytes, 1 sender in each room, 1 in flight", columns)
+
+
+def table_of_servers(results, title, columns):
+    """The figures of cases, side by side."""
+    names = [name for name in SERVERS if any(results.value(case, name) for case in columns)]
+    rows = [[SERVERS[name][0], *[cell(results, case, name) for case in columns]] for name in names]
+    return table([title, *columns.values()], rows) if rows else ""
 
 
 def ratio_table(results, plan, server):
@@ -113,17 +126,16 @@ def ratio_table(results, plan, server):
     shapes = sorted({tuple(map(int, name.split("/")[1:3])) for name in names})
     rows = []
     for size, receivers in shapes:
-        row = [f"{size} bytes, {receivers:,} receivers"]
-        for load in LOADS:
-            ratio = results.ratio(fan_out(size, receivers, *load), server)
-            row.append("–" if ratio is None else f"{ratio:.2f} ×")
-        rows.append(row)
+        ratios = [results.ratio(fan_out(size, receivers, *load), server) for load in LOADS]
+        if any(ratios):
+            cells = ["–" if ratio is None else f"{ratio:.2f} ×" for ratio in ratios]
+            rows.append([f"{size} bytes, {receivers:,} receivers", *cells])
     name = SERVERS[server][0].strip("*")
     return table([f"{name} ÷ floor", *[LOAD_NAMES[load] for load in LOADS]], rows) if rows else ""
 
 
 def other_table(results, plan):
-    cases = [case for case, _ in plan if not case.name.startswith("fan-out/")]
+    cases = [case for case, _ in plan if not case.name.startswith(("fan-out/", "rooms/"))]
     names = [name for name in SERVERS if any(results.value(case.name, name) is not None for case in cases)]
     header = ["", *[SERVERS[name][0] for name in names]]
     rows = []
@@ -155,14 +167,15 @@ def goal_table(results, plan):
 
 def door_goals(results):
     """What the JSON door costs more than the plain one."""
+    goals = {fan_out(64, 1_000, *load): JSON_DOOR_GOAL for load in LOADS}
+    goals[in_rooms(64, *ROOMS[0])] = JSON_ROOMS_GOAL
     rows = []
-    for load in LOADS:
-        case = fan_out(64, 1_000, *load)
+    for case, goal in goals.items():
         ratio = results.quotient((case, "parlor-json"), (case, "parlor"))
         if ratio is not None:
-            met = "yes" if ratio <= JSON_DOOR_GOAL else "**no**"
+            met = "yes" if ratio <= goal else "**no**"
             limited = "generator" if results.generator_limited(case, "parlor-json") else ""
-            rows.append([f"{case}, JSON door ÷ plain door", f"{number(ratio)} ×", f"≤ {JSON_DOOR_GOAL} ×", met, limited])
+            rows.append([f"{case}, JSON door ÷ plain door", f"{number(ratio)} ×", f"≤ {goal} ×", met, limited])
     return rows
 
 
@@ -182,29 +195,40 @@ def write_charts(results):
 
 def write_report(machine, plan, results):
     results = Results(results)
-    parts = [
+    compared = [
         f"{machine['cpu']}, Linux {machine['kernel']}, {machine['date']}. Server on one core, generator on the other.",
         "CPU of the server per delivery, µs:",
         *[server_table(results, size) for size in (64, 1_024)],
+        *[rooms_table(results, size) for size in (64, 1_024)],
+    ]
+    parts = [
+        *compared,
         ratio_table(results, plan, "parlor"),
         ratio_table(results, plan, "uwebsockets"),
         other_table(results, plan),
         goal_table(results, plan),
     ]
-    (OUT / "table.md").write_text("\n\n".join(part for part in parts if part) + "\n")
+    for section, content in (("bench", parts), ("peers", compared)):
+        SECTIONS[section].write_text("\n\n".join(part for part in content if part) + "\n")
     write_charts(results)
 
 
-def write_readme():
-    """Replaces what is between the marks in the README, and the plots it shows."""
+def write_readme(name):
+    """Replaces a section of the README, and the plots that it shows."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     text = README.read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"{README} has no {BEGIN} and {END}")
+    if begin not in text or end not in text:
+        sys.exit(f"{README} has no {begin} and {end}")
+    images = copy_plots() if name == "bench" else []
+    section = "\n\n".join([begin, SECTIONS[name].read_text().strip(), *images, end])
+    README.write_text(text[: text.index(begin)] + section + text[text.index(end) + len(end) :])
+
+
+def copy_plots():
+    """Puts the plots into the repository; Markdown that shows them."""
     PLOTS.mkdir(exist_ok=True)
     plots = sorted(OUT.glob("*.svg"))
     shown = [plot for plot in plots if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
     for plot in shown:
         shutil.copy(plot, PLOTS)
-    images = [f"![{plot.stem}]({(PLOTS / plot.name).relative_to(ROOT)})" for plot in shown]
-    section = "\n\n".join([BEGIN, (OUT / "table.md").read_text().strip(), *images, END])
-    README.write_text(text[: text.index(BEGIN)] + section + text[text.index(END) + len(END) :])
+    return [f"![{plot.stem}]({(PLOTS / plot.name).relative_to(ROOT)})" for plot in shown]

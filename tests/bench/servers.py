@@ -1,12 +1,11 @@
 """The servers of the benchmark: how each is built, and how each is started."""
 
 import os
-import re
-import selectors
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +19,8 @@ GENERATOR = TARGET / "release/parlor-bench"
 START_SECONDS = 30
 # What puts a command before all others, where that is allowed.
 REAL_TIME = ["chrt", "--fifo", "1"] if os.geteuid() == 0 else []
-PORT = re.compile(r"(\d+)(?:/ws)?(?: \(.*\))?$")
+# The state of a socket that listens, in /proc/net/tcp.
+LISTENS = "0A"
 
 
 def run(*command, **options):
@@ -48,15 +48,15 @@ def build_cargo(name):
     manifest = PEERS / name / "Cargo.toml"
     target = BUILD / "cargo"
     run("cargo", "build", "--release", "--locked", "--manifest-path", manifest, "--target-dir", target)
-    return [target / f"release/parlor-peer-{name}"]
+    return [target / f"release/parlor-peer-{name}", "0"]
 
 
-def build_ws():
+def build_npm(name):
     need(shutil.which("node"), "nodejs", "npm")
-    folder = BUILD / "ws"
-    shutil.copytree(PEERS / "ws", folder, dirs_exist_ok=True)
+    folder = BUILD / name
+    shutil.copytree(PEERS / name, folder, dirs_exist_ok=True)
     run("npm", "ci", "--no-audit", "--no-fund", cwd=folder)
-    return ["node", folder / "server.js"]
+    return ["node", folder / "server.js", "0"]
 
 
 def build_uwebsockets():
@@ -67,7 +67,7 @@ def build_uwebsockets():
         need(find_spec("ensurepip") and sys.executable, "python3-venv")
         run(sys.executable, "-m", "venv", folder)
     run(python, "-m", "pip", "install", "-q", "-r", PEERS / "uwebsockets/requirements.txt")
-    return [python, PEERS / "uwebsockets/server.py"]
+    return [python, PEERS / "uwebsockets/server.py", "0"]
 
 
 def build_go():
@@ -77,54 +77,84 @@ def build_go():
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
     program = BUILD / "go-hub"
     run("go", "build", "-o", program, PEERS / "go/main.go", env=environment)
-    return [program]
+    return [program, "0"]
 
 
-PARLOR = [TARGET / "release/parlor", "--bind", "127.0.0.1"]
+def build_nats():
+    need(shutil.which("nats-server"), "nats-server")
+    return ["nats-server", "-a", "127.0.0.1", "-p", "-1"]
 
-# Name in tables, and the function that builds it and returns its command, to which the port is added.
+
+# Without a limit on commands, and on rooms that one address begins.
+PARLOR = [TARGET / "release/parlor", "--bind", "127.0.0.1", "--rate", "0", "--port", "0"]
+FLOOR = [GENERATOR, "--port", "0", "--floor"]
+
+# Name in tables, and the function that builds it and returns its command, by which it takes a free port.
 SERVERS = {
-    "floor-each": ("floor, one send per message", lambda: [GENERATOR, "--floor", "each", "--port"]),
-    "floor-tick": ("floor, one send per tick", lambda: [GENERATOR, "--floor", "tick", "--port"]),
-    "parlor": ("**parlor**", lambda: [*PARLOR, "--port"]),
-    "parlor-json": ("parlor's JSON door", lambda: [*PARLOR, "--rate", "0", "--port"]),
+    "floor-each": ("floor, one send per message", lambda: [*FLOOR, "each"]),
+    "floor-tick": ("floor, one send per tick", lambda: [*FLOOR, "tick"]),
+    "parlor": ("**parlor**", lambda: PARLOR),
+    "parlor-json": ("parlor's JSON door", lambda: PARLOR),
     "uwebsockets": ("uWebSockets", build_uwebsockets),
     "go": ("the classic Go example", build_go),
     "axum": ("axum + tokio, one thread", lambda: build_cargo("axum")),
-    "ws": ("npm ws", build_ws),
+    "ws": ("npm ws", lambda: build_npm("ws")),
     "tungstenite": ("mio + tungstenite each", lambda: build_cargo("tungstenite")),
+    "nats": ("NATS", build_nats),
+    "socketio": ("Socket.IO", lambda: build_npm("socketio")),
 }
 FLOORS = ["floor-each", "floor-tick"]
-# What the generator has to be told, and the room where none is asked for.
-DOORS = {"parlor-json": (["--door", "json"], "/bench")}
+# The URL of a room, and what the generator has to be told.
+PLAIN = ("ws://127.0.0.1:{port}/ws", [])
+DOORS = {
+    "parlor": ("ws://127.0.0.1:{port}/ws/{room}", []),
+    "parlor-json": ("ws://127.0.0.1:{port}/ws/{room}", ["--door", "json"]),
+    "nats": ("nats://127.0.0.1:{port}/{room}", ["--door", "nats"]),
+    "socketio": ("ws://127.0.0.1:{port}/{room}", ["--door", "socketio"]),
+}
+
+
+def listening_port(pid):
+    """The port where a process listens, if it does."""
+    sockets = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            sockets.add(os.readlink(fd))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = fields = line.split()
+        if state == LISTENS and f"socket:[{fields[9]}]" in sockets:
+            return int(local.split(":")[1], 16)
+    return None
 
 
 class Server:
     """A running server, pinned to core 0."""
 
     def __init__(self, command, real_time=False):
-        pinned = [*(REAL_TIME if real_time else []), "taskset", "-c", "0", *map(str, command), "0"]
+        pinned = [*(REAL_TIME if real_time else []), "taskset", "-c", "0", *map(str, command)]
         self.log = open(OUT / "server.log", "w")
-        self.process = subprocess.Popen(pinned, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(pinned, stdout=self.log, stderr=self.log)
         self.port = self.wait_for_port()
 
     def wait_for_port(self):
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            line = self.process.stdout.readline().strip() if selector.select(START_SECONDS) else ""
-        found = PORT.search(line)
-        if not found:
-            self.stop()
-            sys.exit(f"{self.process.args} did not say its port: {line!r}, see {self.log.name}")
-        return int(found[1])
-
-    def url(self, room=""):
-        return f"ws://127.0.0.1:{self.port}/ws{room}"
+        """Where it listens: not all say so."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                port = listening_port(self.process.pid)
+            except OSError:
+                continue  # it has just ended
+            if port:
+                return port
+            time.sleep(0.01)
+        self.stop()
+        sys.exit(f"{self.process.args} listens nowhere, see {self.log.name}")
 
     def stop(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.process.stdout.close()
         self.log.close()
 
     def __enter__(self):
