@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 pub mod access;
 mod addresses;
 mod broadcast;
+pub mod budget;
 pub mod chat;
 mod connection;
 mod encode;

@@ -19,7 +19,7 @@
 //! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`], which only puts the
 //!    connection in line to be read.
 //! 2. [`core::Server::read_in_line`] reads those in line, each into the loop's one buffer: an idle connection owns none.
-//!    One that is not read to the end within its budget goes to the end of the line, so that a flooder does not starve
+//!    One that is not read to the end when its turn is over goes to the end of the line, so that a flooder does not starve
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
@@ -30,11 +30,11 @@
 //!    audience, and `core::broadcast` puts them behind what else that audience is told in this tick.
 //! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
 //!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
-//! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; its flush is the only place that
+//! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; a flush is the only thing that
 //!    sends what the server has to say. What one tick queued for a connection leaves in one system call.
 //! 8. When the kernel takes no more, the rest stays queued until the socket is writable again. Sockets are registered
 //!    once, edge-triggered, for both directions.
-//! 9. A large fan-out goes out in slices, in turn with those of other rooms, and gives the loop back after 2 ms. What
+//! 9. A large fan-out goes out in slices, in turn with those of other rooms, until the tick's budget is spent. What
 //!    is said in its room meanwhile gathers for the next one: the further a room is behind, the more messages leave in
 //!    each system call. The members of a room too far behind are not read until its next batch sets out, and then first: a
 //!    flood waits with those who send it.
@@ -42,6 +42,12 @@
 //! Who comes into a room, comes back to it or has fallen behind is told how it is (`core::server`, `arrivals`): the state of
 //! its keys, its members and its messages are parts of a snapshot (`core::snapshot`), which is encoded once and shared by
 //! all who get the same. `core::rope` puts them together with what is the reader's own.
+//!
+//! # The budget of a tick
+//!
+//! A tick takes 2 ms and a piece of work more, whatever clients do. Whoever works spends of [`core::budget`]; whoever loops
+//! over what clients can make many asks it, and goes on in the next tick. The simulation counts the work of every tick.
+//! What there was no time for harms nobody: who waits to be flushed is flushed before their queue is found full.
 //!
 //! # Invariants
 //!

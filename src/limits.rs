@@ -245,9 +245,15 @@ fn parse_head_limit(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How long a tick may take before the loop looks at the sockets again, in units of the budget: nanoseconds.
+pub const TICK: u64 = 2_000_000;
+
 /// The loop's one read buffer, in bytes: large enough that a busy publisher costs few reads, small enough to stay in
 /// the second-level cache.
 pub const READ_BUFFER: usize = 64 << 10;
+
+/// Bytes of one read when half of the memory is in use.
+pub const SMALL_READ: usize = 4 << 10;
 
 /// Bytes read from one connection before the others get their turn.
 pub const READ_BUDGET: usize = 64 << 10;

@@ -452,14 +452,15 @@ impl Chat {
             .filter(|ms| *ms < u64::MAX)
     }
 
-    /// Ends the rooms and forgets the people whose time has come.
-    pub(super) fn run_deadlines(&mut self, now_ms: u64) {
-        while let Some(&(ends_ms, index)) = self.dormant.first()
+    /// Ends a room, or forgets a person, whose time has come. Says whether there was one.
+    pub(super) fn forget_due(&mut self, now_ms: u64) -> bool {
+        if let Some(&(ends_ms, index)) = self.dormant.first()
             && ends_ms <= now_ms
         {
             self.end(index);
+            return true;
         }
-        self.people.run_deadlines(now_ms);
+        self.people.forget_due(now_ms)
     }
 
     /// The next room whose members are to be told who came and went, and what.

@@ -43,7 +43,7 @@ pub(super) enum Phase {
     /// All is written and our side is shut. Reading on until the peer closes too, because a socket closed with unread
     /// bytes sends a reset, and a reset overtakes what was written.
     Lingering { reason: EndReason },
-    /// To be freed at the end of the tick.
+    /// To be freed at the end of a tick.
     Closed { reason: EndReason },
 }
 

@@ -5,6 +5,7 @@ use std::mem;
 
 use data_encoding::BASE64;
 
+use super::budget::{Budget, cost};
 use super::chat::{
     Arrival, Author, Content, Context, Format, Message, Name, News, Position, Reading,
 };
@@ -92,14 +93,16 @@ pub(super) struct Encoder {
     deflater: Option<Box<Deflater>>,
     /// Which payloads are compressed; `None` for none at all.
     compression: Option<Compression>,
+    budget: Budget,
 }
 
 impl Encoder {
-    pub(super) fn new(compression: Option<Compression>) -> Self {
+    pub(super) fn new(compression: Option<Compression>, budget: Budget) -> Self {
         Self {
             json: Vec::new(),
             deflater: None,
             compression,
+            budget,
         }
     }
 
@@ -115,6 +118,8 @@ impl Encoder {
         message: &Message<'_>,
         out: &mut Vec<u8>,
     ) {
+        let bytes = cost::of_bytes(message.body.len(), cost::BYTE);
+        self.budget.spend(cost::MESSAGE + bytes);
         match context.reading.format {
             Format::Plain | Format::PlainDeflated => {
                 let opcode = match message.content {
@@ -140,6 +145,8 @@ impl Encoder {
     pub(super) fn event(&mut self, context: &Context<'_>, event: &Event<'_>, out: &mut Vec<u8>) {
         if self.json.is_empty() {
             event::write(event, &mut self.json);
+            let bytes = cost::of_bytes(self.json.len(), cost::JSON_BYTE);
+            self.budget.spend(cost::MESSAGE + bytes);
         }
         self.json_frame(context, out);
     }
@@ -147,6 +154,8 @@ impl Encoder {
     fn write_message(&mut self, context: &Context<'_>, message: &Message<'_>) {
         if self.json.is_empty() {
             message_event(context.room, message).write_event(&mut self.json);
+            let bytes = cost::of_bytes(self.json.len(), cost::JSON_BYTE);
+            self.budget.spend(bytes);
         }
     }
 
@@ -182,6 +191,8 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) {
         if let Some(effort) = self.effort(reading, readers, payload.len()) {
+            let bytes = cost::of_bytes(payload.len(), cost::DEFLATE_BYTE);
+            self.budget.spend(cost::DEFLATE + bytes);
             let deflater = self.deflater.get_or_insert_default();
             if let Some(small) = deflater.deflate(payload, reading.is_narrow, effort) {
                 return frame::encode_compressed(OpCode::Data(opcode), small, out);

@@ -169,6 +169,7 @@ fn in_chunks(pieces: Vec<Piece>, meter: &Meter) -> Vec<Rc<Frames>> {
 mod tests {
     use super::*;
     use crate::codec::ws::deflate::{Deflater, Effort, Inflater};
+    use crate::core::budget::Budget;
     use crate::core::chat::Format;
     use crate::limits::Compression;
 
@@ -191,7 +192,7 @@ mod tests {
         rope.share(shared("\"short\"", is_deflated, &meter));
         rope.own().extend_from_slice(b"]");
         let length = rope.len();
-        let mut encoder = Encoder::new(Some(Compression::WherePays));
+        let mut encoder = Encoder::new(Some(Compression::WherePays), Budget::default());
         let chunks = rope.into_message(format.into(), &mut encoder, &meter);
         let frame: Vec<u8> = chunks.iter().flat_map(|it| it.bytes().to_vec()).collect();
         assert_eq!(frame::first_frame_length(&frame), Some(frame.len()));
@@ -231,7 +232,7 @@ mod tests {
         let meter = Meter::default();
         let mut rope = Rope::default();
         rope.own().extend_from_slice(b"{}");
-        let mut encoder = Encoder::new(None);
+        let mut encoder = Encoder::new(None, Budget::default());
         let chunks = rope.into_message(Format::Json.into(), &mut encoder, &meter);
         assert_eq!(chunks.len(), 1);
         assert_eq!(chunks[0].bytes(), b"\x81\x02{}");

@@ -1,8 +1,8 @@
 //! The server: a slab of connections, their rooms, and the lists of what a tick has to do.
 //!
-//! A tick is: `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`. Nothing but the flush in
-//! `end_of_tick` sends what the server has to say, and nothing but its last step frees a connection. TLS answers its own
-//! protocol as it is read, and says its end when the connection's is said.
+//! A tick is: `begin_tick` of the budget, `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`.
+//! Nothing but a flush sends what the server has to say, and nothing but the last step of `end_of_tick` frees a connection.
+//! TLS answers its own protocol as it is read, and says its end when the connection's is said.
 
 mod admin;
 mod answers;
@@ -28,11 +28,11 @@ mod rooms;
 mod route;
 mod say;
 mod stream;
+mod turns;
 mod unfinished;
 mod usage;
 
 use std::collections::VecDeque;
-use std::mem;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -43,8 +43,9 @@ use slab::Slab;
 use super::access::Access;
 use super::addresses::Addresses;
 use super::broadcast::Broadcast;
+use super::budget::{Budget, Stage, cost};
 use super::chat::{Chat, Format, PersonId};
-use super::connection::{Connection, ConnectionId, Input};
+use super::connection::{Connection, ConnectionId, Input, Phase};
 use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
 use super::id::Numbers;
@@ -81,16 +82,20 @@ pub struct Server<S> {
     lagging: Lagging,
     timers: Timers,
     meter: Meter,
+    /// What is left of the tick, for every loop that clients can make long.
+    budget: Budget,
     /// Connections with something to write that the kernel may take.
-    dirty: Vec<ConnectionId>,
-    /// Connections in line to be read, those that have waited longest in front.
-    unread: VecDeque<ConnectionId>,
+    dirty: VecDeque<ConnectionId>,
+    /// Connections in rooms in line to be read, those that have waited longest in front.
+    members: VecDeque<ConnectionId>,
+    /// The same of those in no room.
+    newcomers: VecDeque<ConnectionId>,
     /// Commands that go on, in turn.
     unfinished: VecDeque<(ConnectionId, Box<Listing>)>,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
-    over_budget: Vec<ConnectionId>,
-    /// Connections to free at the end of the tick.
-    closed: Vec<ConnectionId>,
+    over_memory: Vec<ConnectionId>,
+    /// Connections to free at the end of a tick.
+    closed: VecDeque<ConnectionId>,
     /// The one buffer that everything is read into; a tail of the last read may stand before it.
     buffer: Vec<u8>,
     encoder: Encoder,
@@ -141,11 +146,11 @@ impl<S: Stream> Server<S> {
     ) -> Self {
         let mut ping = Vec::new();
         frame::encode(OpCode::Control(Control::Ping), b"", &mut ping);
-        let meter = Meter::default();
+        let (meter, budget) = (Meter::default(), Budget::default());
         let mut random = ChaCha8Rng::from_seed(seed);
         let mut chat_seed = [0; 32];
         random.fill_bytes(&mut chat_seed);
-        let mut encoder = Encoder::new(limits.compression());
+        let mut encoder = Encoder::new(limits.compression(), budget.clone());
         let json_ping = encode::event_json(&Event::Ping);
         let json_ping = encoder.text_frame(Format::Json.into(), json_ping.as_bytes());
         let node = format!("{:08x}", random.next_u32());
@@ -165,6 +170,7 @@ impl<S: Stream> Server<S> {
             timers: Timers::new(now.ms),
             ping: Frames::new(ping, FrameKind::Control, &meter),
             meter,
+            budget,
             addresses: Addresses::new(&limits),
             sources: Sources::new(limits.rate, now.ms),
             limits,
@@ -172,11 +178,12 @@ impl<S: Stream> Server<S> {
             site,
             page_addresses: Vec::new(),
             connections: Slab::new(),
-            dirty: Vec::new(),
-            unread: VecDeque::new(),
+            dirty: VecDeque::new(),
+            members: VecDeque::new(),
+            newcomers: VecDeque::new(),
             unfinished: VecDeque::new(),
-            over_budget: Vec::new(),
-            closed: Vec::new(),
+            over_memory: Vec::new(),
+            closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
             drain: Drain::default(),
             numbers,
@@ -192,6 +199,7 @@ impl<S: Stream> Server<S> {
         if !self.has_room() {
             return Err(socket);
         }
+        self.budget.spend(cost::ADMIT);
         let Some(place) = self.find_place(peer, now) else {
             return Err(socket);
         };
@@ -229,6 +237,9 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
+        if matches!(connection.phase, Phase::Closed { .. }) {
+            return;
+        }
         let id = connection.id;
         if ready.writable {
             connection.writable = true;
@@ -247,50 +258,48 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Reads those in line for as long as there is `time_left`, each up to its budget; who is not read keeps its place.
-    pub fn read_in_line(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
-        for _ in 0..self.unread.len() {
-            let Some(id) = self.unread.pop_front() else {
-                break;
-            };
-            if let Some(connection) = self.get_mut(id) {
-                connection.in_line = false;
-                self.read(id, now);
-            }
-            if !time_left() {
-                break;
-            }
-        }
-        let held = mem::take(&mut self.over_budget);
-        self.release(held);
+    /// What is left of the tick. Whoever drives the server begins each tick with it.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
-    /// What every tick ends with, in this order. `time_left` says whether the tick may go on handing out messages; what
-    /// it leaves is done in the next tick.
-    pub fn end_of_tick(&mut self, now: Now, mut time_left: impl FnMut() -> bool) {
+    /// What every tick ends with, in this order. What there is no time for is done in the next tick.
+    pub fn end_of_tick(&mut self, now: Now) {
+        self.budget.enter(Stage::Deadlines);
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
         // So are those whose tokens end.
+        self.budget.enter(Stage::Tokens);
         self.end_expired(now);
         // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
+        self.budget.enter(Stage::News);
         self.tell_news(now);
-        self.chat.run_deadlines(now.ms);
         self.snapshots.run_deadlines(now.ms);
+        self.budget.enter(Stage::Forgetting);
+        while self.budget.is_left() && self.chat.forget_due(now.ms) {
+            self.budget.spend(cost::LOOKUP);
+        }
         self.forget_ended();
         // What was too much for one turn.
-        self.go_on_with_commands(&mut time_left);
+        self.budget.enter(Stage::Listing);
+        self.go_on_with_commands();
         // Who had fallen behind, and has read all that was queued.
+        self.budget.enter(Stage::CatchingUp);
         self.catch_up(now);
         // What was said in this tick sets out together, one batch a room.
         let held = self.broadcast.start_fanouts(&self.chat);
         self.release(held);
         // Answers, pongs and closes do not wait behind a large room.
+        self.budget.enter(Stage::Answering);
         self.flush_dirty(now);
         // Slices of the fan-outs in turn, each flushed while its connections are in the cache.
-        while self.deliver_slice(now) && time_left() {}
+        self.budget.enter(Stage::Delivering);
+        while self.budget.is_left() && self.deliver_slice(now) {}
         // Once all that was said is on its way, a drain may say goodbye.
+        self.budget.enter(Stage::Draining);
         self.go_on_draining(now);
-        // The budget, unless what is on its way may still leave.
+        self.budget.enter(Stage::Closing);
+        // The limit on memory, unless what is on its way may still leave.
         self.keep_within_memory(now);
         // Last, when nothing refers to them any more.
         self.free_closed(now);
@@ -298,9 +307,12 @@ impl<S: Stream> Server<S> {
 
     /// Whether the next tick has work that no event announces: do not sleep.
     pub fn has_work(&self) -> bool {
-        !self.unread.is_empty()
+        !self.members.is_empty()
+            || !self.newcomers.is_empty()
+            || self.drain.has_work()
             || !self.dirty.is_empty()
             || !self.unfinished.is_empty()
+            || !self.closed.is_empty()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
     }
@@ -355,24 +367,7 @@ impl<S: Stream> Server<S> {
         };
         if connection.writable && !connection.dirty && connection.has_output() {
             connection.dirty = true;
-            self.dirty.push(id);
-        }
-    }
-
-    /// Puts a connection at the end of the line of those to read, unless it stands there already.
-    fn line_up(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.get_mut(id)
-            && !connection.in_line
-        {
-            connection.in_line = true;
-            self.unread.push_back(id);
-        }
-    }
-
-    /// Puts those who were held back in front of the line, in their order: they have waited already.
-    fn release(&mut self, held: Vec<ConnectionId>) {
-        for id in held.into_iter().rev() {
-            self.unread.push_front(id);
+            self.dirty.push_back(id);
         }
     }
 }

@@ -3,8 +3,6 @@
 //! A connection has one deadline, which mostly moves away: then its entry stays where it is, and is put further round
 //! the wheel when its old time comes. So what arrives from a peer costs the timers nothing.
 
-use std::mem;
-
 use super::connection::ConnectionId;
 use super::server::ensure;
 
@@ -35,7 +33,7 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct Timers {
     wheel: Vec<Vec<ConnectionId>>,
-    /// The last slot that was emptied.
+    /// The slot that is being emptied.
     current: u64,
     entries: usize,
 }
@@ -58,22 +56,25 @@ impl Timers {
         Slot::nth(slot)
     }
 
-    /// Takes out the entries of the next slot that has come; `None` when there is no more.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<(Slot, Vec<ConnectionId>)> {
+    /// Takes out an entry of the slots that have come, and says in which it was; `None` when there is no more.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<(Slot, ConnectionId)> {
         let now = now_ms / SLOT_MS;
-        while self.current < now {
+        loop {
+            let due = &mut self.wheel[(self.current % SLOTS) as usize];
+            if let Some(id) = due.pop() {
+                self.entries -= 1;
+                return Some((Slot::nth(self.current), id));
+            }
+            // A burst's memory returns.
+            *due = Vec::new();
             if self.entries == 0 {
-                self.current = now;
+                self.current = self.current.max(now);
+            }
+            if self.current >= now {
                 return None;
             }
             self.current += 1;
-            let due = mem::take(&mut self.wheel[(self.current % SLOTS) as usize]);
-            if !due.is_empty() {
-                self.entries -= due.len();
-                return Some((Slot::nth(self.current), due));
-            }
         }
-        None
     }
 
     /// When the next entry fires, in milliseconds on the clock of `Now::ms`.
@@ -81,7 +82,7 @@ impl Timers {
         if self.entries == 0 {
             return None;
         }
-        let mut slots = self.current + 1..self.current + SLOTS;
+        let mut slots = self.current..self.current + SLOTS;
         slots
             .find(|slot| !self.wheel[(slot % SLOTS) as usize].is_empty())
             .map(|slot| slot * SLOT_MS)
@@ -109,8 +110,23 @@ mod tests {
         let due = timers.next_ms().unwrap();
         assert!((3_000..3_000 + SLOT_MS).contains(&due));
         assert_eq!(timers.take_due(due - 1), None);
-        assert_eq!(timers.take_due(due), Some((slot, vec![id(1)])));
+        assert_eq!(timers.take_due(due), Some((slot, id(1))));
         assert_eq!((timers.take_due(u64::MAX), timers.next_ms()), (None, None));
+    }
+
+    #[test]
+    fn a_slot_may_be_emptied_in_several_goes() {
+        let mut timers = Timers::new(0);
+        let slot = timers.add(id(1), Slot::of_deadline(3_000));
+        timers.add(id(2), slot);
+        let due = timers.next_ms().unwrap();
+        assert_eq!(timers.take_due(due), Some((slot, id(2))));
+        assert_eq!(timers.next_ms(), Some(due));
+        // What is added meanwhile comes later.
+        timers.add(id(3), slot);
+        assert_eq!(timers.take_due(due), Some((slot, id(1))));
+        assert_eq!(timers.take_due(due), None);
+        assert_eq!(timers.next_ms(), Some(due + SLOT_MS));
     }
 
     #[test]
@@ -118,7 +134,7 @@ mod tests {
         let mut timers = Timers::new(0);
         let slot = timers.add(id(1), Slot::of_deadline(10_000_000));
         assert!(slot < Slot::of_deadline(10_000_000));
-        assert_eq!(timers.take_due(10_000_000), Some((slot, vec![id(1)])));
+        assert_eq!(timers.take_due(10_000_000), Some((slot, id(1))));
     }
 
     #[test]

@@ -144,10 +144,14 @@ impl WriteQueue {
         self.queued_bytes
     }
 
-    /// Puts a chunk at the end. An empty queue takes any chunk: a message may be larger than the queue's limit.
+    /// Whether there is a place for a chunk. An empty queue takes any: a message may be larger than the queue's limit.
+    pub(super) fn takes(&self, chunk: &Chunk, max_queue: usize) -> bool {
+        self.queued_bytes == 0 || self.queued_bytes + chunk.cost() <= max_queue
+    }
+
+    /// Puts a chunk at the end, if there is a place for it.
     pub(super) fn push(&mut self, chunk: Chunk, max_queue: usize) -> Enqueue {
-        let cost = chunk.cost();
-        if self.queued_bytes > 0 && self.queued_bytes + cost > max_queue {
+        if !self.takes(&chunk, max_queue) {
             return Enqueue::Full;
         }
         self.append(chunk);

@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::RunError;
 use super::config::Config;
+use crate::core::budget::Stage;
 use crate::core::{Now, Server, Stream};
 use crate::limits::MAX_DATAGRAM;
 
@@ -85,19 +86,15 @@ impl DatagramPort {
         self.sockets.iter().any(|it| it.is_ready)
     }
 
-    /// Takes in what has come, a batch from each socket, for as long as there is `time_left`.
-    pub(super) fn receive<S: Stream>(
-        &mut self,
-        server: &mut Server<S>,
-        now: Now,
-        mut time_left: impl FnMut() -> bool,
-    ) {
+    /// Takes in what has come, a batch from each socket, for as long as their share of the tick lasts.
+    pub(super) fn receive<S: Stream>(&mut self, server: &mut Server<S>, now: Now) {
+        server.budget().enter(Stage::Datagrams);
         for _ in 0..BATCH {
+            if !self.has_more() || !server.budget().is_left() {
+                return;
+            }
             for socket in self.sockets.iter_mut().filter(|it| it.is_ready) {
                 socket.receive(&mut self.buffer, server, now);
-            }
-            if !self.has_more() || !time_left() {
-                return;
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::event::Event;
@@ -21,8 +22,10 @@ use super::keys::KeyFiles;
 use super::tls::{Files, Tls};
 use super::transport::Transport;
 use super::{RunError, listener};
+use crate::core::budget::Stage;
 use crate::core::site::Site;
 use crate::core::{Now, Proxied, Ready, Server};
+use crate::limits::TICK;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
@@ -33,8 +36,8 @@ const DATAGRAMS: Token = Token(usize::MAX - 4);
 const EVENTS: usize = 1024;
 /// Connections accepted in one tick, so that a storm of them does not starve those already in.
 const ACCEPT_BATCH: usize = 128;
-/// How long a tick may read, and then hand out messages, before it looks at the sockets again.
-const TICK_BUDGET: Duration = Duration::from_millis(2);
+/// Ticks that take longer are logged, in nanoseconds.
+const LONG_TICK: u64 = 5 * TICK;
 /// Silence after which TCP asks whether the other end of a line connection is there, and how often.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// When to try accepting again after the machine was out of descriptors or memory.
@@ -114,6 +117,7 @@ impl EventLoop {
             seed,
             clock.now(),
         );
+        server.budget().use_clock(nanoseconds);
         let is_open = match keys {
             None => true,
             Some(keys) => {
@@ -149,6 +153,7 @@ impl EventLoop {
                 _ => {}
             }
             let now = self.clock.now();
+            self.server.budget().begin_tick(TICK);
             for event in &events {
                 if self.on_event(event, now).is_break() {
                     return Err(RunError {
@@ -158,12 +163,16 @@ impl EventLoop {
                     });
                 }
             }
+            self.datagrams.receive(&mut self.server, now);
+            self.server.budget().enter(Stage::Accepting);
             for entrance in &mut self.entrances {
                 entrance.accept(&mut self.server, &self.poll, now);
             }
-            self.datagrams.receive(&mut self.server, now, time_left());
-            self.server.read_in_line(now, time_left());
-            self.server.end_of_tick(now, time_left());
+            self.server.read_in_line(now);
+            self.server.end_of_tick(now);
+            if let Some(long) = self.server.budget().end_tick(LONG_TICK) {
+                log::debug!("{long}");
+            }
             if self.server.is_drained(now) {
                 return Ok(());
             }
@@ -278,7 +287,7 @@ impl Entrance {
         }
         self.accepting = Accepting::Ready;
         for _ in 0..ACCEPT_BATCH {
-            if !server.has_room() {
+            if !server.has_room() || !server.budget().is_left() {
                 return;
             }
             match self.listener.accept() {
@@ -421,10 +430,10 @@ fn announce(
     Ok(())
 }
 
-/// Says whether a tick's budget, which begins now, has not been used up.
-fn time_left() -> impl FnMut() -> bool {
-    let began = Instant::now();
-    move || began.elapsed() < TICK_BUDGET
+/// The clock of a tick's budget.
+fn nanoseconds() -> u64 {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    ORIGIN.elapsed().as_nanos() as u64
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -34,14 +34,14 @@ MUTANTS = [
     (
         "a slot is never freed",
         END,
-        "        self.closed.push(id);",
-        "        if id.index() != 3 {\n            self.closed.push(id);\n        }",
+        "        self.closed.push_back(id);",
+        "        if id.index() != 3 {\n            self.closed.push_back(id);\n        }",
     ),
     (
         "a connection is freed inside the tick",
         END,
-        "        self.closed.push(id);",
-        "        self.closed.push(id);\n        self.connections.remove(id.index());",
+        "        self.closed.push_back(id);",
+        "        self.closed.push_back(id);\n        self.connections.remove(id.index());",
     ),
     (
         "a message of just the longest length is refused",
@@ -58,8 +58,8 @@ MUTANTS = [
     (
         "a queue may grow one byte past its limit",
         QUEUE,
-        "self.queued_bytes + cost > max_queue {",
-        "self.queued_bytes + cost > max_queue.saturating_add(1) {",
+        "self.queued_bytes + chunk.cost() <= max_queue",
+        "self.queued_bytes + chunk.cost() <= max_queue.saturating_add(1)",
     ),
     (
         "one room too many",
@@ -118,8 +118,8 @@ MUTANTS = [
     (
         "a deadline that moved away is lost",
         DEADLINES,
-        "                if deadline > now.ms {\n                    self.set_deadline(id, deadline);",
-        "                if deadline > now.ms {",
+        "            if deadline > now.ms {\n                self.set_deadline(id, deadline);",
+        "            if deadline > now.ms {",
     ),
     (
         "a peer that answers pings is given up",
@@ -148,8 +148,8 @@ MUTANTS = [
     (
         "a socket is closed with unread input",
         DELIVER,
-        "                reason,\n            }) => self.linger(id, reason, now),",
-        "                reason,\n            }) => self.close_now(id, reason, now),",
+        "                reason,\n            } => self.linger(id, reason, now),",
+        "                reason,\n            } => self.close_now(id, reason, now),",
     ),
     (
         "a frame is cut when a slow reader is closed",
@@ -172,8 +172,8 @@ MUTANTS = [
     (
         "a drain does not wait for what was said",
         "src/core/server/drain.rs",
-        "        if self.broadcast.is_busy() {\n            return;\n        }\n",
-        "",
+        "Drain::HandingOut { deadline_ms } if !self.broadcast.is_busy() =>",
+        "Drain::HandingOut { deadline_ms } =>",
     ),
     (
         "what has to wait for its room is lost",
@@ -444,5 +444,59 @@ MUTANTS = [
         "src/core/chat/retained.rs",
         "            self.bytes -= bytes;\n",
         "",
+    ),
+    (
+        "a fan-out is handed out in one tick",
+        "src/core/server.rs",
+        "while self.budget.is_left() && self.deliver_slice(now) {}",
+        "while self.deliver_slice(now) {}",
+    ),
+    (
+        "those who fell behind are told in one tick",
+        ARRIVALS,
+        "        while self.budget.is_left()\n            && let Some((id, room, from)) = self.lagging.take_drained()",
+        "        while let Some((id, room, from)) = self.lagging.take_drained()",
+    ),
+    (
+        "a turn lasts for as long as there is input",
+        READ,
+        "if !is_first && !rest.is_empty() && !self.budget.has_turn() =>",
+        "if false && !is_first =>",
+    ),
+    (
+        "a stage that comes late in a full tick does nothing",
+        "src/core/budget.rs",
+        "self.0.is_first.replace(false) || spent < self.0.stage_end.get()",
+        "(self.0.is_first.replace(false) && spent < 1_000) || spent < self.0.stage_end.get()",
+    ),
+    (
+        "newcomers stand in the line of the members",
+        "src/core/server/turns.rs",
+        "            None => &mut self.newcomers,",
+        "            None => &mut self.members,",
+    ),
+    (
+        "all who have ended are freed in one tick",
+        END,
+        "        while self.budget.is_left()\n            && let Some(id) = self.closed.pop_front()",
+        "        while let Some(id) = self.closed.pop_front()",
+    ),
+    (
+        "whoever waits to be flushed is found too slow",
+        "src/core/server/deliver.rs",
+        "if connection.dirty && !connection.queue.takes(chunk, max_queue) {",
+        "if false && !connection.queue.takes(chunk, max_queue) {",
+    ),
+    (
+        "a fan-out goes on while those it made dirty wait",
+        "src/core/server/deliver.rs",
+        "while self.dirty.len() > waiting",
+        "while self.dirty.len() > waiting + 64",
+    ),
+    (
+        "a stage that comes after a long one has no share",
+        "src/core/budget/stage.rs",
+        "spent.max(before.iter().sum()).saturating_add(own)",
+        "before.iter().sum::<u64>().saturating_add(own)",
     ),
 ]

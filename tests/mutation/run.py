@@ -57,7 +57,7 @@ def build():
 
 # Which tests of the simulation are run, by words in their names: those that catch most come first.
 KINDS = (
-    ["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["posts"], ["who_stalls"], ["strangers"], ["nobody_does"], ["arrivals"], ["charges"], ["each_address"], ["regressions"], ["a_name_stays"],
+    ["runs"], ["chats"], ["cuts"], ["halls"], ["floods"], ["crowds"], ["ticks"], ["posts"], ["who_stalls"], ["strangers"], ["nobody_does"], ["arrivals"], ["charges"], ["each_address"], ["regressions"], ["a_name_stays"],
 )
 
 

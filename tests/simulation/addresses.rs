@@ -133,12 +133,12 @@ impl World {
         let header = units::proxy_header(ip(text));
         let at = self.random.between(0, header.len());
         self.hall.send(guest, &header[..at]);
-        self.hall.tick(usize::MAX);
+        self.hall.tick(u64::MAX);
         self.hall.send(guest, &header[at..]);
         // It counts when its last byte is read.
         let has_slot = self.refused() < REFUSAL_SLOTS;
         if at < header.len() {
-            self.hall.tick(usize::MAX);
+            self.hall.tick(u64::MAX);
         }
         let may_come = self.may_come(who);
         assert_eq!(self.hall.is_gone(guest), !may_come && !has_slot, "{text}");
@@ -174,7 +174,7 @@ impl World {
     fn go(&mut self, place: usize) {
         let Here { guest, counts } = self.here.swap_remove(place);
         self.hall.end(guest);
-        self.hall.tick(usize::MAX);
+        self.hall.tick(u64::MAX);
         assert!(self.hall.is_gone(guest));
         if let Counts::For(who) = counts {
             self.addresses[who].connections -= 1;
@@ -195,7 +195,7 @@ impl World {
             4 => self.come_by_field(),
             5 => {
                 for _ in 0..self.random.below(20) {
-                    self.hall.tick(usize::MAX);
+                    self.hall.tick(u64::MAX);
                 }
             }
             _ if self.here.is_empty() => {}

@@ -36,11 +36,11 @@ fn fill(hall: &mut Hall, room: &str) -> GuestId {
             "retain": true, "data": {"value": key, "unit": "°C", "note": "a reading like any other"}});
         command(hall, speaker, &publish);
         if key % 100 == 0 {
-            hall.tick(usize::MAX);
+            hall.tick(u64::MAX);
             hall.discard(&[speaker]);
         }
     }
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     hall.discard(&[speaker]);
     speaker
 }
@@ -55,7 +55,7 @@ fn the_state_of_a_room_is_held_once_however_many_come() {
     for &comer in &comers {
         command(&mut hall, comer, &json!({"type": "join", "room": "plant"}));
     }
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     let held = hall.server.memory_used() - before;
     assert!(
         held < 2_000_000,
@@ -64,7 +64,7 @@ fn the_state_of_a_room_is_held_once_however_many_come() {
     );
     hall.widen();
     for _ in 0..5 {
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
     }
     for comer in comers {
         let joined = events(&mut hall, comer);
@@ -82,7 +82,7 @@ fn who_comes_later_is_told_how_it_is_then() {
     for round in 0..5 {
         let comer = enter(&mut hall, usize::MAX);
         command(&mut hall, comer, &json!({"type": "join", "room": "plant"}));
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
         let seen = events(&mut hall, comer);
         let joined = seen.iter().find(|event| event["type"] == "joined").unwrap();
         let retained = joined["retained"].as_array().unwrap();
@@ -108,7 +108,7 @@ fn who_comes_later_is_told_how_it_is_then() {
         command(&mut hall, speaker, &remove);
         let publish = json!({"type": "publish", "room": "plant", "key": "round", "retain": true, "data": round});
         command(&mut hall, speaker, &publish);
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
         hall.discard(&[speaker]);
     }
 }
@@ -124,7 +124,7 @@ fn who_joins_twice_misses_nothing_that_is_said_in_between() {
         if joins_late {
             command(&mut hall, one, &join);
             command(&mut hall, other, &publish(1));
-            hall.tick(usize::MAX);
+            hall.tick(u64::MAX);
         }
         hall.discard(&[other]);
         command(&mut hall, other, &publish(2));
@@ -135,7 +135,7 @@ fn who_joins_twice_misses_nothing_that_is_said_in_between() {
         hall.begin_tick();
         command(&mut hall, one, &join);
         hall.begin_tick();
-        hall.end_tick(usize::MAX);
+        hall.end_tick(u64::MAX);
         let mut position = 0;
         let mut heard = Vec::new();
         for event in events(&mut hall, one) {

@@ -69,7 +69,7 @@ fn a_listing_takes_turns() {
     let guest = hall.connect(usize::MAX);
     hall.enter_json(guest);
     command(&mut hall, guest, &json!({"type": "login", "token": token}));
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert_eq!(events(&mut hall, guest).last().unwrap()["type"], "welcome");
     for id in 0..200 {
         command(&mut hall, guest, &json!({"type": "rooms", "id": id}));
@@ -91,7 +91,7 @@ fn a_listing_takes_turns() {
     let listed = answers[0]["rooms"].as_array().unwrap().len();
     assert_eq!((listed, &answers[0]["more"]), (90, &json!(false)));
     for _ in 0..3 {
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
         answers.extend(events(&mut hall, guest));
     }
     assert_eq!(answers.len(), 200, "none is lost");
@@ -125,7 +125,7 @@ fn answers_are_charged_before_they_are_compressed() {
         }
         let mut answered = 0;
         for _ in 0..10 {
-            hall.tick(usize::MAX);
+            hall.tick(u64::MAX);
             let events = events(&mut hall, guest);
             answered += events.iter().filter(|it| it["type"] == "history").count();
         }

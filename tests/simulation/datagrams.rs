@@ -41,7 +41,7 @@ fn a_room_that_is_behind_takes_none_and_another_does() {
             }
         }
         assert_eq!(spray(&mut hall, 1, tick), Verdict::Taken);
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
         let batch = names(&mut hall, busy);
         assert_eq!(batch.len(), ROOM_BACKLOG / LENGTH + 1);
         heard.extend(batch);
@@ -60,7 +60,7 @@ fn none_is_taken_while_the_memory_is_used_up() {
         let taken = taken.count();
         assert!((70..=105).contains(&taken), "{taken}");
         assert!(verdicts.all(|it| it == Verdict::OutOfMemory));
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
         let heard: usize = members.iter().map(|&it| names(&mut hall, it).len()).sum();
         assert_eq!(heard, taken);
     }
@@ -73,7 +73,7 @@ fn nothing_is_heard_once_the_server_is_ending() {
     assert_eq!(spray(&mut hall, 0, 1), Verdict::Taken);
     hall.server.begin_drain(hall.now);
     assert_eq!(spray(&mut hall, 0, 2), Verdict::ShuttingDown);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     match &hall.read(member)[..] {
         [Seen::Message { payload, .. }, Seen::Close { .. }] => assert!(payload.starts_with(b"1|")),
         other => panic!("{other:?}"),

@@ -110,7 +110,7 @@ impl Gate {
     fn run(&mut self) {
         for _ in 0..STEPS {
             self.step();
-            self.hall.tick(self.random.between(1, 4));
+            self.hall.tick(300_000 * self.random.below(4) as u64);
             for place in 0..self.holders.len() {
                 self.read(place);
             }
@@ -118,7 +118,7 @@ impl Gate {
         }
         // All tokens end, and with them all connections.
         for _ in 0..400 {
-            self.hall.tick(usize::MAX);
+            self.hall.tick(u64::MAX);
             for place in 0..self.holders.len() {
                 self.read(place);
             }
@@ -359,7 +359,7 @@ fn nobody_does_hear_more_after_their_own_close() {
         json!({"type": "close", "name": "root"}),
     ] {
         hall.say(guest, 1, command.to_string().as_bytes());
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
     }
     let seen = hall.read(guest);
     assert!(

@@ -114,7 +114,7 @@ impl Hall {
     pub(crate) fn ask(&mut self, guest: GuestId, request: &[u8]) -> u16 {
         self.guests[guest].reader.expect_response(false);
         self.send(guest, request);
-        self.tick(usize::MAX);
+        self.tick(u64::MAX);
         match &self.read(guest)[..] {
             [Seen::Response { status, .. }] => *status,
             other => panic!("a request was answered with {other:?}"),
@@ -133,7 +133,7 @@ impl Hall {
         let end = request.len() - 2;
         request.splice(end..end, fields.bytes());
         self.send(guest, &request);
-        self.tick(usize::MAX);
+        self.tick(u64::MAX);
     }
 
     pub(crate) fn send(&mut self, guest: GuestId, bytes: &[u8]) {
@@ -178,6 +178,11 @@ impl Hall {
         reader.feed(&bytes).expect("the server speaks the protocol")
     }
 
+    /// Bytes that have come for a guest.
+    pub(crate) fn take(&mut self, guest: GuestId) -> Vec<u8> {
+        self.guests[guest].link.borrow_mut().take(usize::MAX)
+    }
+
     /// Reads what has come for these guests, whatever it is.
     pub(crate) fn discard(&mut self, guests: &[GuestId]) {
         for &guest in guests {
@@ -202,14 +207,26 @@ impl Hall {
         self.guests[guest].link.borrow().dropped
     }
 
-    /// One tick of the loop, in which there is time for this many slices of fan-outs.
-    pub(crate) fn tick(&mut self, slices: usize) {
+    /// One tick of the loop, whose writing half may take so many units: with 0 it hands out one slice.
+    pub(crate) fn tick(&mut self, length: u64) {
         self.begin_tick();
-        self.end_tick(slices);
+        self.end_tick(length);
+    }
+
+    /// One tick of the loop as the shell has it, which may take so many units in all.
+    pub(crate) fn whole_tick(&mut self, length: u64) {
+        self.server.budget().begin_tick(length);
+        self.read_in_line();
+        self.end_of_tick();
     }
 
     /// The reading half of a tick.
     pub(crate) fn begin_tick(&mut self) {
+        self.server.budget().begin_tick(u64::MAX);
+        self.read_in_line();
+    }
+
+    fn read_in_line(&mut self) {
         self.now.ms += TICK_MS;
         for guest in &self.guests {
             let event = guest.link.borrow_mut().take_event();
@@ -217,16 +234,17 @@ impl Hall {
                 self.server.on_ready(guest.index, ready);
             }
         }
-        self.server.read_in_line(self.now, || true);
+        self.server.read_in_line(self.now);
     }
 
     /// The writing half.
-    pub(crate) fn end_tick(&mut self, slices: usize) {
-        let mut left = slices;
-        self.server.end_of_tick(self.now, || {
-            left = left.saturating_sub(1);
-            left > 0
-        });
+    pub(crate) fn end_tick(&mut self, length: u64) {
+        self.server.budget().begin_tick(length);
+        self.end_of_tick();
+    }
+
+    fn end_of_tick(&mut self) {
+        self.server.end_of_tick(self.now);
         self.server.check_invariants().expect("an invariant");
         for guest in &self.guests {
             assert_eq!(guest.link.borrow().misuse, None);

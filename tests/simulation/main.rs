@@ -21,6 +21,7 @@ mod record;
 mod regressions;
 mod socket;
 mod strangers;
+mod ticks;
 mod units;
 mod world;
 

@@ -71,6 +71,17 @@ impl Model {
         }
     }
 
+    /// The server is ending. What it had read and not come to, because a turn was over, may not be heard any more.
+    pub(crate) fn begin_drain(&mut self) {
+        self.is_draining = true;
+        if self.plan.is_busy {
+            let unseen = |it: &&mut Message| it.status == Status::Published;
+            for message in self.messages.iter_mut().filter(unseen) {
+                message.status = Status::MaybePublished;
+            }
+        }
+    }
+
     /// What may follow the index in the next message's payload.
     pub(crate) fn longest_filler(&self) -> usize {
         self.plan.limits.max_message - format!("{}|", self.messages.len()).len()
@@ -252,7 +263,8 @@ impl Model {
         let close_ms = self.plan.limits.close_timeout.ms().unwrap_or(u64::MAX);
         // A drain waits for no request.
         let has_word_to_read = match record.ended {
-            Some(Ended::Close(_) | Ended::Violation(_)) => true,
+            // Nothing follows the refusal that whoever comes to a server that is ending gets.
+            Some(Ended::Close(_) | Ended::Violation(_)) => !self.is_draining || record.upgraded,
             Some(Ended::LastRequest) => !self.is_draining,
             _ => false,
         };

@@ -9,7 +9,7 @@ use crate::reader::Seen;
 /// What the last event says that has come for a guest after this command.
 fn ask(hall: &mut Hall, guest: GuestId, command: &Value) -> Value {
     hall.say(guest, 1, command.to_string().as_bytes());
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     match hall.read(guest).pop() {
         Some(Seen::Message { payload, .. }) => serde_json::from_slice(&payload).unwrap(),
         other => panic!("{other:?}"),
@@ -27,12 +27,12 @@ fn a_name_stays_theirs_who_lost_their_connection() {
     let login = json!({"type": "login", "name": "ana"});
     assert_eq!(ask(&mut hall, ana, &login)["you"]["name"], "ana");
     hall.end(ana);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(hall.is_gone(ana));
     hall.now.ms += ABSENCE_MS - 100;
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert_eq!(ask(&mut hall, other, &login)["code"], "name_taken");
     hall.now.ms += 100;
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert_eq!(ask(&mut hall, other, &login)["you"]["name"], "ana");
 }

@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     /// Nobody can be too slow.
     pub(crate) has_roomy_queues: bool,
     pub(crate) is_memory_tight: bool,
-    /// Ticks run out of time before all is handed out.
+    /// Ticks run out of time before all is done.
     pub(crate) is_busy: bool,
     /// No room is so far behind that its members are not listened to for a while: what is said keeps the order in which
     /// it was read.
@@ -96,19 +96,20 @@ impl Plan {
             Ending::Silence,
         ];
         let ending = random.pick(&endings[..if pings { 5 } else { 4 }]);
+        let (steps, is_busy) = (random.between(20, 250), random.chance(300));
         Self {
             seed,
             clients,
-            steps: random.between(20, 250),
+            steps,
             rooms,
             limits,
             jumps,
             pings,
             has_roomy_queues,
             is_memory_tight,
-            is_busy: random.chance(300),
-            // Over the budget what comes has to wait, as in a room that is behind.
-            keeps_order: !is_memory_tight,
+            is_busy,
+            // Where memory or time is used up, what comes has to wait, as in a room that is behind.
+            keeps_order: !is_memory_tight && !is_busy,
             ends_in_full_swing: random.chance(400),
             talkers: usize::MAX,
             is_steady: false,
@@ -123,6 +124,7 @@ impl Plan {
         plan.steps = 40;
         plan.limits.max_connections = 10_000;
         plan.limits.max_message = 300;
+        plan.is_busy = seed.is_multiple_of(2);
         plan.be_roomy();
         plan
     }
@@ -155,7 +157,7 @@ impl Plan {
 
     fn be_roomy(&mut self) {
         self.is_memory_tight = false;
-        self.keeps_order = true;
+        self.keeps_order = !self.is_busy;
         self.limits.max_memory = default_limits().max_memory;
     }
 

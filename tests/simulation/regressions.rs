@@ -18,7 +18,7 @@ fn flood(hall: &mut Hall, flooders: &[GuestId]) {
     for &flooder in flooders {
         hall.flood(flooder, &NOISE, 3 * READ_BUDGET);
     }
-    hall.tick(1);
+    hall.tick(0);
     hall.discard(flooders);
 }
 
@@ -145,12 +145,12 @@ fn who_holds_most_alone_is_cut_first() {
     for (from, messages) in [(speaker, 14), (feeder, 8)] {
         for _ in 0..messages {
             hall.say(from, TEXT, &[b'.'; 50_000]);
-            hall.tick(usize::MAX);
+            hall.tick(u64::MAX);
             hall.discard(&[speaker, feeder]);
         }
     }
     hall.widen();
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     let ended: Vec<Seen> = hall.read(hog).into_iter().filter(is_close).collect();
     assert!(
         matches!(
@@ -177,7 +177,7 @@ fn what_gathers_is_in_the_budget() {
     hall.begin_tick();
     let grown = hall.server.memory_used() - before;
     assert!(grown >= 60_000, "{grown} bytes");
-    hall.end_tick(usize::MAX);
+    hall.end_tick(u64::MAX);
 }
 
 /// One tick took in 64 KiB from everyone who had it, whatever the budget.
@@ -196,7 +196,7 @@ fn one_tick_takes_in_no_more_than_the_budget() {
         taken <= (1 << 20) + READ_BUDGET,
         "{taken} bytes were taken in, with a budget of a mebibyte"
     );
-    hall.end_tick(usize::MAX);
+    hall.end_tick(u64::MAX);
     assert!(flooders.iter().all(|&guest| !hall.is_gone(guest)));
 }
 
@@ -208,7 +208,7 @@ fn a_batch_of_empty_messages_is_bounded() {
     for flooder in flooders {
         hall.flood(flooder, b"", READ_BUDGET);
     }
-    hall.tick(1);
+    hall.tick(0);
     let heard = hall.read(flooders[0]).len();
     let empty = hall.frame(TEXT, b"").len();
     let bound = ROOM_BACKLOG_MESSAGES as usize + READ_BUDGET.div_ceil(empty);
@@ -229,7 +229,7 @@ fn who_is_refused_costs_nobody_a_place() {
     }
     assert_eq!(hall.ask(first, &units::upgrade(0)), 101);
     hall.end(second);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(hall.is_gone(second));
     // The refused do not close their side, and so are still there.
     assert!(refused.iter().all(|&guest| !hall.is_gone(guest)));
@@ -245,15 +245,15 @@ fn a_violation_while_closing_does_not_cost_the_close_frame() {
     let mut hall = Hall::new(&[]);
     let guest = hall.enter(0);
     hall.server.begin_drain(hall.now);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     let unmasked = [0x81, 5];
     hall.send(guest, &unmasked);
     hall.send(guest, &vec![0; 4 * READ_BUDGET]);
     for _ in 0..10 {
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
     }
     hall.end(guest);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(hall.is_gone(guest));
     let seen = hall.read(guest);
     assert!(
@@ -275,14 +275,14 @@ fn an_endless_drain_gives_dead_peers_up() {
     let dead = hall.enter(0);
     let alive = hall.enter(0);
     hall.server.begin_drain(hall.now);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(hall.read(alive).iter().any(is_close));
     hall.say(alive, CLOSE, &1001_u16.to_be_bytes());
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(hall.is_gone(alive) && !hall.is_gone(dead));
     assert!(!hall.server.is_drained(hall.now));
     for _ in 0..2000 / TICK_MS {
-        hall.tick(usize::MAX);
+        hall.tick(u64::MAX);
     }
     assert!(hall.is_gone(dead));
     assert!(hall.server.is_drained(hall.now));
@@ -297,9 +297,9 @@ fn nothing_comes_after_a_close_frame() {
     for _ in 0..20 {
         hall.say(guest, TEXT, br#"{"type":"ping"}"#);
     }
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     hall.widen();
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     let seen = hall.read(guest);
     assert!(seen.last().is_some_and(is_close), "{} came", seen.len());
 }
@@ -311,12 +311,12 @@ fn a_close_frame_that_is_kept_before_the_kernel_still_leaves() {
     let guest = hall.enter(0);
     hall.keep(guest);
     hall.server.begin_drain(hall.now);
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     hall.say(guest, 8, &1000_u16.to_be_bytes());
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     assert!(!hall.is_gone(guest), "with its close frame");
     hall.widen();
-    hall.tick(usize::MAX);
+    hall.tick(u64::MAX);
     let seen = hall.read(guest);
     let is_close = |seen: &Seen| {
         matches!(

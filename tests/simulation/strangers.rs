@@ -77,7 +77,7 @@ impl World {
         );
         self.hall.send(guest, request.as_bytes());
         for _ in 0..10 {
-            self.hall.tick(usize::MAX);
+            self.hall.tick(u64::MAX);
             if let Some(Seen::Response { status, .. }) = self.hall.read(guest).first() {
                 return *status;
             }
@@ -131,9 +131,9 @@ impl World {
                 continue;
             }
             self.hall.say(self.witness, 1, join.as_bytes());
-            self.hall.tick(usize::MAX);
+            self.hall.tick(u64::MAX);
             self.hall.say(self.witness, 1, leave.as_bytes());
-            self.hall.tick(usize::MAX);
+            self.hall.tick(u64::MAX);
             let joined = self.joined();
             for key in 0..2 {
                 let found = joined["retained"].as_array().unwrap().iter();

@@ -5,8 +5,10 @@ mod rest;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use parlor::core::budget::{Stage, cost};
 use parlor::core::site::{File, Site};
-use parlor::core::{Now, Ready, Server};
+use parlor::core::{Now, Ready, Server, Stream};
+use parlor::limits::{FANOUT_SLICE, FANOUT_SLICE_BYTES, Limits, TICK};
 
 use crate::client::Client;
 use crate::habits::{Habits, Reading};
@@ -44,6 +46,31 @@ pub(crate) struct World {
     is_woken: bool,
     unused_memory: usize,
     pub(crate) trace: Vec<String>,
+}
+
+/// Units that a tick may take: in a busy run no more than in the shell, and mostly hardly any, so that all is done a piece
+/// at a time.
+pub(crate) fn tick_length(is_busy: bool, random: &mut Random) -> u64 {
+    if is_busy {
+        random.pick(&[0, 0, 20_000, 100_000, 1_000_000, TICK])
+    } else {
+        u64::MAX
+    }
+}
+
+/// Units that a piece of work takes at most: a slice of a fan-out, the longest message in all formats, or the longest
+/// answer.
+pub(crate) fn longest_piece(limits: &Limits) -> u64 {
+    let slice = FANOUT_SLICE as u64 * (cost::LOOKUP + cost::WRITE);
+    let slice = slice + cost::of_bytes(FANOUT_SLICE_BYTES, cost::BYTE);
+    let message = cost::of_bytes(limits.max_message, 100);
+    slice + message + 1_000_000
+}
+
+/// Whether the loop would sleep if nothing came. What is due and was not done in this tick is work for the next.
+pub(crate) fn is_at_rest<S: Stream>(server: &Server<S>, now: Now) -> bool {
+    let is_due = server.next_deadline_ms().is_some_and(|due| due <= now.ms);
+    !server.has_work() && !is_due
 }
 
 struct Place {
@@ -211,6 +238,13 @@ impl World {
         if events.is_empty() && !is_due && !has_new && !is_woken && !self.server.has_work() {
             return Ok(());
         }
+        // Drawn for this step alone, whether or not the ticks before it were needed.
+        let mut random = Random::new(self.plan.seed, mix(self.step as u64));
+        let length = match self.plan.clients {
+            1000.. if self.plan.is_busy => TICK,
+            _ => tick_length(self.plan.is_busy, &mut random),
+        };
+        self.server.budget().begin_tick(length);
         events.sort_by_key(|&(life, _)| {
             mix(self.plan.seed ^ mix((self.step * 100_000 + life) as u64))
         });
@@ -222,8 +256,6 @@ impl World {
             self.server.on_ready(index, ready);
             self.follow(self.plan.clients < 100)?;
         }
-        // Drawn for this step alone, whether or not the ticks before it were needed.
-        let mut random = Random::new(self.plan.seed, mix(self.step as u64));
         // Whose place it is depends on when others have left theirs.
         if random.chance(50) && !self.plan.is_steady {
             // An event that means nothing, or meant an earlier one in this place.
@@ -238,26 +270,11 @@ impl World {
             self.follow(true)?;
         }
         self.admit();
-        let mut reads = if self.plan.is_busy {
-            1 + random.below(self.plan.clients)
-        } else {
-            usize::MAX
-        };
-        self.server.read_in_line(self.now, || {
-            reads = reads.saturating_sub(1);
-            reads > 0
-        });
+        self.server.read_in_line(self.now);
         self.follow(true)?;
-        let mut slices = if self.plan.is_busy {
-            random.below(3)
-        } else {
-            usize::MAX
-        };
-        self.server.end_of_tick(self.now, || {
-            slices = slices.saturating_sub(1);
-            slices > 0
-        });
+        self.server.end_of_tick(self.now);
         self.follow(true)?;
+        self.server.check_budget(longest_piece(&self.plan.limits))?;
         self.server.check_tick_ended()
     }
 
@@ -275,9 +292,13 @@ impl World {
     }
 
     fn admit(&mut self) {
+        self.server.budget().enter(Stage::Accepting);
         for client in &mut self.clients {
             if client.index.is_some() || !self.server.has_room() {
                 continue;
+            }
+            if !self.server.budget().is_left() {
+                break;
             }
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
             let socket = Socket(Rc::clone(&client.link));

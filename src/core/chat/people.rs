@@ -169,13 +169,13 @@ impl People {
         self.absent.front().map(|(forgotten_ms, _)| *forgotten_ms)
     }
 
-    pub(super) fn run_deadlines(&mut self, now_ms: u64) {
-        while self
-            .next_deadline_ms()
-            .is_some_and(|forgotten_ms| forgotten_ms <= now_ms)
-        {
+    pub(super) fn forget_due(&mut self, now_ms: u64) -> bool {
+        let forgotten_ms = self.next_deadline_ms();
+        let is_due = forgotten_ms.is_some_and(|forgotten_ms| forgotten_ms <= now_ms);
+        if is_due {
             self.forget_first();
         }
+        is_due
     }
 
     fn forget_first(&mut self) {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(people.rename(PersonId(2), &name("ALICE")), Err(NameTaken));
         people.disconnect(PersonId(1), connection(1), 1000);
         assert_eq!(people.rename(PersonId(2), &name("alice")), Err(NameTaken));
-        people.run_deadlines(1000 + ABSENCE_MS);
+        assert!(people.forget_due(1000 + ABSENCE_MS));
         assert_eq!(people.rename(PersonId(2), &name("alice")), Ok(()));
         assert_eq!(people.check(), Ok(()));
     }
@@ -246,7 +246,7 @@ mod tests {
         people.disconnect(PersonId(1), connection(1), 0);
         assert_eq!(people.find_by_token(&token), Some(PersonId(1)));
         people.connect(PersonId(1), connection(5));
-        people.run_deadlines(10 * ABSENCE_MS);
+        while people.forget_due(10 * ABSENCE_MS) {}
         assert_eq!(people.find_by_token(&token), Some(PersonId(1)));
         for wrong in ["", "1.", "1.8", "2.7", "1.zz", &format!("{token}0")] {
             assert_eq!(people.find_by_token(wrong), None, "{wrong}");

@@ -6,6 +6,7 @@ use super::Server;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
+use crate::core::budget::cost;
 use crate::core::chat::{Format, Reading, RoomId, Wanted};
 use crate::core::connection::{ConnectionId, Phase};
 use crate::core::frames::Frames;
@@ -86,7 +87,9 @@ impl<S: Stream> Server<S> {
     /// Tells those who have fallen behind, and have read what was queued, which messages were lost to them, and how the
     /// room is now: of each key the latest, the state of all keys, and who is there.
     pub(super) fn catch_up(&mut self, now: Now) {
-        while let Some((id, room, from)) = self.lagging.take_drained() {
+        while self.budget.is_left()
+            && let Some((id, room, from)) = self.lagging.take_drained()
+        {
             if let Some(reading) = self.chat.reading_of(id) {
                 self.tell_missed(id, room, reading, from, now);
             }
@@ -206,12 +209,14 @@ impl<S: Stream> Server<S> {
         encoded: usize,
     ) {
         if let Some(connection) = self.get_mut(id) {
-            let mut length = 0;
+            let (mut length, mut count) = (0, 0);
             for frames in chunks {
+                count += 1;
                 length += frames.bytes().len();
                 connection.queue.append(Chunk::whole(frames));
             }
             connection.on_answer(length, encoded);
+            self.budget.spend(cost::MESSAGE + cost::LOOKUP * count);
             self.mark_dirty(id);
         }
     }

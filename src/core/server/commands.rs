@@ -10,6 +10,7 @@ use crate::codec::json::event::{Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
+use crate::core::budget::cost;
 use crate::core::chat::{
     Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooFast,
     TooManyRooms, Wanted,
@@ -111,6 +112,8 @@ impl<S: Stream> Server<S> {
         if !self.admit_command(id, text, now) {
             return;
         }
+        self.budget
+            .spend(cost::of_bytes(text.len(), cost::JSON_BYTE));
         let (echo, command) = command::parse(text);
         let answer = command
             .map_err(Failure::from)

@@ -10,6 +10,7 @@ use super::say::Speaker;
 use crate::codec::datagram::{self, Datagram, Refused};
 use crate::codec::json::command::Publish;
 use crate::core::access::Rights;
+use crate::core::budget::cost;
 use crate::core::chat::{Content, Draft, PersonId, Refusal, RoomName, Sender};
 use crate::core::{Now, Stream};
 use crate::limits::MAX_DATAGRAM;
@@ -74,6 +75,8 @@ impl fmt::Display for Verdict {
 impl<S: Stream> Server<S> {
     /// A datagram has come: it is said in its room, or dropped. Says which, for who wants to know; it is counted.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Verdict {
+        let bytes_cost = cost::of_bytes(bytes.len(), cost::BYTE);
+        self.budget.spend(cost::READ + cost::MESSAGE + bytes_cost);
         let verdict = match self.take_datagram(from, bytes, now) {
             Ok(()) => Verdict::Taken,
             Err(verdict) => {

@@ -6,6 +6,7 @@ use super::Server;
 use crate::codec::ws::close::CloseReason;
 use rand_chacha::rand_core::Rng;
 
+use crate::core::budget::cost;
 use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
 use crate::core::timers::Slot;
 use crate::core::{Now, Stream};
@@ -59,23 +60,24 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Acts on the deadlines that have come.
+    /// Acts on the deadlines that have come, as many as there is time for.
     pub(super) fn run_deadlines(&mut self, now: Now) {
-        while let Some((slot, due)) = self.timers.take_due(now.ms) {
-            for id in due {
-                let Some(connection) = self.get_mut(id) else {
-                    continue;
-                };
-                if connection.timer != slot {
-                    continue;
-                }
-                connection.timer = Slot::NEVER;
-                let deadline = connection.deadline_ms;
-                if deadline > now.ms {
-                    self.set_deadline(id, deadline);
-                } else {
-                    self.on_deadline(id, now);
-                }
+        while self.budget.is_left()
+            && let Some((slot, id)) = self.timers.take_due(now.ms)
+        {
+            self.budget.spend(cost::LOOKUP);
+            let Some(connection) = self.get_mut(id) else {
+                continue;
+            };
+            if connection.timer != slot {
+                continue;
+            }
+            connection.timer = Slot::NEVER;
+            let deadline = connection.deadline_ms;
+            if deadline > now.ms {
+                self.set_deadline(id, deadline);
+            } else {
+                self.on_deadline(id, now);
             }
         }
     }

@@ -1,13 +1,12 @@
 //! From a room's batch to its members' sockets.
 
-use std::mem;
-
 use super::Server;
 use crate::codec::ws::close::CloseReason;
 use crate::core::broadcast::Delivery;
+use crate::core::budget::cost;
 use crate::core::chat::RoomId;
-use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
-use crate::core::write_queue::{Enqueue, Flush};
+use crate::core::connection::{AfterResponse, CloseHandshake, Connection, ConnectionId, Phase};
+use crate::core::write_queue::{Chunk, Enqueue, Flush};
 use crate::core::{Now, Stream};
 
 impl<S: Stream> Server<S> {
@@ -18,7 +17,9 @@ impl<S: Stream> Server<S> {
         };
         // Otherwise someone may have left since it set out, come back, or been caught up.
         let is_as_it_set_out = fanout.is_as_it_set_out(&self.chat);
-        for index in fanout.next_slice() {
+        let (slice, waiting) = (fanout.next_slice(), self.dirty.len());
+        self.budget.spend(cost::LOOKUP * slice.len() as u64);
+        for index in slice {
             let member = fanout.member(index);
             let since = match is_as_it_set_out {
                 true => Some(member.since),
@@ -29,7 +30,12 @@ impl<S: Stream> Server<S> {
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
-        self.flush_dirty(now);
+        // A fan-out does not go on before those whom it made dirty are flushed.
+        while self.dirty.len() > waiting
+            && let Some(id) = self.dirty.pop_back()
+        {
+            self.flush(id, now);
+        }
         true
     }
 
@@ -39,12 +45,9 @@ impl<S: Stream> Server<S> {
         if self.lagging.is_behind(id, room) {
             return;
         }
-        let Some(connection) = self.get_mut(id) else {
+        let Some(connection) = self.receiver(id, &delivery.chunk, max_queue, now) else {
             return;
         };
-        if !connection.is_member() {
-            return;
-        }
         let phase = connection.phase;
         match connection.queue.push(delivery.chunk, max_queue) {
             Enqueue::Queued => {
@@ -64,29 +67,55 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Writes what has been queued, each connection's in one system call as far as the kernel takes it.
+    /// A member who is about to be told what others say. Whoever waits to be flushed is flushed before their queue is found
+    /// full: a reader is too slow by what the kernel does not take, not by what there was no time to write.
+    pub(super) fn receiver(
+        &mut self,
+        id: ConnectionId,
+        chunk: &Chunk,
+        max_queue: usize,
+        now: Now,
+    ) -> Option<&mut Connection<S>> {
+        let connection = self.get(id).filter(|it| it.is_member())?;
+        if connection.dirty && !connection.queue.takes(chunk, max_queue) {
+            // It stays dirty, so that it stands in the list once.
+            self.write_out(id, now);
+        }
+        self.get_mut(id).filter(|it| it.is_member())
+    }
+
+    /// Writes what has been queued, first come first, each connection's in one system call as far as the kernel takes it.
     pub(super) fn flush_dirty(&mut self, now: Now) {
-        let mut dirty = mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
+        while self.budget.is_left()
+            && let Some(id) = self.dirty.pop_front()
+        {
             self.flush(id, now);
         }
-        debug_assert!(self.dirty.is_empty(), "flushing makes nobody dirty");
-        self.dirty = dirty;
     }
 
     fn flush(&mut self, id: ConnectionId, now: Now) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.dirty = false;
+            self.write_out(id, now);
+        }
+    }
+
+    fn write_out(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        connection.dirty = false;
+        let before = connection.traffic.bytes_out;
         let result = connection
             .queue
             .flush(&mut connection.socket, &mut connection.traffic.bytes_out);
+        let bytes = connection.traffic.bytes_out - before;
         if matches!(result, Ok(Flush::Drained)) {
             // Also where reading has found something unsent, after the event had come that told of space.
             connection.writable = true;
         }
-        if connection.metered_bytes > 0 || connection.socket.held_bytes() > 0 {
+        let holds = connection.metered_bytes > 0 || connection.socket.held_bytes() > 0;
+        self.budget.spend(cost::WRITE + bytes * cost::BYTE);
+        if holds {
             self.meter_held(id);
         }
         match result {
@@ -135,7 +164,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Closes those who hold the most until the rest fits the budget again. Not while anything is on its way: that may
+    /// Closes those who hold the most until the rest is within the limit again. Not while anything is on its way: that may
     /// come free by itself, and no message is taken in meanwhile.
     pub(super) fn keep_within_memory(&mut self, now: Now) {
         if self.meter.used() <= self.limits.max_memory || self.broadcast.is_busy() {

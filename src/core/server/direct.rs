@@ -39,7 +39,7 @@ impl<S: Stream> Server<S> {
         let line = Frames::new(line, FrameKind::Line, &self.meter);
         let mut is_taken = false;
         for receiver in self.chat.connections_of(to).to_vec() {
-            is_taken |= self.tell(receiver, id, &frames, &line);
+            is_taken |= self.tell(receiver, id, &frames, &line, now);
         }
         if !is_taken {
             return Err(Failure::new(
@@ -49,7 +49,7 @@ impl<S: Stream> Server<S> {
         }
         if from != to {
             for receiver in self.chat.connections_of(from).to_vec() {
-                self.tell(receiver, id, &frames, &line);
+                self.tell(receiver, id, &frames, &line, now);
             }
         }
         Ok(())
@@ -63,6 +63,7 @@ impl<S: Stream> Server<S> {
         sender: ConnectionId,
         frames: &Rc<Frames>,
         line: &Rc<Frames>,
+        now: Now,
     ) -> bool {
         let format = self.get(receiver).map(Connection::own_format);
         let shared = if format == Some(Format::Lines) {
@@ -75,7 +76,7 @@ impl<S: Stream> Server<S> {
                 self.answer_with(receiver, format, shared.bytes().to_vec());
                 true
             }
-            _ => self.offer(receiver, Rc::clone(shared)),
+            _ => self.offer(receiver, Rc::clone(shared), now),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Server;
 use super::respond::unavailable;
 use crate::codec::ws::close::CloseReason;
+use crate::core::budget::cost;
 use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
 use crate::core::{Now, Stream};
 
@@ -13,6 +14,8 @@ pub(super) enum Drain {
     NotBegun,
     /// Handing out what was said before; nothing more is heard.
     HandingOut { deadline_ms: u64 },
+    /// Telling everyone, and has come to this place in the slab.
+    Telling { deadline_ms: u64, next: usize },
     /// Everyone has been told.
     Told { deadline_ms: u64 },
 }
@@ -23,14 +26,21 @@ impl Drain {
     }
 
     pub(super) fn holds_input(self) -> bool {
-        matches!(self, Self::HandingOut { .. })
+        matches!(self, Self::HandingOut { .. } | Self::Telling { .. })
     }
 
     pub(super) fn deadline_ms(self) -> Option<u64> {
         match self {
             Self::NotBegun => None,
-            Self::HandingOut { deadline_ms } | Self::Told { deadline_ms } => Some(deadline_ms),
+            Self::HandingOut { deadline_ms }
+            | Self::Telling { deadline_ms, .. }
+            | Self::Told { deadline_ms } => Some(deadline_ms),
         }
+    }
+
+    /// Whether it goes on without an event.
+    pub(super) fn has_work(self) -> bool {
+        matches!(self, Self::HandingOut { .. } | Self::Telling { .. })
     }
 }
 
@@ -59,23 +69,24 @@ impl<S: Stream> Server<S> {
     }
 
     pub(super) fn go_on_draining(&mut self, now: Now) {
-        let Drain::HandingOut { deadline_ms } = self.drain else {
-            return;
+        let (deadline_ms, mut next) = match self.drain {
+            Drain::HandingOut { deadline_ms } if !self.broadcast.is_busy() => (deadline_ms, 0),
+            Drain::Telling { deadline_ms, next } => (deadline_ms, next),
+            _ => return,
         };
-        if self.broadcast.is_busy() {
-            return;
+        while self.budget.is_left() && next < self.connections.capacity() {
+            self.budget.spend(cost::MESSAGE);
+            if let Some(id) = self.connections.get(next).map(|connection| connection.id) {
+                self.dismiss(id, now);
+                // Whoever was not listened to meanwhile may have answered, or gone.
+                self.line_up(id);
+            }
+            next += 1;
         }
-        self.drain = Drain::Told { deadline_ms };
-        let all: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .map(|(_, connection)| connection.id)
-            .collect();
-        for id in all {
-            self.dismiss(id, now);
-            // Whoever was not listened to meanwhile may have answered, or gone.
-            self.line_up(id);
-        }
+        self.drain = match next < self.connections.capacity() {
+            true => Drain::Telling { deadline_ms, next },
+            false => Drain::Told { deadline_ms },
+        };
         self.flush_dirty(now);
     }
 

@@ -1,7 +1,6 @@
 //! How a connection ends: the close handshake, lingering, and the line in the log.
 
 use std::io::{self, ErrorKind};
-use std::mem;
 
 use rand_chacha::rand_core::Rng;
 
@@ -11,6 +10,7 @@ use crate::codec::proxy::Malformed;
 use crate::codec::sse;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
+use crate::core::budget::cost;
 use crate::core::chat::Format;
 use crate::core::connection::{
     CloseHandshake, Connection, ConnectionId, Door, EndReason, Goodbye, Input, Phase,
@@ -180,7 +180,7 @@ impl<S: Stream> Server<S> {
         self.line_up(id);
     }
 
-    /// Leaves the room and gives the connection up, whatever is queued; it is freed at the end of the tick.
+    /// Leaves the room and gives the connection up, whatever is queued; it is freed at the end of a tick.
     pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, now: Now) {
         self.leave(id, now);
         let Some(connection) = self.get_mut(id) else {
@@ -192,7 +192,7 @@ impl<S: Stream> Server<S> {
         connection.phase = Phase::Closed { reason };
         connection.queue.clear();
         self.release_input(id);
-        self.closed.push(id);
+        self.closed.push_back(id);
     }
 
     /// Reading or writing has failed, which ends the connection.
@@ -217,8 +217,11 @@ impl<S: Stream> Server<S> {
 
     /// Frees the slots of the connections that have ended, which closes their sockets.
     pub(super) fn free_closed(&mut self, now: Now) {
-        for id in mem::take(&mut self.closed) {
+        while self.budget.is_left()
+            && let Some(id) = self.closed.pop_front()
+        {
             let connection = self.connections.remove(id.index());
+            self.budget.spend(cost::FREE);
             self.access.forget(id);
             self.meter.subtract(connection.metered_bytes);
             self.leave_place(&connection, now);

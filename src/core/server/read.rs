@@ -11,12 +11,13 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
+use crate::core::budget::cost;
 use crate::core::connection::{
     CloseHandshake, Connection, ConnectionId, Deflate, Door, Goodbye, Input, Phase,
 };
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
-use crate::limits::{READ_BUDGET, READ_BUFFER};
+use crate::limits::{READ_BUDGET, READ_BUFFER, SMALL_READ};
 
 /// What taking a step through the input came to.
 pub(super) enum Step {
@@ -26,6 +27,8 @@ pub(super) enum Step {
     NeedMore,
     /// The rest has to wait until a response has left.
     Wait,
+    /// The connection's turn is over; it goes on in its next one.
+    TurnOver,
 }
 
 impl<S: Stream> Server<S> {
@@ -46,7 +49,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         let mut filled = connection.take_tail(buffer);
-        let mut budget = READ_BUDGET;
+        let mut bytes_left = READ_BUDGET;
         loop {
             let (used, step) = self.take_input(&mut buffer[..filled], id, now);
             buffer.copy_within(used..filled, 0);
@@ -54,10 +57,15 @@ impl<S: Stream> Server<S> {
             let Some(connection) = self.get_mut(id) else {
                 return;
             };
-            if matches!(step, Step::Wait) || connection.input == Input::Drained {
-                break;
-            }
-            if budget == 0 {
+            let is_drained = connection.input == Input::Drained;
+            let has_turn = match step {
+                Step::Wait => break,
+                Step::TurnOver => false,
+                Step::Taken | Step::NeedMore if is_drained => break,
+                Step::Taken | Step::NeedMore if bytes_left == READ_BUDGET => true,
+                Step::Taken | Step::NeedMore => bytes_left > 0 && self.budget.has_turn(),
+            };
+            if !has_turn {
                 self.line_up(id);
                 break;
             }
@@ -67,20 +75,24 @@ impl<S: Stream> Server<S> {
             }
             let space = self.read_size(id);
             let count = self.read_once(&mut buffer[filled..filled + space], id, now);
+            let bytes = cost::of_bytes(count, cost::BYTE);
+            self.budget.spend(cost::READ + bytes);
             self.hear_proxy(id, now);
             filled += count;
-            budget = budget.saturating_sub(count);
+            bytes_left = bytes_left.saturating_sub(count);
         }
         if let Some(connection) = self.get_mut(id) {
             connection.keep_tail(&buffer[..filled]);
         }
     }
 
-    /// How much to read at once: pipelined requests beyond the first wait in the kernel.
+    /// How much to read at once: pipelined requests beyond the first wait in the kernel. So does most of what members send
+    /// when half of the memory is in use: what is read and has to wait for the next turn holds memory.
     fn read_size(&self, id: ConnectionId) -> usize {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.limits.max_head,
             Some(Phase::Body) => self.body_read_size(id),
+            _ if self.meter.used() > self.limits.max_memory / 2 => SMALL_READ,
             _ => READ_BUFFER,
         }
     }
@@ -118,7 +130,7 @@ impl<S: Stream> Server<S> {
             connection.in_line = true;
             match congested {
                 Some(audience) => self.broadcast.hold(audience, id),
-                None => self.over_budget.push(id),
+                None => self.over_memory.push(id),
             }
         }
         true
@@ -163,6 +175,7 @@ impl<S: Stream> Server<S> {
     fn take_input(&mut self, input: &mut [u8], id: ConnectionId, now: Now) -> (usize, Step) {
         let length = input.len();
         let mut rest = input;
+        let mut is_first = true;
         loop {
             let Some((phase, is_lines)) = self
                 .get(id)
@@ -174,6 +187,11 @@ impl<S: Stream> Server<S> {
                 Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
                 Phase::Body => self.take_body(&mut rest, id, now),
                 Phase::Response { .. } => Step::Wait,
+                Phase::Open { .. } | Phase::Streaming { .. } | Phase::Closing { .. }
+                    if !is_first && !rest.is_empty() && !self.budget.has_turn() =>
+                {
+                    Step::TurnOver
+                }
                 Phase::Open { .. } | Phase::Streaming { .. }
                     if !rest.is_empty() && self.must_wait(id) =>
                 {
@@ -200,6 +218,8 @@ impl<S: Stream> Server<S> {
             if !matches!(step, Step::Taken) {
                 return (length - rest.len(), step);
             }
+            self.budget.spend(cost::MESSAGE);
+            is_first = false;
         }
     }
 
@@ -282,7 +302,11 @@ impl<S: Stream> Server<S> {
             _ => Ok(message),
         });
         match checked {
-            Ok(message) => self.on_message(id, kind, message, now),
+            Ok(message) => {
+                let bytes = cost::of_bytes(message.len(), cost::INFLATED_BYTE);
+                self.budget.spend(cost::DEFLATE + bytes);
+                self.on_message(id, kind, message, now);
+            }
             Err(reason) => self.on_end_of_talk(id, Goodbye::Violation(reason), now),
         }
         inflater.shrink(READ_BUFFER);

@@ -10,6 +10,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::Refused;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
+use crate::core::budget::cost;
 use crate::core::chat::{Author, Name, NameTaken, Owner, PersonId, PersonName, RoomId, RoomName};
 use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Peer, Phase};
 use crate::core::{Now, Stream};
@@ -232,7 +233,10 @@ impl<S: Stream> Server<S> {
 
     /// Ends those whose token has ended, and those who have not shown one in time.
     pub(super) fn end_expired(&mut self, now: Now) {
-        while let Some((id, rights)) = self.access.take_due(now.ms) {
+        while self.budget.is_left()
+            && let Some((id, rights)) = self.access.take_due(now.ms)
+        {
+            self.budget.spend(cost::LOOKUP);
             let reason = match rights {
                 Rights::Granted(_) => CloseReason::TokenExpired,
                 Rights::Open | Rights::Stranger => CloseReason::NoToken,

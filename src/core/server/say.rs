@@ -9,6 +9,7 @@ use crate::codec::json::command::Publish;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
+use crate::core::budget::cost;
 use crate::core::chat::{
     Author, Content, Draft, Format, Message, News, Owner, PersonId, Refusal, RoomId, RoomName,
     Sender, Stamped,
@@ -149,7 +150,9 @@ impl<S: Stream> Server<S> {
 
     /// Tells the members of rooms, where the time for it has come, who came and who went.
     pub(super) fn tell_news(&mut self, now: Now) {
-        while let Some((room, news)) = self.chat.take_news(now.ms) {
+        while self.budget.is_left()
+            && let Some((room, news)) = self.chat.take_news(now.ms)
+        {
             self.encoder.begin();
             let next_offset = self.chat.offset(room) + 1;
             for format in Format::PEOPLE {
@@ -193,6 +196,7 @@ impl<S: Stream> Server<S> {
         if bytes.is_empty() {
             return;
         }
+        self.budget.spend(cost::of_bytes(encoded, cost::JSON_BYTE));
         let frames = Frames::answer(bytes, format.frame_kind(), &self.meter);
         self.answer_in_chunks(id, std::iter::once(frames), encoded);
     }
@@ -220,12 +224,14 @@ impl<S: Stream> Server<S> {
 
     /// Offers one connection what another person says to it. Says whether it was taken: half of a queue is left for the
     /// rooms, so that nobody is closed for being too slow because of one who writes to them.
-    pub(super) fn offer(&mut self, id: ConnectionId, frames: Rc<Frames>) -> bool {
+    pub(super) fn offer(&mut self, id: ConnectionId, frames: Rc<Frames>, now: Now) -> bool {
         let max_queue = self.limits.max_queue / 2;
-        let Some(connection) = self.get_mut(id).filter(|it| it.is_member()) else {
+        let chunk = Chunk::whole(frames);
+        self.budget.spend(cost::LOOKUP);
+        let Some(connection) = self.receiver(id, &chunk, max_queue, now) else {
             return false;
         };
-        match connection.queue.push(Chunk::whole(frames), max_queue) {
+        match connection.queue.push(chunk, max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += 1;
                 self.mark_dirty(id);

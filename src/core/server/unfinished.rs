@@ -7,6 +7,7 @@ use super::listing::Listing;
 use crate::codec::json::command::Id;
 use crate::core::Stream;
 use crate::core::access::Rights;
+use crate::core::budget::cost;
 use crate::core::connection::{Connection, ConnectionId, Phase};
 use crate::limits::{COMMAND_LOOKS, LOOKS_AT_ONCE};
 
@@ -24,9 +25,12 @@ impl<S: Stream> Server<S> {
         Ok(None)
     }
 
-    /// Goes on with them in turn, for as long as there is `time_left`.
-    pub(super) fn go_on_with_commands(&mut self, mut time_left: impl FnMut() -> bool) {
+    /// Goes on with them in turn, for as long as their share of the tick lasts.
+    pub(super) fn go_on_with_commands(&mut self) {
         for _ in 0..self.unfinished.len() {
+            if !self.budget.is_left() {
+                break;
+            }
             let Some((id, mut listing)) = self.unfinished.pop_front() else {
                 break;
             };
@@ -42,15 +46,13 @@ impl<S: Stream> Server<S> {
             {
                 self.unfinished.push_back((id, listing));
             }
-            if !time_left() {
-                break;
-            }
         }
     }
 
     /// Looks at the next part of the rooms, at the cost of who has asked. Says whether that was all.
     fn look(&mut self, id: ConnectionId, listing: &mut Listing) -> bool {
         let looked = listing.look(&self.chat, LOOKS_AT_ONCE);
+        self.budget.spend(cost::LOOK * looked.work as u64);
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.charge(looked.work / COMMAND_LOOKS);
         }

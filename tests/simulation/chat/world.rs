@@ -19,7 +19,7 @@ use super::typist::Typist;
 use crate::model::Checked;
 use crate::random::{Random, mix, seed_bytes};
 use crate::socket::{Entry, Socket};
-use crate::world::Variation;
+use crate::world::{Variation, is_at_rest, longest_piece, tick_length};
 
 /// Someone who takes part, whatever their door.
 pub(crate) trait Guest {
@@ -162,19 +162,19 @@ impl ChatWorld {
         for (_, index, ready) in events {
             self.server.on_ready(index, ready);
         }
-        self.admit();
-        self.receive()?;
         let is_busy = self.shadow.plan.is_busy;
         let mut random = Random::new(seed, mix(self.step as u64));
-        let mut left = [(); 2].map(|()| if is_busy { random.below(3) } else { usize::MAX });
-        let mut has_time = |which: usize| {
-            left[which] = left[which].saturating_sub(1);
-            left[which] > 0
-        };
-        self.server.read_in_line(self.now, || has_time(0));
+        self.server
+            .budget()
+            .begin_tick(tick_length(is_busy, &mut random));
+        self.admit();
+        self.receive()?;
+        self.server.read_in_line(self.now);
         self.server.check_invariants()?;
-        self.server.end_of_tick(self.now, || has_time(1));
+        self.server.end_of_tick(self.now);
         self.server.check_invariants()?;
+        self.server
+            .check_budget(longest_piece(&self.shadow.plan.limits))?;
         self.server.check_tick_ended()?;
         self.follow()
     }
@@ -240,7 +240,7 @@ impl ChatWorld {
             for (_, guest) in &mut self.guests {
                 is_settled &= guest.settle(&mut self.shadow);
             }
-            if is_settled && !self.server.has_work() && !self.shadow.lines.is_moving() {
+            if is_settled && is_at_rest(&self.server, self.now) && !self.shadow.lines.is_moving() {
                 return Ok(());
             }
         }

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::habits::{Leaving, Reading};
 use crate::model::Checked;
 use crate::plan::Ending;
+use crate::world::is_at_rest;
 
 impl World {
     /// Nobody has anything new to say: all that is on its way arrives.
@@ -19,7 +20,7 @@ impl World {
             self.read()?;
             let is_moving =
                 |client: &Client| client.is_sending() || client.link.borrow().has_event();
-            if !self.server.has_work() && !self.clients.iter().any(is_moving) {
+            if is_at_rest(&self.server, self.now) && !self.clients.iter().any(is_moving) {
                 return self.check_at_rest();
             }
         }
@@ -59,7 +60,7 @@ impl World {
         match ending {
             Ending::Drain => {
                 self.server.begin_drain(self.now);
-                self.model.is_draining = true;
+                self.model.begin_drain();
                 self.is_woken = true;
             }
             Ending::Silence => all.iter_mut().for_each(|client| client.is_lost = true),

@@ -1,0 +1,88 @@
+//! The stages of a tick, and the share of it that each of them has.
+
+use std::fmt;
+
+/// What a tick does, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Taking note of what sockets are ready for.
+    #[default]
+    Noting,
+    /// Taking in what the datagram port has got.
+    Datagrams,
+    /// Taking new connections in.
+    Accepting,
+    /// Reading from those who are in no room: TLS handshakes, requests, logins and joins.
+    Newcomers,
+    /// Reading from those who are in a room, and obeying.
+    Members,
+    /// Acting on deadlines.
+    Deadlines,
+    /// Ending those whose tokens end.
+    Tokens,
+    /// Telling rooms who came and who went.
+    News,
+    /// Forgetting rooms and people whose time has come.
+    Forgetting,
+    /// Going on with commands that were too much for one turn.
+    Listing,
+    /// Telling those who fell behind how their rooms are now.
+    CatchingUp,
+    /// Writing what single connections are told.
+    Answering,
+    /// Handing out what rooms are told, and writing it.
+    Delivering,
+    /// Telling everyone that the server ends.
+    Draining,
+    /// Freeing what has ended.
+    Closing,
+}
+
+impl Stage {
+    pub(super) const COUNT: usize = 15;
+
+    /// All of them, each with its name in the log and its share in hundredths of a tick.
+    pub(super) const ALL: [(Self, &str, u64); Self::COUNT] = [
+        (Self::Noting, "noting", 3),
+        (Self::Datagrams, "datagrams", 5),
+        (Self::Accepting, "accepting", 10),
+        (Self::Newcomers, "newcomers", 15),
+        (Self::Members, "members", 20),
+        (Self::Deadlines, "deadlines", 4),
+        (Self::Tokens, "tokens", 3),
+        (Self::News, "news", 3),
+        (Self::Forgetting, "forgetting", 2),
+        (Self::Listing, "listing", 4),
+        (Self::CatchingUp, "catching_up", 5),
+        (Self::Answering, "answering", 12),
+        (Self::Delivering, "delivering", 10),
+        (Self::Draining, "draining", 1),
+        (Self::Closing, "closing", 3),
+    ];
+
+    /// Up to where it may go on, in units of a tick of this `length` of which so many are `spent`: to the end of its own
+    /// share, and of what the stages before it have left. If they took too long it has its share all the same.
+    pub(super) fn end(self, length: u64, spent: u64) -> u64 {
+        let shares = Self::ALL.map(|(_, _, share)| length / 100 * share);
+        let (before, own) = (&shares[..self as usize], shares[self as usize]);
+        spent.max(before.iter().sum()).saturating_add(own)
+    }
+}
+
+/// A tick that took too long, stage by stage, for the log.
+#[derive(Debug)]
+pub struct LongTick {
+    pub(super) took: [u64; Stage::COUNT],
+}
+
+impl fmt::Display for LongTick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: u64 = self.took.iter().sum();
+        write!(f, "long tick us={}", all / 1_000)?;
+        let stages = Stage::ALL.iter().zip(self.took);
+        for ((_, name, _), took) in stages.filter(|(_, took)| *took >= 1_000) {
+            write!(f, " {name}={}", took / 1_000)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Who is read, and when: two lines, in each of which those who have waited longest stand in front.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::Server;
+use crate::core::budget::{Stage, cost};
+use crate::core::connection::ConnectionId;
+use crate::core::{Now, Stream};
+
+type Line<S> = fn(&mut Server<S>) -> &mut VecDeque<ConnectionId>;
+
+impl<S: Stream> Server<S> {
+    /// Reads those in line, each up to the end of its turn; who is not read keeps its place. Newcomers and members have a
+    /// line each and a share of the tick each, so that nobody who is in a room waits behind all who come back to theirs.
+    pub fn read_in_line(&mut self, now: Now) {
+        self.budget.enter(Stage::Newcomers);
+        self.read_line(|server| &mut server.newcomers, cost::NEWCOMER, now);
+        self.budget.enter(Stage::Members);
+        self.read_line(|server| &mut server.members, cost::LOOKUP, now);
+        let held = mem::take(&mut self.over_memory);
+        self.release(held);
+    }
+
+    /// Puts a connection at the end of its line of those to read, unless it stands in one already.
+    pub(super) fn line_up(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id)
+            && !connection.in_line
+        {
+            connection.in_line = true;
+            self.line_of(id).push_back(id);
+        }
+    }
+
+    /// Puts those who were held back in front of their line, in their order: they have waited already.
+    pub(super) fn release(&mut self, held: Vec<ConnectionId>) {
+        for id in held.into_iter().rev() {
+            self.line_of(id).push_front(id);
+        }
+    }
+
+    /// Reads those who stand in a line now, each at this cost besides that of what it sends.
+    fn read_line(&mut self, line: Line<S>, each: u64, now: Now) {
+        for _ in 0..line(self).len() {
+            if !self.budget.is_left() {
+                break;
+            }
+            let Some(id) = line(self).pop_front() else {
+                break;
+            };
+            if let Some(connection) = self.get_mut(id) {
+                connection.in_line = false;
+                self.budget.begin_turn();
+                self.budget.spend(each);
+                self.read(id, now);
+            }
+        }
+    }
+
+    /// The line that a connection stands in, to be read.
+    fn line_of(&mut self, id: ConnectionId) -> &mut VecDeque<ConnectionId> {
+        match self.chat.room_of(id) {
+            Some(_) => &mut self.members,
+            None => &mut self.newcomers,
+        }
+    }
+}
