@@ -499,4 +499,10 @@ MUTANTS = [
         "spent.max(before.iter().sum()).saturating_add(own)",
         "before.iter().sum::<u64>().saturating_add(own)",
     ),
+    (
+        "the first pings are not spread",
+        DEADLINES,
+        "            ping_ms => ping_ms - early_ms,",
+        "            ping_ms => ping_ms - early_ms / 1_000_000,",
+    ),
 ]

@@ -50,8 +50,13 @@ pub(crate) type GuestId = usize;
 impl Hall {
     /// An empty one, with these flags of the command line.
     pub(crate) fn new(flags: &[&str]) -> Self {
+        Self::begun_at(1_000_000, flags)
+    }
+
+    /// The same, at this time on the server's clock.
+    pub(crate) fn begun_at(ms: u64, flags: &[&str]) -> Self {
         let now = Now {
-            ms: 1_000_000,
+            ms,
             unix_ms: 784_111_777_000,
         };
         let mut limits = Config::parse_from([&["parlor"], flags].concat()).limits;

@@ -2,7 +2,7 @@
 
 use parlor::limits::TICK;
 
-use crate::hall::{GuestId, Hall};
+use crate::hall::{GuestId, Hall, TICK_MS};
 use crate::reader::Seen;
 use crate::units;
 
@@ -113,6 +113,64 @@ fn nobody_is_too_slow_who_waits_to_be_flushed() {
         let messages = seen.iter().filter(|it| matches!(it, Seen::Message { .. }));
         assert_eq!(messages.count(), 20, "guest {guest}: {:?}", seen.last());
     }
+}
+
+/// Counts for 60 s in how many ticks how many guests hear something, by what `hears` says of it.
+fn most_at_once(
+    hall: &mut Hall,
+    guests: &[GuestId],
+    hears: fn(&mut Hall, GuestId) -> bool,
+) -> usize {
+    let (mut all, mut most) = (0, 0);
+    for _ in 0..60_000 / TICK_MS {
+        hall.tick(u64::MAX);
+        let heard = guests.iter().filter(|&&guest| hears(hall, guest)).count();
+        (all, most) = (all + heard, most.max(heard));
+    }
+    assert!(all >= guests.len(), "{all} of {}", guests.len());
+    most
+}
+
+/// All who had come in the first seconds of a server were pinged in the same tick, and so were those who had spoken in the
+/// same tick.
+#[test]
+fn pings_are_spread_from_the_start() {
+    let mut hall = Hall::begun_at(0, &["--max-per-address", "0", "--connect-rate", "0"]);
+    let guests: Vec<GuestId> = (0..100).map(|_| hall.enter(0)).collect();
+    for &guest in &guests {
+        hall.say(guest, TEXT, b"hello");
+    }
+    hall.tick(u64::MAX);
+    hall.discard(&guests);
+    let most = most_at_once(&mut hall, &guests, |hall, guest| {
+        let seen = hall.read(guest);
+        let is_pinged = seen.iter().any(|it| matches!(it, Seen::Ping(_)));
+        if is_pinged {
+            hall.say(guest, 10, b"");
+        }
+        is_pinged
+    });
+    assert!(most <= 10, "{most} pings in a tick");
+}
+
+/// The same of the heartbeats of streams.
+#[test]
+fn heartbeats_are_spread_from_the_start() {
+    let mut hall = Hall::begun_at(0, &[]);
+    let guests: Vec<GuestId> = (0..100).map(|_| hall.connect(usize::MAX)).collect();
+    for &guest in &guests {
+        hall.send(
+            guest,
+            b"GET /rooms/room-0/events HTTP/1.1\r\nHost: a\r\n\r\n",
+        );
+    }
+    hall.tick(u64::MAX);
+    assert!(hall.take(guests[0]).starts_with(b"HTTP/1.1 200 "));
+    hall.discard(&guests);
+    let most = most_at_once(&mut hall, &guests, |hall, guest| {
+        !hall.take(guest).is_empty()
+    });
+    assert!(most <= 10, "{most} heartbeats in a tick");
 }
 
 /// A member waits behind a few of those who have just come, not behind all of them.

@@ -20,16 +20,25 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The connection is a WebSocket from now on. It counts as silent for some time already, by chance up to half of the
-    /// ping interval, so that connections that began together, as after a restart, do not ping together ever after.
+    /// The connection is a WebSocket from now on.
     pub(super) fn open(&mut self, id: ConnectionId, door: Door, now: Now) {
-        let ping_interval = self.limits.ping_interval;
-        let silent_ms = self.random.next_u64() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
+        let first_ping_ms = self.first_ping_ms(now);
         if let Some(connection) = self.get_mut(id) {
             connection.door = door;
-            connection.heard_ms = now.ms.saturating_sub(silent_ms);
-            let deadline = ping_interval.after(connection.heard_ms);
-            self.enter(id, Phase::Open { pinged: false }, deadline);
+            connection.heard_ms = now.ms;
+            self.enter(id, Phase::Open { pinged: false }, first_ping_ms);
+        }
+    }
+
+    /// When a new connection is first pinged, if it is silent until then, or gets its first heartbeat: by chance up to half
+    /// of an interval early, so that connections that began together, as after a restart, do not ping together ever
+    /// after.
+    pub(super) fn first_ping_ms(&mut self, now: Now) -> u64 {
+        let ping_interval = self.limits.ping_interval;
+        let early_ms = self.random.next_u64() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
+        match ping_interval.after(now.ms) {
+            u64::MAX => u64::MAX,
+            ping_ms => ping_ms - early_ms,
         }
     }
 
@@ -126,8 +135,10 @@ impl<S: Stream> Server<S> {
         } else {
             connection.heard_ms
         };
+        // Half an interval of silence will do: who was to be pinged early keeps its time.
+        let silent_ms = now.ms - heard_ms;
         let next_ping_ms = ping_interval.after(heard_ms);
-        if next_ping_ms > now.ms {
+        if silent_ms < ping_interval.ms().unwrap_or(0) / 2 {
             self.set_deadline(id, next_ping_ms);
             return;
         }

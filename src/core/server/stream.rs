@@ -52,7 +52,7 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.get_mut(id) {
             connection.door = Door::Events(name);
         }
-        let deadline = self.limits.ping_interval.after(now.ms);
+        let deadline = self.first_ping_ms(now);
         self.enter(id, Phase::Streaming { stuck_at: None }, deadline);
         Ok(())
     }
