@@ -13,6 +13,10 @@ use crate::limits::{MAX_CONNECTIONS, REFUSAL_SLOTS};
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
 pub(super) const BACKLOG: i32 = 4096;
 
+/// Bytes of a connection's send buffer in the kernel, which takes twice as many for its own needs too (socket(7)). Left to
+/// itself it lets the buffer of a peer that does not read grow to megabytes, which no limit of ours counts.
+const SEND_BUFFER: usize = 256 << 10;
+
 /// Descriptors that are not connections: the standard three, the poll, the listener, signals, and some to spare.
 const OWN_DESCRIPTORS: usize = 32;
 
@@ -69,8 +73,9 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     if reuse_port {
         socket.set_reuse_port(true)?;
     }
-    // Accepted sockets inherit this, which saves a system call for each.
+    // Accepted sockets inherit these, which saves system calls for each.
     socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -1,6 +1,6 @@
 //! A member that does not read: bounded, cut off with a word, and no trouble to the others.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::thread;
 
 use tungstenite::Message;
@@ -36,6 +36,24 @@ fn expect_prefix_and_close(slow: &mut Client) {
         }
         assert!(message == Message::text(numbered(n)), "not message {n}");
     }
+}
+
+/// The kernel kept 4 MiB for each reader that did not read, beside all limits.
+#[test]
+fn the_kernel_keeps_little_for_who_does_not_read() {
+    let server = Server::start(&["--max-queue", "100000", "-v"]);
+    let mut slow = narrow(&server);
+    let peer = slow.local_addr().unwrap().to_string();
+    slow.write_all(b"GET /rooms/flood/events HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut head = [0; 12];
+    slow.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    say_all(&mut server.client("/ws/flood"));
+    let closed = server.wait_for_log(|line| line.contains(&peer) && line.contains("too slow"));
+    let written = closed.split("bytes_out=").nth(1).unwrap();
+    let written: usize = written.trim().parse().unwrap();
+    assert!((100_000..1 << 20).contains(&written), "{closed}");
 }
 
 #[test]
