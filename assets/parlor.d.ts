@@ -33,7 +33,7 @@ export interface Message {
   at: number;
   from: Person;
   data?: Json;
-  binary?: Uint8Array<ArrayBuffer>;
+  binary?: Uint8Array;
   key?: string;
   ephemeral?: true;
 }
