@@ -81,7 +81,7 @@ test('opened as localhost, the page offers to share the addresses that the serve
   const pasted = () => board.evaluate(() => navigator.clipboard.readText());
   assert.equal(await pasted(), 'http://[2001:db8::7]:8080/?room=plant&view=board');
   await board.getByRole('button', { name: 'Copy', exact: true }).click();
-  await board.getByText('Copied', { exact: true }).first().waitFor();
+  await board.locator('.no-charts').getByRole('button', { name: 'Copied' }).waitFor();
   assert.equal(await pasted(), "curl -d 81.2 'http://[2001:db8::7]:8080/rooms/plant?key=boiler.temp&retain=1'");
 });
 
