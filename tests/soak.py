@@ -30,7 +30,7 @@ WARM_UP_SECONDS = 15
 # Tables that do not shrink grow with the most connections there were at once.
 SLACK_BYTES = 16 << 10
 HANDSHAKE = (
-    "GET /ws/%s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "GET /ws/%s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
@@ -132,7 +132,7 @@ class Churn:
     async def visitor(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.connections += 1
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         return writer
 

@@ -3,6 +3,9 @@
 pub mod body;
 pub mod encoding;
 pub mod forwarded;
+pub mod host;
+pub mod query;
 pub mod request;
 pub mod response;
+mod target;
 pub mod upgrade;

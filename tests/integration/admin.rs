@@ -19,7 +19,7 @@ fn admin() -> String {
 }
 
 fn delete(path: &str, token: &str) -> String {
-    format!("DELETE {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n")
+    format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n")
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn an_admin_closes_a_user_at_every_door() {
     events.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         events,
-        "GET /rooms/tea/events?token={mallory} HTTP/1.1\r\nHost: a\r\n\r\n"
+        "GET /rooms/tea/events?token={mallory} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     )
     .unwrap();
     let mut bystander = server.client(&format!("/ws/tea?token={}", token_of("bob")));
@@ -121,10 +121,11 @@ fn what_only_an_admin_may() {
     let (server, _file) = guarded();
     let status = |request: &str| server.http().ask(request).status;
     for path in ["/people/bob", "/rooms/tea"] {
-        let stranger = format!("DELETE {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let stranger = format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(status(&stranger), 401);
         assert_eq!(status(&delete(path, &token_of("bob"))), 403);
-        let foreign = delete(path, &admin()).replace("Host: a", "Host: a\r\nOrigin: http://b");
+        let foreign = delete(path, &admin())
+            .replace("Host: localhost", "Host: localhost\r\nOrigin: http://b");
         assert_eq!(status(&foreign), 403);
     }
     assert_eq!(status(&delete("/people/nobody", &admin())), 404);

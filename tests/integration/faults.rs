@@ -108,7 +108,7 @@ fn a_crowd_beyond_the_limit_of_descriptors() {
         let mut crowd: Vec<Http> = (0..200).map(|_| server.http()).collect();
         eventually("no descriptor is left", || complaints() > before);
         for http in &mut crowd {
-            http.send("GET /style.css HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n");
+            http.send("GET /style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         }
         for mut http in crowd {
             assert_eq!(http.response().status, 200);

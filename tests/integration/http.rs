@@ -59,7 +59,7 @@ fn head_is_get_without_the_body() {
     let server = Server::start(&[]);
     let mut http = server.http();
     let get = http.ask(get("/"));
-    http.send("HEAD / HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+    http.send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let head = http.head();
     assert_eq!(head.status, 200);
     for name in [
@@ -70,7 +70,7 @@ fn head_is_get_without_the_body() {
     ] {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
-    http.send("HEAD /nowhere HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+    http.send("HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(http.head().status, 404);
     assert_eq!(
         http.ask(crate::common::get("/")).status,
@@ -90,7 +90,7 @@ fn a_known_etag_is_answered_with_304() {
         .to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
     let ask = |condition: &str| {
-        format!("GET /app.js HTTP/1.1\r\nHost: parlor.test\r\nIf-None-Match: {condition}\r\n\r\n")
+        format!("GET /app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {condition}\r\n\r\n")
     };
     for condition in [
         &*etag,
@@ -252,7 +252,7 @@ fn connections_are_kept_or_closed_as_asked() {
     for _ in 0..3 {
         assert_eq!(http.ask(get("/")).status, 200);
     }
-    let last = http.ask("GET / HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n");
+    let last = http.ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_eq!(last.status, 200);
     assert_eq!(
         last.header("connection")
@@ -314,7 +314,7 @@ fn unknown_paths_and_wrong_methods() {
         ("BREW", "/"),
     ] {
         let response = http.ask(format!(
-            "{method} {path} HTTP/1.1\r\nHost: parlor.test\r\nContent-Length: 0\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
         ));
         response.expect_problem(405);
         assert_eq!(
@@ -331,7 +331,7 @@ fn an_absolute_target_and_leading_empty_lines_are_http_too() {
     let mut http = server.http();
     // RFC 9112, section 3.2.2 and section 2.2.
     assert_eq!(
-        http.ask("GET http://parlor.test/ HTTP/1.1\r\nHost: parlor.test\r\n\r\n")
+        http.ask("GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .status,
         200
     );

@@ -80,7 +80,7 @@ fn what_peers_send_cannot_forge_a_line() {
     server.http().ask(get("/ws/%0aERROR-forged"));
     server
         .http()
-        .ask("GET /\x1b[31mERROR-forged HTTP/1.1\r\nHost: parlor.test\r\n\r\n");
+        .ask("GET /\x1b[31mERROR-forged HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut client = server.raw("/ws");
     client.send_frame(0x88, b"\x03\xe8bye\nERROR-forged\x1b[31m");
     client.expect_close(1000);

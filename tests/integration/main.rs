@@ -28,6 +28,7 @@ mod people;
 mod post;
 mod post_fields;
 mod queries;
+mod query_fields;
 mod recovery;
 mod rooms;
 mod shares;

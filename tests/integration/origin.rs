@@ -5,7 +5,7 @@ use crate::common::{Http, Response, Server, upgrade};
 /// The answer to a handshake from a page at `origin` that used `host` to find the server.
 fn knock(server: &Server, host: &str, origin: &str) -> Response {
     let request = upgrade("/ws").replace(
-        "Host: parlor.test\r\n",
+        "Host: localhost\r\n",
         &format!("Host: {host}\r\nOrigin: {origin}\r\n"),
     );
     let mut http: Http = server.http();

@@ -75,7 +75,7 @@ fn a_body_may_come_in_chunks() {
         1,
     );
     member.expect(FIN | TEXT, b"hello");
-    let head = "POST /rooms/tea HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = "3;a=\"b\"\r\nyes\r\n0\r\nDigest: x\r\n\r\n";
     expect_published(&http.ask([head, body].concat()), "tea", 2);
     member.expect(FIN | TEXT, b"yes");
@@ -155,7 +155,7 @@ fn an_expectation_may_be_disappointed() {
     let server = Server::start(&["--max-message", "4"]);
     let head = |expect: &str, room: &str, length: usize| {
         format!(
-            "POST /rooms/{room} HTTP/1.1\r\nHost: a\r\nExpect: {expect}\r\nContent-Length: {length}\r\n\r\n"
+            "POST /rooms/{room} HTTP/1.1\r\nHost: localhost\r\nExpect: {expect}\r\nContent-Length: {length}\r\n\r\n"
         )
     };
     expect_refusal(&server, head("tea", "tea", 3), 417);
@@ -175,7 +175,7 @@ fn a_body_is_no_longer_than_a_message() {
     let chunked = post_chunked("/rooms/tea", &[halves, halves]);
     expect_published(&http.ask(chunked), "tea", 2);
     let head = |length: &str| {
-        format!("POST /rooms/tea HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
+        format!("POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
     };
     expect_refusal(&server, head("101"), 413);
     expect_refusal(&server, head("18446744073709551615"), 413);
@@ -184,7 +184,7 @@ fn a_body_is_no_longer_than_a_message() {
         post_chunked("/rooms/tea", &[halves, halves, "x"]),
         413,
     );
-    let endless = "POST /rooms/tea HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff";
+    let endless = "POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff";
     expect_refusal(&server, endless, 413);
     member.expect(FIN | TEXT, most.as_bytes());
     member.expect(FIN | TEXT, most.as_bytes());
@@ -200,8 +200,8 @@ fn a_body_that_is_refused_is_not_taken_for_a_request() {
         post("/rooms/tea", "", &hidden),
         post("/rooms/no%20room", "", "GET / HTTP"),
         post_chunked("/rooms/tea", &[&hidden]),
-        b"POST /rooms/tea HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\nGET / HTTP/1.1\r\n".to_vec(),
-        b"POST /rooms/tea HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
+        b"POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\nGET / HTTP/1.1\r\n".to_vec(),
+        b"POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
     ] {
         let mut http = server.http();
         http.send([request, get("/").into_bytes()].concat());
@@ -341,7 +341,7 @@ fn from_page(server: &Server, request: &[u8], origin: &str) -> Response {
     let request = String::from_utf8(request.to_vec()).unwrap();
     let fields = format!("Host: localhost:8080\r\nOrigin: {origin}\r\n");
     let mut http: Http = server.http();
-    http.ask(request.replace("Host: parlor.test\r\n", &fields))
+    http.ask(request.replace("Host: localhost\r\n", &fields))
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn ask(server: &Server, path: &str) -> Value {
 fn from_page(server: &Server, request: &str, origin: &str) -> Response {
     let fields = format!("Host: localhost:8080\r\nOrigin: {origin}\r\n");
     let mut http: Http = server.http();
-    http.send(request.replace("Host: parlor.test\r\n", &fields));
+    http.send(request.replace("Host: localhost\r\n", &fields));
     http.head()
 }
 

@@ -77,9 +77,9 @@ fn in_the_request() {
     let beginnings: [&[u8]; 4] = [
         b"",
         b"GET / HTT",
-        b"GET / HTTP/1.1\r\nHost: parlor.test\r\nX-Slow: ",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
         // The next request on a connection that is kept.
-        b"GET /nowhere HTTP/1.1\r\nHost: parlor.test\r\n\r\nGET",
+        b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\nGET",
     ];
     with_a_healthy_pair(&server, || {
         thread::scope(|scope| {
@@ -194,7 +194,7 @@ fn in_leaving() {
     let beginnings = [
         upgraded(&frame(FIN | CLOSE, &1000u16.to_be_bytes())),
         b"this is no request\r\n\r\n".to_vec(),
-        b"GET / HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n".to_vec(),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_vec(),
     ];
     with_a_healthy_pair(&server, || {
         thread::scope(|scope| {

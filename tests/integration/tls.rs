@@ -49,8 +49,7 @@ fn ask(stream: &mut TlsClient, request: &str) -> String {
     answer
 }
 
-const LAST_REQUEST: &str =
-    "GET /healthz HTTP/1.1\r\nHost: parlor.test\r\nConnection: close\r\n\r\n";
+const LAST_REQUEST: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 #[test]
 fn both_versions_and_the_protocol_is_agreed_on() {
@@ -354,7 +353,7 @@ fn a_slow_reader_is_closed_and_the_others_go_on() {
     drop(stuck);
     let mut asking = authority.connect(&server);
     crate::common::eventually("memory in flight is free", || {
-        let request = "GET /metrics HTTP/1.1\r\nHost: parlor.test\r\n\r\n";
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
         asking.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
         let mut space = [0; 8192];

@@ -49,7 +49,8 @@ fn the_page_and_health_are_for_everyone() {
     for path in ["/", "/parlor.js", "/healthz", "/readyz"] {
         assert_eq!(http.ask(get(path)).status, 200, "{path}");
     }
-    let preflight = "OPTIONS /rooms/tea HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\n\r\n";
+    let preflight =
+        "OPTIONS /rooms/tea HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n";
     assert_eq!(http.ask(preflight).status, 204);
 }
 
@@ -227,7 +228,7 @@ fn a_connection_ends_with_its_token() {
     let mut events = server.tcp();
     write!(
         events,
-        "GET /rooms/tea/events?token={token} HTTP/1.1\r\nHost: a\r\n\r\n"
+        "GET /rooms/tea/events?token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n"
     )
     .unwrap();
     assert_eq!(close_of(&plain.next()), (1008, "token expired".into()));

@@ -83,7 +83,9 @@ fn every_door_refuses_them() {
             get("/rooms/tea/messages").replace("\r\n\r\n", &format!("\r\n{header}\r\n")),
             get(&format!("/rooms/tea/events?token={token}")),
             upgrade(&format!("/ws/tea?token={token}")),
-            format!("POST /rooms/tea HTTP/1.1\r\nHost: a\r\n{header}Content-Length: 0\r\n\r\n"),
+            format!(
+                "POST /rooms/tea HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: 0\r\n\r\n"
+            ),
         ];
         for request in requests {
             let response = http.ask(&request);

@@ -36,7 +36,7 @@ fn tokens_are_compared_as_http_says() {
     let server = Server::start(&[]);
     let mut http = server.http();
     http.send(
-        "GET /ws HTTP/1.1\r\nhost: parlor.test\r\nUPGRADE: h2c, WebSocket\r\n\
+        "GET /ws HTTP/1.1\r\nhost: localhost\r\nUPGRADE: h2c, WebSocket\r\n\
          Connection: keep-alive, uPgRaDe\r\nsec-websocket-version:13\r\n\
          Sec-WebSocket-Key:   dGhlIHNhbXBsZSBub25jZQ==  \r\n\r\n",
     );
@@ -57,6 +57,31 @@ fn unknown_subprotocols_and_extensions_are_not_agreed_to() {
     assert_eq!(response.status, 101);
     assert_eq!(response.header("sec-websocket-protocol"), None);
     assert_eq!(response.header("sec-websocket-extensions"), None);
+}
+
+#[test]
+fn a_subprotocol_is_agreed_to_as_it_is_written() {
+    let server = Server::start(&[]);
+    for (offers, agreed) in [
+        ("parlor.v1.json", Some("parlor.v1.json")),
+        ("chat, parlor.v1.json", Some("parlor.v1.json")),
+        ("Parlor.V1.JSON", None),
+        ("PARLOR.V1.JSON, chat", None),
+        ("parlor.v1.json2", None),
+    ] {
+        let mut http = server.http();
+        http.send(upgrade_with(
+            "/ws",
+            &format!("Sec-WebSocket-Protocol: {offers}\r\n"),
+        ));
+        let response = http.head();
+        assert_eq!(response.status, 101, "{offers}");
+        assert_eq!(
+            response.header("sec-websocket-protocol"),
+            agreed,
+            "{offers}"
+        );
+    }
 }
 
 #[test]

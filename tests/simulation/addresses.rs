@@ -8,7 +8,7 @@ use crate::hall::{GuestId, Hall};
 use crate::random::Random;
 use crate::units;
 
-const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const PROXY: &str = "10.0.0.1";
 
 /// Each of them is another address to the limits; the last two are one.

@@ -11,7 +11,7 @@ const LENGTH: usize = 10_000;
 /// A request that posts a message of `LENGTH` bytes, which begins with a name.
 fn post(name: &str) -> Vec<u8> {
     format!(
-        "POST /rooms/room-0 HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n{name}|{}",
+        "POST /rooms/room-0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LENGTH}\r\n\r\n{name}|{}",
         "x".repeat(LENGTH - name.len() - 1)
     )
     .into_bytes()

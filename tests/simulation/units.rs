@@ -88,7 +88,7 @@ pub(crate) fn perhaps_deflated(mut upgrade: Vec<u8>, random: &mut Random) -> Vec
 
 pub(crate) fn upgrade(room: usize) -> Vec<u8> {
     format!(
-        "GET /ws/room-{room} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET /ws/room-{room} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     .into_bytes()
@@ -97,7 +97,7 @@ pub(crate) fn upgrade(room: usize) -> Vec<u8> {
 /// An upgrade to the JSON door.
 pub(crate) fn json_upgrade(path: &str) -> Vec<u8> {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: parlor.v1.json\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
@@ -116,7 +116,7 @@ pub(crate) fn request(random: &mut Random) -> (Vec<u8>, Meaning, bool) {
     ]);
     let closes = random.chance(150);
     let close = if closes { "Connection: close\r\n" } else { "" };
-    let bytes = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{close}\r\n").into_bytes();
+    let bytes = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n").into_bytes();
     (bytes, Meaning::Request { status, closes }, method == "HEAD")
 }
 

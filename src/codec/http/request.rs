@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use httparse::{EMPTY_HEADER, Header, Status as Parsed};
 
+use super::host::Authority;
+use super::query;
 use super::response::{Problem, Status};
+use super::target::Target;
 
 /// More header fields than this in one request are refused with 431; browsers send about 15.
 const MAX_FIELDS: usize = 64;
@@ -36,6 +39,8 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The query of the target, not decoded; empty if there is none.
     pub query: &'a str,
+    /// Whom the request is for: the authority of the target, else the Host; `None` if neither says it.
+    pub authority: Option<Authority<'a>>,
     /// Whether more requests may follow on this connection, once the body has been read.
     pub keep_alive: bool,
     /// The body that follows the head.
@@ -93,18 +98,21 @@ impl<'a> Request<'a> {
         }
         let count = head.headers.len();
         fields.truncate(count);
-        let (path, query) = split_target(target)?;
+        let target = Target::parse(target, method)?;
         let mut request = Self {
             method,
-            path,
-            query,
+            path: target.path,
+            query: target.query,
+            authority: None,
             keep_alive: true,
             body: BodyLength::Counted(0),
             expects_continue: false,
             is_http_11: minor == 1,
             fields,
         };
-        request.check_host()?;
+        // RFC 9112 section 3.2.2: what the target says goes before the Host.
+        let host = request.find_host()?;
+        request.authority = target.authority.or(host);
         request.body = request.find_body()?;
         request.expects_continue = request.find_expectation()?;
         request.keep_alive = request.wants_keep_alive();
@@ -153,11 +161,17 @@ impl<'a> Request<'a> {
         str::from_utf8(value).ok()
     }
 
-    /// The first value of a query field of this name, decoded; empty for one without a value.
+    /// Refuses a query with other fields than these, or that is not to be understood in one way only.
+    ///
+    /// # Errors
+    /// 400 with what is wrong.
+    pub fn check_query(&self, known: &[&str]) -> Result<(), Problem> {
+        query::check(self.query, known)
+    }
+
+    /// The value of a field of the query, which is to be checked before; empty for one without a value.
     pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
-        form_urlencoded::parse(self.query.as_bytes())
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value)
+        query::value(self.query, name)
     }
 
     /// Whether a field that is a comma-separated list has this item, in any case (RFC 9110 section 5.6.1).
@@ -179,13 +193,27 @@ impl<'a> Request<'a> {
             .filter(|item| !item.is_empty())
     }
 
-    /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, at most one in 1.0.
-    fn check_host(&self) -> Result<(), Problem> {
-        match (self.values("host").count(), self.is_http_11) {
-            (1, _) | (0, false) => Ok(()),
-            _ => Err(Problem::new(
+    /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, at most one in 1.0, and a valid one. It is empty where the
+    /// client's URI has no authority.
+    fn find_host(&self) -> Result<Option<Authority<'a>>, Problem> {
+        let mut values = self.values("host");
+        let value = match (values.next(), values.next(), self.is_http_11) {
+            (Some(value), None, _) => value,
+            (None, None, false) => return Ok(None),
+            _ => {
+                let detail = "exactly one Host header is needed";
+                return Err(Problem::new(Status::BAD_REQUEST, detail));
+            }
+        };
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let authority = str::from_utf8(value).ok().and_then(Authority::parse);
+        match authority {
+            Some(authority) => Ok(Some(authority)),
+            None => Err(Problem::new(
                 Status::BAD_REQUEST,
-                "exactly one Host header is needed",
+                "the Host header is no host with a port or without, as in localhost:8080 or [::1]",
             )),
         }
     }
@@ -274,28 +302,6 @@ impl<'a> Request<'a> {
         };
         asked && !self.lists("connection", "close")
     }
-}
-
-/// The path and the query of an origin-form or absolute-form target (RFC 9112 section 3.2).
-fn split_target(target: &str) -> Result<(&str, &str), Problem> {
-    let after_scheme = target
-        .strip_prefix("http://")
-        .or_else(|| target.strip_prefix("https://"));
-    let origin_form = match after_scheme {
-        Some(rest) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
-        None => target,
-    };
-    if !origin_form.starts_with('/') && after_scheme.is_none() {
-        return Err(Problem::new(
-            Status::BAD_REQUEST,
-            "the request target must begin with a slash",
-        ));
-    }
-    let without_fragment = origin_form.split('#').next().unwrap_or_default();
-    let (path, query) = without_fragment
-        .split_once('?')
-        .unwrap_or((without_fragment, ""));
-    Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
 /// Length of the head, its empty line included, once that has arrived.

@@ -45,6 +45,8 @@ impl Status {
     pub const UNSUPPORTED_MEDIA_TYPE: Self = Self::new(415, "Unsupported Media Type");
     /// 417.
     pub const EXPECTATION_FAILED: Self = Self::new(417, "Expectation Failed");
+    /// 421, RFC 9110 section 15.5.20.
+    pub const MISDIRECTED_REQUEST: Self = Self::new(421, "Misdirected Request");
     /// 426, comes with `Upgrade`.
     pub const UPGRADE_REQUIRED: Self = Self::new(426, "Upgrade Required");
     /// 429, RFC 6585, comes with `Retry-After`.

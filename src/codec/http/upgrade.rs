@@ -2,6 +2,7 @@
 
 use tungstenite::handshake::derive_accept_key;
 
+use super::host::{Authority, Host};
 use super::request::Request;
 use super::response::{Head, Problem, Status};
 
@@ -69,42 +70,34 @@ pub fn accept(
     head.finish()
 }
 
-/// Whether a page from `origin` may open a WebSocket to `host` (RFC 6455 section 10.2): its own server's pages may, and
+/// Whether a page from `origin` may open a WebSocket to `server` (RFC 6455 section 10.2): its own server's pages may, and
 /// those listed in `allowed` (`*` for all).
-pub fn is_origin_allowed(origin: &str, host: Option<&str>, allowed: &[String]) -> bool {
+pub fn is_origin_allowed(origin: &str, server: Option<Authority<'_>>, allowed: &[String]) -> bool {
     if allowed
         .iter()
         .any(|entry| entry == "*" || entry.eq_ignore_ascii_case(origin))
     {
         return true;
     }
-    let Some((scheme, authority)) = origin.split_once("://") else {
+    let Some((scheme, page)) = origin.split_once("://") else {
+        return false;
+    };
+    let (Some(page), Some(server)) = (Authority::parse(page), server) else {
         return false;
     };
     let default_port = if scheme.eq_ignore_ascii_case("https") {
-        "443"
+        443
     } else {
-        "80"
+        80
     };
-    let page = host_and_port(authority, default_port);
-    host.is_some_and(|host| {
-        let (name, port) = host_and_port(host, default_port);
-        name.eq_ignore_ascii_case(page.0) && port == page.1
-    })
+    let port = |authority: Authority<'_>| authority.port.unwrap_or(default_port);
+    is_same_host(page.host, server.host) && port(page) == port(server)
 }
 
-/// The name or address in a `Host`, without its port.
-pub fn host_name(host: &str) -> &str {
-    host_and_port(host, "").0
-}
-
-/// Splits `name:port`, `[::1]:port` or a bare name.
-fn host_and_port<'a>(authority: &'a str, default_port: &'a str) -> (&'a str, &'a str) {
-    match authority.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (name, if port.is_empty() { default_port } else { port })
-        }
-        _ => (authority, default_port),
+fn is_same_host(one: Host<'_>, other: Host<'_>) -> bool {
+    match (one, other) {
+        (Host::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
+        _ => one == other,
     }
 }
 
@@ -144,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_page_of_the_same_host_and_port_may_come_in() {
-        let same = |origin, host| is_origin_allowed(origin, Some(host), &[]);
+        let same = |origin, host| is_origin_allowed(origin, Authority::parse(host), &[]);
         assert!(same("http://chat.example:8080", "chat.example:8080"));
         assert!(same("http://Chat.example", "chat.example:80"));
         assert!(same("https://chat.example", "chat.example"));
@@ -162,12 +155,12 @@ mod tests {
         let allowed = ["https://app.example".to_owned()];
         assert!(is_origin_allowed(
             "https://app.example",
-            Some("chat.example"),
+            Authority::parse("chat.example"),
             &allowed
         ));
         assert!(!is_origin_allowed(
             "http://app.example",
-            Some("chat.example"),
+            Authority::parse("chat.example"),
             &allowed
         ));
         assert!(is_origin_allowed("null", None, &["*".to_owned()]));

@@ -32,9 +32,14 @@ impl<S: Stream> Server<S> {
         if !self.is_origin_allowed(request) {
             return Err(FOREIGN_ORIGIN);
         }
+        request.check_query(&["token"])?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         rights.check_admin()?;
-        let name = percent_decode_str(name).decode_utf8_lossy();
+        // Another name must not be taken for it.
+        let name = percent_decode_str(name).decode_utf8().map_err(|_| {
+            let detail = "the name in the path is not UTF-8; a letter like \u{e9} is %C3%A9 there";
+            Problem::new(Status::BAD_REQUEST, detail)
+        })?;
         match self.close_user(&name, &rights, now) {
             true => {
                 self.respond_empty(&[], reply, now);

@@ -1,7 +1,5 @@
 //! What programs and operators ask over HTTP: what was said, who is here, and how the server is.
 
-use std::net::IpAddr;
-
 use serde_json::json;
 
 use super::Server;
@@ -11,7 +9,6 @@ use super::respond::unavailable;
 use super::rooms::read_only;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::http::upgrade;
 use crate::core::access::Rights;
 use crate::core::chat::{Format, RoomName};
 use crate::core::connection::ConnectionId;
@@ -81,7 +78,8 @@ impl<S: Stream> Server<S> {
                 (METRICS, allowed.map(|()| self.metrics(now)))
             }
             "/addresses" => {
-                let allowed = self.check_is_here(request, reply);
+                let allowed = request.check_query(&[]);
+                let allowed = allowed.and_then(|()| self.check_is_here(request, reply));
                 (JSON, allowed.map(|()| self.page_addresses_json()))
             }
             _ => return None,
@@ -104,7 +102,8 @@ impl<S: Stream> Server<S> {
     /// For a page that was opened on this machine, by one of the names that every machine has for itself: another name may
     /// be that of a site that was made to lead here, so that its page could read what it is told (DNS rebinding).
     fn check_is_here(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
-        let is_named = request.value("host").is_some_and(names_this_machine);
+        let authority = request.authority;
+        let is_named = authority.is_some_and(|authority| authority.host.is_this_machine());
         if self.is_local(request, reply.id) && is_named {
             return Ok(());
         }
@@ -119,6 +118,7 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
+        request.check_query(&["token"])?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         self.check_runs_it(request, &rights, reply)
     }
@@ -178,17 +178,6 @@ impl<S: Stream> Server<S> {
     }
 }
 
-/// Whether a `Host` is a name or address that every machine has for itself.
-fn names_this_machine(host: &str) -> bool {
-    let name = upgrade::host_name(host);
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
-    let labels = name.to_ascii_lowercase();
-    labels == "localhost"
-        || labels.ends_with(".localhost")
-        || address.parse().is_ok_and(is_loopback)
-}
-
 /// A field of the query that is a number.
 pub(super) fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, Problem> {
     let Some(value) = request.query_value(name) else {
@@ -198,38 +187,4 @@ pub(super) fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, P
         let detail = format!("{name} is a whole number, as in {name}=10");
         Problem::detailed(Status::BAD_REQUEST, detail)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_every_machine_has_are_its_own() {
-        for host in [
-            "localhost",
-            "LocalHost:8080",
-            "plant.localhost",
-            "127.0.0.1:80",
-            "127.8.9.10",
-            "[::1]:8080",
-            "[::1]",
-        ] {
-            assert!(names_this_machine(host), "{host}");
-        }
-        for host in [
-            "",
-            ":80",
-            "evil.example",
-            "localhost.evil.example",
-            "notlocalhost",
-            "192.0.2.1",
-            "[fd00::1]:80",
-            "127.0.0.1.evil.example",
-            "[::]",
-            "0.0.0.0:8080",
-        ] {
-            assert!(!names_this_machine(host), "{host}");
-        }
-    }
 }

@@ -54,6 +54,16 @@ impl Resource {
             )),
         }
     }
+
+    /// What the query of a request for it may say.
+    fn fields(&self, method: &str) -> &'static [&'static str] {
+        match (self, method) {
+            (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "token"],
+            (Self::Events(_), _) => &["last", "token"],
+            (Self::Messages(_), _) => &["before", "limit", "token"],
+            _ => &["token"],
+        }
+    }
 }
 
 impl<S: Stream> Server<S> {
@@ -95,6 +105,7 @@ impl<S: Stream> Server<S> {
             return Ok(());
         }
         let resource = Resource::parse(path)?;
+        request.check_query(resource.fields(request.method))?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         match (request.method, resource) {
             ("POST", Resource::Room(room)) => {

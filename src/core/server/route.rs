@@ -82,7 +82,11 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> Result<(), Problem> {
-        let is_json = request.lists("sec-websocket-protocol", SUBPROTOCOL);
+        let is_json = {
+            // RFC 6455 section 4.2.2 has a subprotocol agreed on as it is written.
+            let mut offers = request.items("sec-websocket-protocol");
+            offers.any(|offer| offer == SUBPROTOCOL.as_bytes())
+        };
         let room = match room {
             RoomOfPath::None if is_json => None,
             RoomOfPath::None => RoomName::parse(RoomName::DEFAULT),
@@ -93,6 +97,7 @@ impl<S: Stream> Server<S> {
             let detail = "the room goes into the path, as in /ws/tea";
             return Err(Problem::new(Status::BAD_REQUEST, detail));
         }
+        request.check_query(&["key", "retain", "token"])?;
         let keyed = key_of_query(request)?;
         if is_json && keyed.is_some() {
             let detail = "at the JSON door each publish has its own key";
@@ -231,7 +236,7 @@ impl<S: Stream> Server<S> {
         match (origins.next(), origins.next()) {
             (None, _) => true,
             (Some(origin), None) => str::from_utf8(origin).is_ok_and(|origin| {
-                upgrade::is_origin_allowed(origin, request.value("host"), &self.allowed_origins)
+                upgrade::is_origin_allowed(origin, request.authority, &self.allowed_origins)
             }),
             (Some(_), Some(_)) => false,
         }

@@ -24,14 +24,14 @@ const TYPIST: usize = 3;
 
 /// Doors to go through.
 const REQUESTS: [&str; 6] = [
-    "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "GET /rooms/a/events?last=3 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "GET /rooms/a/events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 0000000000000000-1\r\n\r\n",
-    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /rooms/a/events?last=3 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /rooms/a/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 0000000000000000-1\r\n\r\n",
+    "GET /ws/a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    "GET /ws/a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
-    "GET /ws/a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    "GET /ws/a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: parlor.v1.json\r\n\r\n",
 ];
 
@@ -86,9 +86,9 @@ const LINES: [&[u8]; 11] = [
 
 /// Requests with bodies, and pieces of them.
 const POSTS: [&[u8]; 4] = [
-    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 150\r\n\r\n",
-    b"POST /rooms/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n64\r\n",
+    b"POST /rooms/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /rooms/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 150\r\n\r\n",
+    b"POST /rooms/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n64\r\n",
     b"\r\n0\r\n\r\n",
 ];
 

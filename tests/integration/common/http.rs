@@ -17,14 +17,14 @@ pub(crate) struct Response {
 
 /// A request for `path` with the headers that HTTP/1.1 asks for.
 pub(crate) fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: parlor.test\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// A POST of `body` to `path`; each of the `headers` ends in CRLF.
 pub(crate) fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: parlor.test\r\n{headers}Content-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()
@@ -33,7 +33,7 @@ pub(crate) fn post(path: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8>
 /// The same in these chunks.
 pub(crate) fn post_chunked(path: &str, chunks: &[&str]) -> Vec<u8> {
     let mut request =
-        format!("POST {path} HTTP/1.1\r\nHost: parlor.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     for chunk in chunks.iter().chain([&""]) {
         request += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
     }
@@ -48,7 +48,7 @@ pub(crate) fn upgrade(path: &str) -> String {
 /// `upgrade` with more header lines, each ending in CRLF.
 pub(crate) fn upgrade_with(path: &str, headers: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: parlor.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     )
 }

@@ -61,7 +61,8 @@ impl Stream {
         let id = self.last_id.as_ref();
         let id = id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         let room = room_name(self.follower.room);
-        let request = format!("GET /rooms/{room}/events{query} HTTP/1.1\r\nHost: a\r\n{id}\r\n");
+        let request =
+            format!("GET /rooms/{room}/events{query} HTTP/1.1\r\nHost: localhost\r\n{id}\r\n");
         self.asked = Some(Asked {
             last: last.unwrap_or(if since.is_some() { 100 } else { 0 }),
             since,

@@ -89,13 +89,10 @@ fn expectations() {
 
 #[test]
 fn fields_of_the_query() {
-    let text = "GET /?key=a%26b+c&retain&key=d&%6Bind=%C3%A9 HTTP/1.1\r\nHost: a\r\n\r\n";
-    let request = request(text);
-    let value = |name| request.query_value(name);
-    assert_eq!(value("key").as_deref(), Some("a&b c"));
-    assert_eq!(value("retain").as_deref(), Some(""));
-    assert_eq!(value("kind").as_deref(), Some("\u{e9}"));
-    assert_eq!(value("dedup"), None);
+    let request = request("GET /?key=a%26b+c HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(request.query_value("key").as_deref(), Some("a&b c"));
+    assert_eq!(request.check_query(&["key"]), Ok(()));
+    assert_eq!(request.check_query(&[]).unwrap_err().status.code, 400);
 }
 
 #[test]
@@ -112,8 +109,57 @@ fn targets() {
         request("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n").path,
         "/"
     );
-    assert_eq!(problem("GET b HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
-    assert_eq!(problem("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
+    for absolute in ["HTTP://a/b", "hTTps://a/b", "http://a:80/b?c#d"] {
+        let head = format!("GET {absolute} HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(request(&head).path, "/b", "{absolute}");
+    }
+    assert_eq!(request("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").path, "*");
+    for bad in [
+        "GET b",
+        "GET *",
+        "OPTIONS **",
+        "OPTIONS *?a",
+        "CONNECT a:80",
+        "GET ftp://a/",
+        "GET http:/a",
+        "GET http:///a",
+        "GET http://",
+        "GET http://u@a/",
+        "GET http://a:x/",
+        "GET xhttp://a/",
+        "GET ://a/",
+    ] {
+        let head = format!("{bad} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(problem(&head), 400, "{bad}");
+    }
+}
+
+#[test]
+fn whom_a_request_is_for() {
+    let port = |head: &str| request(head).authority.map(|authority| authority.port);
+    assert_eq!(port("GET / HTTP/1.1\r\nHost: a:1\r\n\r\n"), Some(Some(1)));
+    assert_eq!(port("GET / HTTP/1.0\r\nHost: a\r\n\r\n"), Some(None));
+    assert_eq!(port("GET / HTTP/1.0\r\n\r\n"), None);
+    // The client's URI has no authority.
+    assert_eq!(port("GET / HTTP/1.1\r\nHost: \r\n\r\n"), None);
+    // RFC 9112 section 3.2.2: the target goes before the Host.
+    assert_eq!(
+        port("GET http://a:2/ HTTP/1.1\r\nHost: a:1\r\n\r\n"),
+        Some(Some(2))
+    );
+    assert_eq!(
+        port("OPTIONS * HTTP/1.1\r\nHost: a:1\r\n\r\n"),
+        Some(Some(1))
+    );
+    for bad in [
+        "a b", "u@a", "a/b", "[::1", "x:abc", ":80", "a,b c", "\u{e9}", "a:1:2", "a\tb",
+    ] {
+        for (method, version) in [("GET /", "1.1"), ("GET /", "1.0"), ("GET http://a/", "1.1")] {
+            let head = format!("{method} HTTP/{version}\r\nHost: {bad}\r\n\r\n");
+            assert_eq!(problem(&head), 400, "{bad}");
+        }
+    }
+    assert_eq!(problem("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"), 400);
 }
 
 #[test]
