@@ -13,6 +13,7 @@ pub mod chat;
 mod connection;
 mod encode;
 mod frames;
+mod hosts;
 mod id;
 mod lagging;
 mod pace;
@@ -31,6 +32,7 @@ mod write_queue;
 
 pub use crate::codec::proxy::Client;
 pub use connection::ConnectionId;
+pub use hosts::Hosts;
 pub use proxied::Proxied;
 pub use server::{Ready, Server, Verdict};
 
@@ -45,6 +47,11 @@ pub trait Stream: Read + Write {
 
     /// For whom a proxy at the other end has said that it speaks, before the first byte that it passes on.
     fn client(&self) -> Option<Client> {
+        None
+    }
+
+    /// The port at this end; `None` if it is not known.
+    fn local_port(&self) -> Option<u16> {
         None
     }
 

@@ -151,6 +151,10 @@ impl<S: Stream> Stream for Proxied<S> {
         }
     }
 
+    fn local_port(&self) -> Option<u16> {
+        self.socket.local_port()
+    }
+
     fn has_more(&self) -> bool {
         self.socket.has_more()
     }

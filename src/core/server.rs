@@ -48,6 +48,7 @@ use super::chat::{Chat, Format, PersonId};
 use super::connection::{Connection, ConnectionId, Input, Phase};
 use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
+use super::hosts::Hosts;
 use super::id::Numbers;
 use super::lagging::Lagging;
 use super::site::Site;
@@ -72,6 +73,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 pub struct Server<S> {
     limits: Limits,
     allowed_origins: Vec<String>,
+    hosts: Hosts,
     site: Site,
     /// Where the page is for other machines.
     page_addresses: Vec<String>,
@@ -175,6 +177,7 @@ impl<S: Stream> Server<S> {
             sources: Sources::new(limits.rate, now.ms),
             limits,
             allowed_origins,
+            hosts: Hosts::default(),
             site,
             page_addresses: Vec::new(),
             connections: Slab::new(),
@@ -191,6 +194,11 @@ impl<S: Stream> Server<S> {
             counters: Counters::new(now.ms),
             random,
         }
+    }
+
+    /// Says which names the server may be asked for by; else there is none of its own, and none is listed.
+    pub fn answer_to(&mut self, hosts: Hosts) {
+        self.hosts = hosts;
     }
 
     /// Takes a new socket in, if only to tell it that there are too many. Its events are to be reported to `on_ready`

@@ -65,6 +65,10 @@ pub struct Config {
     #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
 
+    /// Answer to this name, such as `chat.example`, beside addresses and localhost, and to no other; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = parse_host)]
+    pub allow_host: Vec<String>,
+
     /// Log more: each connection, and with -vv what helps to find faults
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
@@ -120,6 +124,19 @@ fn parse_origin(text: &str) -> Result<String, String> {
         return Ok(origin.to_owned());
     }
     Err("expected a scheme and a host, such as https://app.example, or *".to_owned())
+}
+
+/// A name as a browser puts it into the Host, but for the port, which may be any.
+fn parse_host(text: &str) -> Result<String, String> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.parse::<IpAddr>().is_ok() {
+        return Err("addresses are always answered to; expected a name".to_owned());
+    }
+    if text.is_empty() || !text.chars().all(is_letter) {
+        let expected = "expected a name without scheme, port and wildcards, such as chat.example; other letters as xn--…";
+        return Err(expected.to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use super::transport::Transport;
 use super::{RunError, listener};
 use crate::core::budget::Stage;
 use crate::core::site::Site;
-use crate::core::{Now, Proxied, Ready, Server};
+use crate::core::{Hosts, Now, Proxied, Ready, Server};
 use crate::limits::TICK;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -117,6 +117,7 @@ impl EventLoop {
             seed,
             clock.now(),
         );
+        server.answer_to(Hosts::new(listener::own_names(), config.allow_host));
         server.budget().use_clock(nanoseconds);
         let is_open = match keys {
             None => true,

@@ -20,6 +20,19 @@ const SEND_BUFFER: usize = 256 << 10;
 /// Descriptors that are not connections: the standard three, the poll, the listener, signals, and some to spare.
 const OWN_DESCRIPTORS: usize = 32;
 
+/// What this machine is called on its network: its name, and what multicast DNS makes of it (RFC 6762).
+pub(super) fn own_names() -> Vec<String> {
+    let system = rustix::system::uname();
+    let Ok(name) = system.nodename().to_str() else {
+        return Vec::new();
+    };
+    let label = name.split('.').next().unwrap_or(name);
+    if label.is_empty() {
+        return Vec::new();
+    }
+    vec![name.to_owned(), label.to_owned(), format!("{label}.local")]
+}
+
 /// Listens on `address`, or on all addresses of both families.
 pub(super) fn listen(
     address: Option<IpAddr>,

@@ -29,6 +29,10 @@ impl Stream for TcpStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn local_port(&self) -> Option<u16> {
+        self.local_addr().ok().map(|address| address.port())
+    }
 }
 
 impl Stream for Transport {
@@ -43,6 +47,13 @@ impl Stream for Transport {
         match self {
             Self::Plain(socket) => socket.client(),
             Self::Tls(stream) => stream.client(),
+        }
+    }
+
+    fn local_port(&self) -> Option<u16> {
+        match self {
+            Self::Plain(socket) => socket.local_port(),
+            Self::Tls(stream) => stream.local_port(),
         }
     }
 

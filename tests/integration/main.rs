@@ -14,6 +14,7 @@ mod faults;
 mod floods;
 mod fragments;
 mod frames;
+mod hosts;
 mod http;
 mod http_refused;
 mod json_door;

@@ -35,7 +35,7 @@ fn expect_forbidden(server: &Server, host: &str, origin: &str) {
 
 #[test]
 fn the_page_of_the_same_host_and_port() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--allow-host", "parlor.example"]);
     expect_admitted(&server, "localhost:8080", "http://localhost:8080");
     expect_admitted(&server, "parlor.example", "http://parlor.example");
     expect_admitted(&server, "parlor.example", "https://parlor.example");

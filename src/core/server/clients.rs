@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Server;
 use super::respond::unavailable;
 use crate::codec::http::forwarded;
+use crate::codec::http::host::{Authority, Host};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::proxy::Client;
@@ -14,6 +15,9 @@ use crate::core::connection::{Connection, ConnectionId, Door, EndReason, Peer, P
 use crate::core::server::ensure;
 use crate::core::{Now, Stream};
 use crate::limits::{REFUSAL_SLOTS, RETRY_AFTER_SECONDS};
+
+/// Bytes of a Host that are shown back: no name is longer (RFC 1035 section 2.3.4).
+const MAX_HOST_SHOWN: usize = 253;
 
 impl<S: Stream> Server<S> {
     /// Whether the word of a proxy at this address counts.
@@ -195,10 +199,54 @@ impl<S: Stream> Server<S> {
 
     /// Whether a request comes from this machine. Whom a proxy on it speaks for is elsewhere, or says so itself.
     pub(super) fn is_local(&self, request: &Request<'_>, id: ConnectionId) -> bool {
-        let is_forwarded = request.has("forwarded") || request.has("x-forwarded-for");
+        let is_ours = request
+            .authority
+            .is_none_or(|authority| self.hosts.is_ours(authority.host));
+        let is_forwarded = is_forwarded(request) || request.has("via");
         self.get(id).is_some_and(|connection| {
-            connection.peer.is_loopback() && !is_forwarded && connection.socket.client().is_none()
+            let is_direct = connection.peer.is_loopback() && connection.socket.client().is_none();
+            is_direct && is_ours && !is_forwarded
         })
+    }
+
+    /// Refuses a request for a host that may be somebody else's name for this machine (DNS rebinding): the page that it
+    /// belongs to would pass for one of ours. Who names no host is no browser.
+    pub(super) fn check_host(
+        &self,
+        request: &Request<'_>,
+        id: ConnectionId,
+    ) -> Result<(), Problem> {
+        let Some(authority) = request.authority else {
+            return Ok(());
+        };
+        let is_direct = self.is_direct(request, authority, id);
+        let Host::Name(name) = authority.host else {
+            return Ok(());
+        };
+        if self.hosts.admits(authority.host, is_direct) {
+            return Ok(());
+        }
+        let name = &name[..name.len().min(MAX_HOST_SHOWN)];
+        let detail = format!(
+            "{name} is no name of this server: ask for localhost or an address, or start it with --allow-host {name}; \
+             a proxy on this machine has to set X-Forwarded-For"
+        );
+        Err(Problem::detailed(Status::MISDIRECTED_REQUEST, detail))
+    }
+
+    /// Whether a program on this machine may have sent a request by itself. A page can write `X-Forwarded-For`, too, but
+    /// neither `Via` (a forbidden header name of the Fetch standard) nor the Host, where its browser puts the port that it
+    /// connects to: that is ours, and a proxy on the same machine has another.
+    fn is_direct(&self, request: &Request<'_>, authority: Authority<'_>, id: ConnectionId) -> bool {
+        let Some(connection) = self.get(id) else {
+            return false;
+        };
+        if !connection.peer.is_loopback() || connection.socket.client().is_some() {
+            return false;
+        }
+        let port = connection.socket.local_port();
+        let may_be_a_page = || port.is_none_or(|port| authority.may_be_at(port));
+        !request.has("via") && (!is_forwarded(request) || may_be_a_page())
     }
 
     /// What those are answered who are here only for that.
@@ -229,6 +277,11 @@ impl<S: Stream> Server<S> {
         ensure(refused <= REFUSAL_SLOTS, "too many wait to be refused")?;
         self.addresses.check(&counted)
     }
+}
+
+/// Whether it says for whom it is passed on.
+fn is_forwarded(request: &Request<'_>) -> bool {
+    request.has("forwarded") || request.has("x-forwarded-for")
 }
 
 impl Refusal {

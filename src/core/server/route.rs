@@ -30,7 +30,9 @@ impl<S: Stream> Server<S> {
             then: AfterResponse::new(request.keep_alive && !request.has_body()),
             sharing: Sharing::SameOrigin,
         };
-        if let Some(refusal) = self.refusal(id) {
+        if let Err(problem) = self.check_host(request, id) {
+            self.respond_problem(&problem, &reply, now);
+        } else if let Some(refusal) = self.refusal(id) {
             self.respond_problem(&refusal.problem(), &reply.closing(), now);
         } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
