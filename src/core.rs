@@ -30,6 +30,7 @@ mod tail;
 mod timers;
 mod write_queue;
 
+pub use crate::codec::http::origin::parse as parse_origin;
 pub use crate::codec::proxy::Client;
 pub use connection::ConnectionId;
 pub use hosts::Hosts;
@@ -48,6 +49,11 @@ pub trait Stream: Read + Write {
     /// For whom a proxy at the other end has said that it speaks, before the first byte that it passes on.
     fn client(&self) -> Option<Client> {
         None
+    }
+
+    /// Whether the client has been shown a certificate, in which it has found the name that it asks for.
+    fn has_shown_certificate(&self) -> bool {
+        false
     }
 
     /// The port at this end; `None` if it is not known.

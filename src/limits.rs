@@ -117,9 +117,13 @@ pub struct Limits {
     #[arg(long, value_name = "SECONDS", default_value = "20")]
     pub pong_timeout: Timeout,
 
-    /// Time for a request to arrive, and for its response to be taken
+    /// Time for a request to arrive; of its body, and of the response, at least 500 bytes a second have to move in as long
     #[arg(long, value_name = "SECONDS", default_value = "10")]
     pub handshake_timeout: Timeout,
+
+    /// Time for which a connection is kept for its next request; over the 60 s for which many load balancers keep it
+    #[arg(long, value_name = "SECONDS", default_value = "75")]
+    pub keep_alive_timeout: Timeout,
 
     /// Time for someone at the JSON door or the line port to show a token, where tokens are asked for
     #[arg(long, value_name = "SECONDS", default_value = "30")]
@@ -176,6 +180,12 @@ impl Timeout {
     /// The deadline of a wait that begins at `now_ms`; `u64::MAX` for never.
     pub fn after(self, now_ms: u64) -> u64 {
         self.0.map_or(u64::MAX, |ms| now_ms.saturating_add(ms))
+    }
+
+    /// Bytes that have to move in this time; see `MIN_PACE`.
+    pub fn least_bytes(self) -> u64 {
+        self.0
+            .map_or(0, |ms| (ms.saturating_mul(MIN_PACE) / 1000).max(1))
     }
 
     /// The wait in milliseconds, unless it is endless.
@@ -433,6 +443,10 @@ pub const MAX_TLS_UNSENT: usize = 128 << 10;
 /// Bytes of a file that the command line names: certificates and keys are far shorter, and a device has no end.
 pub const MAX_INPUT_FILE: u64 = 1 << 20;
 
+/// Bytes a second that a peer has to take of what waits for it, and to send of a body that it has begun, from one look to
+/// the next: less is not told from one that never ends. A line of a modem has ten times as much.
+pub const MIN_PACE: u64 = 500;
+
 /// Patterns of rooms in one token: each may be tried on each room there is, at one step for each character of its name.
 pub const MAX_PATTERNS: usize = 100;
 
@@ -455,6 +469,12 @@ mod tests {
         for bad in ["", "x", "-1", "inf", "NaN"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn how_much_has_to_move() {
+        let least = |text: &str| text.parse::<Timeout>().unwrap().least_bytes();
+        assert_eq!((least("10"), least("0.001"), least("0")), (5_000, 1, 0));
     }
 
     #[test]

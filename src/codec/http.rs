@@ -4,6 +4,7 @@ pub mod body;
 pub mod encoding;
 pub mod forwarded;
 pub mod host;
+pub mod origin;
 pub mod query;
 pub mod request;
 pub mod response;

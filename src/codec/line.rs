@@ -1,5 +1,8 @@
 //! Lines of text, for people with `nc` or telnet: a line in is a message or a command, a message is a line out.
 
+pub mod foreign;
+mod telnet;
+
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -56,7 +59,7 @@ pub fn take<'t>(
     max: usize,
     text: &'t mut String,
 ) -> Result<Option<&'t str>, Refused> {
-    let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+    let Some(end) = telnet::find_line_end(input) else {
         return match input.len() > max {
             true => Err(Refused::TooLong),
             false => Ok(None),
@@ -67,10 +70,32 @@ pub fn take<'t>(
     }
     let (line, rest) = std::mem::take(input).split_at_mut(end + 1);
     *input = rest;
-    let line = str::from_utf8(&line[..end]).map_err(|_| Refused::NotUtf8)?;
+    clean(&mut line[..end], text).map(Some)
+}
+
+/// The line without an end that stands before the end of the input; `None` where there is none.
+///
+/// # Errors
+/// As `take`.
+pub fn take_last<'t>(
+    input: &mut [u8],
+    max: usize,
+    text: &'t mut String,
+) -> Result<Option<&'t str>, Refused> {
+    if input.len() > max {
+        return Err(Refused::TooLong);
+    }
+    let line = clean(input, text)?;
+    Ok((!line.is_empty()).then_some(line))
+}
+
+/// The text of a line, without telnet's commands and control characters.
+fn clean<'t>(line: &mut [u8], text: &'t mut String) -> Result<&'t str, Refused> {
+    let length = telnet::strip(line);
+    let line = str::from_utf8(&line[..length]).map_err(|_| Refused::NotUtf8)?;
     text.clear();
     push_clean(line, text);
-    Ok(Some(text))
+    Ok(text)
 }
 
 /// Reads a line.
@@ -159,6 +184,47 @@ mod tests {
             held = input.to_vec();
         }
         seen
+    }
+
+    #[test]
+    fn what_stands_before_the_end() {
+        let last = |input: &[u8]| {
+            let mut text = String::new();
+            take_last(&mut input.to_vec(), 8, &mut text).map(|line| line.map(str::to_owned))
+        };
+        assert_eq!(last(b""), Ok(None));
+        assert_eq!(last(b"last one"), Ok(Some("last one".to_owned())));
+        assert_eq!(last(b"a\r"), Ok(Some("a".to_owned())));
+        assert_eq!(last(b"\xff\xfb\x1f"), Ok(None));
+        assert_eq!(last(b"\xff\xfb"), Err(Refused::NotUtf8));
+        assert_eq!(last(b"\xe9"), Err(Refused::NotUtf8));
+        assert_eq!(last(b"123456789"), Err(Refused::TooLong));
+    }
+
+    #[test]
+    fn telnet_is_passed_over() {
+        let one = |input: &[u8]| lines(&[input], 80);
+        let said = |text: &str| vec![Ok(text.to_owned())];
+        // What PuTTY begins with: WILL NAWS, WILL TSPEED, WILL TTYPE, WILL NEW-ENVIRON, DO ECHO, WILL SGA, DO SGA.
+        let putty = b"\xff\xfb\x1f\xff\xfb\x20\xff\xfb\x18\xff\xfb\x27\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03hello\r\n";
+        assert_eq!(one(putty), said("hello"));
+        // A window of ten rows holds a line end.
+        assert_eq!(
+            one(b"\xff\xfa\x1f\0\x50\0\x0a\xff\xf0hello\n"),
+            said("hello")
+        );
+        assert_eq!(one(b"he\xff\xf1llo\xff\xf6\n"), said("hello"));
+        assert_eq!(
+            one(b"\xff\xfa\x18\0a\xff\xff\xf0\x0ab\xff\xf0hello\n"),
+            said("hello")
+        );
+        // A byte that is sent is no command, and no UTF-8.
+        assert_eq!(one(b"\xff\xff\n"), vec![Err(Refused::NotUtf8)]);
+        assert_eq!(one(b"na\xffve\n"), vec![Err(Refused::NotUtf8)]);
+        assert_eq!(
+            lines(&[b"\xff", b"\xfb", b"\x1f", b"a", b"\n"], 80),
+            said("a")
+        );
     }
 
     #[test]

@@ -23,14 +23,15 @@ use crate::core::Stream;
 pub(super) enum Phase {
     /// Waiting for a request; `seen` bytes of its head have been looked at, the rest of what has come has not.
     Request { seen: usize },
-    /// Waiting for the rest of a request's body.
-    Body,
-    /// Writing a response; not reading, so that pipelined requests wait.
-    Response { then: AfterResponse },
-    /// A WebSocket. `pinged`: nothing has come since the last ping.
-    Open { pinged: bool },
-    /// A stream of Server-Sent Events, or of lines. `stuck_at`: something was waiting at the last heartbeat, when so many
-    /// bytes had been taken.
+    /// Waiting for the rest of a request's body. `arrived`: so many bytes had come when the deadline was set.
+    Body { arrived: u64 },
+    /// Writing a response; not reading, so that pipelined requests wait. `taken`: so many bytes had been taken when the
+    /// deadline was set.
+    Response { then: AfterResponse, taken: u64 },
+    /// A WebSocket. `pinged`: nothing has come since the last ping, when so many bytes had been taken.
+    Open { pinged: Option<u64> },
+    /// A stream of Server-Sent Events, or of lines. `stuck_at`: something was waiting when it was looked at last, when so
+    /// many bytes had been taken.
     Streaming { stuck_at: Option<u64> },
     /// About to close, and a member of its room until it has been served all that was said there up to the number
     /// `until` in its audience's sequence: its own last words among it. What it still sends is not heard.
@@ -143,7 +144,10 @@ pub(super) enum Input {
 pub(super) enum CloseHandshake {
     /// Our close frame went first; the peer's has not come.
     AwaitingPeer,
-    /// Both are said, or the peer has broken the protocol and is not listened to any more.
+    /// The peer has broken the protocol. It is not heard any more, but its close frame is waited for: a FIN that comes
+    /// with ours is taken for a lost connection by some.
+    PassingOver,
+    /// Both are said, or no answer is waited for.
     Done,
 }
 

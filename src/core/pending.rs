@@ -44,15 +44,19 @@ pub(super) struct Reply {
 pub(super) enum Sharing {
     /// Those of this server's own pages; nothing is said of it.
     SameOrigin,
-    /// Those of an origin that may come in, if the request came from one.
-    Allowed(Option<Box<str>>),
+    /// Those of an origin that may come in, if the request came from one. `with_credentials`: the origin itself is listed,
+    /// so that its scripts may send what their browser keeps for this server.
+    Allowed {
+        origin: Option<Box<str>>,
+        with_credentials: bool,
+    },
 }
 
 impl Pending {
     /// Bytes of memory that it holds.
     pub(super) fn held_bytes(&self) -> usize {
         let origin = match &self.reply.sharing {
-            Sharing::Allowed(origin) => origin.as_ref(),
+            Sharing::Allowed { origin, .. } => origin.as_ref(),
             Sharing::SameOrigin => None,
         };
         let texts = [origin, self.post.key.as_ref(), self.post.dedup.as_ref()];

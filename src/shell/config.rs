@@ -8,6 +8,7 @@ use log::LevelFilter;
 
 use super::keys::KeyFiles;
 use super::token::TokenArgs;
+use crate::core::parse_origin;
 use crate::limits::Limits;
 
 /// A chat-room and live-broadcast server in one small binary.
@@ -109,21 +110,6 @@ fn parse_address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| {
         "expected an IP address, such as 127.0.0.1 or ::1; the port goes to --port".to_owned()
     })
-}
-
-/// An origin as a browser sends it: scheme, host, and port unless it is the scheme's own (RFC 6454 section 6.2).
-fn parse_origin(text: &str) -> Result<String, String> {
-    let origin = text.trim_end_matches('/');
-    let host = origin
-        .split_once("://")
-        .filter(|(scheme, _)| !scheme.is_empty())
-        .map(|(_, host)| host);
-    let is_host =
-        |host: &str| !host.is_empty() && !host.contains(|c: char| c == '/' || c.is_whitespace());
-    if text == "*" || host.is_some_and(is_host) {
-        return Ok(origin.to_owned());
-    }
-    Err("expected a scheme and a host, such as https://app.example, or *".to_owned())
 }
 
 /// A name as a browser puts it into the Host, but for the port, which may be any.

@@ -40,6 +40,8 @@ const ACCEPT_BATCH: usize = 128;
 const LONG_TICK: u64 = 5 * TICK;
 /// Silence after which TCP asks whether the other end of a line connection is there, and how often.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long a drain may take before it is said what is waited for.
+const DRAIN_NOTICE_MS: u64 = 500;
 /// When to try accepting again after the machine was out of descriptors or memory.
 const ACCEPT_PAUSE_MS: u64 = 1000;
 
@@ -60,6 +62,8 @@ struct EventLoop {
     server: Server<Transport>,
     key_files: KeyFiles,
     clock: Clock,
+    /// When to say what a drain waits for.
+    notice_ms: Option<u64>,
 }
 
 /// A port, and who comes in there.
@@ -141,6 +145,7 @@ impl EventLoop {
             server,
             key_files: config.keys,
             clock,
+            notice_ms: None,
         })
     }
 
@@ -176,6 +181,10 @@ impl EventLoop {
             }
             if self.server.is_drained(now) {
                 return Ok(());
+            }
+            if self.notice_ms.is_some_and(|notice_ms| notice_ms <= now.ms) {
+                self.notice_ms = None;
+                self.say_what_is_waited_for(now);
             }
         }
     }
@@ -218,8 +227,31 @@ impl EventLoop {
                 self.server.connection_count()
             );
             self.server.begin_drain(now);
+            self.notice_ms = Some(now.ms + DRAIN_NOTICE_MS);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whoever has pressed Ctrl-C sees nothing happen while clients do not answer.
+    fn say_what_is_waited_for(&self, now: Now) {
+        let count = self.server.connection_count();
+        let connections = if count == 1 {
+            "1 connection".to_owned()
+        } else {
+            format!("{count} connections")
+        };
+        let most = match self.server.drain_deadline_ms() {
+            Some(deadline) if deadline < u64::MAX => {
+                format!(
+                    ", at most {:.1} s more",
+                    deadline.saturating_sub(now.ms) as f64 / 1000.0
+                )
+            }
+            _ => String::new(),
+        };
+        log::warn!(
+            "shutting down: waiting for {connections} to end{most}; a second Ctrl-C, or signal, ends at once"
+        );
     }
 
     /// Reads the certificate and the keys again. Where they are no good now, the old ones stay.
@@ -256,6 +288,7 @@ impl EventLoop {
         let deadlines = [
             self.server.next_deadline_ms(),
             self.server.drain_deadline_ms(),
+            self.notice_ms,
         ];
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;

@@ -50,6 +50,10 @@ impl Stream for Transport {
         }
     }
 
+    fn has_shown_certificate(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     fn local_port(&self) -> Option<u16> {
         match self {
             Self::Plain(socket) => socket.local_port(),

@@ -7,7 +7,7 @@ import {
   field, log, messages, nick, openPage, post, say, sayAndSee, sendFromElsewhere, setUp, texts,
 } from './support.js';
 
-const fixture = await setUp();
+const fixture = await setUp({ args: ['--allow-host', 'parlor.test'] });
 const open = (t, options) => openPage(t, fixture, options);
 
 test('two pages chat in one order, and each tells its own messages apart', async (t) => {

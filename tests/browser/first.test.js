@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { field, messages, openPage, post, sayAndSee, setUp, startServer } from './support.js';
 import { Parlor } from '../../assets/parlor.js';
 
-const fixture = await setUp();
+const fixture = await setUp({ args: ['--allow-host', 'parlor.test'] });
 const assets = new URL('../../assets/', import.meta.url);
 
 test('every module is fetched at once, not one after the other', () => {

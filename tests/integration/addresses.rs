@@ -1,6 +1,6 @@
 //! The limits of each address. This machine has none, so everyone here comes by a proxy, which is the test itself.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use serde_json::json;
@@ -134,7 +134,16 @@ fn a_stream_of_events_counts_too() {
     let mut reader = server.http();
     reader.send(&events);
     assert_eq!(reader.head().status, 200);
-    expect_refusal(&mut server.http(), &events);
+    // An EventSource would not come back after an error.
+    let mut refused = server.http();
+    refused.send(&events);
+    assert_eq!(refused.head().status, 200);
+    let mut stream = String::new();
+    refused.into_reader().read_to_string(&mut stream).unwrap();
+    assert!(
+        stream.contains("event: bye") && stream.contains("too many connections"),
+        "{stream}"
+    );
     expect_refusal(&mut server.http(), upgrade_for("203.0.113.9"));
     let mut http = server.http();
     assert_eq!(
@@ -148,8 +157,8 @@ fn a_stream_of_events_counts_too() {
 fn each_request_has_a_client_of_its_own() {
     let server = start(&["--max-per-address", "1", "-v"]);
     let _first = member(&server, "203.0.113.9");
+    expect_refusal(&mut server.http(), upgrade_for("203.0.113.9"));
     let mut http = server.http();
-    expect_refusal(&mut http, upgrade_for("203.0.113.9"));
     assert_eq!(status_for(&mut http, &get("/"), "203.0.113.9"), 200);
     assert_eq!(http.ask(post("/rooms/tea", "", "hi")).status, 200);
     http.send(upgrade_for("203.0.113.10"));

@@ -112,7 +112,7 @@ fn a_known_etag_is_answered_with_304() {
 
 /// A request for a file by who takes these codings.
 fn taking(codings: &str, path: &str, more: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: parlor.test\r\nAccept-Encoding: {codings}\r\n{more}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {codings}\r\n{more}\r\n")
 }
 
 #[test]
@@ -348,4 +348,34 @@ fn pages_of_other_servers_may_load_the_client() {
     let client = String::from_utf8(response.body).unwrap();
     let loads_another = client.lines().any(|line| line.starts_with("import "));
     assert!(!loads_another, "it is one file, to take along");
+}
+
+#[test]
+fn what_the_server_can_do_at_all() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let response = http.ask("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(response.status, 204);
+    assert_eq!(
+        response.list("allow"),
+        ["DELETE", "GET", "HEAD", "OPTIONS", "POST"]
+    );
+    assert_eq!(http.ask(get("/healthz")).status, 200, "it goes on");
+}
+
+#[test]
+fn a_body_that_is_not_encoded_may_say_so() {
+    let server = Server::start(&[]);
+    for (encoding, status) in [
+        ("identity", 200),
+        ("Identity", 200),
+        ("gzip", 415),
+        ("identity, gzip", 415),
+    ] {
+        let header = format!("Content-Encoding: {encoding}\r\n");
+        let response = server
+            .http()
+            .ask(crate::common::post("/rooms/tea", &header, "x"));
+        assert_eq!(response.status, status, "{encoding}");
+    }
 }

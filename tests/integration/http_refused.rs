@@ -192,7 +192,7 @@ fn dripping_bytes_do_not_prolong_the_time() {
 
 #[test]
 fn a_connection_that_says_nothing_is_ended() {
-    let server = Server::start(&["--handshake-timeout", "0.3"]);
+    let server = Server::start(&["--handshake-timeout", "0.3", "--keep-alive-timeout", "0.3"]);
     server.http().expect_end_or_408();
     let mut kept = server.http();
     assert_eq!(kept.ask(get("/")).status, 200);

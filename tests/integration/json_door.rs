@@ -259,3 +259,20 @@ fn a_script_is_told_when_to_come_back() {
     delays.dedup();
     assert!(delays.len() > 4, "they come back together: {delays:?}");
 }
+
+#[test]
+fn a_command_in_a_binary_message_is_told_what_is_wrong() {
+    let server = Server::start(&[]);
+    let mut client = JsonClient::new(&server, "/ws");
+    for payload in [&br#"{"type":"ping","id":7}"#[..], b"\xff\xfe", b""] {
+        let message = tungstenite::Message::binary(payload.to_vec());
+        client.socket().send(message);
+        let error = client.expect("error");
+        assert_eq!(error["code"], "bad_json");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("binary"), "{message}");
+        assert_eq!(error.get("id").is_some(), payload.len() > 2, "{error}");
+    }
+    client.send(&json!({"type": "ping"}));
+    client.expect("pong");
+}

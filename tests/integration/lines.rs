@@ -210,3 +210,90 @@ fn where_a_token_is_wanted_it_is_a_line() {
     alice.types("/join lobby");
     alice.sees("* you are alice in lobby, 2 here");
 }
+
+/// What a web page can send to the port: `fetch('http://host:PORT', {method: 'POST', mode: 'no-cors', body: …})`.
+#[test]
+fn a_page_cannot_type() {
+    let (server, port) = start(&["-v"]);
+    let mut member = server.client("/ws");
+    let fetch = "POST / HTTP/1.1\r\nHost: localhost:7000\r\nConnection: keep-alive\r\nContent-Length: 25\r\n\
+                 User-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n/nick Admin\nI am Admin\n";
+    let hello = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03/nick Admin\nI am Admin\n";
+    for bytes in [
+        fetch.as_bytes(),
+        b"\r\nGET /\r\n/nick Admin\nI am Admin\n",
+        b"OPTIONS * HTTP/1.1\r\nI am Admin\n",
+        b"Host: a\r\nI am Admin\n",
+        hello,
+    ] {
+        let mut page = Typist::connect(port);
+        page.sends(bytes);
+        page.sees("! this port takes lines of text");
+        assert_eq!(page.line(), None);
+    }
+    // In parts, too.
+    let mut page = Typist::connect(port);
+    for part in ["PO", "ST / HT", "TP/1.1\r", "\nI am Admin\n"] {
+        page.sends(part.as_bytes());
+    }
+    page.sees("! this port takes lines of text");
+    assert_eq!(page.line(), None);
+    server.wait_for_log(|line| line.contains("spoke HTTP to the line port"));
+    server.wait_for_log(|line| line.contains("spoke TLS to the line port"));
+    // Whoever has said something may speak of it.
+    let mut alice = Typist::named(port, "alice");
+    alice.types("GET / HTTP/1.1");
+    alice.sees("alice: GET / HTTP/1.1");
+    member.expect("GET / HTTP/1.1");
+}
+
+#[test]
+fn the_last_line_needs_no_end() {
+    let (server, port) = start(&[]);
+    let mut member = server.client("/ws");
+    let mut typist = Typist::connect(port);
+    typist.sends(b"first\nlast one");
+    typist
+        .0
+        .get_ref()
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap();
+    member.expect("first");
+    member.expect("last one");
+    typist.sees_line(|line| line.ends_with(": last one"));
+    assert_eq!(typist.line(), None);
+}
+
+#[test]
+fn lines_that_are_not_utf_8_are_limited_like_others() {
+    let (server, port) = start(&[]);
+    for line in [&b"\xff\n"[..], b"\xff\xfe\n", b"\xc3(\r\n", b"caf\xe9\n"] {
+        let mut typist = Typist::connect(port);
+        let flood = line.repeat(200_000);
+        let mut writer = typist.0.get_ref().try_clone().unwrap();
+        // It is cut off before all has been taken.
+        let sending = std::thread::spawn(move || drop(writer.write_all(&flood)));
+        typist.sees("! that line is not UTF-8");
+        typist.sees("! too fast");
+        typist.sees("* too many commands");
+        assert_eq!(typist.line(), None);
+        drop(typist);
+        sending.join().unwrap();
+    }
+    assert_eq!(
+        server.http().ask(crate::common::get("/healthz")).status,
+        200
+    );
+}
+
+#[test]
+fn telnet_may_negotiate() {
+    let (_server, port) = start(&[]);
+    let mut putty = Typist::connect(port);
+    putty.sends(
+        b"\xff\xfb\x1f\xff\xfb\x20\xff\xfb\x18\xff\xfb\x27\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03/nick ana\r\n",
+    );
+    putty.sees("* you are ana");
+    putty.sends(b"\xff\xf1he\xff\xf6llo\r\n");
+    putty.sees("ana: hello");
+}

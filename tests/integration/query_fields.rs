@@ -20,6 +20,7 @@ fn requests(query: &str) -> Vec<Vec<u8>> {
         "/rooms/tea/messages",
         "/rooms/tea/events",
         "/metrics",
+        "/usage",
     ];
     let mut requests: Vec<String> = gets
         .iter()
@@ -125,7 +126,7 @@ fn a_misspelt_field_is_named() {
     }
     let detail = refusal(&server, post("/rooms/tea?x=1", "", "x"));
     assert!(
-        detail.contains("key, retain, dedup, ephemeral, token"),
+        detail.contains("key, retain, dedup, ephemeral, name, token"),
         "{detail}"
     );
 }

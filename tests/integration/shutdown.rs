@@ -175,3 +175,16 @@ fn the_port_is_free_again_at_once() {
     let again = Server::start_on(server.port, &[]);
     again.client("/ws").say("back again");
 }
+
+#[test]
+fn who_waits_is_told_for_what() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "600"]);
+    let mut silent = server.raw("/ws");
+    server.signal("INT");
+    silent.expect_close(1001);
+    let line = server.wait_for_log(|line| line.contains("waiting for 1 connection to end"));
+    assert!(line.contains("at most 599."), "{line}");
+    assert!(line.contains("a second Ctrl-C"), "{line}");
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(1));
+}

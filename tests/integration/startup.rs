@@ -111,13 +111,14 @@ fn bound_to_loopback_there_are_no_addresses_for_others() {
 fn nobody_else_is_told_the_addresses_of_this_machine() {
     let server = Server::start(&[]);
     // A site's own name that leads here, and those for whom a proxy on this machine asks.
-    for fields in [
-        "Host: evil.example\r\n",
-        "Host: localhost.evil.example\r\n",
-        "Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n",
-        "Host: localhost\r\nForwarded: for=192.0.2.7\r\n",
+    for (fields, status) in [
+        ("Host: evil.example\r\n", 421),
+        ("Host: localhost.evil.example\r\n", 421),
+        ("Host: 192.0.2.1\r\n", 403),
+        ("Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n", 403),
+        ("Host: localhost\r\nForwarded: for=192.0.2.7\r\n", 403),
     ] {
-        page_addresses(&server, fields).expect_problem(403);
+        page_addresses(&server, fields).expect_problem(status);
     }
     let response = page_addresses(
         &server,

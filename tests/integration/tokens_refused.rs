@@ -76,7 +76,6 @@ fn refused() -> Vec<(String, &'static str, &'static str)> {
 #[test]
 fn every_door_refuses_them() {
     let (server, _file) = guarded(&["--max-uri", "32000", "--max-head", "32000"]);
-    let mut http = server.http();
     for (token, _, words) in refused() {
         let header = format!("Authorization: Bearer {token}\r\n");
         let requests = [
@@ -88,7 +87,7 @@ fn every_door_refuses_them() {
             ),
         ];
         for request in requests {
-            let response = http.ask(&request);
+            let response = server.http().ask(&request);
             let body = String::from_utf8(response.body.clone()).unwrap();
             assert_eq!(response.status, 401, "{request} {body}");
             let asked = response.header("www-authenticate").unwrap();

@@ -198,6 +198,8 @@ fn after_a_refusal_the_client_may_try_again() {
     let mut http = server.http();
     let old = upgrade("/ws").replace("Version: 13", "Version: 8");
     http.ask(&old).expect_problem(426);
+    http.expect_end();
+    let mut http = server.http();
     http.send(upgrade("/ws"));
     let mut member = RawClient::after(http);
     member.send_frame(FIN | TEXT, b"at last");
@@ -241,4 +243,54 @@ fn a_room_in_the_query_is_not_taken_for_the_lobby() {
     http.ask(get("/ws?room=tea")).expect_problem(400);
     http.ask(get("/ws/%20")).expect_problem(400);
     http.ask(get("/ws/%2e%2e")).expect_problem(400);
+}
+
+#[test]
+fn a_handshake_at_another_address_is_told_the_right_one() {
+    let server = Server::start(&[]);
+    for path in [
+        "/",
+        "/app.js",
+        "/rooms/tea",
+        "/rooms",
+        "/healthz",
+        "/metrics",
+        "/wss",
+        "/socket",
+    ] {
+        let mut http = server.http();
+        let response = http.ask(upgrade(path));
+        response.expect_problem(404);
+        assert!(
+            str::from_utf8(&response.body).unwrap().contains("/ws"),
+            "{response:?}"
+        );
+        assert_eq!(response.header("connection"), Some("close"));
+        http.expect_end();
+    }
+}
+
+/// Some clients wait for the end of the connection.
+#[test]
+fn a_refused_handshake_ends_the_connection() {
+    let server = Server::start(&["--max-rooms", "1"]);
+    let _member = server.client("/ws/tea");
+    let foreign = "Origin: http://evil.example\r\n";
+    for (request, status) in [
+        (upgrade("/ws/a%20b"), 400),
+        (upgrade("/ws/milk"), 503),
+        (upgrade("/ws?token=%FF"), 400),
+        (upgrade_with("/ws", foreign), 403),
+        (upgrade("/ws").replace("Version: 13", "Version: 8"), 426),
+        (upgrade("/ws").replace("GET", "POST"), 405),
+    ] {
+        let mut http = server.http();
+        let response = http.ask(&request);
+        assert_eq!(response.status, status, "{request}");
+        assert!(
+            response.list("connection").contains(&"close"),
+            "{response:?}"
+        );
+        http.expect_end();
+    }
 }

@@ -124,8 +124,8 @@ MUTANTS = [
     (
         "a peer that answers pings is given up",
         DEADLINES,
-        "if connection.phase == (Phase::Open { pinged: true }) {",
-        "if connection.phase == (Phase::Open { pinged: false }) {",
+        "if matches!(connection.phase, Phase::Open { pinged: Some(_) }) {",
+        "if matches!(connection.phase, Phase::Open { pinged: None }) {",
     ),
     (
         "input that is dropped stays accounted",
@@ -148,8 +148,8 @@ MUTANTS = [
     (
         "a socket is closed with unread input",
         DELIVER,
-        "                reason,\n            } => self.linger(id, reason, now),",
-        "                reason,\n            } => self.close_now(id, reason, now),",
+        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.linger(id, reason, now),",
+        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.close_now(id, reason, now),",
     ),
     (
         "a frame is cut when a slow reader is closed",
@@ -504,5 +504,41 @@ MUTANTS = [
         DEADLINES,
         "            ping_ms => ping_ms - early_ms,",
         "            ping_ms => ping_ms - early_ms / 1_000_000,",
+    ),
+    (
+        "what a typist sends last, without the end of a line, is lost",
+        "src/core/server/lines.rs",
+        "        if !input.is_empty() && !is_request {",
+        "        if false && !is_request {",
+    ),
+    (
+        "a response is cut however steadily it is taken",
+        DEADLINES,
+        "        if taken - before < timeout.least_bytes() {\n            return self.close_now(id, \"response not taken in time\", now);",
+        "        if taken >= before {\n            return self.close_now(id, \"response not taken in time\", now);",
+    ),
+    (
+        "a body has no more time for coming steadily",
+        "src/core/server/body.rs",
+        "connection.in_line || connection.traffic.bytes_in - arrived >= least",
+        "connection.in_line || connection.traffic.bytes_in - arrived == u64::MAX - least",
+    ),
+    (
+        "who does not read its answers is never given up",
+        DEADLINES,
+        "        if waits && taken - before < timeout.least_bytes() {",
+        "        if waits && taken < before {",
+    ),
+    (
+        "who closes while it is behind waits for what does not come",
+        END,
+        "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if !self.is_behind(id) => {",
+        "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if self.get(id).is_some() => {",
+    ),
+    (
+        "the FIN comes with the close frame after a violation",
+        END,
+        "                    false => CloseHandshake::PassingOver,",
+        "                    false => CloseHandshake::Done,",
     ),
 ]

@@ -147,27 +147,29 @@ impl World {
         }
     }
 
-    /// Requests on one connection of a proxy: for several, until one of them opens a WebSocket.
+    /// Requests on one connection of a proxy, for several. The last asks for a WebSocket, which ends it if it is refused.
     fn come_by_field(&mut self) {
         let proxy = self.hall.connect_from(ip(PROXY), usize::MAX);
         let guest = proxy.expect("proxies are not limited");
-        for _ in 0..self.random.between(1, 4) {
-            let (text, who) = self.someone();
+        let said = |text: &str, request: &[u8]| {
             let field = format!("X-Forwarded-For: 198.51.100.9, {text}\r\nHost:");
-            let said = |request: &[u8]| {
-                let request = String::from_utf8(request.to_vec()).expect("it is text");
-                request.replace("Host:", &field).into_bytes()
-            };
-            assert_eq!(self.hall.ask(guest, &said(PAGE)), 200);
-            let status = self.hall.ask(guest, &said(&units::upgrade(0)));
-            let may_come = self.may_come(who);
-            assert_eq!(status, if may_come { 101 } else { 429 }, "{text}");
-            if may_come {
-                let counts = Counts::For(who);
-                return self.here.push(Here { guest, counts });
-            }
+            let request = String::from_utf8(request.to_vec()).expect("it is text");
+            request.replace("Host:", &field).into_bytes()
+        };
+        for _ in 0..self.random.below(4) {
+            let (text, _) = self.someone();
+            assert_eq!(self.hall.ask(guest, &said(text, PAGE)), 200);
         }
-        let counts = Counts::ForNobody;
+        let (text, who) = self.someone();
+        let status = self.hall.ask(guest, &said(text, &units::upgrade(0)));
+        let may_come = self.may_come(who);
+        assert_eq!(status, if may_come { 101 } else { 429 }, "{text}");
+        let counts = if may_come {
+            Counts::For(who)
+        } else {
+            assert!(self.hall.has_ended(guest), "{text}");
+            Counts::ForNobody
+        };
         self.here.push(Here { guest, counts });
     }
 

@@ -103,6 +103,22 @@ impl Hall {
         Some(guest)
     }
 
+    /// Someone comes to the line port.
+    pub(crate) fn connect_typist(&mut self, capacity: usize) -> GuestId {
+        let guest = self.guests.len();
+        let random = Random::new(0, guest as u64);
+        let link = Link::new(guest, good_luck(capacity), random, &self.journal);
+        let socket = Proxied::plain(Socket(Rc::clone(&link)));
+        let peer = (Ipv4Addr::LOCALHOST, 1).into();
+        let index = self.server.admit_lines(socket, peer, self.now);
+        self.guests.push(Guest {
+            link,
+            index: index.expect("there is a place"),
+            reader: Reader::default(),
+        });
+        guest
+    }
+
     /// Someone comes into a room.
     pub(crate) fn enter(&mut self, room: usize) -> GuestId {
         self.enter_with(room, usize::MAX)
@@ -183,9 +199,14 @@ impl Hall {
         reader.feed(&bytes).expect("the server speaks the protocol")
     }
 
-    /// Bytes that have come for a guest.
-    pub(crate) fn take(&mut self, guest: GuestId) -> Vec<u8> {
-        self.guests[guest].link.borrow_mut().take(usize::MAX)
+    /// Takes so many bytes of what has come for a guest, or as many as there are.
+    pub(crate) fn sip(&mut self, guest: GuestId, most: usize) -> Vec<u8> {
+        self.guests[guest].link.borrow_mut().take(most)
+    }
+
+    /// The server has said that it will send a guest no more.
+    pub(crate) fn has_ended(&self, guest: GuestId) -> bool {
+        self.guests[guest].link.borrow().server_ended
     }
 
     /// Reads what has come for these guests, whatever it is.

@@ -13,6 +13,7 @@ mod habits;
 mod hall;
 mod model;
 mod names;
+mod pace;
 mod plan;
 mod posts;
 mod random;

@@ -165,10 +165,13 @@ fn heartbeats_are_spread_from_the_start() {
         );
     }
     hall.tick(u64::MAX);
-    assert!(hall.take(guests[0]).starts_with(b"HTTP/1.1 200 "));
+    assert!(
+        hall.sip(guests[0], usize::MAX)
+            .starts_with(b"HTTP/1.1 200 ")
+    );
     hall.discard(&guests);
     let most = most_at_once(&mut hall, &guests, |hall, guest| {
-        !hall.take(guest).is_empty()
+        !hall.sip(guest, usize::MAX).is_empty()
     });
     assert!(most <= 10, "{most} heartbeats in a tick");
 }
@@ -217,7 +220,7 @@ fn closing_many_takes_several_ticks() {
     assert!(ticks > 3, "{ticks} ticks");
     hall.discard(&crowd[..1_000]);
     for &guest in &crowd[1_000..] {
-        let bytes = hall.take(guest);
+        let bytes = hall.sip(guest, usize::MAX);
         assert!(
             bytes.ends_with(b"\x03\xe9server is shutting down"),
             "{bytes:?}"

@@ -1,5 +1,6 @@
 //! Whom a request is for: the authority of its target or its Host (RFC 9112 section 3.2, RFC 3986 section 3.2).
 
+use std::fmt;
 // What an address is, not what one can do with a socket.
 use ::core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -79,6 +80,16 @@ impl<'a> Host<'a> {
     /// Whether it is this name, in any case.
     pub fn is_name(&self, name: &str) -> bool {
         matches!(self, Self::Name(own) if without_root(own).eq_ignore_ascii_case(without_root(name)))
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Name(name) => f.write_str(name),
+        }
     }
 }
 

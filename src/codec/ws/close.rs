@@ -33,6 +33,8 @@ pub enum CloseReason {
     TooManyKeys,
     /// `--max-memory` is used up, and this connection held the most of it.
     OutOfMemory,
+    /// Something else is used up for now.
+    TryAgainLater,
     /// The message is longer than `--max-message`.
     TooBig,
     /// A text message or a close reason is not UTF-8.
@@ -93,6 +95,7 @@ impl CloseReason {
             Self::Emptied => (1008, "room emptied by an admin"),
             Self::TooManyKeys => (1008, "too many keys are retained"),
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
+            Self::TryAgainLater => (1013, "try again later"),
             Self::TooBig => (1009, "message too big"),
             Self::InvalidUtf8 => (1007, "invalid UTF-8"),
             Self::InvalidDeflate => (1007, "invalid compressed data, or context takeover"),

@@ -73,6 +73,36 @@ impl Header {
     }
 }
 
+/// What is needed of a header to pass its frame over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skimmed {
+    /// Whether it is a close frame.
+    pub is_close: bool,
+    /// Length of the header in bytes.
+    pub size: usize,
+    /// Length of the payload in bytes.
+    pub length: u64,
+}
+
+/// Reads a header from the start of `input`, whatever rules it breaks; `None` while it is not whole.
+pub fn skim(input: &[u8]) -> Option<Skimmed> {
+    let [first, second, rest @ ..] = input else {
+        return None;
+    };
+    let (extended, length) = match second & 0x7f {
+        126 => (2, u16::from_be_bytes(*rest.first_chunk()?).into()),
+        127 => (8, u64::from_be_bytes(*rest.first_chunk()?)),
+        short => (0, short.into()),
+    };
+    let mask = if second & 0x80 == 0 { 0 } else { 4 };
+    let size = 2 + extended + mask;
+    (input.len() >= size).then_some(Skimmed {
+        is_close: first & 0x0f == 0x8,
+        size,
+        length,
+    })
+}
+
 /// Appends an unmasked, unfragmented frame, as a server sends it.
 pub fn encode(opcode: OpCode, payload: &[u8], out: &mut Vec<u8>) {
     encode_with(false, opcode, payload, out);

@@ -60,6 +60,8 @@ struct Unfinished {
     control_taken: bool,
     /// The event handed out last borrowed `message`; it is to be dropped before the next.
     message_taken: bool,
+    /// A close frame has come, be it a bad one.
+    is_closed: bool,
 }
 
 /// A frame whose header was read and whose payload has not all arrived.
@@ -88,7 +90,7 @@ impl Decoder {
     /// `deflate` was agreed on.
     ///
     /// # Errors
-    /// The reason to close the connection with; the decoder is of no use after that.
+    /// The reason to close the connection with; the decoder is of no use after that but to `pass_over` what follows.
     pub fn decode<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],
@@ -116,7 +118,11 @@ impl Decoder {
             self.set_frame_in_progress((!whole).then_some(current));
             match current.header.opcode {
                 OpCode::Control(kind) if whole && first_part => {
-                    return control_event(kind, payload).map(Some);
+                    let event = control_event(kind, payload);
+                    if event.is_err() {
+                        self.unfinished().is_closed = true;
+                    }
+                    return event.map(Some);
                 }
                 OpCode::Control(kind) => {
                     self.unfinished().control.extend_from_slice(payload);
@@ -155,6 +161,39 @@ impl Decoder {
                 return Ok(None);
             }
         }
+    }
+
+    /// Whether the peer's close frame has been seen, be it a bad one.
+    pub fn is_closed(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|it| it.is_closed)
+    }
+
+    /// Passes over what comes after an error, frame by frame, whatever rules the frames break. Says whether the peer's
+    /// close frame has begun; nothing that follows counts. What is left in `input` otherwise is an unfinished header.
+    pub fn pass_over(&mut self, input: &mut &mut [u8]) -> bool {
+        let unfinished = self.unfinished();
+        unfinished.message = None;
+        unfinished.control = Vec::new();
+        while !unfinished.is_closed {
+            let mut current = match unfinished.frame {
+                Some(current) => current,
+                None => match frame::skim(input) {
+                    Some(skimmed) => {
+                        take_front(input, skimmed.size);
+                        unfinished.is_closed = skimmed.is_close;
+                        Frame::to_skip(skimmed.length)
+                    }
+                    None => return false,
+                },
+            };
+            current.take_payload(input);
+            let whole = current.arrived == current.header.length;
+            unfinished.frame = (!whole).then_some(current);
+            if !whole {
+                return unfinished.is_closed;
+            }
+        }
+        true
     }
 
     /// Bytes of memory that unfinished frames and messages hold.
@@ -235,6 +274,7 @@ impl Decoder {
     fn finish_control(&mut self, kind: Control) -> Result<Event<'_>, CloseReason> {
         let unfinished = self.unfinished();
         unfinished.control_taken = true;
+        unfinished.is_closed = kind == Control::Close;
         control_event(kind, &unfinished.control)
     }
 
@@ -256,6 +296,18 @@ impl Decoder {
 }
 
 impl Frame {
+    /// A frame of which nothing but its length counts.
+    fn to_skip(length: u64) -> Self {
+        let header = Header {
+            fin: true,
+            compressed: false,
+            opcode: OpCode::Data(Data::Binary),
+            mask: [0; 4],
+            length,
+        };
+        Self { header, arrived: 0 }
+    }
+
     /// Takes what has arrived of the payload off the front of `input` and unmasks it.
     fn take_payload<'i>(&mut self, input: &mut &'i mut [u8]) -> &'i mut [u8] {
         let missing = self.header.length - self.arrived;

@@ -11,13 +11,13 @@ use crate::core::{Now, Stream};
 use crate::limits::READ_BUFFER;
 
 impl<S: Stream> Server<S> {
-    /// Keeps a request until its body has arrived, for which there is as much time as for its head.
+    /// Keeps a request until its body has arrived, for which there is as much time as for its head, and more for as long
+    /// as it goes on.
     pub(super) fn begin_body(&mut self, pending: Pending, now: Now) {
         let id = pending.reply.id;
         if let Some(connection) = self.get_mut(id) {
             connection.door = Door::Http(Some(Box::new(pending)));
-            let deadline = self.limits.handshake_timeout.after(now.ms);
-            self.enter(id, Phase::Body, deadline);
+            self.await_body(id, now);
         }
     }
 
@@ -63,12 +63,21 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The body did not arrive in time.
-    pub(super) fn on_body_timeout(&mut self, id: ConnectionId, now: Now) {
-        if self.get(id).is_some_and(|connection| connection.in_line) {
+    fn await_body(&mut self, id: ConnectionId, now: Now) {
+        let arrived = self.get(id).map_or(0, |it| it.traffic.bytes_in);
+        let deadline = self.limits.handshake_timeout.after(now.ms);
+        self.enter(id, Phase::Body { arrived }, deadline);
+    }
+
+    /// The body has not arrived in time. What goes on may go on: it is not longer than a message may be.
+    pub(super) fn on_body_timeout(&mut self, id: ConnectionId, arrived: u64, now: Now) {
+        let least = self.limits.handshake_timeout.least_bytes();
+        let goes_on = self.get(id).is_some_and(|connection| {
             // The delay of one whom we do not read is ours.
-            self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
-            return;
+            connection.in_line || connection.traffic.bytes_in - arrived >= least
+        });
+        if goes_on {
+            return self.await_body(id, now);
         }
         let detail = "the body did not arrive in time";
         self.refuse_body(&Problem::new(Status::REQUEST_TIMEOUT, detail), id, now);

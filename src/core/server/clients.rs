@@ -234,17 +234,20 @@ impl<S: Stream> Server<S> {
         Err(Problem::detailed(Status::MISDIRECTED_REQUEST, detail))
     }
 
-    /// Whether a program on this machine may have sent a request by itself. A page can write `X-Forwarded-For`, too, but
+    /// Whether a page may have had a request sent that was led to this machine: by a program on it, no proxy, and without
+    /// TLS, whose certificate would not fit the name. A page can write `X-Forwarded-For`, too, but
     /// neither `Via` (a forbidden header name of the Fetch standard) nor the Host, where its browser puts the port that it
     /// connects to: that is ours, and a proxy on the same machine has another.
     fn is_direct(&self, request: &Request<'_>, authority: Authority<'_>, id: ConnectionId) -> bool {
         let Some(connection) = self.get(id) else {
             return false;
         };
-        if !connection.peer.is_loopback() || connection.socket.client().is_some() {
+        let socket = &connection.socket;
+        let is_named = socket.client().is_some() || socket.has_shown_certificate();
+        if is_named || !connection.peer.is_loopback() {
             return false;
         }
-        let port = connection.socket.local_port();
+        let port = socket.local_port();
         let may_be_a_page = || port.is_none_or(|port| authority.may_be_at(port));
         !request.has("via") && (!is_forwarded(request) || may_be_a_page())
     }

@@ -104,13 +104,15 @@ pub(super) type Answer = Result<Option<String>, Failure>;
 impl<S: Stream> Server<S> {
     /// A message has come at the JSON door.
     pub(super) fn on_command(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
-        // A binary message is no command, and is told so like any other text that is none.
-        let text = match kind {
-            Kind::Text => str::from_utf8(payload).unwrap_or_default(),
-            Kind::Binary => "",
-        };
+        let text = str::from_utf8(payload).unwrap_or_default();
         if !self.admit_command(id, text, now) {
             return;
+        }
+        if kind == Kind::Binary {
+            let detail =
+                "a command is a text message, and this one was binary: send the same as text";
+            let failure = Failure::new("bad_json", detail);
+            return self.answer_command(Err(failure), command::id_of(text), id);
         }
         self.budget
             .spend(cost::of_bytes(text.len(), cost::JSON_BYTE));

@@ -7,7 +7,9 @@ use crate::codec::ws::close::CloseReason;
 use rand_chacha::rand_core::Rng;
 
 use crate::core::budget::cost;
-use crate::core::connection::{CloseHandshake, ConnectionId, Door, Phase};
+use crate::core::connection::{
+    AfterResponse, CloseHandshake, Connection, ConnectionId, Door, Phase,
+};
 use crate::core::timers::Slot;
 use crate::core::{Now, Stream};
 
@@ -26,7 +28,7 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.get_mut(id) {
             connection.door = door;
             connection.heard_ms = now.ms;
-            self.enter(id, Phase::Open { pinged: false }, first_ping_ms);
+            self.enter(id, Phase::Open { pinged: None }, first_ping_ms);
         }
     }
 
@@ -47,10 +49,10 @@ impl<S: Stream> Server<S> {
         let ping_interval = self.limits.ping_interval;
         if let Some(connection) = self.get_mut(id) {
             connection.heard_ms = now.ms;
-            if connection.phase == (Phase::Open { pinged: true }) {
+            if matches!(connection.phase, Phase::Open { pinged: Some(_) }) {
                 self.enter(
                     id,
-                    Phase::Open { pinged: false },
+                    Phase::Open { pinged: None },
                     ping_interval.after(now.ms),
                 );
             }
@@ -97,8 +99,8 @@ impl<S: Stream> Server<S> {
         };
         match phase {
             Phase::Request { .. } => self.on_request_timeout(id, now),
-            Phase::Body => self.on_body_timeout(id, now),
-            Phase::Response { .. } => self.close_now(id, "response not taken in time", now),
+            Phase::Body { arrived } => self.on_body_timeout(id, arrived, now),
+            Phase::Response { then, taken } => self.on_response_timeout(id, then, taken, now),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
             Phase::Streaming { stuck_at } => self.on_heartbeat(id, stuck_at, now),
             Phase::Leaving { goodbye, .. } => self.finish_leaving(id, goodbye, now),
@@ -109,21 +111,76 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Pings a peer that has been silent, and gives up one that was pinged and still is.
-    fn on_quiet(&mut self, id: ConnectionId, pinged: bool, now: Now) {
-        let is_read = self.get_mut(id).is_some_and(|connection| {
-            let waits = connection.session_mut().is_some_and(|it| it.must_wait());
-            !connection.in_line && !waits
-        });
-        if pinged && is_read {
-            self.begin_close(
-                id,
-                CloseReason::PingTimeout,
-                CloseHandshake::AwaitingPeer,
-                now,
-            );
+    /// How much a connection's peer has taken so far.
+    pub(super) fn bytes_taken(&self, id: ConnectionId) -> u64 {
+        self.get(id).map_or(0, |it| it.traffic.bytes_out)
+    }
+
+    /// Writes what the kernel takes now, and says whether something is left. An event comes only when much space is free,
+    /// and a slow reader may take longer than that to free it.
+    fn still_waits(&mut self, id: ConnectionId, now: Now) -> bool {
+        if let Some(connection) = self.get_mut(id) {
+            connection.writable = true;
+            self.write_out(id, now);
+        }
+        self.get(id).is_some_and(Connection::has_output)
+    }
+
+    /// The response has not been taken in time. Who goes on taking it has more.
+    fn on_response_timeout(
+        &mut self,
+        id: ConnectionId,
+        then: AfterResponse,
+        before: u64,
+        now: Now,
+    ) {
+        if !self.still_waits(id, now) {
             return;
         }
+        let timeout = self.limits.handshake_timeout;
+        let taken = self.bytes_taken(id);
+        if taken - before < timeout.least_bytes() {
+            return self.close_now(id, "response not taken in time", now);
+        }
+        let phase = Phase::Response { then, taken };
+        self.enter(id, phase, timeout.after(now.ms));
+    }
+
+    /// Pings a peer that has been silent, and gives up one that was pinged and still is.
+    fn on_quiet(&mut self, id: ConnectionId, pinged: Option<u64>, now: Now) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        let session = connection.session_mut();
+        let waits = session.is_some_and(|it| it.must_wait());
+        match pinged {
+            Some(_) if connection.in_line => self.ping(id, now),
+            Some(before) if waits => self.on_unread(id, before, now),
+            Some(_) => {
+                let handshake = CloseHandshake::AwaitingPeer;
+                self.begin_close(id, CloseReason::PingTimeout, handshake, now);
+            }
+            None => self.ping(id, now),
+        }
+    }
+
+    /// A peer is not read until it has read its answers, so that its pong would not be seen. What counts is that it takes
+    /// them.
+    fn on_unread(&mut self, id: ConnectionId, before: u64, now: Now) {
+        let timeout = self.limits.pong_timeout;
+        let waits = self.still_waits(id, now);
+        let taken = self.bytes_taken(id);
+        if !self.get(id).is_some_and(Connection::is_member) {
+            return;
+        }
+        if waits && taken - before < timeout.least_bytes() {
+            return self.cut_off(id, CloseReason::TooSlow, now);
+        }
+        let pinged = Some(taken);
+        self.enter(id, Phase::Open { pinged }, timeout.after(now.ms));
+    }
+
+    fn ping(&mut self, id: ConnectionId, now: Now) {
         let (ping_interval, pong_timeout) = (self.limits.ping_interval, self.limits.pong_timeout);
         let (ping, json_ping) = (Rc::clone(&self.ping), Rc::clone(&self.json_ping));
         let Some(connection) = self.get_mut(id) else {
@@ -149,28 +206,49 @@ impl<S: Stream> Server<S> {
         }
         self.mark_dirty(id);
         match pong_timeout.ms() {
-            Some(_) => self.enter(id, Phase::Open { pinged: true }, pong_timeout.after(now.ms)),
+            Some(_) => {
+                let pinged = Some(self.bytes_taken(id));
+                self.enter(id, Phase::Open { pinged }, pong_timeout.after(now.ms));
+            }
             None => self.set_deadline(id, ping_interval.after(now.ms)),
         }
     }
 
-    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever takes nothing of what is
+    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever takes too little of what is
     /// waiting from one heartbeat to the next is given up.
     fn on_heartbeat(&mut self, id: ConnectionId, stuck_at: Option<u64>, now: Now) {
-        let next_ms = self.limits.ping_interval.after(now.ms);
+        let interval = self.limits.ping_interval;
+        let waits = self.still_waits(id, now);
+        let taken = self.bytes_taken(id);
+        if waits && stuck_at.is_some_and(|before| taken - before < interval.least_bytes()) {
+            return self.close_now(id, "stream not taken in time", now);
+        }
         let heartbeat = Rc::clone(&self.heartbeat);
-        let Some(connection) = self.get_mut(id) else {
+        let Some(connection) = self.get_mut(id).filter(|it| it.is_member()) else {
             return;
         };
-        let taken = connection.traffic.bytes_out;
-        let waits = connection.has_output();
-        if waits && stuck_at == Some(taken) {
-            self.close_now(id, "stream not taken in time", now);
-            return;
+        let is_typist = matches!(connection.door, Door::Lines { .. });
+        if !is_typist {
+            connection.queue.push_control(heartbeat);
+            self.mark_dirty(id);
         }
-        connection.queue.push_control(heartbeat);
-        self.mark_dirty(id);
+        let deadline = match is_typist && !waits {
+            true => u64::MAX,
+            false => interval.after(now.ms),
+        };
         let stuck_at = waits.then_some(taken);
-        self.enter(id, Phase::Streaming { stuck_at }, next_ms);
+        self.enter(id, Phase::Streaming { stuck_at }, deadline);
+    }
+
+    /// A typist has no heartbeat, and is only looked at when it does not take what is shown to it.
+    pub(super) fn watch_typist(&mut self, id: ConnectionId, now: Now) {
+        let deadline = self.limits.ping_interval.after(now.ms);
+        if let Some(connection) = self.get(id)
+            && matches!(connection.door, Door::Lines { .. })
+            && connection.phase == (Phase::Streaming { stuck_at: None })
+        {
+            let stuck_at = Some(connection.traffic.bytes_out);
+            self.enter(id, Phase::Streaming { stuck_at }, deadline);
+        }
     }
 }

@@ -56,7 +56,12 @@ impl<S: Stream> Server<S> {
                 self.mark_dirty(id);
             }
             Enqueue::Full if self.chat.conflates(room) => {
-                return self.lagging.fall_behind(id, room, delivery.first_offset);
+                self.lagging.fall_behind(id, room, delivery.first_offset);
+                if let Phase::Leaving { goodbye, .. } = phase {
+                    // It will not be served what it waits for.
+                    self.finish_leaving(id, goodbye, now);
+                }
+                return;
             }
             Enqueue::Full => return self.cut_off(id, CloseReason::TooSlow, now),
         }
@@ -78,7 +83,6 @@ impl<S: Stream> Server<S> {
     ) -> Option<&mut Connection<S>> {
         let connection = self.get(id).filter(|it| it.is_member())?;
         if connection.dirty && !connection.queue.takes(chunk, max_queue) {
-            // It stays dirty, so that it stands in the list once.
             self.write_out(id, now);
         }
         self.get_mut(id).filter(|it| it.is_member())
@@ -100,7 +104,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn write_out(&mut self, id: ConnectionId, now: Now) {
+    /// Writes what the kernel takes now. Whoever was dirty stays in the list, and has nothing left to write when their turn comes.
+    pub(super) fn write_out(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
@@ -120,7 +125,10 @@ impl<S: Stream> Server<S> {
         }
         match result {
             Ok(Flush::Drained) => self.on_drained(id, now),
-            Ok(Flush::Blocked) => self.on_blocked(id),
+            Ok(Flush::Blocked) => {
+                self.on_blocked(id);
+                self.watch_typist(id, now);
+            }
             Err(error) => self.on_failure(id, &error, now),
         }
     }
@@ -145,16 +153,18 @@ impl<S: Stream> Server<S> {
         match phase {
             Phase::Response {
                 then: AfterResponse::NextRequest,
+                ..
             } => {
                 self.enter(
                     id,
                     Phase::Request { seen: 0 },
-                    self.limits.handshake_timeout.after(now.ms),
+                    self.limits.keep_alive_timeout.after(now.ms),
                 );
                 self.line_up(id);
             }
             Phase::Response {
                 then: AfterResponse::Close,
+                ..
             } => self.linger(id, "done", now),
             Phase::Closing {
                 handshake: CloseHandshake::Done,

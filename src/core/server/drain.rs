@@ -100,8 +100,10 @@ impl<S: Stream> Server<S> {
             }
             Phase::Streaming { .. } => self.end_stream(id, CloseReason::Shutdown, now),
             Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase(), now),
-            Phase::Body => self.refuse_body(&unavailable("the server is shutting down"), id, now),
-            Phase::Response { then } => *then = AfterResponse::Close,
+            Phase::Body { .. } => {
+                self.refuse_body(&unavailable("the server is shutting down"), id, now);
+            }
+            Phase::Response { then, .. } => *then = AfterResponse::Close,
             Phase::Leaving { .. }
             | Phase::Closing { .. }
             | Phase::Lingering { .. }

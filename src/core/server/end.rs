@@ -7,7 +7,6 @@ use rand_chacha::rand_core::Rng;
 use super::Server;
 use crate::codec::json::event::Event;
 use crate::codec::proxy::Malformed;
-use crate::codec::sse;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
 use crate::core::budget::cost;
@@ -45,21 +44,24 @@ impl<S: Stream> Server<S> {
             }
             _ => return,
         };
-        let retry_ms = RETRY_SPREAD_MS / 10 + self.random.next_u64() % RETRY_SPREAD_MS;
-        let event = Event::Bye {
-            code: reason.code(),
-            reason: reason.phrase(),
-            retry_ms,
-        };
+        let (code, phrase) = (reason.code(), reason.phrase());
         let mut bytes = Vec::new();
         if format == Format::Events {
-            sse::encode_retry(retry_ms, &mut bytes);
-            encode::named_event("bye", None, &event, &mut bytes);
+            self.write_bye(code, phrase, &mut bytes);
         } else {
-            let json = encode::event_json(&event);
+            let json = encode::event_json(&Event::Bye {
+                code,
+                reason: phrase,
+                retry_ms: self.retry_ms(),
+            });
             bytes = self.encoder.text_frame(format.into(), json.as_bytes());
         }
         self.answer_with(id, format, bytes);
+    }
+
+    /// When someone is to come back, in milliseconds from now.
+    pub(super) fn retry_ms(&mut self) -> u64 {
+        RETRY_SPREAD_MS / 10 + self.random.next_u64() % RETRY_SPREAD_MS
     }
 
     /// Ends a stream of Server-Sent Events after what is queued.
@@ -89,7 +91,9 @@ impl<S: Stream> Server<S> {
     pub(super) fn say_goodbye(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
         // At the JSON door its commands were answered, which is what it waits for.
         let until = match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Plain(_) | Door::Keyed(_)) => self.chat.last_sequence_for(id),
+            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if !self.is_behind(id) => {
+                self.chat.last_sequence_for(id)
+            }
             _ => 0,
         };
         match self.get(id) {
@@ -100,6 +104,12 @@ impl<S: Stream> Server<S> {
             Some(_) => self.finish_leaving(id, goodbye, now),
             None => {}
         }
+    }
+
+    /// Whether what is said in its one room does not reach a connection for now.
+    fn is_behind(&self, id: ConnectionId) -> bool {
+        let room = self.chat.room_of(id);
+        room.is_some_and(|room| self.lagging.is_behind(id, room))
     }
 
     /// The connection has been served all that it was to get: it leaves, and is told what it is to be told.
@@ -114,7 +124,14 @@ impl<S: Stream> Server<S> {
                     now,
                 );
             }
-            Goodbye::Violation(reason) => self.begin_close(id, reason, CloseHandshake::Done, now),
+            Goodbye::Violation(reason) => {
+                let decoder = self.get(id).map(|connection| &connection.decoder);
+                let handshake = match decoder.is_some_and(Decoder::is_closed) {
+                    true => CloseHandshake::Done,
+                    false => CloseHandshake::PassingOver,
+                };
+                self.begin_close(id, reason, handshake, now);
+            }
             Goodbye::EndOfInput => self.end_after_queue(id, "connection lost", now),
         }
     }

@@ -111,7 +111,7 @@ impl<S: Stream> Server<S> {
             "phase and membership differ",
         )?;
         ensure(
-            (connection.phase == Phase::Body) == connection.pending().is_some(),
+            matches!(connection.phase, Phase::Body { .. }) == connection.pending().is_some(),
             "phase and pending request differ",
         )?;
         connection.queue.check()?;

@@ -9,13 +9,14 @@ use super::commands::{Failure, parse_room};
 use super::rights::NO_TOKEN_LINE;
 use super::say::Speaker;
 use crate::codec::json::command::Publish;
+use crate::codec::line::foreign::{self, Foreign};
 use crate::codec::line::{self, Line, Refused};
 use crate::codec::target::Target;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
 use crate::core::addresses::Refusal;
 use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Sender, Wanted};
-use crate::core::connection::{ConnectionId, Door, Phase};
+use crate::core::connection::{Connection, ConnectionId, Door, Goodbye, Phase};
 use crate::core::session::{Admission, Session};
 use crate::core::{Now, Stream, encode};
 use crate::limits::{MAX_LINE, MAX_LISTED, RECENT_LINES};
@@ -64,25 +65,81 @@ impl<S: Stream> Server<S> {
 
     /// Takes the next line off the front of the input. Says whether there was one.
     pub(super) fn take_line(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> bool {
+        if self.has_said_nothing(id)
+            && let Some(foreign) = foreign::recognize(input)
+        {
+            *input = &mut [];
+            self.turn_away(id, foreign, now);
+            return true;
+        }
         let mut text = mem::take(&mut self.text);
         let result = line::take(input, MAX_LINE, &mut text);
+        let is_taken = !matches!(result, Ok(None));
+        self.on_result(id, result, now);
+        self.text = text;
+        is_taken
+    }
+
+    /// The peer will send no more. What it has sent last needs no end of a line; then it is told what is still on its way.
+    pub(super) fn end_lines(&mut self, input: &mut [u8], id: ConnectionId, now: Now) {
+        let mut text = mem::take(&mut self.text);
+        let is_request = self.has_said_nothing(id) && foreign::is_request_line(input.trim_ascii());
+        if !input.is_empty() && !is_request {
+            let result = line::take_last(input, MAX_LINE, &mut text);
+            self.on_result(id, result, now);
+        }
+        self.text = text;
+        if matches!(
+            self.get(id).map(|it| it.phase),
+            Some(Phase::Streaming { .. })
+        ) {
+            self.say_goodbye(id, Goodbye::EndOfInput, now);
+        }
+    }
+
+    /// Whether the next line is the first that says something.
+    fn has_said_nothing(&self, id: ConnectionId) -> bool {
+        self.get(id).is_some_and(|it| it.traffic.messages_in == 0)
+    }
+
+    /// Closes who speaks another protocol. A web page may send any lines to any port of its visitor's machine, but none
+    /// before the head of its request.
+    fn turn_away(&mut self, id: ConnectionId, foreign: Foreign, now: Now) {
+        let (protocol, reason) = match foreign {
+            Foreign::Http => ("HTTP", "spoke HTTP to the line port"),
+            Foreign::Tls => ("TLS", "spoke TLS to the line port"),
+        };
+        if let Some(peer) = self.peer(None, id) {
+            log::info!("{reason} peer={peer}");
+        }
+        let text = format!("! this port takes lines of text, and no {protocol}\n");
+        self.say_line(id, &text);
+        self.end_after_queue(id, reason, now);
+    }
+
+    fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, Refused>, now: Now) {
         match result {
             Ok(None) => {}
             Ok(Some(line)) => self.on_line(id, line::parse(line), now),
-            Err(Refused::NotUtf8) => self.say_line(id, "! that line is not UTF-8\n"),
+            Err(Refused::NotUtf8) => {
+                if self.admit_line(id, now) {
+                    self.count_line(id);
+                    self.say_line(id, "! that line is not UTF-8\n");
+                }
+            }
             Err(Refused::TooLong) => {
                 self.say_line(id, "! that line is too long\n");
                 self.end_stream(id, CloseReason::TooBig, now);
             }
         }
-        let is_taken = !matches!(result, Ok(None));
-        self.text = text;
-        is_taken
     }
 
     fn on_line(&mut self, id: ConnectionId, line: Line<'_>, now: Now) {
         if !self.admit_line(id, now) {
             return;
+        }
+        if line != Line::Empty {
+            self.count_line(id);
         }
         let may_strangers = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
         let result = match line {
@@ -126,13 +183,8 @@ impl<S: Stream> Server<S> {
     }
 
     fn admit_line(&mut self, id: ConnectionId, now: Now) -> bool {
-        let Some(connection) = self.get_mut(id) else {
-            return false;
-        };
-        connection.traffic.messages_in += 1;
-        let admission = connection
-            .session_mut()
-            .map(|session| session.admit(now.ms));
+        let session = self.get_mut(id).and_then(Connection::session_mut);
+        let admission = session.map(|session| session.admit(now.ms));
         match admission {
             Some(Admission::Granted) => true,
             Some(Admission::TooEarly { .. }) => {
@@ -144,6 +196,12 @@ impl<S: Stream> Server<S> {
                 false
             }
             None => false,
+        }
+    }
+
+    fn count_line(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.traffic.messages_in += 1;
         }
     }
 
@@ -251,6 +309,9 @@ impl<S: Stream> Server<S> {
             .join(id, person, Format::Lines.into(), name, &owner, now.ms);
         self.forget_ended();
         if let Ok(room) = joined {
+            if let Some(connection) = self.get_mut(id) {
+                connection.served = 0;
+            }
             self.greet(id, room, now);
         }
     }

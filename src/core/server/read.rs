@@ -74,7 +74,7 @@ impl<S: Stream> Server<S> {
                 break;
             }
             let space = self.read_size(id);
-            let count = self.read_once(&mut buffer[filled..filled + space], id, now);
+            let count = self.read_once(&mut buffer[..filled + space], filled, id, now);
             let bytes = cost::of_bytes(count, cost::BYTE);
             self.budget.spend(cost::READ + bytes);
             self.hear_proxy(id, now);
@@ -91,7 +91,7 @@ impl<S: Stream> Server<S> {
     fn read_size(&self, id: ConnectionId) -> usize {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.limits.max_head,
-            Some(Phase::Body) => self.body_read_size(id),
+            Some(Phase::Body { .. }) => self.body_read_size(id),
             _ if self.meter.used() > self.limits.max_memory / 2 => SMALL_READ,
             _ => READ_BUFFER,
         }
@@ -139,14 +139,17 @@ impl<S: Stream> Server<S> {
     /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
     /// stream sockets); should more have come in the meantime, there will be another event. Only the end, if it was
     /// announced together with these bytes, is not announced again.
-    fn read_once(&mut self, space: &mut [u8], id: ConnectionId, now: Now) -> usize {
+    ///
+    /// `filled` bytes of the buffer are unfinished input, behind which it reads.
+    fn read_once(&mut self, buffer: &mut [u8], filled: usize, id: ConnectionId, now: Now) -> usize {
         let Some(connection) = self.get_mut(id) else {
             return 0;
         };
+        let (unfinished, space) = buffer.split_at_mut(filled);
         match connection.socket.read(space) {
             Ok(0) => {
                 connection.input = Input::Drained;
-                self.on_end_of_input(id, now);
+                self.on_end_of_input(unfinished, id, now);
                 0
             }
             Ok(count) => {
@@ -185,7 +188,7 @@ impl<S: Stream> Server<S> {
             };
             let step = match phase {
                 Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
-                Phase::Body => self.take_body(&mut rest, id, now),
+                Phase::Body { .. } => self.take_body(&mut rest, id, now),
                 Phase::Response { .. } => Step::Wait,
                 Phase::Open { .. } | Phase::Streaming { .. } | Phase::Closing { .. }
                     if !is_first && !rest.is_empty() && !self.budget.has_turn() =>
@@ -206,6 +209,14 @@ impl<S: Stream> Server<S> {
                     true => Step::Taken,
                     false => Step::NeedMore,
                 },
+                Phase::Leaving {
+                    goodbye: Goodbye::Violation(_),
+                    ..
+                }
+                | Phase::Closing {
+                    handshake: CloseHandshake::PassingOver,
+                    ..
+                } => self.pass_over(&mut rest, id, now),
                 Phase::Streaming { .. }
                 | Phase::Leaving { .. }
                 | Phase::Closing { .. }
@@ -241,8 +252,14 @@ impl<S: Stream> Server<S> {
                 Step::Taken
             }
             Ok(None) => {
+                let is_begun = seen == 0 && !input.is_empty();
+                let timeout = self.limits.handshake_timeout.after(now.ms);
                 if let Some(connection) = self.get_mut(id) {
                     connection.phase = Phase::Request { seen: input.len() };
+                    // Of a connection that was kept until then.
+                    if is_begun && connection.status != 0 {
+                        self.set_deadline(id, timeout);
+                    }
                 }
                 Step::NeedMore
             }
@@ -280,6 +297,26 @@ impl<S: Stream> Server<S> {
             connection.decoder = decoder;
         }
         step
+    }
+
+    /// The peer has broken the protocol, and what it still sends is not heard, but for its close frame: then it has said
+    /// all, and may be told the end.
+    fn pass_over(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
+        let Some(connection) = self.get_mut(id) else {
+            return Step::Wait;
+        };
+        if connection.decoder.pass_over(input) {
+            *input = &mut [];
+            if let Phase::Closing { reason, .. } = connection.phase {
+                let handshake = CloseHandshake::Done;
+                connection.phase = Phase::Closing { handshake, reason };
+                if !connection.has_output() {
+                    // More may follow, and a reset would overtake our close frame.
+                    self.linger(id, reason, now);
+                }
+            }
+        }
+        Step::NeedMore
     }
 
     fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
@@ -343,13 +380,15 @@ impl<S: Stream> Server<S> {
     }
 
     /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
-    fn on_end_of_input(&mut self, id: ConnectionId, now: Now) {
+    fn on_end_of_input(&mut self, unfinished: &mut [u8], id: ConnectionId, now: Now) {
+        let is_lines = matches!(self.get(id).map(|it| &it.door), Some(Door::Lines { .. }));
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close_now(id, "done", now),
-            Some(Phase::Body) => self.close_now(id, "connection lost", now),
+            Some(Phase::Body { .. }) => self.close_now(id, "connection lost", now),
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
                 self.on_end_of_talk(id, Goodbye::EndOfInput, now);
             }
+            Some(Phase::Streaming { .. }) if is_lines => self.end_lines(unfinished, id, now),
             Some(Phase::Streaming { .. }) => self.close_now(id, "closed by peer", now),
             Some(Phase::Lingering { reason }) => self.close_now(id, reason, now),
             Some(Phase::Response { .. } | Phase::Leaving { .. } | Phase::Closed { .. }) | None => {}

@@ -114,7 +114,11 @@ impl<S: Stream> Server<S> {
 
     pub(super) fn begin_response(&mut self, reply: &Reply, now: Now) {
         let deadline = self.limits.handshake_timeout.after(now.ms);
-        self.enter(reply.id, Phase::Response { then: reply.then }, deadline);
+        let phase = Phase::Response {
+            then: reply.then,
+            taken: self.bytes_taken(reply.id),
+        };
+        self.enter(reply.id, phase, deadline);
     }
 }
 
@@ -138,9 +142,16 @@ fn write_content(content_type: &str, length: usize, reply: &Reply, head: &mut He
 
 /// A shared cache must not hand one origin's answer to another, so `Vary` comes even without an Origin.
 pub(super) fn write_sharing(head: &mut Head, sharing: &Sharing) {
-    if let Sharing::Allowed(origin) = sharing {
+    if let Sharing::Allowed {
+        origin,
+        with_credentials,
+    } = sharing
+    {
         if let Some(origin) = origin {
             head.field("Access-Control-Allow-Origin", origin);
+        }
+        if *with_credentials {
+            head.field("Access-Control-Allow-Credentials", "true");
         }
         head.field("Vary", "Origin");
     }

@@ -7,6 +7,7 @@ use super::commands::{BAD_NAME, Failure};
 use super::respond::unavailable;
 use super::rights::NAME_TAKEN;
 use super::say::Speaker;
+use super::stream::is_for_stream;
 use crate::codec::http::body;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
@@ -24,7 +25,7 @@ const PREFLIGHT: [(&str, &str); 3] = [
     ("Access-Control-Allow-Methods", "DELETE, GET, HEAD, POST"),
     (
         "Access-Control-Allow-Headers",
-        "Authorization, Content-Type, Last-Event-ID",
+        "Authorization, Cache-Control, Content-Type, Last-Event-ID",
     ),
     ("Access-Control-Max-Age", "600"),
 ];
@@ -58,8 +59,8 @@ impl Resource {
     /// What the query of a request for it may say.
     fn fields(&self, method: &str) -> &'static [&'static str] {
         match (self, method) {
-            (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "token"],
-            (Self::Events(_), _) => &["last", "token"],
+            (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "name", "token"],
+            (Self::Events(_), _) => &["last", "lastEventId", "token"],
             (Self::Messages(_), _) => &["before", "limit", "token"],
             _ => &["token"],
         }
@@ -75,14 +76,31 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) {
-        let origin = request.value("origin");
-        let origin = origin.filter(|_| self.is_origin_allowed(request));
         let reply = Reply {
-            sharing: Sharing::Allowed(origin.map(Into::into)),
+            sharing: self.sharing(request),
             ..reply.clone()
         };
         if let Err(problem) = self.serve_rooms(request, path, &reply, now) {
-            self.respond_problem(&problem, &reply, now);
+            let is_for_now = [Status::SERVICE_UNAVAILABLE, Status::TOO_MANY_REQUESTS];
+            if is_for_stream(request) && is_for_now.contains(&problem.status) {
+                self.end_at_once(&problem, &reply, now);
+            } else {
+                self.respond_problem(&problem, &reply, now);
+            }
+        }
+    }
+
+    /// Which page's scripts may read the answer to a request for a room.
+    pub(super) fn sharing(&self, request: &Request<'_>) -> Sharing {
+        let origin = request.value("origin");
+        let origin = origin.filter(|_| self.is_origin_allowed(request));
+        let is_listed = |origin: &str| {
+            let mut listed = self.allowed_origins.iter();
+            listed.any(|listed| listed.eq_ignore_ascii_case(origin))
+        };
+        Sharing::Allowed {
+            with_credentials: origin.is_some_and(is_listed),
+            origin: origin.map(Into::into),
         }
     }
 
@@ -284,7 +302,9 @@ impl<S: Stream> Server<S> {
 
 /// How the body is to be understood: forms are text, because curl takes whatever it is given for one.
 fn content_of(request: &Request<'_>) -> Result<Content, Problem> {
-    if request.has("content-encoding") {
+    // RFC 9110 section 12.5.3: `identity` says that there is none.
+    let mut encodings = request.items("content-encoding");
+    if encodings.any(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         let detail = "the body is to be sent as it is, without a Content-Encoding";
         return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE, detail));
     }

@@ -5,7 +5,9 @@ use super::commands::check_key;
 use super::respond::unavailable;
 use super::rights::NO_TOKEN;
 use super::rooms::{FOREIGN_ORIGIN, flag, parse_room, read_only};
+use super::stream::is_for_stream;
 use crate::codec::http::encoding;
+use crate::codec::http::origin;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::codec::http::upgrade;
@@ -26,14 +28,28 @@ impl<S: Stream> Server<S> {
         let reply = Reply {
             id,
             is_head: request.method == "HEAD",
-            // A body nobody reads ends the connection.
-            then: AfterResponse::new(request.keep_alive && !request.has_body()),
+            // A body nobody reads ends the connection, and so does a handshake that fails: some clients wait for that.
+            then: AfterResponse::new(
+                request.keep_alive && !request.has_body() && !upgrade::is_wanted(request),
+            ),
             sharing: Sharing::SameOrigin,
         };
         if let Err(problem) = self.check_host(request, id) {
             self.respond_problem(&problem, &reply, now);
         } else if let Some(refusal) = self.refusal(id) {
-            self.respond_problem(&refusal.problem(), &reply.closing(), now);
+            let problem = refusal.problem();
+            if is_for_stream(request) {
+                let sharing = self.sharing(request);
+                self.end_at_once(&problem, &Reply { sharing, ..reply }, now);
+            } else {
+                self.respond_problem(&problem, &reply.closing(), now);
+            }
+        } else if upgrade::is_wanted(request) && room_of_path(request.path).is_none() {
+            let detail = "WebSockets are opened at /ws, and at /ws/tea for the room tea";
+            self.respond_problem(&Problem::new(Status::NOT_FOUND, detail), &reply, now);
+        } else if request.path == "*" {
+            // RFC 9110 section 9.3.7: what the server can do at all.
+            self.respond_empty(&[("Allow", METHODS)], &reply, now);
         } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
         } else if let Some(answer) = self.answer_operator(request, &reply, now) {
@@ -238,7 +254,7 @@ impl<S: Stream> Server<S> {
         match (origins.next(), origins.next()) {
             (None, _) => true,
             (Some(origin), None) => str::from_utf8(origin).is_ok_and(|origin| {
-                upgrade::is_origin_allowed(origin, request.authority, &self.allowed_origins)
+                origin::is_allowed(origin, request.authority, &self.allowed_origins)
             }),
             (Some(_), Some(_)) => false,
         }
@@ -272,6 +288,9 @@ impl<S: Stream> Server<S> {
         self.begin_response(reply, now);
     }
 }
+
+/// The methods that some address takes.
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 
 /// The key that all that is sent at the plain door is the state of, and whether the room keeps it.
 fn key_of_query(request: &Request<'_>) -> Result<Option<(Box<str>, bool)>, Problem> {

@@ -6,12 +6,14 @@ use super::queries::number;
 use super::respond::{unavailable, write_sharing};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
-use crate::codec::json::event::Epoch;
+use crate::codec::json::event::{Epoch, Event};
+use crate::codec::sse;
+use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
 use crate::core::chat::{Format, PersonId, Position, RoomName, Wanted};
 use crate::core::connection::{Door, Phase};
 use crate::core::pending::Reply;
-use crate::core::{Now, Stream};
+use crate::core::{Now, Stream, encode};
 
 impl<S: Stream> Server<S> {
     /// Turns the connection into a stream of a room's messages, from where it was before if it says so.
@@ -33,7 +35,7 @@ impl<S: Stream> Server<S> {
         }
         let client = self.check_client(request, id, now)?;
         let owner = self.owner_of_request(request, rights, id);
-        let position = request.value("last-event-id").and_then(parse_position);
+        let position = position_of(request);
         let wanted = Wanted::from_reader(position, last);
         let person = PersonId(id.number());
         let joined = self
@@ -56,18 +58,57 @@ impl<S: Stream> Server<S> {
         self.enter(id, Phase::Streaming { stuck_at: None }, deadline);
         Ok(())
     }
+
+    /// Answers one who wants a stream and is to come back later. An `EventSource` gives up for ever at a status that is an
+    /// error, and comes back to a stream that has ended.
+    pub(super) fn end_at_once(&mut self, problem: &Problem, reply: &Reply, now: Now) {
+        let reason = match self.drain.is_begun() {
+            true => CloseReason::Shutdown,
+            false => CloseReason::TryAgainLater,
+        };
+        let mut response = stream_head(reply, now);
+        self.write_bye(reason.code(), &problem.detail, &mut response);
+        self.queue_response(Status::OK, reply.id, response, None);
+        self.begin_response(&reply.clone().closing(), now);
+    }
+
+    /// Appends why a stream ends, and when to come back.
+    pub(super) fn write_bye(&mut self, code: u16, reason: &str, out: &mut Vec<u8>) {
+        let retry_ms = self.retry_ms();
+        let event = Event::Bye {
+            code,
+            reason,
+            retry_ms,
+        };
+        sse::encode_retry(retry_ms, out);
+        encode::named_event("bye", None, &event, out);
+    }
 }
 
-/// The stream ends with the connection. Proxies are asked to pass on each event as it comes.
+/// Whether a request is for a stream, which an `EventSource` may have sent.
+pub(super) fn is_for_stream(request: &Request<'_>) -> bool {
+    let path = request.path.strip_prefix("/rooms/");
+    let resource = path.and_then(|path| path.split_once('/'));
+    request.method == "GET" && resource.is_some_and(|(_, resource)| resource == "events")
+}
+
+/// The stream ends with the connection. Proxies are asked to pass on each event as it comes: one that compresses would
+/// keep it back, unless it may change nothing (RFC 9111 section 5.2.2.6), and nginx heeds a field of its own.
 fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
     let mut head = Head::new(Status::OK, now.unix_ms);
     head.field("Content-Type", "text/event-stream");
-    head.field("Cache-Control", "no-store");
+    head.field("Cache-Control", "no-store, no-transform");
     head.field("X-Accel-Buffering", "no");
     head.field("X-Content-Type-Options", "nosniff");
     write_sharing(&mut head, &reply.sharing);
     head.connection(false);
     head.finish()
+}
+
+/// Where a reader was: what a browser says by itself when it comes back is newer than what is in its address.
+fn position_of(request: &Request<'_>) -> Option<Position> {
+    let header = request.value("last-event-id").and_then(parse_position);
+    header.or_else(|| parse_position(&request.query_value("lastEventId")?))
 }
 
 /// The `id:` of an event, as a browser sends it back in `Last-Event-ID`.

@@ -29,6 +29,7 @@ impl<S: Stream> Server<S> {
         if !self.is_origin_allowed(request) {
             return Err(FOREIGN_ORIGIN);
         }
+        request.check_query(&["address", "person", "token"])?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         let whom = owner_in(request)?;
         if request.method == "DELETE" {

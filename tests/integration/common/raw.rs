@@ -173,7 +173,8 @@ impl RawClient {
         reason
     }
 
-    /// The server fails the connection with `code` and, after the answer to its Close, ends it.
+    /// The server fails the connection with `code` and, after the answer to its Close, ends it. The end of this side is
+    /// the answer where the Close would be a part of a frame that has not come to its end.
     #[track_caller]
     pub(crate) fn expect_failure(mut self, code: u16) {
         self.expect_close(code);
@@ -182,6 +183,7 @@ impl RawClient {
             .stream
             .get_mut()
             .write_all(&frame(FIN | CLOSE, &code.to_be_bytes()));
+        let _ = self.stream().shutdown(Shutdown::Write);
         self.expect_end();
     }
 

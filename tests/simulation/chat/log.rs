@@ -39,6 +39,8 @@ pub(crate) type Epoch = BTreeMap<u64, Said>;
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) drafts: Vec<Draft>,
+    /// Drafts of typists whose connection was lost: what arrived of the line it was lost in is said.
+    pub(crate) torn: Vec<usize>,
     /// By room and epoch.
     pub(crate) epochs: BTreeMap<(usize, String), Epoch>,
 }
@@ -72,14 +74,15 @@ impl Log {
         let offset = event["offset"]
             .as_u64()
             .ok_or_else(|| format!("no offset: {event}"))?;
-        let draft = self.check_content(room, &event)?;
-        let said = self.epochs.entry((room, epoch.to_owned())).or_default();
-        if let Some(known) = said.get(&offset) {
+        let said = self.epoch(room, epoch);
+        if let Some(known) = said.and_then(|said| said.get(&offset)) {
             if known.event != event {
                 return Err(format!("{event} came where others saw {}", known.event));
             }
             return Ok(offset);
         }
+        let draft = self.check_content(room, &event)?;
+        let said = self.epochs.entry((room, epoch.to_owned())).or_default();
         let new = Said {
             event,
             draft,
@@ -100,22 +103,37 @@ impl Log {
 
     /// Which draft an event is of, and that it is still what was sent.
     pub(crate) fn check_content(&self, room: usize, event: &Value) -> Checked<Option<usize>> {
-        let Some(index) = index_of(event) else {
-            let is_removal = event["data"].is_null() && event["key"].is_string();
-            return is_removal
-                .then_some(None)
-                .ok_or_else(|| format!("a message nobody sent: {event}"));
-        };
-        let draft = self.drafts.get(index);
-        let draft = draft.ok_or_else(|| format!("a message nobody sent: {event}"))?;
-        let is_same = draft.room == room
-            && event.get("data") == draft.data.as_ref()
-            && event.get("binary").and_then(Value::as_str) == draft.binary.as_deref()
-            && event.get("key").and_then(Value::as_str) == draft.key.as_deref()
-            && event.get("ephemeral").is_some() == draft.ephemeral;
-        is_same
-            .then_some(Some(index))
-            .ok_or_else(|| format!("{event} was sent as {draft:?}"))
+        let index = index_of(event).filter(|&index| self.is_of(index, room, event));
+        if let Some(index) = index.or_else(|| self.torn_draft(room, event)) {
+            return Ok(Some(index));
+        }
+        if event["data"].is_null() && event["key"].is_string() {
+            return Ok(None);
+        }
+        let draft = index_of(event).and_then(|index| self.drafts.get(index));
+        Err(format!("nobody sent {event}, but {draft:?}"))
+    }
+
+    /// Whether a message is what was sent as this draft.
+    fn is_of(&self, index: usize, room: usize, event: &Value) -> bool {
+        self.drafts.get(index).is_some_and(|draft| {
+            draft.room == room
+                && event.get("data") == draft.data.as_ref()
+                && event.get("binary").and_then(Value::as_str) == draft.binary.as_deref()
+                && event.get("key").and_then(Value::as_str) == draft.key.as_deref()
+                && event.get("ephemeral").is_some() == draft.ephemeral
+        })
+    }
+
+    /// The draft that a message is the beginning of, where that may be.
+    fn torn_draft(&self, room: usize, event: &Value) -> Option<usize> {
+        let beginning = event["data"].as_str()?;
+        let mut torn = self.torn.iter().copied();
+        torn.find(|&index| {
+            let draft = &self.drafts[index];
+            let text = draft.data.as_ref().and_then(Value::as_str);
+            draft.room == room && text.is_some_and(|text| text.starts_with(beginning))
+        })
     }
 
     /// A publish was answered; `is_one`: its room has had one epoch.

@@ -19,6 +19,8 @@ pub(crate) struct Typist {
     is_in: bool,
     is_leaving: bool,
     lines: Vec<String>,
+    /// What it has sent in this life.
+    drafts: Vec<usize>,
 }
 
 impl Typist {
@@ -32,6 +34,7 @@ impl Typist {
             is_in: false,
             is_leaving: false,
             lines: Vec::new(),
+            drafts: Vec::new(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Typist {
     /// What is said goes without the characters that a terminal obeys.
     fn compose(&mut self, shadow: &mut Shadow) -> String {
         let index = shadow.log.drafts.len();
+        self.drafts.push(index);
         let filler = "茶".repeat(self.random.below(60));
         shadow.compose(Draft {
             room: self.room,
@@ -106,6 +110,7 @@ impl Typist {
         let lines = std::mem::take(&mut self.lines);
         self.hand_in(false, lines, shadow);
         self.unfinished.clear();
+        self.drafts.clear();
         self.life = None;
         (self.is_in, self.is_leaving) = (false, false);
     }
@@ -123,6 +128,7 @@ impl Guest for Typist {
                     shadow.lines.all[life].lose(loss);
                     self.is_leaving = true;
                     if loss != Loss::HalfClose {
+                        shadow.log.torn.append(&mut self.drafts);
                         self.go_out(shadow);
                     }
                 } else if self.is_in && self.random.chance(self.talk) {
