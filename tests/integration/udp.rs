@@ -164,12 +164,14 @@ fn what_cannot_be_taken_is_dropped_and_counted() {
     assert_eq!(server.metric("parlor_messages_received_total"), 1);
     sensor.heard_nothing();
     // Each with its reason, and none with what it said.
-    let log = server.log();
-    assert!(log.contains("dropped a datagram peer=127.0.0.1:"), "{log}");
+    let line = server.wait_for_log(|line| line.contains("bytes=13 result=bad_room"));
     assert!(
-        log.contains("bytes=13 result=bad_room") && !log.contains("degrees"),
-        "{log}"
+        line.contains("dropped a datagram peer=127.0.0.1:"),
+        "{line}"
     );
+    server.wait_for_log(|line| line.contains("result=too_many_rooms"));
+    let log = server.log();
+    assert!(!log.contains("degrees"), "{log}");
 }
 
 #[test]
