@@ -40,6 +40,11 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub max_per_address: usize,
 
+    /// Connections of one person at once, at whatever doors; one more is answered with 429, or with an error; 0 for no
+    /// limit
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub max_per_person: usize,
+
     /// New connections a second of one address, twice as many at once; more are answered with 429; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub connect_rate: u32,
@@ -277,6 +282,9 @@ pub const ROOM_BACKLOG_MESSAGES: u64 = 4096;
 
 /// Receivers of one fan-out that are served before the next fan-out gets its turn.
 pub const FANOUT_SLICE: usize = 64;
+
+/// Connections of one person that are told something before others get their turn. So many count as one command more.
+pub const TOLD_AT_ONCE: usize = 64;
 
 /// Bytes after which the same holds, because the kernel takes as long to copy 256 KiB as to send 64 small messages.
 pub const FANOUT_SLICE_BYTES: usize = 256 << 10;

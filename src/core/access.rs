@@ -27,7 +27,7 @@ pub(super) struct Access {
 #[derive(Debug)]
 struct Held {
     shown: Rc<str>,
-    connections: usize,
+    connections: BTreeSet<ConnectionId>,
 }
 
 /// A connection that lasts, and has shown a token or is expected to.
@@ -128,7 +128,7 @@ impl Access {
         };
         self.forget(id);
         if let Some(grant) = &holder.grant {
-            self.hold(&grant.name);
+            self.hold(&grant.name, id);
         }
         self.due.insert((holder.due_ms, id));
         self.holders.insert(id, holder);
@@ -138,7 +138,7 @@ impl Access {
         if let Some(holder) = self.holders.remove(&id) {
             self.due.remove(&(holder.due_ms, id));
             if let Some(grant) = &holder.grant {
-                self.let_go(&grant.name);
+                self.let_go(&grant.name, id);
             }
         }
     }
@@ -150,21 +150,21 @@ impl Access {
         held.any(|held| held.shown != shown)
     }
 
-    fn hold(&mut self, name: &PersonName) {
+    fn hold(&mut self, name: &PersonName, id: ConnectionId) {
         for key in name.keys() {
             let held = self.names.entry(key.into()).or_insert_with(|| Held {
                 shown: name.shown(),
-                connections: 0,
+                connections: BTreeSet::new(),
             });
-            held.connections += 1;
+            held.connections.insert(id);
         }
     }
 
-    fn let_go(&mut self, name: &PersonName) {
+    fn let_go(&mut self, name: &PersonName, id: ConnectionId) {
         for key in name.keys() {
             if let Some(held) = self.names.get_mut(key) {
-                held.connections -= 1;
-                if held.connections == 0 {
+                held.connections.remove(&id);
+                if held.connections.is_empty() {
                     self.names.remove(key);
                 }
             }
@@ -186,14 +186,16 @@ impl Access {
         Some(due_ms).filter(|due_ms| *due_ms < u64::MAX)
     }
 
-    /// Connections that last, of the holders of tokens for this name.
-    pub(super) fn connections_of(&self, name: &PersonName) -> Vec<ConnectionId> {
-        let holders = self.holders.iter();
-        let theirs = holders.filter(|(_, holder)| {
-            let grant = holder.grant.as_ref();
-            grant.is_some_and(|grant| grant.name.is_same(name))
-        });
-        theirs.map(|(id, _)| *id).collect()
+    /// Connections that last, of the holders of tokens for this name, or for one that looks the same.
+    pub(super) fn connections_of(&self, name: &PersonName) -> BTreeSet<ConnectionId> {
+        let held = name.keys().filter_map(|key| self.names.get(key));
+        held.flat_map(|held| &held.connections).copied().collect()
+    }
+
+    /// How many there are. Nobody else is let in whose name looks the same.
+    pub(super) fn count_of(&self, name: &PersonName) -> usize {
+        let held = name.keys().find_map(|key| self.names.get(key));
+        held.map_or(0, |held| held.connections.len())
     }
 
     /// Checks that nothing is kept of connections that are gone.
@@ -209,20 +211,22 @@ impl Access {
             self.due.len() <= self.holders.len(),
             "times are kept of tokens that are gone",
         )?;
-        let mut names: BTreeMap<&str, (usize, Rc<str>)> = BTreeMap::new();
-        let grants = self.holders.values().filter_map(|it| it.grant.as_ref());
-        for grant in grants {
+        let mut names: BTreeMap<&str, BTreeSet<ConnectionId>> = BTreeMap::new();
+        for (id, holder) in &self.holders {
+            let Some(grant) = &holder.grant else { continue };
             for key in grant.name.keys() {
-                let shown = grant.name.shown();
-                let (count, first) = names.entry(key).or_insert((0, Rc::clone(&shown)));
-                *count += 1;
-                ensure(*first == shown, "two who look the same are here")?;
+                names.entry(key).or_default().insert(*id);
+                let held = self.names.get(key);
+                ensure(
+                    held.is_some_and(|held| held.shown == grant.name.shown()),
+                    "two who look the same are here",
+                )?;
             }
         }
         let held = self.names.iter();
-        let held = held.map(|(key, held)| (&**key, (held.connections, Rc::clone(&held.shown))));
+        let held = held.map(|(key, held)| (&**key, &held.connections));
         ensure(
-            names.into_iter().eq(held),
+            names.iter().map(|(key, ids)| (*key, ids)).eq(held),
             "names are not held by those who have them",
         )
     }
@@ -348,7 +352,8 @@ mod tests {
         access.admit(alice, &long, 0);
         assert!(access.take_due(15_000).is_none(), "it was renewed");
         let name = PersonName::parse("ALICE").unwrap();
-        assert_eq!(access.connections_of(&name), [alice]);
+        assert_eq!(access.connections_of(&name), BTreeSet::from([alice]));
+        assert_eq!(access.count_of(&name), 1);
         let [own, other] = ["alice", "\u{430}LICE"].map(|it| PersonName::of_token(it).unwrap());
         assert!(access.is_held_by_another(&other) && !access.is_held_by_another(&own));
         assert_eq!(access.check_holders(|_| true), Ok(()));
@@ -356,6 +361,6 @@ mod tests {
         assert!(!access.is_held_by_another(&other));
         assert_eq!(access.check_holders(|id| id == stranger), Ok(()));
         assert_eq!(access.next_deadline_ms(), None);
-        assert_eq!(access.connections_of(&name), []);
+        assert_eq!(access.count_of(&name), 0);
     }
 }

@@ -64,9 +64,9 @@ use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE};
 pub use datagrams::Verdict;
 use drain::Drain;
 pub(super) use invariants::ensure;
-use listing::Listing;
 use metrics::Counters;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
+use unfinished::UnfinishedCommands;
 
 /// Every connection, room and decision, on sockets of type `S`.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub struct Server<S> {
     /// The same of those in no room.
     newcomers: VecDeque<ConnectionId>,
     /// Commands that go on, in turn.
-    unfinished: VecDeque<(ConnectionId, Box<Listing>)>,
+    unfinished: UnfinishedCommands,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
     over_memory: Vec<ConnectionId>,
     /// Connections to free at the end of a tick.
@@ -184,7 +184,7 @@ impl<S: Stream> Server<S> {
             dirty: VecDeque::new(),
             members: VecDeque::new(),
             newcomers: VecDeque::new(),
-            unfinished: VecDeque::new(),
+            unfinished: UnfinishedCommands::new(),
             over_memory: Vec::new(),
             closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
@@ -290,7 +290,7 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         // What was too much for one turn.
         self.budget.enter(Stage::Listing);
-        self.go_on_with_commands();
+        self.go_on_with_commands(now);
         // Who had fallen behind, and has read all that was queued.
         self.budget.enter(Stage::CatchingUp);
         self.catch_up(now);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::hall::{GuestId, Hall};
 use crate::reader::Seen;
+use crate::units;
 
 const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
 const TEXT: u8 = 1;
@@ -77,7 +78,7 @@ fn a_listing_takes_turns() {
     let (mut ticks, mut answers) = (0, Vec::new());
     while answers.is_empty() {
         // No time is left in any of them.
-        hall.tick(1);
+        hall.tick(0);
         ticks += 1;
         assert!(ticks < 1_000, "no answer came");
         answers = events(&mut hall, guest);
@@ -135,4 +136,131 @@ fn answers_are_charged_before_they_are_compressed() {
             "{answered} answers, {extension}"
         );
     }
+}
+
+/// A message to someone with many connections went out to all of them at once, 200 times in one turn.
+#[test]
+fn a_message_to_many_connections_takes_turns() {
+    const CONNECTIONS: usize = 200;
+    const COMMANDS: usize = 20;
+    let mut hall = Hall::new(&["--rate", "10"]);
+    let mut theirs = Vec::new();
+    let mut resume = json!(null);
+    for _ in 0..CONNECTIONS {
+        let guest = hall.connect(usize::MAX);
+        hall.enter_json(guest);
+        command(
+            &mut hall,
+            guest,
+            &json!({"type": "login", "resume": resume}),
+        );
+        hall.tick(u64::MAX);
+        let welcome = events(&mut hall, guest).pop().unwrap();
+        assert_eq!(welcome["type"], "welcome");
+        resume = welcome["resume"].clone();
+        theirs.push((guest, welcome["you"]["name"].clone()));
+    }
+    let sender = hall.connect(usize::MAX);
+    hall.enter_json(sender);
+    events(&mut hall, sender);
+    for id in 0..COMMANDS {
+        let direct = json!({"type": "direct", "to": theirs[0].1, "data": id, "id": id});
+        command(&mut hall, sender, &direct);
+    }
+    let answered = |hall: &mut Hall| -> Vec<Value> {
+        let mut events = events(hall, sender);
+        // The sender sees what it has said, too.
+        events.retain(|it| it["type"] == "ok" || it["type"] == "error");
+        events
+    };
+    let (mut ticks, mut answers) = (0, Vec::new());
+    while answers.len() < 2 {
+        // No time is left in any of them.
+        hall.tick(0);
+        ticks += 1;
+        answers.extend(answered(&mut hall));
+    }
+    // The first part of each is told at once; two of them take four parts each.
+    assert!((6..=8).contains(&ticks), "{ticks} ticks");
+    for _ in 0..200 {
+        hall.tick(0);
+        answers.extend(answered(&mut hall));
+    }
+    let done = answers.iter().filter(|it| it["type"] == "ok").count();
+    assert_eq!(answers.len(), COMMANDS, "each is answered");
+    assert!(answers.iter().enumerate().all(|(id, it)| it["id"] == id));
+    // Each counts as four, of which there are twenty at once, and ten a second.
+    assert!((5..=8).contains(&done), "{done} were obeyed");
+    for (guest, _) in theirs {
+        let told: Vec<Value> = events(&mut hall, guest)
+            .into_iter()
+            .filter(|it| it["type"] == "direct")
+            .map(|it| it["data"].clone())
+            .collect();
+        let expected: Vec<Value> = answers
+            .iter()
+            .filter(|it| it["type"] == "ok")
+            .map(|it| it["id"].clone())
+            .collect();
+        assert_eq!(told, expected);
+    }
+}
+
+/// The limit holds at every door, for those who come with a token and those who come back with a secret.
+#[test]
+fn a_person_has_so_many_connections() {
+    let mut hall = Hall::new(&["--max-per-person", "2"]);
+    let resume = |hall: &mut Hall, secret: &Value| -> Value {
+        let guest = hall.connect(usize::MAX);
+        hall.enter_json(guest);
+        command(hall, guest, &json!({"type": "login", "resume": secret}));
+        hall.tick(u64::MAX);
+        events(hall, guest).pop().unwrap()
+    };
+    let welcome = resume(&mut hall, &Value::Null);
+    assert_eq!(resume(&mut hall, &welcome["resume"])["you"], welcome["you"]);
+    assert_eq!(
+        resume(&mut hall, &welcome["resume"])["code"],
+        "too_many_connections"
+    );
+
+    guard(&mut hall);
+    let token = token(&hall, "ann", vec!["*".to_owned()]);
+    let with_token = |request: Vec<u8>, path: &str| -> Vec<u8> {
+        let request = String::from_utf8(request).unwrap();
+        request
+            .replacen(&format!("{path} "), &format!("{path}?token={token} "), 1)
+            .into_bytes()
+    };
+    let plain = with_token(units::upgrade(0), "/ws/room-0");
+    let first = hall.connect(usize::MAX);
+    assert_eq!(hall.ask(first, &plain), 101);
+    let second = hall.connect(usize::MAX);
+    hall.enter_json(second);
+    let login = json!({"type": "login", "token": token});
+    for _ in 0..2 {
+        // Who is in may show another one.
+        command(&mut hall, second, &login);
+        hall.tick(u64::MAX);
+        assert_eq!(events(&mut hall, second).pop().unwrap()["type"], "welcome");
+    }
+    let events_path = "/rooms/room-0/events";
+    let stream = format!("GET {events_path}?token={token} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let json = with_token(units::json_upgrade("/ws"), "/ws");
+    for request in [&plain, &json, &stream.clone().into_bytes()] {
+        let guest = hall.connect(usize::MAX);
+        assert_eq!(hall.ask(guest, request), 429);
+    }
+    let third = hall.connect(usize::MAX);
+    hall.enter_json(third);
+    command(&mut hall, third, &login);
+    hall.tick(u64::MAX);
+    let refusal = events(&mut hall, third).pop().unwrap();
+    assert_eq!(refusal["code"], "too_many_connections");
+    // Another's going makes room.
+    hall.end(first);
+    hall.tick(u64::MAX);
+    command(&mut hall, third, &login);
+    hall.tick(u64::MAX);
+    assert_eq!(events(&mut hall, third).pop().unwrap()["type"], "welcome");
 }

@@ -15,6 +15,8 @@ pub(super) struct People {
     by_name: BTreeMap<String, PersonId>,
     /// Who has left with their last connection, and when they are forgotten; some may have come back.
     absent: VecDeque<(u64, PersonId)>,
+    /// By connection index: where that connection stands among those of its person.
+    places: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -41,11 +43,13 @@ impl People {
             people: BTreeMap::new(),
             by_name: BTreeMap::new(),
             absent: VecDeque::new(),
+            places: Vec::new(),
         }
     }
 
     /// A new guest with their first connection.
     pub(super) fn begin(&mut self, id: PersonId, secret: Secret, connection: ConnectionId) {
+        self.set_place(connection, 0);
         let name = self.guests.author(id).name;
         self.link(&Look::of_name(&name), id);
         let record = Record {
@@ -121,8 +125,10 @@ impl People {
     /// Another connection of someone who is known.
     pub(super) fn connect(&mut self, id: PersonId, connection: ConnectionId) {
         if let Some(record) = self.people.get_mut(&id) {
+            let place = record.connections.len();
             record.connections.push(connection);
             record.forgotten_ms = None;
+            self.set_place(connection, place);
         }
     }
 
@@ -131,7 +137,15 @@ impl People {
         let Some(record) = self.people.get_mut(&id) else {
             return;
         };
-        record.connections.retain(|other| *other != connection);
+        // At a cost that does not grow with their number: the last one takes its place.
+        let place = self.places.get(connection.index()).copied();
+        let place = place.map_or(usize::MAX, |place| place as usize);
+        if record.connections.get(place) == Some(&connection) {
+            record.connections.swap_remove(place);
+            if let Some(moved) = record.connections.get(place) {
+                self.places[moved.index()] = place as u32;
+            }
+        }
         if record.connections.is_empty() {
             let forgotten_ms = now_ms + ABSENCE_MS;
             record.forgotten_ms = Some(forgotten_ms);
@@ -140,6 +154,14 @@ impl People {
         while self.absent.len() > MAX_ABSENT {
             self.forget_first();
         }
+    }
+
+    fn set_place(&mut self, connection: ConnectionId, place: usize) {
+        let index = connection.index();
+        if self.places.len() <= index {
+            self.places.resize(index + 1, 0);
+        }
+        self.places[index] = place as u32;
     }
 
     /// Drops someone at once whose only connection has become somebody else's.
@@ -197,6 +219,11 @@ impl People {
             ensure(
                 look.keys().all(|key| self.by_name.get(key) == Some(id)),
                 "someone is not found by their name",
+            )?;
+            let mut connections = record.connections.iter().enumerate();
+            ensure(
+                connections.all(|(place, id)| self.places[id.index()] as usize == place),
+                "a connection stands elsewhere among those of its person",
             )?;
             ensure(
                 record.connections.is_empty() == record.forgotten_ms.is_some(),

@@ -95,6 +95,8 @@ pub(in crate::core) enum Login {
     Done(PersonId),
     NameTaken,
     UnknownSecret,
+    /// `--max-per-person`.
+    TooManyConnections,
 }
 
 impl Chat {
@@ -247,6 +249,9 @@ impl Chat {
     ) -> Login {
         let owner = match resume.map(|token| self.people.find_by_token(token)) {
             Some(None) => return Login::UnknownSecret,
+            Some(Some(owner)) if owner != person && self.has_all_connections(owner) => {
+                return Login::TooManyConnections;
+            }
             Some(Some(owner)) => owner,
             None => person,
         };
@@ -264,6 +269,12 @@ impl Chat {
             self.move_connection(id, person, owner, now_ms);
         }
         Login::Done(owner)
+    }
+
+    /// Whether someone has as many connections as they may have.
+    fn has_all_connections(&self, person: PersonId) -> bool {
+        let most = self.limits.max_per_person;
+        most > 0 && self.people.connections(person).len() >= most
     }
 
     /// Whether this name is somebody else's, who only looks the same: `alice` is not `ALICE`.
@@ -342,12 +353,12 @@ impl Chat {
             self.rooms[room.index].changes.on_listed();
             self.disappear(room, from, Format::Json, now_ms);
         }
-        self.people.connect(to, id);
         if self.people.connections(from) == [id] {
             self.people.forget(from);
         } else {
             self.people.disconnect(from, id, now_ms);
         }
+        self.people.connect(to, id);
         for &room in &rooms {
             self.appear(room, to, Format::Json, now_ms);
         }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::Server;
-use super::rights::NO_TOKEN;
+use super::direct::Said;
+use super::rights::{NO_TOKEN, TOO_MANY_OF_ONE};
 use super::say::Speaker;
 use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
 use crate::codec::json::event::{Epoch, Event};
@@ -280,6 +281,7 @@ impl<S: Stream> Server<S> {
                 Ok(())
             }
             Login::NameTaken => Err(Failure::new("name_taken", "someone else has this name")),
+            Login::TooManyConnections => Err(TOO_MANY_OF_ONE),
             Login::UnknownSecret => Err(Failure::new(
                 "bad_resume",
                 "whom this secret was given to is not known any more",
@@ -378,13 +380,15 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Answer {
         let (content, body) = content_of(data);
-        self.direct_to(id, to, content, body, now)?;
-        Ok(done(echo))
+        match self.direct_to(id, to, content, body, echo, now)? {
+            Said::Done => Ok(done(echo)),
+            Said::Later => Ok(None),
+        }
     }
 }
 
 /// The answer to what is done, and has nothing to tell.
-fn done(echo: Id<'_>) -> Option<String> {
+pub(super) fn done(echo: Id<'_>) -> Option<String> {
     Some(encode::event_json(&Event::Ok {
         id: echo,
         offset: None,

@@ -1,13 +1,63 @@
 //! What one person says to another.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Server;
-use super::commands::{Failure, NO_SUCH_USER};
+use super::commands::{Failure, NO_SUCH_USER, done};
+use super::unfinished::Unfinished;
+use crate::codec::json::command::Id;
 use crate::core::chat::{Content, Format, Message, PersonId};
-use crate::core::connection::{Connection, ConnectionId};
+use crate::core::connection::{Connection, ConnectionId, Door};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream, encode};
+use crate::limits::TOLD_AT_ONCE;
+use serde_json::value::RawValue;
+
+/// Something that one person says to another, on its way to the connections of both.
+#[derive(Debug)]
+pub(super) struct Mailing {
+    echo: Option<Box<RawValue>>,
+    frames: Rc<Frames>,
+    line: Rc<Frames>,
+    from: PersonId,
+    to: PersonId,
+    /// The addressee's connections, and then the sender's.
+    receivers: Vec<ConnectionId>,
+    addressed: usize,
+    /// How many of them have been told.
+    told: usize,
+    is_taken: bool,
+}
+
+impl Mailing {
+    /// What it holds of the metered memory.
+    pub(super) fn frames(&self) -> [&Rc<Frames>; 2] {
+        [&self.frames, &self.line]
+    }
+
+    /// Nobody whom it is for takes it.
+    fn is_refused(&self) -> bool {
+        self.told >= self.addressed && !self.is_taken
+    }
+
+    /// Whose the connection is in this place among the receivers.
+    fn receiver_at(&self, index: usize) -> PersonId {
+        if index < self.addressed {
+            self.to
+        } else {
+            self.from
+        }
+    }
+}
+
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Done,
+    /// It goes on, and is answered when it is done.
+    Later,
+}
 
 impl<S: Stream> Server<S> {
     /// Says something to every connection of the addressee, and of the sender, whose other tabs show it too.
@@ -17,8 +67,9 @@ impl<S: Stream> Server<S> {
         to: &str,
         content: Content,
         body: &[u8],
+        echo: Id<'_>,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<Said, Failure> {
         let to = self.chat.find_person(to);
         let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
             return Err(NO_SUCH_USER);
@@ -34,25 +85,72 @@ impl<S: Stream> Server<S> {
         };
         let json = encode::direct(&message, &addressee);
         let frame = self.encoder.text_frame(Format::Json.into(), &json);
-        let frames = Frames::new(frame, FrameKind::Data, &self.meter);
         let line = encode::direct_line(&message, &addressee);
-        let line = Frames::new(line, FrameKind::Line, &self.meter);
-        let mut is_taken = false;
-        for receiver in self.chat.connections_of(to).to_vec() {
-            is_taken |= self.tell(receiver, id, &frames, &line, now);
-        }
-        if !is_taken {
-            return Err(Failure::new(
-                "busy",
-                "they do not read as fast as they are written to; try again",
-            ));
-        }
+        let mut receivers = self.chat.connections_of(to).to_vec();
+        let addressed = receivers.len();
         if from != to {
-            for receiver in self.chat.connections_of(from).to_vec() {
-                self.tell(receiver, id, &frames, &line, now);
+            receivers.extend(self.chat.connections_of(from));
+        }
+        let mut mailing = Mailing {
+            echo: echo.map(ToOwned::to_owned),
+            frames: Frames::new(frame, FrameKind::Data, &self.meter),
+            line: Frames::new(line, FrameKind::Line, &self.meter),
+            from,
+            to,
+            receivers,
+            addressed,
+            told: 0,
+            is_taken: false,
+        };
+        if !self.tell_some(id, &mut mailing, now) {
+            self.finish_later(id, Unfinished::Mailing(mailing));
+            return Ok(Said::Later);
+        }
+        if mailing.is_refused() {
+            return Err(BUSY);
+        }
+        Ok(Said::Done)
+    }
+
+    /// Tells the next of its receivers, at the cost of who says it. Says whether that is all.
+    pub(super) fn tell_some(&mut self, id: ConnectionId, mailing: &mut Mailing, now: Now) -> bool {
+        let end = (mailing.told + TOLD_AT_ONCE).min(mailing.receivers.len());
+        for index in mailing.told..end {
+            if index == mailing.addressed && !mailing.is_taken {
+                break;
+            }
+            let receiver = mailing.receivers[index];
+            mailing.told += 1;
+            // Since the last turn a connection may have become somebody else's, by `resume`.
+            if self.person(receiver) == Some(mailing.receiver_at(index)) {
+                mailing.is_taken |= self.tell(receiver, id, mailing, now);
             }
         }
-        Ok(())
+        let is_done = mailing.told == mailing.receivers.len() || mailing.is_refused();
+        if !is_done && let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
+            session.charge(1);
+        }
+        is_done
+    }
+
+    /// Answers whoever has said it, when it has gone on for some turns.
+    pub(super) fn answer_mailing(&mut self, id: ConnectionId, mailing: &Mailing) {
+        let is_refused = mailing.is_refused();
+        match self.get(id).map(|connection| &connection.door) {
+            Some(Door::Lines { .. }) if is_refused => {
+                self.say_line(id, &format!("! {}\n", BUSY.message));
+            }
+            Some(Door::Lines { .. }) => {}
+            _ => {
+                let echo = mailing.echo.as_deref();
+                let answer = if is_refused {
+                    Err(BUSY)
+                } else {
+                    Ok(done(echo))
+                };
+                self.answer_command(answer, echo, id);
+            }
+        }
     }
 
     /// Passes on what the connection `sender` says, in a frame or a line. Says whether it was taken. Who has sent it sees
@@ -61,15 +159,14 @@ impl<S: Stream> Server<S> {
         &mut self,
         receiver: ConnectionId,
         sender: ConnectionId,
-        frames: &Rc<Frames>,
-        line: &Rc<Frames>,
+        mailing: &Mailing,
         now: Now,
     ) -> bool {
         let format = self.get(receiver).map(Connection::own_format);
         let shared = if format == Some(Format::Lines) {
-            line
+            &mailing.line
         } else {
-            frames
+            &mailing.frames
         };
         match format {
             Some(format) if receiver == sender => {
@@ -84,3 +181,9 @@ impl<S: Stream> Server<S> {
         !self.chat.connections_of(person).is_empty()
     }
 }
+
+const BUSY: Failure = Failure {
+    code: "busy",
+    message: Cow::Borrowed("they do not read as fast as they are written to; try again"),
+    retry_ms: None,
+};

@@ -160,6 +160,7 @@ impl<S: Stream> Server<S> {
         let frames: BTreeMap<*const Frames, usize> = queued
             .chain(self.broadcast.frames())
             .chain(self.snapshots.frames())
+            .chain(self.unfinished.iter().flat_map(|(_, it)| it.frames()))
             .chain([&self.ping, &self.json_ping, &self.heartbeat])
             .filter(|frames| frames.is_metered_by(&self.meter))
             .map(|frames| (Rc::as_ptr(frames), frames.held_bytes()))

@@ -162,7 +162,9 @@ impl<S: Stream> Server<S> {
                 Ok(())
             }
             Line::Set { target, value } => self.set_on_line(id, target, value, now),
-            Line::Msg { to, text } => self.direct_to(id, to, Content::Text, text.as_bytes(), now),
+            Line::Msg { to, text } => self
+                .direct_to(id, to, Content::Text, text.as_bytes(), None, now)
+                .map(|_| ()),
             Line::Help => {
                 self.say_line(id, HELP);
                 Ok(())

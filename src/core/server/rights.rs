@@ -44,6 +44,13 @@ pub(super) const NO_TOKEN_LINE: Failure = Failure {
     retry_ms: None,
 };
 
+/// The refusal of one who has `--max-per-person` connections.
+pub(super) const TOO_MANY_OF_ONE: Failure = Failure {
+    code: "too_many_connections",
+    message: Cow::Borrowed("you have as many connections as one may have; close another first"),
+    retry_ms: None,
+};
+
 /// The refusal of one from whose address too many bad ones came.
 const TOO_MANY_BAD: &str = "too many bad tokens came from your address, try again in a minute";
 
@@ -130,6 +137,9 @@ impl<S: Stream> Server<S> {
             let message = "this is somebody else's token; open another connection for it";
             return Err(Failure::new("bad_token", message));
         }
+        if earlier.is_none() && !self.has_place_for(&grant.name) {
+            return Err(TOO_MANY_OF_ONE);
+        }
         self.identify(id, &grant.name, now)?;
         self.grant(id, &rights, now);
         let rooms: Vec<RoomId> = self.chat.rooms_of(id).collect();
@@ -185,6 +195,24 @@ impl<S: Stream> Server<S> {
     pub(super) fn grant(&mut self, id: ConnectionId, rights: &Rights, now: Now) {
         let login_by_ms = self.limits.login_timeout.after(now.ms);
         self.access.admit(id, rights, login_by_ms);
+    }
+
+    /// Whether the holder of tokens for this name may have one more connection.
+    fn has_place_for(&self, name: &PersonName) -> bool {
+        let most = self.limits.max_per_person;
+        most == 0 || self.access.count_of(name) < most
+    }
+
+    /// The same of a request that opens one.
+    pub(super) fn check_place_for(&self, rights: &Rights) -> Result<(), Problem> {
+        match rights.grant() {
+            Some(grant) if !self.has_place_for(&grant.name) => {
+                let fields = &[("Retry-After", RETRY_AFTER_SECONDS)];
+                let problem = Problem::detailed(Status::TOO_MANY_REQUESTS, TOO_MANY_OF_ONE.message);
+                Err(problem.with(fields))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Who someone is in what they say: by the name in their token, or as a guest of this number.

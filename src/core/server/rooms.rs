@@ -164,6 +164,7 @@ impl<S: Stream> Server<S> {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
                 self.check_look(rights)?;
+                self.check_place_for(rights)?;
                 self.open_stream(request, room, rights, reply, now)?;
                 if !reply.is_head {
                     self.grant(reply.id, rights, now);

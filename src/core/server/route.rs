@@ -135,6 +135,7 @@ impl<S: Stream> Server<S> {
             rights.check_subscribe(room)?;
         }
         self.check_look(&rights)?;
+        self.check_place_for(&rights)?;
         let client = self.check_client(request, id, now)?;
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);

@@ -1,15 +1,42 @@
 //! Commands that are too much work for one turn: they go on in the next, and until they are done the next command of
 //! their connection waits.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use super::Server;
 use super::commands::Answer;
+use super::direct::Mailing;
 use super::listing::Listing;
 use crate::codec::json::command::Id;
-use crate::core::Stream;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::connection::{Connection, ConnectionId, Phase};
+use crate::core::connection::{Connection, ConnectionId};
+use crate::core::frames::Frames;
+use crate::core::{Now, Stream};
 use crate::limits::{COMMAND_LOOKS, LOOKS_AT_ONCE};
+
+/// The commands that go on, each with the connection that it came from, in turn.
+pub(super) type UnfinishedCommands = VecDeque<(ConnectionId, Box<Unfinished>)>;
+
+#[derive(Debug)]
+pub(super) enum Unfinished {
+    /// `rooms`
+    Listing(Listing),
+    /// `direct`
+    Mailing(Mailing),
+}
+
+impl Unfinished {
+    /// What it holds of the metered memory.
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Rc<Frames>> {
+        let frames = match self {
+            Self::Listing(_) => None,
+            Self::Mailing(mailing) => Some(mailing.frames()),
+        };
+        frames.into_iter().flatten()
+    }
+}
 
 impl<S: Stream> Server<S> {
     /// The answer to `rooms`, if it is found at once; else it comes when it is.
@@ -18,34 +45,53 @@ impl<S: Stream> Server<S> {
         if self.look(id, &mut listing) {
             return Ok(Some(listing.to_json()));
         }
-        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
-            session.is_busy = true;
-        }
-        self.unfinished.push_back((id, Box::new(listing)));
+        self.finish_later(id, Unfinished::Listing(listing));
         Ok(None)
     }
 
+    /// The command goes on in the next turn.
+    pub(super) fn finish_later(&mut self, id: ConnectionId, command: Unfinished) {
+        self.set_busy(id, true);
+        self.unfinished.push_back((id, Box::new(command)));
+    }
+
     /// Goes on with them in turn, for as long as their share of the tick lasts.
-    pub(super) fn go_on_with_commands(&mut self) {
+    pub(super) fn go_on_with_commands(&mut self, now: Now) {
         for _ in 0..self.unfinished.len() {
             if !self.budget.is_left() {
                 break;
             }
-            let Some((id, mut listing)) = self.unfinished.pop_front() else {
+            let Some((id, mut command)) = self.unfinished.pop_front() else {
                 break;
             };
-            if self.look(id, &mut listing) {
-                self.send_json(id, &listing.to_json());
-                if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
-                    session.is_busy = false;
+            let is_done = match &mut *command {
+                Unfinished::Listing(listing) => {
+                    let is_done = self.look(id, listing);
+                    if is_done {
+                        self.send_json(id, &listing.to_json());
+                    }
+                    is_done
                 }
+                Unfinished::Mailing(mailing) => {
+                    let is_done = self.tell_some(id, mailing, now);
+                    if is_done {
+                        self.answer_mailing(id, mailing);
+                    }
+                    is_done
+                }
+            };
+            if is_done {
+                self.set_busy(id, false);
                 self.line_up(id);
-            } else if self
-                .get(id)
-                .is_some_and(|it| matches!(it.phase, Phase::Open { .. }))
-            {
-                self.unfinished.push_back((id, listing));
+            } else if self.get(id).is_some_and(Connection::is_member) {
+                self.unfinished.push_back((id, command));
             }
+        }
+    }
+
+    fn set_busy(&mut self, id: ConnectionId, is_busy: bool) {
+        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
+            session.is_busy = is_busy;
         }
     }
 
