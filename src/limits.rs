@@ -361,6 +361,12 @@ pub const MAX_DEBT_MS: u64 = 30_000;
 /// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
 pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
 
+/// Connections whose weight is looked up, with the memory used up, before it is asked whether there is time left for more.
+pub const WEIGHED_AT_ONCE: usize = 256;
+
+/// Connections that are closed before the same is asked.
+pub const CLOSED_AT_ONCE: usize = 16;
+
 /// The part of `--max-memory` that snapshots of rooms may take: enough for those that many ask for at once.
 pub const SNAPSHOT_SHARE: usize = 16;
 

@@ -19,6 +19,7 @@ mod end;
 mod invariants;
 mod lines;
 mod listing;
+mod memory;
 mod metrics;
 mod queries;
 mod read;
@@ -64,6 +65,7 @@ use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE};
 pub use datagrams::Verdict;
 use drain::Drain;
 pub(super) use invariants::ensure;
+use memory::Eviction;
 use metrics::Counters;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 use unfinished::UnfinishedCommands;
@@ -114,6 +116,8 @@ pub struct Server<S> {
     heartbeat: Rc<Frames>,
     /// The server's own name, for those who see several.
     node: String,
+    /// While `--max-memory` is being kept.
+    eviction: Option<Box<Eviction>>,
     drain: Drain,
     numbers: Numbers,
     addresses: Addresses,
@@ -188,6 +192,7 @@ impl<S: Stream> Server<S> {
             over_memory: Vec::new(),
             closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
+            eviction: None,
             drain: Drain::default(),
             numbers,
             refused: 0,
@@ -306,9 +311,10 @@ impl<S: Stream> Server<S> {
         // Once all that was said is on its way, a drain may say goodbye.
         self.budget.enter(Stage::Draining);
         self.go_on_draining(now);
-        self.budget.enter(Stage::Closing);
         // The limit on memory, unless what is on its way may still leave.
+        self.budget.enter(Stage::Evicting);
         self.keep_within_memory(now);
+        self.budget.enter(Stage::Closing);
         // Last, when nothing refers to them any more.
         self.free_closed(now);
     }
@@ -323,6 +329,7 @@ impl<S: Stream> Server<S> {
             || !self.closed.is_empty()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
+            || self.is_evicting()
     }
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.

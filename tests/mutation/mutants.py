@@ -11,6 +11,7 @@ VISITS = "src/core/chat/visits.rs"
 CLIENTS = "src/core/server/clients.rs"
 ARRIVALS = "src/core/server/arrivals.rs"
 PARTS = "src/core/snapshot/parts.rs"
+MEMORY = "src/core/server/memory.rs"
 
 MUTANTS = [
     (
@@ -135,9 +136,9 @@ MUTANTS = [
     ),
     (
         "the memory limit is not kept",
-        DELIVER,
-        "if self.meter.used() <= self.limits.max_memory || self",
-        "if self.meter.used() <= 2 * self.limits.max_memory || self",
+        MEMORY,
+        "let is_over = self.meter.used() > self.limits.max_memory;",
+        "let is_over = self.meter.used() > 2 * self.limits.max_memory;",
     ),
     (
         "the answer to a close frame overtakes the last words",

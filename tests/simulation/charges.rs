@@ -264,3 +264,28 @@ fn a_person_has_so_many_connections() {
     hall.tick(u64::MAX);
     assert_eq!(events(&mut hall, third).pop().unwrap()["type"], "welcome");
 }
+
+/// Just enough was freed, so that the next byte took another walk over all connections.
+#[test]
+fn an_eighth_of_the_memory_is_freed() {
+    const MOST: usize = 1 << 20;
+    let mut hall = Hall::new(&["--max-memory", &MOST.to_string()]);
+    let rooms = 1..=30;
+    for room in rooms.clone() {
+        hall.enter_with(room, 600);
+    }
+    let speakers: Vec<GuestId> = rooms.map(|room| hall.enter(room)).collect();
+    for &speaker in speakers.iter().cycle().take(3_000) {
+        let before = hall.server.memory_used();
+        hall.say(speaker, TEXT, &[b'.'; 4_000]);
+        hall.tick(u64::MAX);
+        hall.discard(&[speaker]);
+        let after = hall.server.memory_used();
+        if after < before {
+            assert!(before > MOST - 8_000, "{before} bytes are within the limit");
+            assert!(after <= MOST / 8 * 7, "{after} bytes are still held");
+            return;
+        }
+    }
+    panic!("nobody is closed");
+}

@@ -34,12 +34,14 @@ pub enum Stage {
     Delivering,
     /// Telling everyone that the server ends.
     Draining,
+    /// Closing those who hold the most, when the memory is used up.
+    Evicting,
     /// Freeing what has ended.
     Closing,
 }
 
 impl Stage {
-    pub(super) const COUNT: usize = 15;
+    pub(super) const COUNT: usize = 16;
 
     /// All of them, each with its name in the log and its share in hundredths of a tick.
     pub(super) const ALL: [(Self, &str, u64); Self::COUNT] = [
@@ -57,7 +59,8 @@ impl Stage {
         (Self::Answering, "answering", 12),
         (Self::Delivering, "delivering", 10),
         (Self::Draining, "draining", 1),
-        (Self::Closing, "closing", 3),
+        (Self::Evicting, "evicting", 1),
+        (Self::Closing, "closing", 2),
     ];
 
     /// Up to where it may go on, in units of a tick of this `length` of which so many are `spent`: to the end of its own

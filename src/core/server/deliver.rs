@@ -173,30 +173,4 @@ impl<S: Stream> Server<S> {
             _ => {}
         }
     }
-
-    /// Closes those who hold the most until the rest is within the limit again. Not while anything is on its way: that may
-    /// come free by itself, and no message is taken in meanwhile.
-    pub(super) fn keep_within_memory(&mut self, now: Now) {
-        if self.meter.used() <= self.limits.max_memory || self.broadcast.is_busy() {
-            return;
-        }
-        self.broadcast.release_spares();
-        self.snapshots.release();
-        let mut holders: Vec<(usize, ConnectionId)> = self
-            .connections
-            .iter()
-            .map(|(_, connection)| (connection.weight(), connection.id))
-            .filter(|&(weight, _)| weight > 0)
-            .collect();
-        holders.sort_unstable();
-        // What lies between a connection and the kernel goes with its socket.
-        let mut leaving = 0;
-        for (_, id) in holders.into_iter().rev() {
-            if self.meter.used().saturating_sub(leaving) <= self.limits.max_memory {
-                break;
-            }
-            leaving += self.get(id).map_or(0, |it| it.socket.held_bytes());
-            self.cut_off(id, CloseReason::OutOfMemory, now);
-        }
-    }
 }

@@ -55,7 +55,7 @@ impl<S: Stream> Server<S> {
         let staying = self.meter.used().saturating_sub(leaving);
         let over = staying > self.limits.max_memory && !self.broadcast.is_busy();
         ensure(
-            !(over && self.connections.iter().any(|(_, it)| may_yield(it))),
+            !(over && !self.is_evicting() && self.connections.iter().any(|(_, it)| may_yield(it))),
             "memory is over its limit, and someone still holds some of it",
         )
     }
