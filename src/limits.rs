@@ -389,8 +389,11 @@ pub const DEFLATED_AT_ONCE: usize = 64 << 10;
 /// Bytes of a part that is compressed when it is first asked for; a shorter one when somebody else gets it, too.
 pub const LONG_PART: usize = 4 << 10;
 
-/// Milliseconds for which it is gathered who came and who went.
+/// Milliseconds for which it is gathered who came and who went, in a room of up to a thousand.
 pub const PRESENCE_MS: u64 = 1_000;
+
+/// The same in the largest; between them it grows with the count.
+pub const MAX_PRESENCE_MS: u64 = 60_000;
 
 /// Milliseconds for which a name stays someone's after their last connection, and a room after its last member.
 pub const ABSENCE_MS: u64 = 60_000;

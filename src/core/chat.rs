@@ -22,7 +22,7 @@ mod seats;
 mod visible;
 mod visits;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -67,7 +67,7 @@ pub(super) struct Chat {
     /// Rooms that nobody is in, by when they end.
     dormant: BTreeSet<(u64, usize)>,
     /// Rooms whose members are to be told who came and went, and when.
-    news_due: VecDeque<(u64, RoomId)>,
+    news_due: BTreeSet<(u64, RoomId)>,
     /// Who holds how much of what the rooms remember.
     ledger: Ledger,
     forgotten: Forgotten,
@@ -93,7 +93,7 @@ impl Chat {
             people: People::new(Guests::since(first)),
             dedup: Dedup::default(),
             dormant: BTreeSet::new(),
-            news_due: VecDeque::new(),
+            news_due: BTreeSet::new(),
             ledger: Ledger::new(&limits),
             forgotten: Forgotten::default(),
             ended: Vec::new(),
@@ -441,7 +441,7 @@ impl Chat {
     /// When something is to be done that no message asks for.
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         let deadlines = [
-            self.news_due.front().map(|(due_ms, _)| *due_ms),
+            self.news_due.first().map(|(due_ms, _)| *due_ms),
             self.dormant.first().map(|(ends_ms, _)| *ends_ms),
             self.people.next_deadline_ms(),
         ];
@@ -465,10 +465,10 @@ impl Chat {
 
     /// The next room whose members are to be told who came and went, and what.
     pub(super) fn take_news(&mut self, now_ms: u64) -> Option<(RoomId, News)> {
-        while let Some(&(due_ms, id)) = self.news_due.front()
+        while let Some(&(due_ms, id)) = self.news_due.first()
             && due_ms <= now_ms
         {
-            self.news_due.pop_front();
+            self.news_due.pop_first();
             if let Some(room) = self.get_mut(id) {
                 let count = room.count();
                 if let Some(news) = room.changes.take(count) {

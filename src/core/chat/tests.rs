@@ -372,4 +372,34 @@ fn someone_with_two_connections_is_one() {
     chat.check().unwrap();
 }
 
+/// Each event goes to everyone in the room: in a crowd they were a thousand times the crowd each second.
+#[test]
+fn the_larger_a_crowd_the_later_is_told_who_came() {
+    let mut chat = chat(&["--max-per-person", "0"]);
+    let enter = |chat: &mut Chat, index: u32, now_ms| {
+        let person = chat.begin_person(id(index));
+        chat.join(
+            id(index),
+            person,
+            Format::Json.into(),
+            &name("hall"),
+            &here(),
+            now_ms,
+        )
+        .unwrap();
+    };
+    for index in 0..3_000 {
+        enter(&mut chat, index, 0);
+    }
+    let due_ms = |chat: &Chat| chat.news_due.first().map(|(due_ms, _)| *due_ms);
+    assert_eq!(due_ms(&chat), Some(1_000), "the first was alone");
+    assert!(chat.take_news(1_000).is_some());
+    enter(&mut chat, 3_000, 1_000);
+    assert_eq!(due_ms(&chat), Some(1_000 + 3_001));
+    assert!(chat.take_news(4_000).is_none());
+    assert!(chat.take_news(4_001).is_some());
+    assert_eq!(chat.seat_count(), 3_001);
+    chat.check().unwrap();
+}
+
 mod strangers;

@@ -10,7 +10,7 @@ use super::{
     Reading, RoomId, RoomName, Secret, TooManyRooms,
 };
 use crate::codec::ws::deflate::Readers;
-use crate::limits::{DEFAULT_LAST, PRESENCE_MS};
+use crate::limits::{DEFAULT_LAST, MAX_PRESENCE_MS, PRESENCE_MS};
 use rand_chacha::rand_core::Rng;
 
 /// A place in a room's order, which someone may come back to.
@@ -411,7 +411,14 @@ impl Chat {
             return;
         }
         if room.changes.note(change, self.people.author(person)) {
-            self.news_due.push_back((now_ms + PRESENCE_MS, id));
+            let due_ms = now_ms + presence_ms(room.count());
+            self.news_due.insert((due_ms, id));
         }
     }
+}
+
+/// How long it is gathered who came and who went: a millisecond for each who is told, so that in a crowd a second brings
+/// no more than a thousand such events.
+fn presence_ms(count: usize) -> u64 {
+    (count as u64).clamp(PRESENCE_MS, MAX_PRESENCE_MS)
 }
