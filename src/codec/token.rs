@@ -43,6 +43,20 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::Algorithm,
+        Self::UnknownKey,
+        Self::Signature,
+        Self::Expired,
+        Self::NotYet,
+        Self::Audience,
+        Self::Subject,
+        Self::Patterns,
+    ];
+
     /// The error code at the JSON door.
     pub fn code(self) -> &'static str {
         match self {

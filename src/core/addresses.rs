@@ -49,6 +49,11 @@ pub(super) enum Refusal {
     TooFast,
 }
 
+impl Refusal {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Full, Self::TooMany, Self::TooFast];
+}
+
 /// The addresses of which something is known, and whose word counts.
 ///
 /// Who keeps no connection is forgotten when its bucket is full again, since a newcomer is then treated the same. That

@@ -26,6 +26,8 @@ pub(super) struct Broadcast {
     /// Audiences that are to be told something and have no fan-out going out.
     ready: Vec<AudienceId>,
     fanouts: VecDeque<Fanout>,
+    /// How many are held back.
+    held_count: usize,
     meter: Meter,
 }
 
@@ -85,6 +87,7 @@ impl Broadcast {
             outboxes: Vec::new(),
             ready: Vec::new(),
             fanouts: VecDeque::new(),
+            held_count: 0,
             meter,
         }
     }
@@ -178,6 +181,7 @@ impl Broadcast {
     /// Remembers a publisher in a room with a congested audience, whose next message has to wait.
     pub(super) fn hold(&mut self, audience: AudienceId, id: ConnectionId) {
         self.outboxes[audience.index()].held.push(id);
+        self.held_count += 1;
     }
 
     /// Sends what has gathered on its way. Returns those who were held back until then.
@@ -197,6 +201,7 @@ impl Broadcast {
             let entries = std::mem::take(&mut outbox.batch.entries);
             let frames = outbox.seal(audience.format, &self.meter);
             outbox.fanout_in_progress = true;
+            self.held_count -= outbox.held.len();
             released.append(&mut outbox.held);
             self.fanouts.push_back(Fanout {
                 audience,
@@ -241,6 +246,7 @@ impl Broadcast {
             if let Some(outbox) = self.outboxes.get_mut(room.audience(format).index()) {
                 let mut ended = std::mem::take(outbox);
                 self.meter.subtract(ended.batch.bytes.capacity());
+                self.held_count -= ended.held.len();
                 held.append(&mut ended.held);
             }
         }
@@ -292,6 +298,10 @@ impl Broadcast {
             outboxes.all(|(index, outbox)| outbox.batch.bytes.len() < most(index)),
             "a batch is too large",
         )
+    }
+
+    pub(super) fn held_count(&self) -> usize {
+        self.held_count
     }
 
     /// Everyone who is held back, for the check of the lists.

@@ -62,6 +62,8 @@ pub(super) struct Chat {
     by_name: BTreeMap<RoomName, usize>,
     /// By connection index: where that connection sits.
     seats: Vec<Seats>,
+    /// How many seats are taken.
+    seated: usize,
     people: People,
     dedup: Dedup,
     /// Rooms that nobody is in, by when they end.
@@ -90,6 +92,7 @@ impl Chat {
             rooms: Slab::new(),
             by_name: BTreeMap::new(),
             seats: Vec::new(),
+            seated: 0,
             people: People::new(Guests::since(first)),
             dedup: Dedup::default(),
             dormant: BTreeSet::new(),
@@ -285,8 +288,7 @@ impl Chat {
 
     /// Places that are taken in all rooms.
     pub(super) fn seat_count(&self) -> usize {
-        let taken = self.seats.iter().map(|seats| seats.all().len());
-        taken.sum()
+        self.seated
     }
 
     /// Those who have come by the JSON door, and are here or may come back.

@@ -83,6 +83,20 @@ pub(super) struct Keyed {
 }
 
 impl Door {
+    pub(super) const COUNT: usize = 5;
+    /// The names that metrics have for them, by their numbers.
+    pub(super) const LABELS: [&str; Self::COUNT] = ["http", "plain", "json", "events", "lines"];
+
+    pub(super) fn number(&self) -> usize {
+        match self {
+            Self::Http(_) => 0,
+            Self::Plain(_) | Self::Keyed(_) => 1,
+            Self::Json { .. } => 2,
+            Self::Events(_) => 3,
+            Self::Lines { .. } => 4,
+        }
+    }
+
     /// The one room that this door leads to.
     pub(super) fn room(&self) -> Option<&RoomName> {
         match self {

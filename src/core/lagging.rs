@@ -9,6 +9,8 @@ use super::connection::ConnectionId;
 #[derive(Debug, Default)]
 pub(super) struct Lagging {
     behind: BTreeMap<ConnectionId, Behind>,
+    /// How many entries those have in all.
+    behind_count: usize,
     /// Up to which offset someone was told at once, in coming or in catching up: of a batch that had begun to gather
     /// before, they miss only the rest.
     told: BTreeMap<(ConnectionId, RoomId), u64>,
@@ -51,8 +53,10 @@ impl Lagging {
         let told = self.told.get(&(id, room)).map_or(0, |told| told + 1);
         let offset = offset.max(told);
         let behind = self.behind.entry(id).or_default();
+        let before = behind.rooms.len();
         behind.rooms.entry(room).or_insert(offset);
         behind.is_drained = false;
+        self.behind_count += behind.rooms.len() - before;
     }
 
     /// A queue is empty again.
@@ -69,7 +73,7 @@ impl Lagging {
     pub(super) fn forget(&mut self, id: ConnectionId, room: RoomId) {
         self.told.remove(&(id, room));
         if let Some(behind) = self.behind.get_mut(&id) {
-            behind.rooms.remove(&room);
+            self.behind_count -= usize::from(behind.rooms.remove(&room).is_some());
             if behind.rooms.is_empty() {
                 self.behind.remove(&id);
             }
@@ -83,6 +87,7 @@ impl Lagging {
             if let Some(behind) = self.behind.get_mut(&id).filter(|it| it.is_drained)
                 && let Some((room, from)) = behind.rooms.pop_first()
             {
+                self.behind_count -= 1;
                 if behind.rooms.is_empty() {
                     self.behind.remove(&id);
                 }
@@ -96,6 +101,11 @@ impl Lagging {
     /// Whether there is someone to be told.
     pub(super) fn has_drained(&self) -> bool {
         !self.drained.is_empty()
+    }
+
+    /// In how many rooms someone is behind, each counted by itself.
+    pub(super) fn count(&self) -> usize {
+        self.behind_count
     }
 
     /// Everyone who is behind, for the check.

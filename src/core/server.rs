@@ -46,7 +46,7 @@ use super::addresses::Addresses;
 use super::broadcast::Broadcast;
 use super::budget::{Budget, Stage, cost};
 use super::chat::{Chat, Format, PersonId};
-use super::connection::{Connection, ConnectionId, Input, Phase};
+use super::connection::{Connection, ConnectionId, Door, Input, Phase};
 use super::encode::{self, Encoder};
 use super::frames::{FrameKind, Frames, Meter};
 use super::hosts::Hosts;
@@ -219,7 +219,9 @@ impl<S: Stream> Server<S> {
         let entry = self.connections.vacant_entry();
         let index = entry.key();
         let id = ConnectionId::new(index, self.numbers.take());
-        entry.insert(Connection::new(socket, id, peer, now.ms));
+        let connection = Connection::new(socket, id, peer, now.ms);
+        self.counters.enter(&connection.door);
+        entry.insert(connection);
         self.take_place(id, place);
         self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
         Ok(index)
@@ -327,9 +329,9 @@ impl<S: Stream> Server<S> {
             || !self.dirty.is_empty()
             || !self.unfinished.is_empty()
             || !self.closed.is_empty()
+            || self.is_evicting()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
-            || self.is_evicting()
     }
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.
@@ -368,6 +370,19 @@ impl<S: Stream> Server<S> {
         self.connections
             .get_mut(id.index())
             .filter(|connection| connection.id == id)
+    }
+
+    /// The connection has come for this.
+    fn set_door(&mut self, id: ConnectionId, door: Door) {
+        if let Some(connection) = self
+            .connections
+            .get_mut(id.index())
+            .filter(|connection| connection.id == id)
+        {
+            self.counters.leave(&connection.door);
+            self.counters.enter(&door);
+            connection.door = door;
+        }
     }
 
     /// Whose connection it is.

@@ -293,3 +293,20 @@ fn what_the_metrics_count() {
     assert!(server.metric("parlor_messages_sent_total") >= sent);
     assert!(server.metric("parlor_closes_total{reason=\"connection lost\"}") >= 1);
 }
+
+/// A series that begins with its first event hides that event from `rate()`.
+#[test]
+fn counters_are_there_from_the_start() {
+    let server = Server::start(&[]);
+    for name in [
+        "parlor_closes_total{reason=\"too slow\"}",
+        "parlor_closes_total{reason=\"TLS failed\"}",
+        "parlor_responses_total{status=\"429\"}",
+        "parlor_tokens_total{result=\"expired\"}",
+        "parlor_refused_total{reason=\"full\"}",
+        "parlor_datagrams_total{result=\"taken\"}",
+        "parlor_messages_sent_total",
+    ] {
+        assert_eq!(server.metric(name), 0, "{name}");
+    }
+}

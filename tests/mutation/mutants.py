@@ -17,8 +17,8 @@ MUTANTS = [
     (
         "a batch is queued without a dirty mark",
         DELIVER,
-        "                connection.served = delivery.last;\n                self.mark_dirty(id);",
-        "                connection.served = delivery.last;",
+        "                self.counters.traffic.messages_out += delivery.messages;\n                self.mark_dirty(id);",
+        "                self.counters.traffic.messages_out += delivery.messages;",
     ),
     (
         "a partial write loses a byte",
@@ -359,8 +359,8 @@ MUTANTS = [
     (
         "the next command does not wait for a listing",
         "src/core/server/unfinished.rs",
-        "            session.is_busy = true;",
-        "            session.is_busy = false;",
+        "        self.set_busy(id, true);",
+        "        self.set_busy(id, false);",
     ),
     (
         "a stale snapshot is handed out",
@@ -541,5 +541,41 @@ MUTANTS = [
         END,
         "                    false => CloseHandshake::PassingOver,",
         "                    false => CloseHandshake::Done,",
+    ),
+    (
+        "memory is freed just to its limit",
+        MEMORY,
+        "                most / 8 * 7\n",
+        "                most\n",
+    ),
+    (
+        "a long answer is charged after it was compressed",
+        "src/core/connection.rs",
+        "session.on_answer(queued, encoded);",
+        "session.on_answer(queued, encoded.min(queued));",
+    ),
+    (
+        "a connection that takes another's place among those of its person is not told so",
+        "src/core/chat/people.rs",
+        "                self.places[moved.index()] = place as u32;",
+        "                let _ = moved;",
+    ),
+    (
+        "many connections are told at once",
+        "src/core/server/direct.rs",
+        "let end = (mailing.told + TOLD_AT_ONCE).min(",
+        "let end = (mailing.told + 100 * TOLD_AT_ONCE).min(",
+    ),
+    (
+        "a person may have one connection more",
+        "src/core/server/rights.rs",
+        "most == 0 || self.access.count_of(name) < most",
+        "most == 0 || self.access.count_of(name) <= most",
+    ),
+    (
+        "a connection is counted at the door it came in by",
+        "src/core/server.rs",
+        "            self.counters.enter(&door);",
+        "            self.counters.enter(&connection.door);",
     ),
 ]

@@ -13,6 +13,34 @@ pub struct Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 24] = [
+        Self::CONTINUE,
+        Self::SWITCHING_PROTOCOLS,
+        Self::OK,
+        Self::NO_CONTENT,
+        Self::NOT_MODIFIED,
+        Self::BAD_REQUEST,
+        Self::UNAUTHORIZED,
+        Self::FORBIDDEN,
+        Self::NOT_FOUND,
+        Self::METHOD_NOT_ALLOWED,
+        Self::REQUEST_TIMEOUT,
+        Self::CONFLICT,
+        Self::CONTENT_TOO_LARGE,
+        Self::URI_TOO_LONG,
+        Self::UNSUPPORTED_MEDIA_TYPE,
+        Self::EXPECTATION_FAILED,
+        Self::MISDIRECTED_REQUEST,
+        Self::UPGRADE_REQUIRED,
+        Self::TOO_MANY_REQUESTS,
+        Self::HEADERS_TOO_LARGE,
+        Self::NOT_IMPLEMENTED,
+        Self::SERVICE_UNAVAILABLE,
+        Self::INSUFFICIENT_STORAGE,
+        Self::VERSION_NOT_SUPPORTED,
+    ];
+
     /// 100, which says that the body is wanted.
     pub const CONTINUE: Self = Self::new(100, "Continue");
     /// 101, RFC 9110 section 15.2.2.

@@ -64,6 +64,36 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them.
+    pub const ALL: [Self; 26] = [
+        Self::Shutdown,
+        Self::TooSlow,
+        Self::PingTimeout,
+        Self::TooManyCommands,
+        Self::NoToken,
+        Self::TokenExpired,
+        Self::MayNotPublish,
+        Self::NotAllowed,
+        Self::Removed,
+        Self::Emptied,
+        Self::TooManyKeys,
+        Self::OutOfMemory,
+        Self::TryAgainLater,
+        Self::TooBig,
+        Self::InvalidUtf8,
+        Self::InvalidDeflate,
+        Self::ReservedBit,
+        Self::ReservedOpcode,
+        Self::MissingMask,
+        Self::LongLength,
+        Self::FragmentedControl,
+        Self::LongControl,
+        Self::StrayContinuation,
+        Self::NestedMessage,
+        Self::ShortClose,
+        Self::InvalidCloseCode,
+    ];
+
     /// The close code.
     pub fn code(self) -> u16 {
         self.describe().0

@@ -45,6 +45,7 @@ impl Chat {
         )?;
         let seats: usize = self.seats.iter().map(|seats| seats.all().len()).sum();
         ensure(seated == seats, "a seat is taken by no member")?;
+        ensure(seats == self.seated, "seats are miscounted")?;
         ensure(
             self.rooms.len() <= self.limits.max_rooms,
             "there are too many rooms",

@@ -135,6 +135,7 @@ impl Chat {
             self.seats.resize_with(id.index() + 1, Default::default);
         }
         self.seats[id.index()].add(reading, seat);
+        self.seated += 1;
         self.settle(room_id.index, now_ms);
         if reading.format.is_json() {
             self.rooms[room_id.index].changes.on_listed();
@@ -208,6 +209,7 @@ impl Chat {
         let (Some(reading), Some(seat)) = (seats.reading(), seats.remove(room_id.index)) else {
             return false;
         };
+        self.seated -= 1;
         let audience = self.rooms[room_id.index].audience_mut(reading.format);
         audience.narrow -= u32::from(reading.is_narrow);
         let members = Rc::make_mut(&mut audience.members);

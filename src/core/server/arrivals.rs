@@ -183,6 +183,7 @@ impl<S: Stream> Server<S> {
         }
         connection.traffic.messages_out += 1;
         let reading = connection.reading();
+        self.counters.traffic.messages_out += 1;
         self.answer_message(id, reading, rope);
     }
 

@@ -156,6 +156,7 @@ impl<S: Stream> Server<S> {
         let admission = connection
             .session_mut()
             .map_or(Admission::Granted, |session| session.admit(now.ms));
+        self.counters.traffic.messages_in += 1;
         match admission {
             Admission::Granted => true,
             Admission::TooEarly { retry_ms } => {

@@ -50,6 +50,27 @@ pub enum Verdict {
     ShuttingDown,
 }
 
+impl Verdict {
+    /// All of them.
+    pub(super) const ALL: [Self; 15] = [
+        Self::Taken,
+        Self::RateLimited,
+        Self::TooLong,
+        Self::NotUtf8,
+        Self::NoText,
+        Self::BadKey,
+        Self::BadToken,
+        Self::NotAllowed,
+        Self::NameTaken,
+        Self::BadRoom,
+        Self::TooManyRooms,
+        Self::TooManyKeys,
+        Self::RoomBehind,
+        Self::OutOfMemory,
+        Self::ShuttingDown,
+    ];
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -25,8 +25,8 @@ impl<S: Stream> Server<S> {
     /// The connection is a WebSocket from now on.
     pub(super) fn open(&mut self, id: ConnectionId, door: Door, now: Now) {
         let first_ping_ms = self.first_ping_ms(now);
+        self.set_door(id, door);
         if let Some(connection) = self.get_mut(id) {
-            connection.door = door;
             connection.heard_ms = now.ms;
             self.enter(id, Phase::Open { pinged: None }, first_ping_ms);
         }

@@ -53,6 +53,7 @@ impl<S: Stream> Server<S> {
             Enqueue::Queued => {
                 connection.traffic.messages_out += delivery.messages;
                 connection.served = delivery.last;
+                self.counters.traffic.messages_out += delivery.messages;
                 self.mark_dirty(id);
             }
             Enqueue::Full if self.chat.conflates(room) => {
@@ -120,6 +121,7 @@ impl<S: Stream> Server<S> {
         }
         let holds = connection.metered_bytes > 0 || connection.socket.held_bytes() > 0;
         self.budget.spend(cost::WRITE + bytes * cost::BYTE);
+        self.counters.traffic.bytes_out += bytes;
         if holds {
             self.meter_held(id);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Server;
 use crate::core::Stream;
-use crate::core::connection::{Connection, ConnectionId, Phase};
+use crate::core::connection::{Connection, ConnectionId, Door, Phase, Traffic};
 use crate::core::frames::Frames;
 use crate::core::timers::Slot;
 use crate::limits::READ_BUFFER;
@@ -24,6 +24,7 @@ impl<S: Stream> Server<S> {
             })?;
         }
         self.check_places()?;
+        self.check_counters()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
         self.check_lagging()?;
@@ -132,6 +133,25 @@ impl<S: Stream> Server<S> {
         ensure(
             is_closed || connection.timer <= Slot::of_deadline(connection.deadline_ms),
             "its deadline would be missed",
+        )
+    }
+
+    /// What is counted as it changes is what there is.
+    fn check_counters(&self) -> Result<(), String> {
+        let mut doors = [0; Door::COUNT];
+        let mut living = Traffic::default();
+        for (_, connection) in &self.connections {
+            doors[connection.door.number()] += 1;
+            living += connection.traffic;
+        }
+        self.counters.check(doors, living)?;
+        ensure(
+            self.broadcast.held().count() == self.broadcast.held_count(),
+            "those who are held back are miscounted",
+        )?;
+        ensure(
+            self.lagging.all().count() == self.lagging.count(),
+            "those who have fallen behind are miscounted",
         )
     }
 

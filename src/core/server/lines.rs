@@ -42,10 +42,11 @@ impl<S: Stream> Server<S> {
             return Ok(index);
         }
         let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
-        self.connections[index].door = Door::Lines {
+        let door = Door::Lines {
             session: Box::new(session),
             has_answers: false,
         };
+        self.set_door(id, door);
         // Nothing is expected of someone who only reads; a dead peer is found by TCP.
         self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
         let rights = self.access.without_token();
@@ -204,6 +205,7 @@ impl<S: Stream> Server<S> {
     fn count_line(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id) {
             connection.traffic.messages_in += 1;
+            self.counters.traffic.messages_in += 1;
         }
     }
 

@@ -5,17 +5,25 @@ use std::fmt::{Display, Write};
 
 use super::Server;
 use super::datagrams::Verdict;
+use super::ensure;
+use super::rights::NOT_LOOKED_AT;
 use crate::codec::http::response::Status;
+use crate::codec::token::Refused;
+use crate::codec::ws::close::CloseReason;
 use crate::core::addresses::Refusal;
 use crate::core::connection::{Connection, Door, EndReason, Phase, Traffic};
 use crate::core::{Now, Stream};
 
-/// What is known of connections that have ended. The living count for themselves, so that a message costs nothing here.
+/// What has been counted since the start, kept as it changes: to show it costs the same however many connections there
+/// are. Each series is there from the start, so that its first event is seen as an increase.
 #[derive(Debug)]
 pub(super) struct Counters {
     started_ms: u64,
+    /// Connections now, by the number of their door.
+    doors: [usize; Door::COUNT],
     ended: BTreeMap<EndReason, u64>,
-    traffic: Traffic,
+    /// Of all connections, those that have ended too, and of datagrams.
+    pub(super) traffic: Traffic,
     responses: BTreeMap<u16, u64>,
     /// By what became of them.
     tokens: BTreeMap<&'static str, u64>,
@@ -23,17 +31,79 @@ pub(super) struct Counters {
     datagrams: BTreeMap<Verdict, u64>,
 }
 
+/// Why a connection may end besides the reasons that a close frame gives.
+const OTHER_ENDS: [EndReason; 13] = [
+    "TLS failed",
+    "bad PROXY header",
+    "cannot be polled",
+    "closed by peer",
+    "connection lost",
+    "connection reset",
+    "done",
+    "idle",
+    "response not taken in time",
+    "stream not taken in time",
+    "the server is full",
+    "too many from its address",
+    "too often from its address",
+];
+
+fn zeros<K: Ord>(keys: impl IntoIterator<Item = K>) -> BTreeMap<K, u64> {
+    keys.into_iter().map(|key| (key, 0)).collect()
+}
+
 impl Counters {
     pub(super) fn new(started_ms: u64) -> Self {
+        let phrases = CloseReason::ALL.map(CloseReason::phrase);
+        let verdicts = Refused::ALL.map(Refused::label);
         Self {
             started_ms,
-            ended: BTreeMap::new(),
+            doors: [0; Door::COUNT],
+            ended: zeros(phrases.into_iter().chain(OTHER_ENDS)),
             traffic: Traffic::default(),
-            responses: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            datagrams: BTreeMap::new(),
+            responses: zeros(Status::ALL.map(|status| status.code)),
+            tokens: zeros(verdicts.into_iter().chain(["taken", NOT_LOOKED_AT])),
+            refused: zeros(Refusal::ALL),
+            datagrams: zeros(Verdict::ALL),
         }
+    }
+
+    /// A connection has come for this.
+    pub(super) fn enter(&mut self, door: &Door) {
+        self.doors[door.number()] += 1;
+    }
+
+    /// It has ended, or has come for something else.
+    pub(super) fn leave(&mut self, door: &Door) {
+        self.doors[door.number()] -= 1;
+    }
+
+    /// Checks the counts against the connections that there are.
+    pub(super) fn check(&self, doors: [usize; Door::COUNT], living: Traffic) -> Result<(), String> {
+        ensure(doors == self.doors, "connections are miscounted by door")?;
+        let Traffic {
+            messages_in,
+            messages_out,
+            bytes_in,
+            bytes_out,
+        } = self.traffic;
+        let is_enough = living.messages_in <= messages_in
+            && living.messages_out <= messages_out
+            && living.bytes_in <= bytes_in
+            && living.bytes_out <= bytes_out;
+        ensure(
+            is_enough,
+            "the living have done more than is counted of all",
+        )?;
+        let first = Self::new(self.started_ms);
+        ensure(
+            self.ended.len() == first.ended.len()
+                && self.responses.len() == first.responses.len()
+                && self.tokens.len() == first.tokens.len()
+                && self.refused.len() == first.refused.len()
+                && self.datagrams.len() == first.datagrams.len(),
+            "a series was not there from the start",
+        )
     }
 
     pub(super) fn count_response(&mut self, status: Status) {
@@ -58,32 +128,14 @@ impl Counters {
         if let Phase::Closed { reason } = connection.phase {
             *self.ended.entry(reason).or_default() += 1;
         }
-        self.traffic += connection.traffic;
+        self.leave(&connection.door);
     }
 }
 
 impl<S: Stream> Server<S> {
     /// The answer to `/metrics`.
     pub(super) fn metrics(&self, now: Now) -> String {
-        let mut traffic = self.counters.traffic;
-        let mut doors = [
-            ("http", 0),
-            ("plain", 0),
-            ("json", 0),
-            ("events", 0),
-            ("lines", 0),
-        ];
-        for (_, connection) in &self.connections {
-            traffic += connection.traffic;
-            let door = match connection.door {
-                Door::Http(_) => 0,
-                Door::Plain(_) | Door::Keyed(_) => 1,
-                Door::Json { .. } => 2,
-                Door::Events(_) => 3,
-                Door::Lines { .. } => 4,
-            };
-            doors[door].1 += 1;
-        }
+        let doors = Door::LABELS.into_iter().zip(self.counters.doors);
         let mut out = String::new();
         let help = "Connections now, by door.";
         write_family(&mut out, ("connections", GAUGE, help), "door", doors);
@@ -123,7 +175,7 @@ impl<S: Stream> Server<S> {
         ];
         let family = ("forgotten_total", COUNTER, help);
         write_family(&mut out, family, "what", forgotten);
-        for (name, help, value) in traffic_values(traffic) {
+        for (name, help, value) in traffic_values(self.counters.traffic) {
             write_head(&mut out, name, COUNTER, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));
         }
@@ -138,8 +190,8 @@ impl<S: Stream> Server<S> {
     fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 12] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
-        let held = self.broadcast.held().count();
-        let lagging = self.lagging.all().count();
+        let held = self.broadcast.held_count();
+        let lagging = self.lagging.count();
         let in_flight = self.meter.used();
         let of_history = "What --history-memory allows of it.";
         let of_flight = "What --max-memory allows of it.";

@@ -158,6 +158,7 @@ impl<S: Stream> Server<S> {
                     connection.input = Input::Drained;
                 }
                 connection.traffic.bytes_in += count as u64;
+                self.counters.traffic.bytes_in += count as u64;
                 self.on_heard(id, now);
                 count
             }

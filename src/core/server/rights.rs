@@ -55,7 +55,7 @@ pub(super) const TOO_MANY_OF_ONE: Failure = Failure {
 const TOO_MANY_BAD: &str = "too many bad tokens came from your address, try again in a minute";
 
 /// What becomes of their tokens, for metrics.
-const NOT_LOOKED_AT: &str = "not_looked_at";
+pub(super) const NOT_LOOKED_AT: &str = "not_looked_at";
 
 impl<S: Stream> Server<S> {
     /// Lets in only who shows a token that these keys are good for.

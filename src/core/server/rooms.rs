@@ -290,6 +290,7 @@ impl<S: Stream> Server<S> {
         let (room, offset) = self.publish(&post.room, &publish, speaker, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
+            self.counters.traffic.messages_in += 1;
         }
         let epoch = Epoch(self.chat.epoch(room));
         let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":{offset}"));

@@ -60,6 +60,7 @@ impl<S: Stream> Server<S> {
         let said = self.say(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {
             connection.traffic.messages_in += 1;
+            self.counters.traffic.messages_in += 1;
         }
         // What has no key is not refused.
         if said.is_err() {
@@ -216,6 +217,7 @@ impl<S: Stream> Server<S> {
         }
         connection.traffic.messages_out += 1;
         let reading = connection.reading();
+        self.counters.traffic.messages_out += 1;
         let frame = self.encoder.text_frame(reading, json.as_bytes());
         let is_compressed = frame.len() < json.len();
         let encoded = json.len() + if is_compressed { json.len() } else { 0 };
@@ -234,6 +236,7 @@ impl<S: Stream> Server<S> {
         match connection.queue.push(chunk, max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += 1;
+                self.counters.traffic.messages_out += 1;
                 self.mark_dirty(id);
                 true
             }

@@ -51,9 +51,7 @@ impl<S: Stream> Server<S> {
         self.answer_rope(id, Format::Events, opened);
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
-        if let Some(connection) = self.get_mut(id) {
-            connection.door = Door::Events(name);
-        }
+        self.set_door(id, Door::Events(name));
         let deadline = self.first_ping_ms(now);
         self.enter(id, Phase::Streaming { stuck_at: None }, deadline);
         Ok(())
