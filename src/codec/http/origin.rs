@@ -22,6 +22,12 @@ pub fn parse(text: &str) -> Result<String, String> {
     if scheme.is_empty() || !scheme.chars().all(is_scheme) {
         return Err(expected());
     }
+    if ["ws", "wss"]
+        .iter()
+        .any(|ws| scheme.eq_ignore_ascii_case(ws))
+    {
+        return Err("an origin has the scheme of its page, as in https://app.example".to_owned());
+    }
     if !authority.is_ascii() {
         return Err("browsers write other letters of a host as xn--…: so has this".to_owned());
     }
@@ -110,6 +116,8 @@ mod tests {
             "https://a#b",
             "https://\u{e9}.example",
             "://a",
+            "wss://app.example",
+            "WS://app.example",
             "**",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
