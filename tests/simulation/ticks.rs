@@ -28,7 +28,7 @@ fn ticks_to_rest(hall: &mut Hall, most: u64) -> usize {
 
 fn post(hall: &mut Hall, guest: GuestId, key: &str, body: &str) {
     let request = format!(
-        "POST /rooms/room-0?key={key}&retain HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /rooms/room-0?key={key}&retain HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let status = hall.ask(guest, request.as_bytes());
@@ -161,7 +161,7 @@ fn heartbeats_are_spread_from_the_start() {
     for &guest in &guests {
         hall.send(
             guest,
-            b"GET /rooms/room-0/events HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /rooms/room-0/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
         );
     }
     hall.tick(u64::MAX);
