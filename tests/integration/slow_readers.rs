@@ -44,7 +44,7 @@ fn the_kernel_keeps_little_for_who_does_not_read() {
     let server = Server::start(&["--max-queue", "100000", "-v"]);
     let mut slow = narrow(&server);
     let peer = slow.local_addr().unwrap().to_string();
-    slow.write_all(b"GET /rooms/flood/events HTTP/1.1\r\nHost: a\r\n\r\n")
+    slow.write_all(b"GET /rooms/flood/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     let mut head = [0; 12];
     slow.read_exact(&mut head).unwrap();
