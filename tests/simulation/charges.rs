@@ -245,7 +245,7 @@ fn a_person_has_so_many_connections() {
         assert_eq!(events(&mut hall, second).pop().unwrap()["type"], "welcome");
     }
     let events_path = "/rooms/room-0/events";
-    let stream = format!("GET {events_path}?token={token} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let stream = format!("GET {events_path}?token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let json = with_token(units::json_upgrade("/ws"), "/ws");
     for request in [&plain, &json, &stream.clone().into_bytes()] {
         let guest = hall.connect(usize::MAX);

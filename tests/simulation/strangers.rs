@@ -72,7 +72,7 @@ impl World {
 
     fn post(&mut self, guest: GuestId, target: &str, body: &str) -> u16 {
         let request = format!(
-            "POST /rooms/{target} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /rooms/{target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.hall.send(guest, request.as_bytes());
