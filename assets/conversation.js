@@ -60,7 +60,7 @@ export class Conversation {
     this.root.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     // Unfolding a long message moves the end away without a scroll event; a picture makes its message grow.
     this.log.addEventListener('click', () => this.#scrolled());
-    this.log.addEventListener('load', () => this.#follow(), { capture: true });
+    this.log.addEventListener('load', () => this.#grown(), { capture: true });
     const resized = new ResizeObserver(() => this.#follow());
     resized.observe(this.root);
     resized.observe(this.outbox.root);
@@ -266,10 +266,14 @@ export class Conversation {
 
   #follow() {
     if (!this.#active || !this.#follows) return;
-    // Who has scrolled away is told of by an event that comes with the next frame.
-    if (this.root.scrollTop < this.#place - NEAR_END_PX) return void this.#scrolled();
     this.root.scrollTop = this.root.scrollHeight;
     this.#place = this.root.scrollTop;
+  }
+
+  /** A picture has loaded. Who has scrolled away is told of by an event that comes only with the next frame. */
+  #grown() {
+    if (this.root.scrollTop < this.#place - NEAR_END_PX) this.#scrolled();
+    else this.#follow();
   }
 
   #scrolled() {
