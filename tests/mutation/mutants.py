@@ -64,9 +64,9 @@ MUTANTS = [
     ),
     (
         "one room too many",
-        CHAT,
-        "if self.rooms.len() >= self.limits.max_rooms && ",
-        "if self.rooms.len() > self.limits.max_rooms && ",
+        "src/core/chat/room_for.rs",
+        "if self.rooms.len() >= most {",
+        "if self.rooms.len() > most {",
     ),
     (
         "a pong is lost when something waits",
@@ -239,8 +239,8 @@ MUTANTS = [
     (
         "a key is not removed",
         "src/core/chat/publish.rs",
-        "Some(key) if draft.retain && draft.removes_key() => history.remove(key),",
-        "Some(_) if draft.retain && draft.removes_key() => {}",
+        "Some(key) if draft.retain && draft.removes_key() => {",
+        "Some(key) if draft.retain && draft.removes_key() && key.is_empty() => {",
     ),
     (
         "readers of streams hear what is ephemeral",
