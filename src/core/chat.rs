@@ -238,12 +238,12 @@ impl Chat {
         (people, room.count())
     }
 
-    /// The same of a room, by their numbers, and how often one of those who are in it has taken another name: as long as
-    /// both are the same, so are their names.
+    /// The same of a room, by their numbers, and how often their names may have changed: as long as both are the same, so
+    /// are their names.
     pub(super) fn roster(&self, id: RoomId, limit: usize) -> (Vec<PersonId>, u64) {
         let room = self.get(id);
         room.map_or((Vec::new(), 0), |room| {
-            (room.listed(limit).collect(), room.renamed)
+            (room.listed(limit).collect(), room.roster_changes)
         })
     }
 
@@ -345,7 +345,7 @@ impl Chat {
             offset: 0,
             audiences: Default::default(),
             people: BTreeMap::new(),
-            renamed: 0,
+            roster_changes: 0,
             history: history::History::default(),
             changes: presence::Changes::default(),
             conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,

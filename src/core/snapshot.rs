@@ -120,8 +120,8 @@ impl Snapshots {
             room: place.room,
             what: What::Members,
         };
-        let (people, renamed) = chat.roster(place.room, MAX_LISTED);
-        let identity = Identity::People(people.into(), renamed);
+        let (people, changes) = chat.roster(place.room, MAX_LISTED);
+        let identity = Identity::People(people.into(), changes);
         let shared = self.part(place, key, identity, Form::Json, encoder, |identity, _| {
             let Identity::People(people, _) = identity else {
                 return Vec::new();

@@ -21,8 +21,10 @@ pub(super) struct Room {
     pub(super) audiences: [Audience; Format::COUNT],
     /// Those who came by the JSON door, and with how many connections.
     pub(super) people: BTreeMap<PersonId, u32>,
-    /// How often someone who is here has taken another name.
-    pub(super) renamed: u64,
+    /// How often what newcomers were told of those who are listed became stale without a change of the list that the next
+    /// newcomer sees: somebody has another name, a listed one has gone and may come back with one, or somebody came who is
+    /// told no list.
+    pub(super) roster_changes: u64,
     pub(super) history: History,
     pub(super) changes: Changes,
     /// A slow reader misses messages and gets the latest of each key, instead of being closed.

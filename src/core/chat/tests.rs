@@ -402,4 +402,25 @@ fn the_larger_a_crowd_the_later_is_told_who_came() {
     chat.check().unwrap();
 }
 
+/// Who comes to a room later was told a former name of someone who had left it, was renamed and came back.
+#[test]
+fn who_comes_back_with_another_name_is_listed_anew() {
+    let mut chat = chat(&[]);
+    let person = chat.begin_person(id(0));
+    let come = |chat: &mut Chat| {
+        let format = Format::Json.into();
+        chat.join(id(0), person, format, &name("hall"), &here(), 0)
+            .unwrap()
+    };
+    let room = come(&mut chat);
+    let before = chat.roster(room, 100);
+    assert!(chat.leave(id(0), person, room, 0));
+    let other = PersonName::parse("zo\u{eb}").unwrap();
+    assert_eq!(chat.people.rename(person, &other), Ok(()));
+    assert_eq!(come(&mut chat), room);
+    let after = chat.roster(room, 100);
+    assert_eq!(after.0, before.0);
+    assert_ne!(after.1, before.1);
+}
+
 mod strangers;

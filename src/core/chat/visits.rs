@@ -10,7 +10,7 @@ use super::{
     Reading, RoomId, RoomName, Secret, TooManyRooms,
 };
 use crate::codec::ws::deflate::Readers;
-use crate::limits::{DEFAULT_LAST, MAX_PRESENCE_MS, PRESENCE_MS};
+use crate::limits::{DEFAULT_LAST, MAX_LISTED, MAX_PRESENCE_MS, PRESENCE_MS};
 use rand_chacha::rand_core::Rng;
 
 /// A place in a room's order, which someone may come back to.
@@ -363,6 +363,7 @@ impl Chat {
         self.people.connect(to, id);
         for &room in &rooms {
             self.appear(room, to, Format::Json, now_ms);
+            self.rooms[room.index].roster_changes += 1;
         }
     }
 
@@ -375,7 +376,7 @@ impl Chat {
         rooms.sort_unstable();
         rooms.dedup();
         for room in rooms {
-            self.rooms[room.index].renamed += 1;
+            self.rooms[room.index].roster_changes += 1;
             self.note(room, Change::Renamed, person, now_ms);
         }
     }
@@ -383,10 +384,14 @@ impl Chat {
     /// Someone has one more connection in a room: if it is the first, the others are told.
     fn appear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
         if format.has_people() {
-            let connections = self.rooms[room.index].people.entry(person).or_default();
+            let room = &mut self.rooms[room.index];
+            let connections = room.people.entry(person).or_default();
             *connections += 1;
             if *connections > 1 {
                 return;
+            }
+            if !format.is_json() {
+                room.roster_changes += 1;
             }
         }
         self.note(room, Change::Came, person, now_ms);
@@ -394,13 +399,17 @@ impl Chat {
 
     fn disappear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
         if format.has_people() {
-            let people = &mut self.rooms[room.index].people;
-            let connections = people.entry(person).or_default();
+            let room = &mut self.rooms[room.index];
+            let connections = room.people.entry(person).or_default();
             *connections = connections.saturating_sub(1);
             if *connections > 0 {
                 return;
             }
-            people.remove(&person);
+            // They may come back with another name.
+            if room.people.range(..person).take(MAX_LISTED).count() < MAX_LISTED {
+                room.roster_changes += 1;
+            }
+            room.people.remove(&person);
         }
         self.note(room, Change::Went, person, now_ms);
     }
