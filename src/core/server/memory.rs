@@ -25,6 +25,8 @@ pub(super) struct Eviction {
     closing: Vec<ConnectionId>,
     /// The walk has taken more than one tick: somebody may have come to hold something behind it.
     is_resumed: bool,
+    /// The walk has found somebody who held something. One that has not is not repeated.
+    has_found: bool,
 }
 
 impl Eviction {
@@ -37,6 +39,13 @@ impl Eviction {
             self.buckets.resize_with(bucket + 1, Vec::new);
         }
         self.buckets[bucket].push(id);
+        self.has_found = true;
+    }
+
+    /// Begins another walk, if the one that has ended may have missed somebody.
+    fn walk_again(&mut self) -> bool {
+        self.next = 0;
+        mem::take(&mut self.has_found) && mem::take(&mut self.is_resumed)
     }
 
     /// One of those who hold the most.
@@ -111,8 +120,7 @@ impl<S: Stream> Server<S> {
                 return false;
             }
             let Some(id) = eviction.take_heaviest() else {
-                eviction.next = 0;
-                return mem::take(&mut eviction.is_resumed);
+                return eviction.walk_again();
             };
             leaving += self.get(id).map_or(0, |it| it.socket.held_bytes());
             eviction.closing.push(id);
