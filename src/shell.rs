@@ -4,6 +4,7 @@ mod announce;
 pub mod config;
 mod datagrams;
 pub mod doctor;
+mod entrance;
 mod event_loop;
 mod files;
 mod input_file;
