@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { isAccessible } from './accessible.js';
 import {
   CONNECTION_ERRORS, DEVICES, LOOKS, field, launch, log, messages, nick, openPage, outbox, post, say, sayAndSee,
-  screenshot, scroller, sendFromElsewhere, startServer, tellTimes, until,
+  screenshot, scroller, sendFromElsewhere, sendPlant, startServer, tellTimes, until,
 } from './support.js';
 
 const browser = await launch();
@@ -30,19 +30,10 @@ const overAMinute = () => {
   return tellTimes((offset) => begin + offset * 250);
 };
 
-async function plant(server, room) {
-  const sensors = ['boiler.pressure', 'boiler.temp', 'feed.flow', 'line.speed', 'pump.current', 'tank.level'];
-  for (let n = 0; n < 40; n += 1) {
-    await Promise.all(sensors.map((key, i) =>
-      post(server, room, Math.round(1000 * (i + 1) * (1 + 0.1 * Math.sin(n / (3 + i)))) / 10, { key })));
-  }
-  const alarm = (name, data) => post(server, room, data, { key: `alarm.${name}` });
-  await alarm('boiler', { alarm: 'raised', text: 'Boiler temperature is too high: 97.3 °C', severity: 'critical' });
-  await alarm('pump', { alarm: 'raised', text: 'Pump draws more than it should', severity: 'warning' });
-  const raised_at = Date.now() - 90_000;
-  await alarm('tank', { alarm: 'acknowledged', text: 'Tank level is low', severity: 'warning', by: 'ben', raised_at });
-  await alarm('door', { alarm: 'cleared', text: 'Control room door is open', severity: 'info', raised_at });
-}
+const PLANT = {
+  sensors: ['boiler.pressure', 'boiler.temp', 'feed.flow', 'line.speed', 'pump.current', 'tank.level'],
+  doors: ['Control room'],
+};
 
 /** Takes part as a second person, in the room and directly. */
 async function company(t, fixture, options) {
@@ -136,7 +127,7 @@ for (const { name, ...look } of LOOKS) {
     await ana.getByText('No live values yet').waitFor();
     await screenshot(ana, `${name}-board-empty`);
     await isAccessible(ana, `${name}, empty board`);
-    await plant(server, 'plant');
+    await sendPlant(server, 'plant', PLANT);
     await ana.getByText('Tank level is low').waitFor();
     await ana.locator('.chart').nth(5).waitFor();
     await until(ana, () => document.querySelector('.chart dd').textContent === '90');
@@ -164,7 +155,7 @@ test('the page in Chinese, and an address that names no room', async (t) => {
   const board = await openPage(t, { browser, server }, {
     url: `${server.url}?room=工厂&view=board`, locale: 'zh-CN', colorScheme: 'dark', prepare: overAMinute(),
   });
-  await plant(server, '工厂');
+  await sendPlant(server, '工厂', PLANT);
   await board.getByText('Tank level is low').waitFor();
   await board.locator('.chart').nth(5).waitFor();
   await screenshot(board, 'desktop-chinese-board');

@@ -2,7 +2,7 @@
 
 import { mkdirSync } from 'node:fs';
 import {
-  field, launch, messages, nick, post, say, sayAndSee, sendFromElsewhere, startGuarded, startServer, tellTimes,
+  field, launch, messages, nick, post, say, sayAndSee, sendFromElsewhere, sendPlant, startGuarded, startServer, tellTimes,
 } from './support.js';
 
 const folder = process.argv[2] ?? '../../target/screens';
@@ -20,7 +20,7 @@ try {
     for (const colorScheme of ['light', 'dark']) {
       // Names are free again, and rooms empty.
       server = await startServer();
-      await plant('plant');
+      await sendPlant(server, 'plant', { sensors: SENSORS, doors: ['Control room', 'Loading bay', 'Stairs'] });
       await screens(`${size}-${colorScheme}`, { viewport: { width, height }, colorScheme, ...size === 'phone' && TOUCH });
       await server.stop();
     }
@@ -128,25 +128,10 @@ async function screens(name, look) {
 
   // Values and alarms.
   const begin = Date.now() - 60_000;
-  const board = await open(at('room=plant&view=board'), look, tellTimes((offset) => begin + offset * 180));
+  const board = await open(at('room=plant&view=board'), look, tellTimes((offset) => begin + offset * 150));
   await board.locator('.chart').nth(SENSORS.length - 1).waitFor();
   await board.waitForTimeout(300);
   await see(board, 'board', { close: false });
   await board.getByRole('button', { name: 'Pause' }).click();
   await see(board, 'board-paused');
-}
-
-async function plant(room) {
-  for (let n = 0; n < 30; n += 1) {
-    await Promise.all(SENSORS.map((key, i) =>
-      post(server, room, Math.round(1000 * (i + 1) * (1 + 0.1 * Math.sin(n / (3 + i)))) / 10, { key })));
-  }
-  const alarm = (name, data) => post(server, room, data, { key: `alarm.${name}` });
-  await alarm('boiler', { alarm: 'raised', text: 'Boiler temperature is too high: 97.3 °C', severity: 'critical' });
-  await alarm('pump', { alarm: 'raised', text: 'Pump draws more than it should', severity: 'warning' });
-  const raised_at = Date.now() - 90_000;
-  await alarm('tank', { alarm: 'acknowledged', text: 'Tank level is low', severity: 'warning', by: 'ben', raised_at });
-  for (const [n, door] of ['Control room', 'Loading bay', 'Stairs'].entries()) {
-    await alarm(`door.${n}`, { alarm: 'cleared', text: `${door} door is open`, severity: 'info', raised_at });
-  }
 }

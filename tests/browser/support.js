@@ -170,3 +170,19 @@ export async function screenshot(page, name) {
   mkdirSync(directory, { recursive: true });
   await page.screenshot({ path: `${directory}/${name}.png` });
 }
+
+/** Sends the values of a plant's sensors, and alarms in each of their states. */
+export async function sendPlant(server, room, { sensors, doors }) {
+  for (let n = 0; n < 40; n += 1) {
+    await Promise.all(sensors.map((key, i) =>
+      post(server, room, Math.round(1000 * (i + 1) * (1 + 0.1 * Math.sin(n / (3 + i)))) / 10, { key })));
+  }
+  const alarm = (name, data) => post(server, room, data, { key: `alarm.${name}` });
+  await alarm('boiler', { alarm: 'raised', text: 'Boiler temperature is too high: 97.3 °C', severity: 'critical' });
+  await alarm('pump', { alarm: 'raised', text: 'Pump draws more than it should', severity: 'warning' });
+  const raised_at = Date.now() - 90_000;
+  await alarm('tank', { alarm: 'acknowledged', text: 'Tank level is low', severity: 'warning', by: 'ben', raised_at });
+  for (const [n, door] of doors.entries()) {
+    await alarm(`door.${n}`, { alarm: 'cleared', text: `${door} door is open`, severity: 'info', raised_at });
+  }
+}

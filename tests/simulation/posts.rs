@@ -36,17 +36,22 @@ fn statuses(hall: &mut Hall, poster: GuestId) -> Vec<u16> {
     seen.collect()
 }
 
-/// Posters wait when the room is behind, whether their body came with the head or later, and lose nothing.
-#[test]
-fn who_posts_to_a_room_that_is_behind_waits() {
-    let mut hall = Hall::new(&[
+/// Where a request has 200 ms to arrive, and nobody is pinged.
+fn impatient_hall() -> Hall {
+    Hall::new(&[
         "--handshake-timeout",
         "0.2",
         "--ping-interval",
         "0",
         "--rate",
         "0",
-    ]);
+    ])
+}
+
+/// Posters wait when the room is behind, whether their body came with the head or later, and lose nothing.
+#[test]
+fn who_posts_to_a_room_that_is_behind_waits() {
+    let mut hall = impatient_hall();
     let members = [(); 40].map(|()| hall.enter(0));
     let posters = [(); POSTERS].map(|()| hall.connect(usize::MAX));
     let (mut said, mut heard, mut waited) = (Vec::new(), Vec::new(), 0);
@@ -78,14 +83,7 @@ fn who_posts_to_a_room_that_is_behind_waits() {
 /// The time for a body does not run while the server does not read it.
 #[test]
 fn who_is_made_to_wait_is_not_late() {
-    let mut hall = Hall::new(&[
-        "--handshake-timeout",
-        "0.2",
-        "--ping-interval",
-        "0",
-        "--rate",
-        "0",
-    ]);
+    let mut hall = impatient_hall();
     let members = [(); 40].map(|()| hall.enter(0));
     let flooder = hall.enter(0);
     for _ in 0..100 {
