@@ -215,6 +215,21 @@ fn the_last_line_needs_no_end() {
     }
 }
 
+/// The invariants, which are checked after each tick, have each reason counted from the start.
+#[test]
+fn who_speaks_another_protocol_to_the_line_port_is_counted() {
+    let mut hall = Hall::new(&[]);
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\x02\0\x01"] {
+        let typist = hall.connect_typist(usize::MAX);
+        hall.send(typist, bytes);
+        hall.tick(u64::MAX);
+        assert!(text(&hall.sip(typist, usize::MAX)).contains("! this port takes lines of text"));
+        hall.end(typist);
+        hall.tick(u64::MAX);
+        assert!(hall.is_gone(typist));
+    }
+}
+
 /// Who closed while it was behind, in a room that conflates, waited for what would not come.
 #[test]
 fn who_is_behind_closes_at_once() {

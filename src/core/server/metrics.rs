@@ -32,7 +32,7 @@ pub(super) struct Counters {
 }
 
 /// Why a connection may end besides the reasons that a close frame gives.
-const OTHER_ENDS: [EndReason; 13] = [
+const OTHER_ENDS: [EndReason; 15] = [
     "TLS failed",
     "bad PROXY header",
     "cannot be polled",
@@ -42,6 +42,8 @@ const OTHER_ENDS: [EndReason; 13] = [
     "done",
     "idle",
     "response not taken in time",
+    "spoke HTTP to the line port",
+    "spoke TLS to the line port",
     "stream not taken in time",
     "the server is full",
     "too many from its address",
