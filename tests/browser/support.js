@@ -152,15 +152,28 @@ export async function setVisible(page, visible) {
   }, visible);
 }
 
-/** Sends texts or bytes through a plain WebSocket of the page's browser, as any other client would. */
+/**
+ * Sends texts or bytes through a plain WebSocket of the page's browser, as any other client would. A few are on their way
+ * at a time: who does not read as fast as it sends would be closed as too slow.
+ */
 export async function sendFromElsewhere(page, server, room, frames) {
   const url = `${server.url.replace('http', 'ws')}ws/${encodeURIComponent(room)}`;
   await page.evaluate(([address, all]) => new Promise((resolve, reject) => {
     const socket = new WebSocket(address);
-    let due = all.length;
-    socket.onopen = () => all.forEach((frame) => socket.send(Array.isArray(frame) ? new Uint8Array(frame) : frame));
-    socket.onmessage = () => { if (--due === 0) socket.close(1000); };
-    socket.onclose = ({ code }) => (due === 0 ? resolve() : reject(new Error(`closed: ${code}`)));
+    let sent = 0;
+    let heard = 0;
+    const sendMore = () => {
+      for (; sent < Math.min(all.length, heard + 8); sent += 1) {
+        socket.send(Array.isArray(all[sent]) ? new Uint8Array(all[sent]) : all[sent]);
+      }
+    };
+    socket.onopen = sendMore;
+    socket.onmessage = () => {
+      heard += 1;
+      if (heard === all.length) socket.close(1000);
+      else sendMore();
+    };
+    socket.onclose = ({ code }) => (heard === all.length ? resolve() : reject(new Error(`closed: ${code}`)));
   }), [url, frames]);
 }
 
