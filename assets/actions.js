@@ -2,6 +2,7 @@
 
 import { ALARM_KEY, alarmAfter } from './alarms.js';
 import { Board } from './board.js';
+import { WINDOW_MS } from './chart.js';
 import { byId } from './dom.js';
 import { addressee, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';
@@ -17,6 +18,8 @@ import { Welcome, setUpCopying, shareAddress } from './welcome.js';
 
 const FIRST_MESSAGES = 100;
 const EARLIER_MESSAGES = 100;
+/** A chart's minute, and what came before it: its line comes in from the left. */
+const SERIES_SECONDS = WINDOW_MS / 1000 + 5;
 /** What a command has beside the text and the name of who it is for: its type, its id, and what it is known by if it is repeated. */
 const ENVELOPE_BYTES = 120;
 
@@ -90,7 +93,7 @@ export class Actions {
 
   async #enter(place) {
     try {
-      await this.#parlor.join(place.name, { last: FIRST_MESSAGES });
+      await this.#parlor.join(place.name, { last: FIRST_MESSAGES, series: { seconds: SERIES_SECONDS } });
       this.#bar(place, null);
     } catch (error) {
       if (error.code !== 'not_joined') this.#bar(place, this.#notEntered(place, error.code));
@@ -195,14 +198,14 @@ export class Actions {
 
   #boardOf(place) {
     const publish = (data, key) => this.#parlor.publish(place.name, data, { key, retain: true });
-    const board = new Board(place.name, place.alarms, {
+    const board = new Board(place.name, place.values, place.alarms, {
       publish,
       mayPublish: () => this.#may('publish', place.name),
       you: () => this.#parlor.you?.name,
       announce: this.#page.announce,
     });
     byId('views').append(board.root);
-    board.reset(place.latest.values());
+    board.reset();
     board.beganAnew(place.beganAt);
     return board;
   }

@@ -189,15 +189,10 @@ function joined(room) {
   place.joinedOffset = room.offset;
   place.members.set(room);
   place.isEntered = true;
-  if (!room.recovered) startAnew(place, room);
+  if (!room.recovered) place.begin(room);
   if (!room.rejoined) place.conversation.setMore(room.messages[0]?.offset > 1);
   actions.showWelcome(place);
   moved();
-}
-
-/** Begins with what the room retains, as far as it does not come again among the messages. */
-function startAnew(place, { retained, messages: [first] }) {
-  place.begin(retained.filter(({ key, offset }) => key !== undefined && (!first || offset < first.offset)));
 }
 
 function received(message) {

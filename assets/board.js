@@ -20,6 +20,7 @@ export class Board {
   #empty;
   #loading = element('p', 'muted', text.valuesLoading);
   #paused = element('p', 'paused', text.paused);
+  #values;
   #log;
   #alarms;
   #pausedAt = null;
@@ -29,8 +30,9 @@ export class Board {
   #seen = new IntersectionObserver((entries) => this.#sighted(entries), { rootMargin: '50px' });
   #sized = new ResizeObserver((entries) => this.#resized(entries));
 
-  /** Shows a room's values, and the alarms of an `AlarmLog`; the handlers are those of `Alarms`. */
-  constructor(room, log, handlers) {
+  /** Shows a room's `Values`, and the alarms of an `AlarmLog`; the handlers are those of `Alarms`. */
+  constructor(room, values, log, handlers) {
+    this.#values = values;
     this.#log = log;
     this.#alarms = new Alarms(log, handlers);
     const pause = button('text-button', text.pause, () => {
@@ -52,10 +54,10 @@ export class Board {
     }
   }
 
-  /** Begins anew with the messages there are. */
-  reset(messages) {
+  /** Begins anew with what there is. */
+  reset() {
     for (const key of [...this.#charts.keys()]) this.#remove(key);
-    for (const message of messages) this.add(message, false);
+    for (const key of this.#values.keys()) this.#chart(key);
     this.#alarms.show();
     this.#showWhetherEmpty();
   }
@@ -76,15 +78,13 @@ export class Board {
     this.#alarms.show();
   }
 
-  /** Takes a message with a key; `isLive` if it is of this moment. */
-  add(message, isLive) {
-    const { key, at, data } = message;
+  /** A message with a key has changed what there is; `isLive` if it is of this moment. */
+  add({ key, at }, isLive) {
     if (ALARM_KEY.test(key)) return this.#alarms.show();
     // The server's clock counts; what comes live shows how far it is from the browser's.
     if (isLive) this.#skew = Math.max(this.#skew ?? -Infinity, at - Date.now());
-    const value = numberIn(data);
-    if (data === null) this.#remove(key);
-    else if (value !== null) this.#chart(key).add(at, value);
+    if (this.#values.get(key)) this.#chart(key).touch();
+    else this.#remove(key);
   }
 
   show() {
@@ -123,7 +123,7 @@ export class Board {
   #chart(key) {
     const known = this.#charts.get(key);
     if (known) return known;
-    const chart = new Chart(key);
+    const chart = new Chart(key, this.#values.get(key));
     this.#charts.set(key, chart);
     const next = this.#order.findIndex((other) => other.key.localeCompare(key, undefined, { numeric: true }) > 0);
     const place = next < 0 ? this.#order.length : next;
@@ -174,12 +174,6 @@ export class Board {
     };
     for (const chart of this.#order) chart.touch();
   }
-}
-
-/** The number that a message carries: as JSON, or as text, which is what plain senders have. */
-function numberIn(data) {
-  const value = typeof data === 'string' && data.trim() !== '' ? Number(data) : data;
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
 /** How to send a value here, for whoever is to do it: also from another machine. */

@@ -2,7 +2,6 @@
 
 import { element, paint } from './dom.js';
 import { ago, formatSeconds, reading, readings } from './locale.js';
-import { Series } from './series.js';
 import { text } from './text.js';
 
 export const WINDOW_MS = 60_000;
@@ -15,7 +14,7 @@ const LEAST_STEP = 1e-290;
 
 export class Chart {
   visible = false;
-  #series = new Series();
+  #series;
   #changed = true;
   #drawnAt = -Infinity;
   #numbersAt = -Infinity;
@@ -28,8 +27,10 @@ export class Chart {
   #width = 0;
   #height = 0;
 
-  constructor(key) {
+  /** Shows the values of a key, of a `Series` that goes on. */
+  constructor(key, series) {
     this.key = key;
+    this.#series = series;
     const title = element('h3', 'chart-key', key);
     title.title = key;
     const extremes = element('dl', 'chart-extremes',
@@ -39,11 +40,6 @@ export class Chart {
     this.#canvas.setAttribute('aria-label', text.chartOf(key));
     this.root = paint(element('article', 'chart', title, this.#age, element('p', 'chart-now', this.#latest), extremes, this.#canvas), key);
     this.root.dataset.key = key;
-  }
-
-  add(at, value) {
-    this.#series.add(at, value);
-    this.#changed = true;
   }
 
   /** True when a picture of this time would be another one than that which is there. */

@@ -80,6 +80,12 @@ export interface Welcome {
   rights?: Rights;
 }
 
+/** The numbers of one key, the oldest first, each with its time in milliseconds since 1970. */
+export interface Series {
+  key: string;
+  points: [at: number, value: number][];
+}
+
 export interface Joined {
   type: 'joined';
   /** Of the command that it answers. */
@@ -94,9 +100,20 @@ export interface Joined {
   messages: Message[];
   /** The latest message of each key. */
   retained: Message[];
+  /** What was asked for of the numbers of each key; missing where everything was recovered. */
+  series?: Series[];
   /** A hundred of the members at most. */
   members: Person[];
   count: number;
+}
+
+export interface JoinOptions {
+  /** How many of the newest messages to get: so many without a key, and no more with one. */
+  last?: number;
+  /** From where to go on. */
+  since?: Position;
+  /** How far back to get the numbers of each key, and at how many points at most. */
+  series?: { seconds: number; points?: number };
 }
 
 export interface Presence {
@@ -218,7 +235,7 @@ export class Parlor extends EventTarget {
   state: State;
 
   /** Enters a room, and enters it again after each reconnect until `leave`. */
-  join(room: string, options?: { last?: number; since?: Position }): Promise<Joined>;
+  join(room: string, options?: JoinOptions): Promise<Joined>;
   leave(room: string): Promise<void>;
   /** Says any JSON, or bytes. Fulfilled when the room has it, once; until then it is sent again after each reconnect. */
   publish(room: string, data: unknown, options?: { key?: string; retain?: boolean; ephemeral?: boolean }):

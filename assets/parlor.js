@@ -39,7 +39,7 @@ const REMOVED = 'closed by an admin';
 
 /**
  * The types are in parlor.d.ts.
- * @import { Credentials, Joined, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
+ * @import { Credentials, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
  */
 
 /** What the server refused, or what became of a command: `code` is for programs. */
@@ -120,12 +120,12 @@ export class Parlor extends EventTarget {
   /**
    * Enters a room, and enters it again after each reconnect until `leave`.
    * @param {string} room
-   * @param {{last?: number, since?: Position}} [options] how many of its newest messages to get, or from where to go on
+   * @param {JoinOptions} [options]
    * @returns {Promise<Joined>}
    */
-  join(room, { last, since } = {}) {
+  join(room, { last, since, series } = {}) {
     return new Promise((resolve, reject) => {
-      const known = this.#rooms.get(room) ?? { name: room, last, position: since && { ...since }, waiting: [] };
+      const known = this.#rooms.get(room) ?? { name: room, last, series, position: since && { ...since }, waiting: [] };
       known.waiting.push({ resolve, reject });
       this.#rooms.set(room, known);
       if (this.#ready) this.#enter(known);
@@ -498,8 +498,8 @@ export class Parlor extends EventTarget {
   async #enter(room) {
     const take = () => room.waiting.splice(0);
     try {
-      const { name, position, last } = room;
-      const joined = await this.#ask({ type: 'join', room: name, since: position, last });
+      const { name, position, last, series } = room;
+      const joined = await this.#ask({ type: 'join', room: name, since: position, last, series });
       for (const { resolve } of take()) resolve(joined);
     } catch (error) {
       if (error.code === 'connection_lost') return;
@@ -524,6 +524,7 @@ export class Parlor extends EventTarget {
     joined.rejoined = Boolean(room.position);
     joined.messages = joined.messages.filter(isSaid).map(decoded);
     joined.retained = joined.retained.filter(isSaid).map(decoded);
+    joined.series = joined.series?.filter(isSeries);
     if (room.position?.epoch !== joined.epoch) room.position = { epoch: joined.epoch, offset: 0 };
     this.#emit('joined', joined);
     for (const message of joined.messages) this.#deliver(room, message);
@@ -634,6 +635,8 @@ const isBase64 = (value) => isText(value) && value.length % 4 === 0 && /^[A-Za-z
 const isSaid = has({
   from: isPerson, at: isTime, key: isOptional(isText), offset: isOptional(isCount), binary: isOptional(isBase64),
 });
+const isPoint = (value) => Array.isArray(value) && isTime(value[0]) && Number.isFinite(value[1]);
+const isSeries = has({ key: isText, points: isListOf(isPoint) });
 const isRights = has({ subscribe: isListOf(isText), publish: isListOf(isText), expires: isTime });
 
 const EVENTS = {
@@ -642,7 +645,7 @@ const EVENTS = {
   }),
   joined: has({
     room: isText, epoch: isText, offset: isCount, count: isCount, messages: Array.isArray, retained: Array.isArray,
-    members: isListOf(isPerson),
+    members: isListOf(isPerson), series: isOptional(Array.isArray),
   }),
   message: (value) => has({ room: isText })(value) && isSaid(value) && (value.ephemeral === true || isCount(value.offset)),
   presence: has({ room: isText, count: isCount, joined: isOptional(isListOf(isPerson)), left: isOptional(isListOf(isPerson)) }),

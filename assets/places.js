@@ -5,6 +5,7 @@ import { Conversation } from './conversation.js';
 import { avatar, button, byId, element, icon } from './dom.js';
 import { Members } from './people.js';
 import { pageAddress } from './room.js';
+import { Values } from './series.js';
 import { storage } from './storage.js';
 import { text } from './text.js';
 
@@ -13,8 +14,7 @@ const CROSS = 'M6 6l8 8M14 6l-8 8';
 /** A room, or a conversation with one person. */
 export class Place {
   members = new Members();
-  /** The latest message of each key. */
-  latest = new Map();
+  values = new Values();
   alarms = new AlarmLog();
   view = 'chat';
   board = null;
@@ -71,26 +71,28 @@ export class Place {
   /** Forgets what was said here, and who was here. */
   empty() {
     this.conversation.clear();
-    this.latest.clear();
+    this.values.clear();
     this.alarms.clear();
-    this.board?.reset([]);
+    this.board?.reset();
     this.members = new Members();
   }
 
-  /** Begins with what the room retains. */
-  begin(retained) {
-    this.latest = new Map(retained.map((message) => [message.key, message]));
+  /** Begins with what the room retains, and the numbers that each key had lately. */
+  begin({ retained, series = [] }) {
+    const state = retained.filter(({ key }) => key !== undefined);
+    const [alarms, values] = [true, false].map((is) => state.filter(({ key }) => ALARM_KEY.test(key) === is));
+    this.values.begin(series.filter(({ key }) => !ALARM_KEY.test(key)), values);
     this.alarms.clear();
     this.alarms.isKnown = true;
-    for (const message of retained) if (ALARM_KEY.test(message.key)) this.alarms.take(message);
-    this.board?.reset(retained);
+    for (const message of alarms) this.alarms.take(message);
+    this.board?.reset();
   }
 
   /** Takes a message with a key. Gives `{alarm, isNew}` if it is an alarm's. */
   keep(message, isLive) {
-    if (message.data === null) this.latest.delete(message.key);
-    else this.latest.set(message.key, message);
-    const change = ALARM_KEY.test(message.key) ? this.alarms.take(message) : {};
+    const isAlarm = ALARM_KEY.test(message.key);
+    const change = isAlarm ? this.alarms.take(message) : {};
+    if (!isAlarm) this.values.take(message, isLive);
     this.board?.add(message, isLive);
     return change;
   }

@@ -1,6 +1,6 @@
-// The last values of one key: a ring that grows to its limit and then forgets the oldest.
+// The numbers of a room: of each key the last values, in a ring that grows to its limit and then forgets the oldest.
 
-const FIRST_CAPACITY = 256;
+const FIRST_CAPACITY = 64;
 const LONGEST = 8192;
 /** So many of the last intervals say how often values come. */
 const INTERVALS = 16;
@@ -75,4 +75,54 @@ export class Series {
       return wider;
     });
   }
+}
+
+/** What the keys of a room were lately, whether or not its board is shown. */
+export class Values {
+  #series = new Map();
+
+  clear() {
+    this.#series.clear();
+  }
+
+  get(key) {
+    return this.#series.get(key);
+  }
+
+  keys() {
+    return this.#series.keys();
+  }
+
+  /** Begins anew with the series that the server tells, and the latest messages of keys. */
+  begin(series, state) {
+    this.clear();
+    const latest = new Map(state.map(({ key, at }) => [key, at]));
+    for (const { key, points } of series) {
+      for (const [at, value] of points) {
+        // What is later than the latest was measured by a clock that was set back since.
+        if (at <= (latest.get(key) ?? Infinity)) this.#of(key).add(at, value);
+      }
+    }
+    for (const message of state) this.take(message, false);
+  }
+
+  /** Takes a message; one that is not of this moment may be known already, by the series that it is in. */
+  take({ key, at, data }, isLive) {
+    const known = this.#series.get(key);
+    if (!isLive && known && at <= known.lastTime) return;
+    const value = numberIn(data);
+    if (data === null) this.#series.delete(key);
+    else if (value !== null) this.#of(key).add(at, value);
+  }
+
+  #of(key) {
+    if (!this.#series.has(key)) this.#series.set(key, new Series());
+    return this.#series.get(key);
+  }
+}
+
+/** The number that a message carries: as JSON, or as text, which is what plain senders have. */
+function numberIn(data) {
+  const value = typeof data === 'string' && data.trim() !== '' ? Number(data) : data;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }

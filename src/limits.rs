@@ -72,8 +72,8 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub rate: u32,
 
-    /// Messages that a room remembers, for those who come back; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    /// Messages that a room remembers without a key, and of each key, for those who come back; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub history: usize,
 
     /// Bytes of memory of the messages that a room remembers
@@ -319,6 +319,13 @@ pub const MAX_LISTED: usize = 100;
 
 /// Messages in one answer, and rooms in one list.
 pub const MAX_PAGE: usize = 300;
+
+/// Points of all series in one answer: some 250 KB of JSON. With more keys each has fewer.
+pub const MAX_SERIES_POINTS: usize = 10_000;
+
+/// Points of one series that are asked for without a number: more than a chart on a screen is wide in pixels, two a
+/// pixel.
+pub const DEFAULT_POINTS: usize = 1_000;
 
 /// Messages that who comes back to a room gets, which no longer has all that they missed.
 pub const DEFAULT_LAST: usize = 100;

@@ -66,7 +66,8 @@ struct Room {
 impl Room {
     /// A room of `count` members who only listen.
     fn of(count: usize) -> Self {
-        let limits = Config::parse_from(["parlor", "--max-connections", "1000000"]).limits;
+        let flags = ["--max-connections", "1000000", "--history", "256"];
+        let limits = Config::parse_from([&["parlor"][..], &flags].concat()).limits;
         let mut room = Self {
             server: Server::new(limits, Vec::new(), Site::new(&[]), [1; 32], NOW),
             peers: Vec::with_capacity(count),

@@ -6,6 +6,7 @@ mod check;
 mod dedup;
 mod format;
 mod history;
+mod keyed;
 mod ledger;
 mod message;
 mod owner;
@@ -19,6 +20,7 @@ mod room;
 mod room_for;
 mod room_name;
 mod seats;
+mod series;
 mod visible;
 mod visits;
 
@@ -53,6 +55,7 @@ use room::Room;
 pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
+pub(super) use series::{Series, Window};
 pub(super) use visits::{Arrival, JoinError, Login, Position, Wanted};
 
 /// The rooms, their members, and those who have names.

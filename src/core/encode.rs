@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 
 use super::budget::{Budget, cost};
 use super::chat::{
-    Arrival, Author, Content, Context, Format, Message, Name, News, Position, Reading,
+    Arrival, Author, Content, Context, Format, Message, Name, News, Position, Reading, Series,
 };
 use crate::codec::json;
 use crate::codec::json::command::Id;
@@ -177,6 +177,30 @@ impl Encoder {
         let mut out = Vec::new();
         let deflater = self.deflater.get_or_insert_default();
         deflater.deflate_piece(piece, is_narrow, Effort::Best, &mut out);
+        out.shrink_to_fit();
+        out
+    }
+
+    /// Series as the items of a list.
+    pub(super) fn series(&mut self, all: &[Series<'_>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (index, Series { key, points }) in all.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(b"{\"key\":");
+            event::write(key, &mut out);
+            out.extend_from_slice(b",\"points\":[");
+            for (index, point) in points.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                event::write(&(point.at_ms, point.value), &mut out);
+            }
+            out.extend_from_slice(b"]}");
+        }
+        self.budget
+            .spend(cost::of_bytes(out.len(), cost::JSON_BYTE));
         out.shrink_to_fit();
         out
     }

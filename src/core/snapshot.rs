@@ -1,7 +1,8 @@
 //! A room as newcomers find it, those who come back, and those who have fallen behind: encoded once and shared by all
 //! who get the same.
 //!
-//! It is made of parts: the state of all keys, those who are listed as members, and runs of messages. A part is kept
+//! It is made of parts: the state of all keys, what their numbers were lately, those who are listed as members, and runs of
+//! messages. A part is kept
 //! with what it was made of, and compared with that before it is handed out again, so that none is stale. A message
 //! never changes, so a run is known by its offsets: when one of a thousand keys has a new value, all runs but two are as
 //! they were.
@@ -10,7 +11,7 @@ mod parts;
 
 use std::rc::Rc;
 
-use super::chat::{Chat, Context, Message, RoomId};
+use super::chat::{Chat, Context, Message, RoomId, Window};
 use super::encode::{self, Encoder};
 use super::frames::{Frames, Meter};
 use super::rope::{Rope, Shared};
@@ -106,6 +107,27 @@ impl Snapshots {
             deflated
         });
         rope.share(Shared { bytes, deflated });
+    }
+
+    /// Adds the numbers of each key, as the items of a list in JSON; within a second they may be those of its beginning.
+    pub(super) fn series(
+        &mut self,
+        place: Place<'_>,
+        chat: &Chat,
+        window: Window,
+        encoder: &mut Encoder,
+        rope: &mut Rope,
+    ) {
+        let key = Key {
+            room: place.room,
+            what: What::Series(window),
+        };
+        let now_ms = self.now_ms;
+        let identity = Identity::Moment(chat.offset(place.room), now_ms / 1000);
+        let shared = self.part(place, key, identity, Form::Json, encoder, |_, encoder| {
+            encoder.series(&chat.series(place.room, window, now_ms))
+        });
+        rope.share(shared);
     }
 
     /// Adds those who are listed as members, as the items of a list in JSON.

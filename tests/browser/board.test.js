@@ -71,6 +71,30 @@ test('who comes later gets what is retained, and a removed key is gone', async (
   assert.equal(await chart(page, 'a').count(), 0);
 });
 
+test('after a reload the charts show their whole minute, and what was said in the chat is there', async (t) => {
+  await post(fixture.server, 'plant-8', 'Who is on call?');
+  await send('plant-8', 'peak', 9000);
+  const keys = Array.from({ length: 12 }, (_, n) => `sensor-${n}`);
+  for (let round = 0; round < 40; round += 1) {
+    await Promise.all([...keys.map((key) => send('plant-8', key, round)), send('plant-8', 'peak', 1)]);
+  }
+  const page = await open(t, 'plant-8');
+  await shows(page, 'peak', '1');
+  await until(page, () => document.querySelector('.chart[data-key="peak"] dd:last-of-type') !== null);
+  await until(page, () => [...document.querySelectorAll('.chart[data-key="peak"] dd')].at(-1).textContent === '9,000');
+  await chart(page, 'sensor-0').scrollIntoViewIfNeeded();
+  await shows(page, 'sensor-0', '39');
+  assert.deepEqual(await extremes(page, 'sensor-0'), ['0', '39']);
+  await page.getByRole('button', { name: 'Chat' }).click();
+  await messages(page).getByText('Who is on call?').waitFor();
+  // The board goes on with what came while it was not shown.
+  await send('plant-8', 'sensor-0', 99);
+  await messages(page).getByText('99', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Board' }).click();
+  await shows(page, 'sensor-0', '99');
+  await until(page, () => document.querySelector('.chart[data-key="sensor-0"] dd').textContent === '0');
+});
+
 test('pausing holds the picture while values come in', async (t) => {
   const page = await open(t, 'plant-3');
   await send('plant-3', 'speed', 10);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Series } from '../../assets/series.js';
+import { Series, Values } from '../../assets/series.js';
 
 const contents = (series) => Array.from({ length: series.length }, (_, n) => [series.time(n), series.value(n)]);
 const filled = (n) => {
@@ -24,6 +24,22 @@ test('it finds how many are before a time, across the seam of the ring', () => {
   const series = filled(10_000);
   assert.deepEqual([0, 1808, 1809, 5000, 9999, 20_000].map((at) => series.before(at)), [0, 0, 1, 3192, 8191, 8192]);
   assert.equal(filled(0).before(5), 0);
+});
+
+test('what a key was lately is taken from its series, and what comes again is not taken twice', () => {
+  const values = new Values();
+  const message = (key, at, data) => ({ key, at, data });
+  const series = [{ key: 'a', points: [[1, 10], [2, 20], [3, 30]] }, { key: 'b', points: [[1, 5]] }];
+  values.begin(series, [message('a', 3, 30), message('old', 0, '7'), message('words', 3, 'none')]);
+  for (const known of [message('a', 2, 20), message('a', 3, 30), message('b', 1, null)]) values.take(known, false);
+  values.take(message('a', 3, 31), true);
+  assert.deepEqual(contents(values.get('a')), [[1, 10], [2, 20], [3, 30], [3, 31]]);
+  assert.deepEqual(contents(values.get('old')), [[0, 7]]);
+  assert.deepEqual([...values.keys()], ['a', 'b', 'old']);
+  values.take(message('b', 2, null), true);
+  assert.equal(values.get('b'), undefined);
+  values.begin([{ key: 'a', points: [[1, 10], [9, 90]] }], [message('a', 4, 40)]);
+  assert.deepEqual(contents(values.get('a')), [[1, 10], [4, 40]]);
 });
 
 test('time does not go back', () => {

@@ -107,6 +107,54 @@ fn the_state_of_keys_is_handed_to_whoever_joins() {
     server.client("/ws/plant").expect("3");
 }
 
+fn publish(client: &mut JsonClient, key: &str, data: &Value) {
+    let publish =
+        json!({"type": "publish", "room": "plant", "key": key, "data": data, "retain": true});
+    assert_eq!(client.ask(publish)["type"], "ok");
+}
+
+#[test]
+fn who_joins_a_busy_plant_finds_the_chat_and_a_minute_of_values() {
+    let server = Server::start(&["--rate", "0"]);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    sensor.say("plant", "who is on call?");
+    for number in 0..1500 {
+        publish(&mut sensor, ["a", "b"][number % 2], &json!(number));
+    }
+    publish(&mut sensor, "note", &json!("no number"));
+    let mut late = JsonClient::new(&server, "/ws");
+    let join = json!({"type": "join", "room": "plant", "last": 10, "series": {"seconds": 60}});
+    let joined = late.ask(join);
+    assert_eq!(joined["messages"][0]["data"], "who is on call?");
+    let series = joined["series"].as_array().expect("it was asked for");
+    let shown = |series: &Value| {
+        let points = series["points"].as_array().unwrap();
+        let values = points.iter().map(|point| point[1].as_f64().unwrap());
+        (series["key"].clone(), values.collect::<Vec<f64>>())
+    };
+    let values = |first: u32| {
+        (first..1500)
+            .step_by(2)
+            .map(f64::from)
+            .collect::<Vec<f64>>()
+    };
+    let shown: Vec<_> = series.iter().map(shown).collect();
+    assert_eq!(shown, [(json!("a"), values(0)), (json!("b"), values(1))]);
+
+    let since = json!({"epoch": joined["epoch"], "offset": joined["offset"]});
+    let join = json!({"type": "join", "room": "plant", "since": since, "series": {"seconds": 60}});
+    let again = late.ask(join);
+    assert_eq!(
+        (&again["recovered"], again.get("series")),
+        (&json!(true), None)
+    );
+    let join = json!({"type": "join", "room": "plant", "series": {"seconds": 60, "points": 9}});
+    let few = late.ask(join);
+    assert!(few["series"][0]["points"].as_array().unwrap().len() <= 9);
+    let refused = late.ask(json!({"type": "join", "room": "plant", "series": {"points": 9}}));
+    assert_eq!(refused["code"], "bad_command");
+}
+
 #[test]
 fn what_is_sent_twice_is_published_once() {
     let server = Server::start(&[]);

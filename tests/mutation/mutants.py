@@ -197,14 +197,14 @@ MUTANTS = [
     (
         "recovery gives one message too few",
         "src/core/chat/history.rs",
-        "reaches_back.then(|| self.after(offset))",
-        "reaches_back.then(|| self.after(offset + 1))",
+        "is_whole.then(|| self.after(offset))",
+        "is_whole.then(|| self.after(offset + 1))",
     ),
     (
         "recovery reaches back one message too far",
         "src/core/chat/history.rs",
-        "Some(oldest) => oldest.offset <= offset + 1,",
-        "Some(oldest) => oldest.offset <= offset + 2,",
+        "let is_whole = self.whole_after <= offset;",
+        "let is_whole = self.whole_after <= offset + 1;",
     ),
     (
         "what comes live begins one early",
@@ -389,8 +389,32 @@ MUTANTS = [
     (
         "who catches up is told the state of a key twice",
         "src/core/chat/history.rs",
-        ".is_none_or(|state| state.offset < kept.offset)",
-        ".is_none_or(|state| state.offset <= kept.offset)",
+        "state.is_none_or(|state| state.offset < *last)",
+        "state.is_none_or(|state| state.offset <= *last)",
+    ),
+    (
+        "values push out what people say",
+        "src/core/chat/history.rs",
+        "self.count_like(message.key) >= limits.history && self.forget_of(message.key, books)",
+        "self.count_like(message.key) >= limits.history && self.forget_oldest(books)",
+    ),
+    (
+        "a newcomer gets as many of one key as of all",
+        "src/core/chat/keyed.rs",
+        "let each = (count / of_keys.len().max(1)).max(1);",
+        "let each = count.max(1);",
+    ),
+    (
+        "who comes back gets again what they have",
+        "src/core/chat/visits.rs",
+        "history.newest(known + 1..u64::MAX, or_last)",
+        "history.newest(0..u64::MAX, or_last)",
+    ),
+    (
+        "a message that is forgotten is not missed",
+        "src/core/chat/history.rs",
+        "self.whole_after = self.whole_after.max(oldest.offset);",
+        "self.whole_after = self.whole_after.max(oldest.offset - 1);",
     ),
     (
         "a stream has its position before it has the state",

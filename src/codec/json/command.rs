@@ -32,6 +32,8 @@ pub enum Command<'a> {
         since: Option<Since<'a>>,
         /// How many of the newest messages to get.
         last: Option<u64>,
+        /// Of which numbers to get what they were lately.
+        series: Option<Series>,
     },
     /// Go out of a room.
     Leave {
@@ -132,6 +134,16 @@ pub struct Since<'a> {
     pub offset: u64,
 }
 
+/// The numbers that came with keys lately.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object with seconds")]
+pub struct Series {
+    /// How far back.
+    pub seconds: u64,
+    /// How many of each key at most.
+    pub points: Option<u64>,
+}
+
 /// Why a message is not a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -161,6 +173,7 @@ struct Fields<'a> {
     #[serde(borrow)]
     since: Option<Since<'a>>,
     last: Option<u64>,
+    series: Option<Series>,
     #[serde(borrow)]
     to: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "even_null")]
@@ -221,6 +234,7 @@ impl<'a> Fields<'a> {
                 room: needed(self.room, "join needs room")?,
                 since: self.since,
                 last: self.last,
+                series: self.series,
             },
             "leave" => Command::Leave {
                 room: needed(self.room, "leave needs room")?,

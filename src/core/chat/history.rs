@@ -1,8 +1,10 @@
 //! What was said in a room lately, and the state of its keys.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use super::books::{Books, Entry};
+use super::keyed::{self, Keyed};
 use super::ledger::{OwnerId, Said};
 use super::message::{Kept, Message};
 use super::retained::Retained;
@@ -11,14 +13,20 @@ use crate::limits::Limits;
 /// A larger buffer is given back when its message is forgotten, and not kept for the next.
 const SPARE_BYTES: usize = 2 << 10;
 
-/// The last messages of a room, without holes, and the latest message of each retained key.
+/// The last messages of a room, and the latest message of each retained key.
+///
+/// Messages without a key and those of each key are forgotten apart, so that values that come fast push out nothing that
+/// people say, and the other way round.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    messages: VecDeque<Kept>,
+    /// Messages without a key.
+    talk: VecDeque<Kept>,
+    talk_bytes: usize,
+    keyed: Keyed,
+    /// All messages after this offset are here.
+    whole_after: u64,
     pub(super) retained: Retained,
-    /// Bytes of memory of the messages.
-    message_bytes: usize,
-    /// The same of each owner's.
+    /// Bytes of memory of each owner's messages.
     said_by: BTreeMap<OwnerId, Said>,
     /// The buffer of the last message that was forgotten: the steady path does not allocate.
     spare: Vec<u8>,
@@ -34,24 +42,70 @@ impl History {
         limits: &Limits,
     ) {
         if limits.history == 0 {
+            self.whole_after = entry.offset;
             return;
         }
-        while self.messages.len() >= limits.history && self.forget_oldest(books) {}
+        while self.count_like(message.key) >= limits.history && self.forget_of(message.key, books) {
+        }
         let kept = Kept::new(message, entry, std::mem::take(&mut self.spare));
-        let bytes = kept.held_bytes();
+        let bytes = held_bytes(&kept);
         self.count(entry.owner, |held| held + bytes, books);
-        self.messages.push_back(kept);
-        while self.message_bytes > limits.history_bytes && self.forget_oldest(books) {}
+        match message.key {
+            None => {
+                self.talk_bytes += bytes;
+                self.talk.push_back(kept);
+            }
+            Some(_) => self.keyed.push(kept),
+        }
+        while self.message_bytes() > limits.history_bytes && self.forget_of_larger(books) {}
         self.forget_expired(entry.now_ms, books, limits);
+    }
+
+    /// How many messages of this key, or without one, are remembered.
+    fn count_like(&self, key: Option<&str>) -> usize {
+        key.map_or(self.talk.len(), |key| self.keyed.count_of(key))
+    }
+
+    fn message_bytes(&self) -> usize {
+        self.talk_bytes + self.keyed.bytes()
+    }
+
+    /// Forgets the oldest message without a key, or of the key that takes most, whichever of the two kinds takes more: each
+    /// may have half. Says whether there was anything to forget.
+    fn forget_of_larger(&mut self, books: &mut Books<'_>) -> bool {
+        match self.keyed.largest() {
+            Some(key) if self.keyed.bytes() >= self.talk_bytes => self.forget_of(Some(&key), books),
+            _ => self.forget_of(None, books),
+        }
     }
 
     /// Says whether there was anything to forget.
     pub(super) fn forget_oldest(&mut self, books: &mut Books<'_>) -> bool {
-        let Some(oldest) = self.messages.pop_front() else {
+        let (talk, keyed) = (self.talk.front(), self.keyed.oldest());
+        let is_keyed =
+            keyed.is_some_and(|keyed| talk.is_none_or(|talk| keyed.offset < talk.offset));
+        let key = keyed
+            .filter(|_| is_keyed)
+            .and_then(Kept::key)
+            .map(str::to_owned);
+        self.forget_of(key.as_deref(), books)
+    }
+
+    /// Forgets the oldest message of a key, or of those without one. Says whether there was one.
+    fn forget_of(&mut self, key: Option<&str>, books: &mut Books<'_>) -> bool {
+        let oldest = match key {
+            Some(key) => self.keyed.pop_of(key),
+            None => self.talk.pop_front(),
+        };
+        let Some(oldest) = oldest else {
             return false;
         };
-        let bytes = oldest.held_bytes();
+        let bytes = held_bytes(&oldest);
+        if key.is_none() {
+            self.talk_bytes -= bytes;
+        }
         self.count(oldest.owner, |held| held - bytes, books);
+        self.whole_after = self.whole_after.max(oldest.offset);
         let spare = oldest.into_spare();
         if spare.capacity() <= SPARE_BYTES {
             self.spare = spare;
@@ -61,7 +115,9 @@ impl History {
 
     pub(super) fn forget_expired(&mut self, now_ms: u64, books: &mut Books<'_>, limits: &Limits) {
         let is_expired = |kept: &Kept| limits.history_time.after(kept.kept_ms) <= now_ms;
-        while self.messages.front().is_some_and(is_expired) {
+        while self.talk.front().is_some_and(is_expired)
+            || self.keyed.oldest().is_some_and(is_expired)
+        {
             self.forget_oldest(books);
         }
     }
@@ -80,13 +136,11 @@ impl History {
         books: &mut Books<'_>,
     ) {
         let said = self.said_by.entry(owner).or_default();
-        let before = said.bytes;
-        let after = change(before);
+        let after = change(said.bytes);
         books.ledger.on_messages(owner, books.room, said, after);
         if after == 0 {
             self.said_by.remove(&owner);
         }
-        self.message_bytes = self.message_bytes + after - before;
     }
 
     /// Somebody else whose messages are remembered.
@@ -95,39 +149,50 @@ impl History {
         owners.find(|other| *other != owner)
     }
 
-    /// The messages after `offset`, if all of them are still here; `last` is the room's newest offset.
-    pub(super) fn since(
-        &self,
-        offset: u64,
-        last: u64,
-    ) -> Option<impl Iterator<Item = Message<'_>>> {
-        let reaches_back = match self.messages.front() {
-            _ if offset > last => false,
-            Some(oldest) => oldest.offset <= offset + 1,
-            None => offset == last,
-        };
-        reaches_back.then(|| self.after(offset))
+    /// The messages after `offset`, if all of them are still here.
+    pub(super) fn since(&self, offset: u64) -> Option<impl Iterator<Item = Message<'_>>> {
+        let is_whole = self.whole_after <= offset;
+        is_whole.then(|| self.after(offset))
     }
 
     /// The messages after `offset` that are still here.
-    pub(super) fn after(&self, offset: u64) -> impl Iterator<Item = Message<'_>> {
-        let from = self
-            .messages
-            .partition_point(|message| message.offset <= offset);
-        self.messages.range(from..).map(Kept::view)
+    fn after(&self, offset: u64) -> impl Iterator<Item = Message<'_>> {
+        let from = self.talk.partition_point(|kept| kept.offset <= offset);
+        let talk = self.talk.range(from..);
+        merged(talk, self.keyed.after(offset), |one, other| one < other).map(Kept::view)
     }
 
     /// The newest `limit` messages before the offset `before`, oldest first, and whether there are older ones.
-    pub(super) fn before(
-        &self,
-        before: u64,
-        limit: usize,
-    ) -> (impl Iterator<Item = Message<'_>>, bool) {
-        let end = self
-            .messages
-            .partition_point(|message| message.offset < before);
-        let from = end.saturating_sub(limit);
-        (self.messages.range(from..end).map(Kept::view), from > 0)
+    pub(super) fn before(&self, before: u64, limit: usize) -> (Vec<Message<'_>>, bool) {
+        let talk = self.talk_before(before).rev();
+        let keyed = self.keyed.before(before).rev();
+        let mut newest = merged(talk, keyed, |one, other| one > other).map(Kept::view);
+        let mut messages: Vec<Message<'_>> = newest.by_ref().take(limit).collect();
+        messages.reverse();
+        (messages, newest.next().is_some())
+    }
+
+    /// The newest `count` messages without a key of these offsets, and no more of those with one, as many of each.
+    pub(super) fn newest(&self, offsets: Range<u64>, count: usize) -> Vec<Message<'_>> {
+        let talk = self.talk_before(offsets.end).rev();
+        let talk = talk.take_while(|kept| kept.offset >= offsets.start);
+        let talk: Vec<&Kept> = talk.take(count).collect();
+        let keyed = self.keyed.newest_of_each(&offsets, count).into_iter();
+        merged(talk.into_iter().rev(), keyed, |one, other| one < other)
+            .map(Kept::view)
+            .collect()
+    }
+
+    fn talk_before(&self, before: u64) -> std::collections::vec_deque::Iter<'_, Kept> {
+        let end = self.talk.partition_point(|kept| kept.offset < before);
+        self.talk.range(..end)
+    }
+
+    /// The messages with a key that were kept after a time, oldest first.
+    pub(super) fn keyed_since(&self, after_ms: u64) -> impl Iterator<Item = Message<'_>> {
+        let newest = self.keyed.all().rev();
+        let late: Vec<&Kept> = newest.take_while(|kept| kept.kept_ms > after_ms).collect();
+        late.into_iter().rev().map(Kept::view)
     }
 
     /// The state of all keys, in the order of their offsets.
@@ -144,39 +209,29 @@ impl History {
     /// What someone who has missed all after `offset` needs to know: of each key the latest, in their order. The
     /// messages without a key are left out.
     pub(super) fn latest_by_key(&self, offset: u64) -> Vec<Message<'_>> {
-        let retained = self.retained.values().filter(|kept| kept.offset > offset);
-        let missed = self.messages.iter().filter(|kept| kept.offset > offset);
-        let mut latest: BTreeMap<&str, &Kept> = BTreeMap::new();
-        for kept in retained.chain(missed) {
-            if let Some(key) = kept.key() {
-                let newest = latest.entry(key).or_insert(kept);
-                if kept.offset > newest.offset {
-                    *newest = kept;
-                }
-            }
-        }
-        let mut all: Vec<Message<'_>> = latest.into_values().map(Kept::view).collect();
-        all.sort_unstable_by_key(|message| message.offset);
-        all
+        let mut latest = self.latest_beside_state(offset);
+        let beside: BTreeSet<&str> = latest.iter().filter_map(|message| message.key).collect();
+        let state = self.retained.values().map(Kept::view);
+        let state = state.filter(|it| it.offset > Some(offset));
+        let state: Vec<_> = state
+            .filter(|it| it.key.is_some_and(|key| !beside.contains(key)))
+            .collect();
+        latest.extend(state);
+        latest.sort_unstable_by_key(|message| message.offset);
+        latest
     }
 
     /// The same without those that are the state of their key: whoever is told the state knows them.
     pub(super) fn latest_beside_state(&self, offset: u64) -> Vec<Message<'_>> {
-        let mut seen = BTreeSet::new();
-        let mut fresh = Vec::new();
-        let missed = self.messages.iter().rev();
-        for kept in missed.take_while(|kept| kept.offset > offset) {
-            if let Some(key) = kept.key()
-                && seen.insert(key)
-                && self
-                    .retained
-                    .get(key)
-                    .is_none_or(|state| state.offset < kept.offset)
-            {
-                fresh.push(kept.view());
-            }
-        }
-        fresh.reverse();
+        let beside = self.keyed.changed_after(offset).filter(|(key, last)| {
+            let state = self.retained.get(key);
+            state.is_none_or(|state| state.offset < *last)
+        });
+        let mut fresh: Vec<Message<'_>> = beside
+            .filter_map(|(_, last)| self.keyed.get(last))
+            .map(Kept::view)
+            .collect();
+        fresh.sort_unstable_by_key(|message| message.offset);
         fresh
     }
 
@@ -193,43 +248,68 @@ impl History {
 
     /// Nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.retained.is_empty()
+        self.talk.is_empty() && self.keyed.is_empty() && self.retained.is_empty()
     }
 
     /// When the newest message was kept.
     pub(super) fn newest_ms(&self) -> Option<u64> {
-        self.messages.back().map(|message| message.kept_ms)
+        let newest = self.talk.back().into_iter().chain(self.keyed.newest());
+        newest.map(|kept| kept.kept_ms).max()
     }
 
-    /// Checks that the bytes are counted right and the offsets have no hole. Gives the bytes of messages by owner.
+    /// Checks that the bytes are counted right, and that nothing is missing that should be here. Gives the bytes of messages
+    /// by owner.
     pub(super) fn check(
         &self,
         last: u64,
         limits: &Limits,
     ) -> Result<&BTreeMap<OwnerId, Said>, String> {
         use crate::core::server::ensure;
+        self.keyed.check(limits.history)?;
+        let talk_bytes: usize = self.talk.iter().map(held_bytes).sum();
+        ensure(talk_bytes == self.talk_bytes, "a history is miscounted")?;
         let mut by_owner: BTreeMap<OwnerId, usize> = BTreeMap::new();
-        for kept in &self.messages {
-            *by_owner.entry(kept.owner).or_default() += kept.held_bytes();
+        for kept in self.talk.iter().chain(self.keyed.all()) {
+            *by_owner.entry(kept.owner).or_default() += held_bytes(kept);
         }
-        let bytes: usize = by_owner.values().sum();
+        let said = self
+            .said_by
+            .iter()
+            .map(|(owner, said)| (*owner, said.bytes));
+        ensure(said.eq(by_owner), "what somebody has said is miscounted")?;
         ensure(
-            bytes == self.message_bytes
-                && by_owner.len() == self.said_by.len()
-                && by_owner.iter().all(|(owner, bytes)| {
-                    self.said_by.get(owner).map(|it| it.bytes) == Some(*bytes)
-                }),
-            "a history is miscounted",
-        )?;
-        ensure(
-            self.messages.len() <= limits.history && bytes <= limits.history_bytes,
+            self.talk.len() <= limits.history && self.message_bytes() <= limits.history_bytes,
             "a history is longer than it may be",
         )?;
-        let first = (last + 1) - self.messages.len() as u64;
-        let has_no_hole = (first..)
-            .zip(&self.messages)
-            .all(|(expected, message)| message.offset == expected);
-        ensure(has_no_hole, "a history has a hole")?;
+        let recent = self
+            .after(self.whole_after)
+            .filter_map(|message| message.offset);
+        ensure(
+            recent.eq(self.whole_after + 1..=last),
+            "a history has a hole",
+        )?;
         Ok(&self.said_by)
     }
+}
+
+/// Bytes of memory of a message.
+fn held_bytes(kept: &Kept) -> usize {
+    match kept.key() {
+        Some(_) => keyed::held_bytes(kept),
+        None => kept.held_bytes(),
+    }
+}
+
+/// Two lists of messages as one, in the order that both are in.
+fn merged<'a>(
+    talk: impl Iterator<Item = &'a Kept>,
+    keyed: impl Iterator<Item = &'a Kept>,
+    is_first: impl Fn(u64, u64) -> bool,
+) -> impl Iterator<Item = &'a Kept> {
+    let (mut talk, mut keyed) = (talk.peekable(), keyed.peekable());
+    std::iter::from_fn(move || match (talk.peek(), keyed.peek()) {
+        (Some(one), Some(other)) if is_first(other.offset, one.offset) => keyed.next(),
+        (Some(_), _) => talk.next(),
+        (None, _) => keyed.next(),
+    })
 }

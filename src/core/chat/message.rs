@@ -30,6 +30,13 @@ pub(in crate::core) struct Message<'a> {
     pub(in crate::core) body: &'a [u8],
 }
 
+impl Message<'_> {
+    /// `null`: its key has no state any more.
+    pub(super) fn is_null(&self) -> bool {
+        self.content == Content::Json && self.body == b"null"
+    }
+}
+
 /// A message with bytes of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {

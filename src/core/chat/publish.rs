@@ -147,8 +147,7 @@ impl Chat {
         before: u64,
         limit: usize,
     ) -> Option<(Vec<Message<'_>>, bool)> {
-        let (messages, more) = self.get(id)?.history.before(before, limit);
-        Some((messages.collect(), more))
+        Some(self.get(id)?.history.before(before, limit))
     }
 
     /// The state of all keys of a room, in the order of their offsets.

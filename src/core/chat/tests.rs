@@ -423,4 +423,5 @@ fn who_comes_back_with_another_name_is_listed_anew() {
     assert_ne!(after.1, before.1);
 }
 
+mod keyed;
 mod strangers;

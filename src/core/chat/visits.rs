@@ -49,11 +49,11 @@ impl Arrival<'_> {
 /// Which messages someone who comes into a room wants to have.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) enum Wanted {
-    /// So many of the newest.
+    /// So many of the newest without a key, and no more of those with one, as many of each key.
     Last(usize),
-    /// So many of the newest up to an offset: all after it still comes by itself.
+    /// The same up to an offset: all after it still comes by itself.
     LastUpTo { upto: u64, count: usize },
-    /// All after a position, or, where they are not all there any more, so many of the newest.
+    /// All after a position, or, where they are not all there any more, what `Last` gives, of those.
     Since { position: Position, or_last: usize },
     /// Of each key the latest after an offset: for those who are not told the state of keys.
     LatestByKey { after: u64 },
@@ -156,21 +156,18 @@ impl Chat {
     pub(in crate::core) fn arrival(&self, id: RoomId, wanted: Wanted) -> Option<Arrival<'_>> {
         let room = self.get(id)?;
         let history = &room.history;
-        let last = |count| history.before(u64::MAX, count).0.collect();
         let (recovered, messages) = match wanted {
-            Wanted::Last(count) => (false, last(count)),
-            Wanted::LastUpTo { upto, count } => {
-                (false, history.before(upto + 1, count).0.collect())
-            }
+            Wanted::Last(count) => (false, history.newest(0..u64::MAX, count)),
+            Wanted::LastUpTo { upto, count } => (false, history.newest(0..upto + 1, count)),
             Wanted::LatestByKey { after } => (false, history.latest_by_key(after)),
             Wanted::LatestBesideState { after } => (false, history.latest_beside_state(after)),
             Wanted::Since { position, or_last } => {
-                let missed = Some(position)
-                    .filter(|position| position.epoch == room.epoch)
-                    .and_then(|position| history.since(position.offset, room.offset));
-                match missed {
+                let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
+                // Before it there may be messages of other keys than those that are forgotten: they are known.
+                let known = if is_of_room { position.offset } else { 0 };
+                match history.since(known).filter(|_| is_of_room) {
                     Some(missed) => (true, missed.collect()),
-                    None => (false, last(or_last)),
+                    None => (false, history.newest(known + 1..u64::MAX, or_last)),
                 }
             }
         };

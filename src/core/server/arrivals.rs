@@ -7,7 +7,7 @@ use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
 use crate::core::budget::cost;
-use crate::core::chat::{Format, Reading, RoomId, Wanted};
+use crate::core::chat::{Format, Reading, RoomId, Wanted, Window};
 use crate::core::connection::{ConnectionId, Phase};
 use crate::core::frames::Frames;
 use crate::core::rope::Rope;
@@ -17,12 +17,13 @@ use crate::core::{Now, Stream, encode};
 use crate::limits::RECONNECT_MS;
 
 impl<S: Stream> Server<S> {
-    /// The answer to `join`.
+    /// The answer to `join`; `window`: with the numbers of how long.
     pub(super) fn joined(
         &mut self,
         room: RoomId,
         reading: Reading,
         wanted: Wanted,
+        window: Option<Window>,
         echo: Id<'_>,
         now: Now,
     ) -> Rope {
@@ -43,6 +44,11 @@ impl<S: Stream> Server<S> {
             }
             rope.own().extend_from_slice(b"],\"members\":[");
             snapshots.members(place, &self.chat, encoder, &mut rope);
+            // Who has missed nothing has them all.
+            if let Some(window) = window.filter(|_| !arrival.recovered) {
+                rope.own().extend_from_slice(b"],\"series\":[");
+                snapshots.series(place, &self.chat, window, encoder, &mut rope);
+            }
             rope.own().extend_from_slice(b"],\"count\":");
             event::write(&arrival.count, rope.own());
             rope.own().push(b'}');
@@ -125,7 +131,7 @@ impl<S: Stream> Server<S> {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
                 let wanted = Wanted::LatestBesideState { after };
-                let joined = self.joined(room, reading, wanted, None, now);
+                let joined = self.joined(room, reading, wanted, None, None, now);
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {

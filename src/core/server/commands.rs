@@ -6,7 +6,7 @@ use super::Server;
 use super::direct::Said;
 use super::rights::{NO_TOKEN, TOO_MANY_OF_ONE};
 use super::say::Speaker;
-use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Since};
+use crate::codec::json::command::{self, Command, Data, Id, Invalid, Publish, Series, Since};
 use crate::codec::json::event::{Epoch, Event};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
@@ -14,12 +14,40 @@ use crate::core::access::Rights;
 use crate::core::budget::cost;
 use crate::core::chat::{
     Content, JoinError, Login, PersonName, Position, Refusal, RoomName, Sender, TooFast,
-    TooManyRooms, Wanted,
+    TooManyRooms, Wanted, Window,
 };
 use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Phase};
 use crate::core::session::Admission;
 use crate::core::{Now, Stream, encode};
-use crate::limits::{DEFAULT_PAGE, MAX_KEY, MAX_PAGE};
+use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_KEY, MAX_PAGE, MAX_SERIES_POINTS};
+
+/// What someone wants to be told who comes into a room.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    position: Option<Position>,
+    last: Option<usize>,
+    window: Option<Window>,
+}
+
+impl Wish {
+    fn new(since: Option<&Since<'_>>, last: Option<u64>, series: Option<&Series>) -> Self {
+        Self {
+            position: since.map(|since| Position {
+                // An epoch that is none is that of no room.
+                epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
+                offset: since.offset,
+            }),
+            last: last.map(page_size),
+            window: series.map(|series| Window {
+                seconds: series.seconds,
+                points: series.points.map_or(DEFAULT_POINTS, |points| {
+                    usize::try_from(points)
+                        .map_or(MAX_SERIES_POINTS, |it| it.min(MAX_SERIES_POINTS))
+                }),
+            }),
+        }
+    }
+}
 
 /// Why a command is not obeyed; the connection stays.
 pub(super) struct Failure {
@@ -199,11 +227,16 @@ impl<S: Stream> Server<S> {
                 }
                 Ok(self.welcome(echo, id))
             }
-            Command::Join { room, since, last } => {
+            Command::Join {
+                room,
+                since,
+                last,
+                series,
+            } => {
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
-                let last = last.map(page_size);
-                self.join(&room, since.as_ref(), last, echo, id, now)
+                let wish = Wish::new(since.as_ref(), last, series.as_ref());
+                self.join(&room, &wish, echo, id, now)
             }
             Command::Leave { room } => self.leave_room(&parse_room(&room)?, echo, id, now),
             Command::Publish(publish) => self.publish_as_member(&publish, echo, id, now),
@@ -293,8 +326,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn join(
         &mut self,
         name: &RoomName,
-        since: Option<&Since<'_>>,
-        last: Option<usize>,
+        wish: &Wish,
         echo: Id<'_>,
         id: ConnectionId,
         now: Now,
@@ -309,24 +341,19 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, reading, name, &owner, now.ms);
         self.forget_ended();
         let room = joined?;
-        let position = since.map(|since| Position {
-            // An epoch that is none is that of no room.
-            epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
-            offset: since.offset,
-        });
-        let wanted = if was_in && position.is_none() {
+        let wanted = if was_in && wish.position.is_none() {
             // What is on its way to one who is here already still comes, and is not announced as if it had.
             let upto = self.served_upto(id, room);
             Wanted::LastUpTo {
                 upto,
-                count: last.unwrap_or(0),
+                count: wish.last.unwrap_or(0),
             }
         } else {
             // They get what is still on its way with the answer, and what they have missed.
             self.skip_to_now(id, room);
-            Wanted::from_reader(position, last)
+            Wanted::from_reader(wish.position, wish.last)
         };
-        let joined = self.joined(room, reading, wanted, echo, now);
+        let joined = self.joined(room, reading, wanted, wish.window, echo, now);
         self.send_message(id, joined);
         Ok(None)
     }

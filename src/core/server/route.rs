@@ -1,7 +1,7 @@
 //! What a request asks for, and the answer.
 
 use super::Server;
-use super::commands::check_key;
+use super::commands::{Wish, check_key};
 use super::respond::unavailable;
 use super::rights::NO_TOKEN;
 use super::rooms::{FOREIGN_ORIGIN, flag, parse_room, read_only};
@@ -244,7 +244,7 @@ impl<S: Stream> Server<S> {
             self.send_json(id, &welcome);
         }
         if let Some(room) = room {
-            let answer = self.join(&room, None, None, None, id, now);
+            let answer = self.join(&room, &Wish::default(), None, id, now);
             self.answer_command(answer, None, id);
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::rc::Rc;
 
-use crate::core::chat::{Format, PersonId, Reading, RoomId};
+use crate::core::chat::{Format, PersonId, Reading, RoomId, Window};
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::server::ensure;
 use crate::limits::{PART_OVERHEAD, SNAPSHOT_MS};
@@ -78,6 +78,8 @@ pub(super) struct Key {
 pub(super) enum What {
     /// The state of all keys.
     State,
+    /// The numbers of each key.
+    Series(Window),
     /// Those who are listed.
     Members,
     /// Messages: the first and the last offset, and how many there are.
@@ -89,6 +91,8 @@ pub(super) enum What {
 pub(super) enum Identity {
     /// How often the state of keys had changed.
     Version(u64),
+    /// The newest offset, and the second.
+    Moment(u64, u64),
     /// Who is listed, and how often someone had taken another name.
     People(Box<[PersonId]>, u64),
     /// The messages, none of which ever changes.

@@ -2,7 +2,7 @@
 //! parts means the same.
 
 use data_encoding::BASE64;
-use parlor::codec::json::command::{self, Command, Data, Since};
+use parlor::codec::json::command::{self, Command, Data, Series, Since};
 use parlor::codec::json::compact;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -77,9 +77,18 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
             "login",
             json!({"name": name, "resume": resume, "token": token}),
         ),
-        Command::Join { room, since, last } => {
+        Command::Join {
+            room,
+            since,
+            last,
+            series,
+        } => {
             let since = since.as_ref().map(|since| place(since, &tree["since"]));
-            ("join", json!({"room": room, "since": since, "last": last}))
+            let series = series.as_ref().map(|it| window(it, &tree["series"]));
+            (
+                "join",
+                json!({"room": room, "since": since, "last": last, "series": series}),
+            )
         }
         Command::Leave { room } => ("leave", json!({"room": room})),
         Command::Publish(publish) => {
@@ -126,6 +135,18 @@ fn place(since: &Since<'_>, said: &Value) -> Value {
     place["epoch"] = json!(since.epoch);
     place["offset"] = json!(since.offset);
     place
+}
+
+fn window(series: &Series, said: &Value) -> Value {
+    if said.is_array() {
+        return json!([series.seconds, series.points]);
+    }
+    let mut window = said.clone();
+    window["seconds"] = json!(series.seconds);
+    if series.points.is_some() {
+        window["points"] = json!(series.points);
+    }
+    window
 }
 
 /// What is passed on can be read by those who keep all of it.

@@ -1,8 +1,9 @@
 //! Where someone is in a room's order, over all their connections: every offset once, or told that it is lost.
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
-use super::plan::ChatPlan;
 use super::positions::Positions;
 use super::shadow::{Claim, Filled, Shadow};
 use crate::model::Checked;
@@ -13,6 +14,15 @@ pub(crate) struct Asked {
     pub(crate) since: Option<(String, u64)>,
     pub(crate) last: usize,
     pub(crate) sent_ms: u64,
+}
+
+impl Asked {
+    /// Which messages are new to who has asked, in a room that is there now.
+    fn unknown(&self, epoch: &str, offset: u64) -> RangeInclusive<u64> {
+        let since = self.since.as_ref();
+        let since = since.filter(|(known, since)| known == epoch && *since <= offset);
+        since.map_or(0, |(_, since)| since + 1)..=offset
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -27,6 +37,9 @@ pub(crate) struct Follower {
     pub(crate) has_lagged: bool,
     /// A gap that was told, and what has come to fill it.
     gap: Option<Filled>,
+    /// What a stream begins with that does not go on where its reader was: how many were asked for, of which, and what has
+    /// come of it.
+    opening: Option<(usize, RangeInclusive<u64>, Vec<u64>)>,
 }
 
 impl Follower {
@@ -38,6 +51,7 @@ impl Follower {
             is_in: false,
             has_lagged: false,
             gap: None,
+            opening: None,
         }
     }
 
@@ -46,6 +60,7 @@ impl Follower {
         self.is_in = false;
         self.has_lagged = false;
         self.gap = None;
+        self.opening = None;
     }
 
     /// `joined` at the JSON door.
@@ -73,16 +88,19 @@ impl Follower {
         if !is_again {
             shadow.claim(self.room, &epoch, Claim::Retained(offset, retained));
         }
-        let first = match &asked.since {
-            Some((_, since)) if recovered => since + 1,
-            _ => offset + 1 - offsets.len() as u64,
-        };
-        if !offsets.iter().copied().eq(first..=offset) {
-            return Err(format!("{offsets:?} came after {asked:?}, at {offset}"));
-        }
-        // Of what was said up to where one is, less may be remembered.
-        if !recovered && !is_again {
-            check_newest(&shadow.plan, asked, offset, offsets.len())?;
+        self.claim_recovered(asked, (&epoch, offset), recovered, shadow);
+        match &asked.since {
+            Some((_, since)) if recovered => {
+                if !offsets.iter().copied().eq(since + 1..=offset) {
+                    return Err(format!("{offsets:?} came after {asked:?}, at {offset}"));
+                }
+            }
+            // Of what was said up to where one is, less may be remembered.
+            _ if is_again => {}
+            _ => {
+                let claim = Claim::Newest(asked.last, asked.unknown(&epoch, offset), offsets);
+                shadow.claim(self.room, &epoch, claim);
+            }
         }
         if self.is_in {
             let (known_epoch, last) = self.position.as_ref().ok_or("in, and nowhere")?;
@@ -144,12 +162,13 @@ impl Follower {
         if id_epoch != epoch || before > offset {
             return Err(format!("{opened} has the id {id}"));
         }
+        self.claim_recovered(asked, (&epoch, offset), recovered, shadow);
         match &asked.since {
             Some((_, since)) if recovered && *since != before => {
                 return Err(format!("{since} was recovered as {before}"));
             }
             _ if recovered => {}
-            _ => check_newest(&shadow.plan, asked, offset, (offset - before) as usize)?,
+            _ => self.opening = Some((asked.last, asked.unknown(&epoch, offset), Vec::new())),
         }
         self.client.on_joined(&epoch, before, &[]);
         self.position = Some((epoch, before));
@@ -172,6 +191,15 @@ impl Follower {
             return Ok(());
         }
         self.end_gap(shadow);
+        if let Some((_, unknown, offsets)) = &mut self.opening
+            && (last + 1..=*unknown.end()).contains(&offset)
+        {
+            offsets.push(offset);
+            self.position = Some((epoch, offset));
+            return Ok(());
+        }
+        self.end_opening(shadow);
+        let (_, last) = self.place()?;
         if offset != last + 1 {
             return Err(format!("room {}: {offset} came after {last}", self.room));
         }
@@ -181,6 +209,7 @@ impl Follower {
 
     pub(crate) fn on_gap(&mut self, event: &Value, shadow: &mut Shadow) -> Checked {
         self.end_gap(shadow);
+        self.end_opening(shadow);
         let (epoch, last) = self.place()?;
         let (from, to) = (event["from"].as_u64(), event["to"].as_u64());
         let (from, to) = from
@@ -207,6 +236,33 @@ impl Follower {
         }
     }
 
+    /// All that a stream begins with has come.
+    fn end_opening(&mut self, shadow: &mut Shadow) {
+        if let (Some((count, unknown, offsets)), Some((epoch, at))) =
+            (self.opening.take(), &mut self.position)
+        {
+            *at = *unknown.end();
+            shadow.claim(self.room, epoch, Claim::Newest(count, unknown, offsets));
+        }
+    }
+
+    /// Whether `recovered` is right is known when all is that was said.
+    fn claim_recovered(
+        &self,
+        asked: &Asked,
+        (epoch, offset): (&str, u64),
+        recovered: bool,
+        shadow: &mut Shadow,
+    ) {
+        if let Some((known, since)) = &asked.since
+            && known == epoch
+            && *since <= offset
+        {
+            let claim = Claim::Recovered(*since, offset, recovered);
+            shadow.claim(self.room, epoch, claim);
+        }
+    }
+
     /// The state of keys has come, in a stream.
     pub(crate) fn on_state(&mut self, offset: u64, state: Vec<u64>, shadow: &mut Shadow) {
         match (&mut self.gap, &self.position) {
@@ -221,6 +277,7 @@ impl Follower {
     /// Nothing is on its way.
     pub(crate) fn check_at_rest(&mut self, shadow: &mut Shadow) -> Checked {
         self.end_gap(shadow);
+        self.end_opening(shadow);
         let (epoch, last) = self.place()?;
         match shadow.newest(self.room, &epoch) {
             Some(newest) if newest > last || newest < last && shadow.is_whole(self.room) => Err(
@@ -234,16 +291,6 @@ impl Follower {
         let position = self.position.clone().filter(|_| self.is_in);
         position.ok_or_else(|| format!("not in room {}", self.room))
     }
-}
-
-/// Without recovery the newest come, as many as are asked for and remembered.
-fn check_newest(plan: &ChatPlan, asked: &Asked, offset: u64, count: usize) -> Checked {
-    let most = asked.last.min(plan.limits.history).min(offset as usize);
-    let is_exact = plan.remembers_exactly && plan.limits.history_time.ms().is_none();
-    if count > most || is_exact && count < most {
-        return Err(format!("{count} messages of {offset} came after {asked:?}"));
-    }
-    Ok(())
 }
 
 pub(crate) fn parse_id(id: &str) -> Checked<(String, u64)> {

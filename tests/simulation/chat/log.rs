@@ -1,6 +1,7 @@
 //! What was said in each room, in its order: one for everyone, whatever their door.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -173,12 +174,12 @@ impl Log {
     }
 
     /// Of each key the latest that is still known of what was said from `from` to `to`.
-    pub(crate) fn latest(&self, epoch: &Epoch, from: u64, to: u64, history: u64) -> Vec<u64> {
-        let kept_from = from.max((to + 1).saturating_sub(history));
+    pub(crate) fn latest(&self, epoch: &Epoch, from: u64, to: u64, has_history: bool) -> Vec<u64> {
         let retained = self
             .retained(epoch, to)
             .into_iter()
             .filter(|it| *it >= from);
+        let kept_from = if has_history { from } else { to + 1 };
         let candidates = retained.chain(kept_from..=to);
         let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
         for offset in candidates {
@@ -193,6 +194,49 @@ impl Log {
         let mut offsets: Vec<u64> = latest.into_values().collect();
         offsets.sort_unstable();
         offsets
+    }
+
+    /// The newest `count` without a key of these offsets, and no more of those with one, as many of each key, where so many
+    /// are remembered without a key, and of each key.
+    pub(crate) fn newest(
+        epoch: &Epoch,
+        offsets: &RangeInclusive<u64>,
+        count: usize,
+        history: usize,
+    ) -> Vec<u64> {
+        let mut by_key = Self::by_key(epoch, *offsets.end());
+        for all in by_key.values_mut() {
+            *all = newest(std::mem::take(all), history);
+            all.retain(|offset| offsets.contains(offset));
+        }
+        by_key.retain(|_, all| !all.is_empty());
+        let mut found = newest(by_key.remove(&None).unwrap_or_default(), count);
+        let each = (count / by_key.len().max(1)).max(1);
+        let keyed = by_key.into_values().flat_map(|all| newest(all, each));
+        let mut keyed: Vec<u64> = keyed.collect();
+        keyed.sort_unstable();
+        found.extend(newest(keyed, count));
+        found.sort_unstable();
+        found
+    }
+
+    /// The newest offset that is forgotten, where so many are remembered without a key, and of each key.
+    pub(crate) fn forgotten(epoch: &Epoch, upto: u64, history: usize) -> u64 {
+        let lists = Self::by_key(epoch, upto).into_values();
+        let forgotten = lists.filter_map(|all| {
+            let last = all.len().checked_sub(history + 1)?;
+            all.get(last).copied()
+        });
+        forgotten.max().unwrap_or(0)
+    }
+
+    fn by_key(epoch: &Epoch, upto: u64) -> BTreeMap<Option<&str>, Vec<u64>> {
+        let mut by_key: BTreeMap<Option<&str>, Vec<u64>> = BTreeMap::new();
+        for (&offset, said) in epoch.range(..=upto) {
+            let key = said.event["key"].as_str();
+            by_key.entry(key).or_default().push(offset);
+        }
+        by_key
     }
 
     /// A message as plain members get it.
@@ -239,6 +283,11 @@ impl Log {
         }
         Ok(())
     }
+}
+
+fn newest(mut offsets: Vec<u64>, count: usize) -> Vec<u64> {
+    offsets.drain(..offsets.len().saturating_sub(count));
+    offsets
 }
 
 /// The index that begins each message.

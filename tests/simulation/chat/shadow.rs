@@ -1,8 +1,10 @@
 //! What is known of the chat from the outside, shared by all who take part in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use parlor::core::Verdict;
+use parlor::limits::RECENT_LINES;
 use serde_json::Value;
 
 use super::follower::Asked;
@@ -28,6 +30,10 @@ pub(crate) struct Sheet {
 pub(crate) enum Claim {
     /// The state of all keys after an offset.
     Retained(u64, Vec<u64>),
+    /// The newest that are told to who comes in: how many were asked for, of which, and which came.
+    Newest(usize, RangeInclusive<u64>, Vec<u64>),
+    /// Whether all after an offset was still there, when the room was at the second.
+    Recovered(u64, u64, bool),
     /// What fills a gap: of each key the latest, as the state of the key, if that was told, or as a message.
     Filled(Filled),
 }
@@ -176,11 +182,13 @@ impl Shadow {
             return (since == offset, since == offset);
         }
         let limits = &self.plan.limits;
-        if offset - since > limits.history as u64 {
+        if limits.history == 0 {
             return (false, false);
         }
+        // So few have pushed out none of each other, whatever their keys.
+        let are_few = offset - since <= limits.history as u64;
         let Some(time_ms) = limits.history_time.ms() else {
-            return (self.plan.remembers_exactly, true);
+            return (self.plan.remembers_exactly && are_few, true);
         };
         let oldest = self
             .log
@@ -190,7 +198,7 @@ impl Shadow {
         let said_ms = oldest
             .and_then(|said| said.draft)
             .map_or(0, |draft| self.log.drafts[draft].sent_ms);
-        let must = self.plan.remembers_exactly && said_ms + time_ms > self.now;
+        let must = self.plan.remembers_exactly && are_few && said_ms + time_ms > self.now;
         (must, learned_ms + time_ms > sent_ms)
     }
 
@@ -261,8 +269,19 @@ impl Shadow {
     }
 
     fn check_claim(&self, said: &Epoch, claim: &Claim) -> Checked {
+        let limits = &self.plan.limits;
+        let is_exact = self.plan.remembers_exactly && limits.history_time.ms().is_none();
         let is_true = match claim {
             Claim::Retained(upto, told) => self.is_state(told, &self.log.retained(said, *upto)),
+            Claim::Newest(count, offsets, told) => {
+                let newest = Log::newest(said, offsets, *count, limits.history);
+                let are_new = told.iter().all(|offset| offsets.contains(offset));
+                told.is_sorted() && are_new && (*told == newest || !is_exact)
+            }
+            Claim::Recovered(since, upto, recovered) => {
+                let is_whole = *since >= Log::forgotten(said, *upto, limits.history);
+                *recovered == is_whole || !is_exact
+            }
             Claim::Filled(filled) => self.is_filled(said, filled),
         };
         is_true
@@ -275,9 +294,8 @@ impl Shadow {
         let limits = &self.plan.limits;
         let is_exact = self.plan.remembers_exactly && limits.history_time.ms().is_none();
         let state = self.log.retained(said, filled.to);
-        let mut latest = self
-            .log
-            .latest(said, filled.from, filled.to, limits.history as u64);
+        let has_history = limits.history > 0;
+        let mut latest = self.log.latest(said, filled.from, filled.to, has_history);
         latest.retain(|offset| filled.state.is_none() || !state.contains(offset));
         let key = |offset: &u64| said.get(offset).map(|it| it.event["key"].clone());
         let told: Vec<_> = filled.messages.iter().map(key).collect();
@@ -326,9 +344,20 @@ impl Shadow {
             }
             // Two that are the same say that a key is removed.
             let mut starts = (0..said.len()).filter(|&start| said[start] == *first);
-            starts.any(|start| match sheet.is_whole {
-                true => said[start..] == **lines,
+            let runs_on = |start: usize, lines: &[String]| match sheet.is_whole {
+                true => said[start..] == *lines,
                 false => said[start..].starts_with(lines),
+            };
+            if starts.any(|start| runs_on(start, lines)) {
+                return true;
+            }
+            // Of what was said before they came some lines are shown, with and without a key.
+            (1..=lines.len().min(2 * RECENT_LINES)).any(|shown| {
+                let (shown, live) = lines.split_at(shown);
+                (0..=said.len()).any(|start| {
+                    let mut earlier = said[..start].iter();
+                    runs_on(start, live) && shown.iter().all(|line| earlier.any(|it| it == line))
+                })
             })
         });
         is_right

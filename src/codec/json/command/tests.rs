@@ -95,6 +95,19 @@ fn each_command() {
                     offset: 3,
                 }),
                 last: Some(10),
+                series: None,
+            },
+        ),
+        (
+            r#"{"type":"join","room":"tea","series":{"seconds":60,"points":300}}"#,
+            Command::Join {
+                room: room(),
+                since: None,
+                last: None,
+                series: Some(Series {
+                    seconds: 60,
+                    points: Some(300),
+                }),
             },
         ),
         (

@@ -277,12 +277,15 @@ impl Person {
         let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
             return Ok(());
         };
-        let is_run = offsets.len() <= limit && offsets.iter().copied().eq(first..=last);
         let limits = &shadow.plan.limits;
         // What nobody has seen yet may have taken the place of the oldest.
         let is_whole = shadow.plan.remembers_exactly
             && limits.history_time.ms().is_none()
             && shadow.log.count_drafts(room) < limits.history;
+        // Of one key some may be forgotten, and none of another.
+        let is_run = offsets.len() <= limit
+            && offsets.is_sorted_by(|one, other| one < other)
+            && (!is_whole || offsets.iter().copied().eq(first..=last));
         let is_right = before.is_none_or(|before| last < before)
             && (!is_whole || event["more"] == (first > 1))
             && (!is_whole || event["more"] == false || offsets.len() == limit);

@@ -1,0 +1,123 @@
+//! Messages with a key, and those without one: neither pushes the other out.
+
+use super::*;
+
+/// At 24 values a second a line of the chat was gone in 10 s.
+#[test]
+fn values_push_out_nothing_that_people_say() {
+    let mut chat = chat(&["--history", "3"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    say(&mut chat, room, "1", None, 0);
+    say(&mut chat, room, "2", Some("slow"), 0);
+    for _ in 0..5 {
+        say(&mut chat, room, "3", Some("fast"), 0);
+    }
+    let epoch = chat.epoch(room);
+    let find = |wanted| {
+        let arrival = chat.arrival(room, wanted).unwrap();
+        (arrival.recovered, offsets(&arrival.messages))
+    };
+    assert_eq!(find(Wanted::Last(9)), (false, vec![1, 2, 5, 6, 7]));
+    assert_eq!(find(Wanted::Last(1)), (false, vec![1, 7]));
+    let up_to = |upto, count| find(Wanted::LastUpTo { upto, count }).1;
+    assert_eq!(up_to(6, 4), [1, 2, 5, 6]);
+    let back = |offset| {
+        let position = Position { epoch, offset };
+        let or_last = 1;
+        find(Wanted::Since { position, or_last })
+    };
+    assert_eq!(back(4), (true, vec![5, 6, 7]));
+    assert_eq!(
+        back(3),
+        (false, vec![7]),
+        "the fourth is forgotten, the first is known"
+    );
+    assert_eq!(back(8), (false, vec![1, 7]), "nobody has been there");
+    let (page, more) = chat.history(room, 6, 2).unwrap();
+    assert_eq!((offsets(&page), more), (vec![2, 5], true));
+}
+
+#[test]
+fn values_and_talk_have_half_of_a_rooms_memory_each() {
+    let mut chat = chat(&["--history-bytes", "40000"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    let count = |chat: &Chat| {
+        let (messages, _) = chat.history(room, u64::MAX, usize::MAX).unwrap();
+        let of = |key| messages.iter().filter(|it| it.key == key).count();
+        [None, Some("slow"), Some("a"), Some("b")].map(of)
+    };
+    let mut tell = |key, times| {
+        for _ in 0..times {
+            say(&mut chat, room, "2", key, 0);
+        }
+        count(&chat)
+    };
+    let [alone, ..] = tell(None, 1_000);
+    assert!(alone > 200, "{alone}");
+    tell(Some("slow"), 1);
+    for _ in 0..50 {
+        tell(Some("a"), 5);
+        tell(Some("b"), 2);
+    }
+    let [talk, slow, a, b] = count(&chat);
+    assert!(2 * talk + 4 >= alone, "{talk} of {alone}");
+    assert!(
+        slow == 1 && a.abs_diff(b) <= 6 && a + b > 60,
+        "{slow}, {a}, {b}"
+    );
+    for _ in 0..1_000 {
+        say(&mut chat, room, "3", None, 0);
+    }
+    let [_, slow, a_left, b_left] = count(&chat);
+    assert!(
+        slow == 1 && a_left + b_left + 2 >= a + b,
+        "{slow}, {a_left}, {b_left}"
+    );
+}
+
+#[test]
+fn a_key_that_is_seldom_heard_of_is_among_the_newest() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    say(&mut chat, room, "\"raised\"", Some("alarm.boiler"), 0);
+    for number in 0..300 {
+        say(&mut chat, room, "1", Some(["a", "b", "c"][number % 3]), 0);
+    }
+    let arrival = chat.arrival(room, Wanted::Last(100)).unwrap();
+    let newest = offsets(&arrival.messages);
+    assert_eq!(newest[0], 1);
+    assert!(newest[1..].iter().copied().eq(227..=301), "{newest:?}");
+}
+
+#[test]
+fn a_series_is_what_a_key_had_lately_and_ends_with_the_key() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for (at_ms, key, body) in [
+        (1_000, "boiler", "1"),
+        (61_000, "boiler", "80.5"),
+        (61_000, "note", "\"not a number\""),
+        (61_000, "pump", "3"),
+        (62_000, "pump", "null"),
+        (64_000, "pump", "4"),
+        (65_000, "object", "{\"value\":1}"),
+    ] {
+        say(&mut chat, room, body, Some(key), at_ms);
+    }
+    let window = Window {
+        seconds: 60,
+        points: 100,
+    };
+    let series = chat.series(room, window, 65_000);
+    let seen = series.iter().map(|it| {
+        let points = it.points.iter().map(|point| (point.at_ms, point.value));
+        (it.key, points.collect::<Vec<_>>())
+    });
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [
+            ("boiler", vec![(61_000, 80.5)]),
+            ("pump", vec![(64_000, 4.0)])
+        ]
+    );
+}
