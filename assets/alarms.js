@@ -3,8 +3,8 @@
 // An alarm is a retained message with the key `alarm.<name>` and data
 //   {"alarm": "raised" | "acknowledged" | "cleared", "text": …, "severity": "critical" | "warning" | "info",
 //    "raised_at"?: ms, "by"?: name, "acknowledged_at"?: ms}
-// The message's own time is that of the change. What a change leaves out stays as it was; who acknowledges carries on
-// what there is, because who comes later gets the latest message alone. `null` as data removes the alarm.
+// The message's own time is that of the change. What a change leaves out stays as it was: the server's retained state goes
+// on with what was known before, for those who come later. `null` as data removes the alarm.
 
 import { button, element } from './dom.js';
 import { formatFull, formatMoment } from './locale.js';

@@ -1,6 +1,7 @@
 //! Who is in which room, the order of what is said there, and what is remembered of it. Knows no sockets and no bytes
 //! on the wire.
 
+mod alarm;
 mod books;
 mod check;
 mod dedup;

@@ -17,7 +17,7 @@ use super::frames::{Frames, Meter};
 use super::rope::{Rope, Shared};
 use crate::codec::ws::deflate;
 use crate::limits::{DEFLATED_AT_ONCE, LONG_PART, MAX_LISTED, RUN_BYTES, RUN_MESSAGES};
-pub(super) use parts::Form;
+pub(super) use parts::{Form, Of};
 use parts::{Identity, Key, Parts, What};
 
 /// The parts that are in use.
@@ -58,7 +58,7 @@ impl Snapshots {
     pub(super) fn messages(
         &mut self,
         place: Place<'_>,
-        messages: &[Message<'_>],
+        (of, messages): (Of, &[Message<'_>]),
         form: Form,
         encoder: &mut Encoder,
         rope: &mut Rope,
@@ -67,7 +67,7 @@ impl Snapshots {
             if index > 0 && form == Form::Json {
                 rope.own().push(b',');
             }
-            rope.share(self.run(place, run, form, encoder));
+            rope.share(self.run(place, (of, run), form, encoder));
         }
     }
 
@@ -93,7 +93,7 @@ impl Snapshots {
         if form == Form::StateEvents {
             retained.pop();
         }
-        let runs = runs(&retained).map(|run| self.run(place, run, form, encoder));
+        let runs = runs(&retained).map(|run| self.run(place, (Of::State, run), form, encoder));
         let runs: Vec<Shared> = runs.collect();
         let bytes = Frames::answer(joined(&runs, form), form.kind(), &self.meter);
         self.parts
@@ -180,7 +180,7 @@ impl Snapshots {
     fn run(
         &mut self,
         place: Place<'_>,
-        run: &[Message<'_>],
+        (of, run): (Of, &[Message<'_>]),
         form: Form,
         encoder: &mut Encoder,
     ) -> Shared {
@@ -190,7 +190,7 @@ impl Snapshots {
         let last = offsets.last().copied().unwrap_or_default();
         let key = Key {
             room: place.room,
-            what: What::Run(first, last, run.len()),
+            what: What::Run(of, first, last, run.len()),
         };
         let identity = Identity::Offsets(offsets);
         self.part(place, key, identity, form, encoder, |_, encoder| {

@@ -95,6 +95,18 @@ test('after a reload the charts show their whole minute, and what was said in th
   await until(page, () => document.querySelector('.chart[data-key="sensor-0"] dd').textContent === '0');
 });
 
+test('what clears an alarm without a word leaves its text and severity to who comes later', async (t) => {
+  await send('plant-9', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot', severity: 'critical' });
+  await send('plant-9', 'alarm.boiler', { alarm: 'acknowledged', by: 'ana' });
+  await send('plant-9', 'alarm.boiler', { alarm: 'cleared' });
+  // The messages before it are not among the newest.
+  for (let n = 0; n < 200; n += 1) await send('plant-9', `sensor-${n}`, n);
+  const page = await open(t, 'plant-9');
+  await alarm(page, 'Boiler too hot').getByText(/^Acknowledged by ana/).waitFor();
+  await alarm(page, 'Boiler too hot').getByText(/^Cleared/).waitFor();
+  assert.equal(await alarm(page, 'Boiler too hot').locator('.severity').textContent(), 'Critical');
+});
+
 test('pausing holds the picture while values come in', async (t) => {
   const page = await open(t, 'plant-3');
   await send('plant-3', 'speed', 10);

@@ -156,6 +156,25 @@ fn who_joins_a_busy_plant_finds_the_chat_and_a_minute_of_values() {
 }
 
 #[test]
+fn what_a_change_of_an_alarm_leaves_out_is_there_for_who_comes_later() {
+    let server = Server::start(&[]);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    let (mut here, _) = JsonClient::in_room(&server, "plant");
+    let raised = json!({"alarm": "raised", "text": "too hot", "severity": "critical"});
+    let cleared = json!({"alarm": "cleared", "raised_at": 5});
+    publish(&mut sensor, "alarm.boiler", &raised);
+    publish(&mut sensor, "alarm.boiler", &cleared);
+    assert_eq!(here.wait_for("message")["data"], raised);
+    assert_eq!(here.wait_for("message")["data"], cleared, "as it was sent");
+    let mut late = JsonClient::new(&server, "/ws");
+    let joined = late.ask(json!({"type": "join", "room": "plant", "last": 1}));
+    assert_eq!(joined["messages"][0]["data"], cleared);
+    let known =
+        json!({"alarm": "cleared", "text": "too hot", "severity": "critical", "raised_at": 5});
+    assert_eq!(joined["retained"][0]["data"], known);
+}
+
+#[test]
 fn what_is_sent_twice_is_published_once() {
     let server = Server::start(&[]);
     let (mut one, _) = JsonClient::in_room(&server, "tea");

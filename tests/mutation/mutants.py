@@ -227,8 +227,8 @@ MUTANTS = [
     (
         "some messages are published again",
         "src/core/chat/publish.rs",
-        "(draft.dedup, offset) {",
-        "(draft.dedup, offset.filter(|offset| offset % 4 > 0)) {",
+        "(draft.dedup, message.offset) {",
+        "(draft.dedup, message.offset.filter(|offset| offset % 4 > 0)) {",
     ),
     (
         "a gap begins one late",

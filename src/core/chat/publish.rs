@@ -3,10 +3,10 @@
 use super::books::{Books, Entry};
 use super::dedup::Sender;
 use super::ledger::TooFast;
-use super::message::{Content, Message};
+use super::message::{Content, Kept, Message};
 use super::owner::Owner;
 use super::person::Author;
-use super::{Chat, OwnerId, RoomId, TooManyRooms};
+use super::{Chat, OwnerId, RoomId, TooManyRooms, alarm};
 
 /// What someone wants to say.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +28,19 @@ pub(in crate::core) struct Draft<'a> {
 /// What became of it.
 #[derive(Debug)]
 pub(in crate::core) enum Stamped<'a> {
-    /// To be handed out, and then kept for its owner.
-    New(Message<'a>, OwnerId),
+    /// To be handed out, and then kept.
+    New(Message<'a>, Keeping),
     /// It was said before, and this is the offset it got.
     Again(u64),
+}
+
+/// How a message is kept.
+#[derive(Debug)]
+pub(in crate::core) struct Keeping {
+    /// Whom it is counted for.
+    owner: OwnerId,
+    /// Its body as the state of its key, where that is another.
+    state: Option<Vec<u8>>,
 }
 
 /// Why something cannot be said.
@@ -80,28 +89,42 @@ impl Chat {
             return Ok(Stamped::Again(offset));
         }
         let owner = self.ledger.open(draft.owner, now.ms);
-        let offset = if draft.ephemeral {
-            None
-        } else {
-            self.count_beginning(room, owner, now.ms)?;
-            self.make_room_for_state(room, draft, owner)?;
-            let room = &mut self.rooms[room.index];
-            room.offset += 1;
-            Some(room.offset)
-        };
-        if let (Some((name, sender)), Some(offset)) = (draft.dedup, offset) {
-            self.dedup
-                .remember(room, sender, name, offset, draft.owner, now.ms);
-        }
-        let message = Message {
-            offset,
+        let mut message = Message {
+            offset: None,
             at_ms: now.unix_ms,
             author: draft.author,
             key: draft.key,
             content: draft.content,
             body: draft.body,
         };
-        Ok(Stamped::New(message, owner))
+        let state = self.completed_state(room, draft, &message);
+        message.offset = if draft.ephemeral {
+            None
+        } else {
+            self.count_beginning(room, owner, now.ms)?;
+            let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
+            self.make_room_for_state(room, draft, bytes, owner)?;
+            let room = &mut self.rooms[room.index];
+            room.offset += 1;
+            Some(room.offset)
+        };
+        if let (Some((name, sender)), Some(offset)) = (draft.dedup, message.offset) {
+            self.dedup
+                .remember(room, sender, name, offset, draft.owner, now.ms);
+        }
+        Ok(Stamped::New(message, Keeping { owner, state }))
+    }
+
+    /// The body of a message as the state of its key, where it leaves out what stays as it was.
+    fn completed_state(
+        &self,
+        room: RoomId,
+        draft: &Draft<'_>,
+        message: &Message<'_>,
+    ) -> Option<Vec<u8>> {
+        let key = draft.key.filter(|_| draft.retain)?;
+        let before = self.rooms[room.index].history.retained.get(key);
+        alarm::completed(before.map(Kept::view).as_ref(), message)
     }
 
     /// Keeps a message that was stamped, and makes room for it where others are forgotten.
@@ -110,7 +133,7 @@ impl Chat {
         id: RoomId,
         message: &Message<'_>,
         draft: &Draft<'_>,
-        owner: OwnerId,
+        Keeping { owner, state }: Keeping,
         now_ms: u64,
     ) {
         let Some(offset) = message.offset else {
@@ -130,7 +153,11 @@ impl Chat {
             Some(key) if draft.retain && draft.removes_key() => {
                 history.retained.remove(key, &mut books);
             }
-            Some(key) if draft.retain => history.retained.set(key, message, entry, &mut books),
+            Some(key) if draft.retain => {
+                let body = state.as_deref().unwrap_or(message.body);
+                let message = Message { body, ..*message };
+                history.retained.set(key, &message, entry, &mut books);
+            }
             _ => {}
         }
         history.keep(message, entry, &mut books, &self.limits);

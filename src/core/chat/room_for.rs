@@ -92,18 +92,19 @@ impl Chat {
         true
     }
 
-    /// Makes room for the state of a key, in its room and in all.
+    /// Makes room for the state of a key, of so many bytes, in its room and in all.
     pub(super) fn make_room_for_state(
         &mut self,
         room: RoomId,
         draft: &Draft<'_>,
+        body: usize,
         owner: OwnerId,
     ) -> Result<(), Refusal> {
         let Some(key) = draft.key.filter(|_| draft.retain && !draft.removes_key()) else {
             return Ok(());
         };
         let retained = &self.rooms[room.index].history.retained;
-        let bytes = value_bytes(key.len(), draft.body.len());
+        let bytes = value_bytes(key.len(), body);
         let go = retained.to_go(key, bytes, owner, &self.limits);
         for key in go.ok_or(Refusal::TooManyKeys)? {
             self.forget_state(room.index, &key);

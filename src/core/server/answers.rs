@@ -7,7 +7,7 @@ use crate::codec::ws::deflate::Readers;
 use crate::core::chat::{Context, Reading, RoomName};
 use crate::core::connection::ConnectionId;
 use crate::core::rope::Rope;
-use crate::core::snapshot::{Form, Place};
+use crate::core::snapshot::{Form, Of, Place};
 use crate::core::{Now, Stream, encode};
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
@@ -93,7 +93,7 @@ impl<S: Stream> Server<S> {
             let place = Place { room, context };
             let (form, encoder) = (Form::Json, &mut self.encoder);
             self.snapshots
-                .messages(place, messages, form, encoder, &mut rope);
+                .messages(place, (Of::Talk, messages), form, encoder, &mut rope);
         }
         rope.own().extend_from_slice(b"],\"more\":");
         event::write(&(more || is_cut), rope.own());

@@ -11,7 +11,7 @@ use crate::core::chat::{Format, Reading, RoomId, Wanted, Window};
 use crate::core::connection::{ConnectionId, Phase};
 use crate::core::frames::Frames;
 use crate::core::rope::Rope;
-use crate::core::snapshot::{Form, Place};
+use crate::core::snapshot::{Form, Of, Place};
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream, encode};
 use crate::limits::RECONNECT_MS;
@@ -36,10 +36,14 @@ impl<S: Stream> Server<S> {
             encode::open_joined(&arrival, echo, rope.own());
             let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
             rope.own().extend_from_slice(b",\"messages\":[");
-            snapshots.messages(place, &arrival.messages, Form::Json, encoder, &mut rope);
+            let said = (Of::Talk, &*arrival.messages);
+            snapshots.messages(place, said, Form::Json, encoder, &mut rope);
             rope.own().extend_from_slice(b"],\"retained\":[");
             match &arrival.state {
-                Some(state) => snapshots.messages(place, state, Form::Json, encoder, &mut rope),
+                Some(state) => {
+                    let state = (Of::State, &**state);
+                    snapshots.messages(place, state, Form::Json, encoder, &mut rope);
+                }
                 None => snapshots.state(place, &self.chat, Form::Json, encoder, &mut rope),
             }
             rope.own().extend_from_slice(b"],\"members\":[");
@@ -143,8 +147,10 @@ impl<S: Stream> Server<S> {
                     let context = arrival.context(reading);
                     let place = Place { room, context };
                     let (form, encoder) = (Form::of_messages(reading), &mut self.encoder);
+                    // Of keys with a state it is that.
+                    let latest = (Of::State, &*arrival.messages);
                     self.snapshots
-                        .messages(place, &arrival.messages, form, encoder, &mut rope);
+                        .messages(place, latest, form, encoder, &mut rope);
                 }
                 self.answer_rope(id, reading.format, rope);
             }
@@ -170,13 +176,15 @@ impl<S: Stream> Server<S> {
             // Whoever is cut off before it has not the whole state, and comes back to where they were.
             match arrival.state.as_deref().and_then(<[_]>::split_last) {
                 Some((_, rest)) => {
+                    let rest = (Of::State, rest);
                     snapshots.messages(place, rest, Form::StateEvents, encoder, rope);
                 }
                 None => snapshots.state(place, &self.chat, Form::StateEvents, encoder, rope),
             }
             encode::server_sent_state(place.context.room, &last, Some(&id), rope.own());
         }
-        snapshots.messages(place, &arrival.messages, Form::Events, encoder, rope);
+        let said = (Of::Talk, &*arrival.messages);
+        snapshots.messages(place, said, Form::Events, encoder, rope);
     }
 
     /// Sends a message to one connection at the JSON door, which has asked for it. Nothing follows a close frame.

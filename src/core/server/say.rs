@@ -115,12 +115,12 @@ impl<S: Stream> Server<S> {
         draft: &Draft<'_>,
         now: Now,
     ) -> Result<Option<u64>, Refusal> {
-        let (message, owner) = match self.chat.stamp(room, draft, now)? {
+        let (message, keeping) = match self.chat.stamp(room, draft, now)? {
             Stamped::Again(offset) => return Ok(Some(offset)),
-            Stamped::New(message, owner) => (message, owner),
+            Stamped::New(message, keeping) => (message, keeping),
         };
         self.hand_out(room, &message);
-        self.chat.keep(room, &message, draft, owner, now.ms);
+        self.chat.keep(room, &message, draft, keeping, now.ms);
         self.forget_ended();
         Ok(message.offset)
     }

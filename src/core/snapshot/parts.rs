@@ -82,8 +82,17 @@ pub(super) enum What {
     Series(Window),
     /// Those who are listed.
     Members,
-    /// Messages: the first and the last offset, and how many there are.
-    Run(u64, u64, usize),
+    /// Messages: of what, the first and the last offset, and how many there are.
+    Run(Of, u64, u64, usize),
+}
+
+/// What messages are: as the state of its key one may say more than it did when it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::core) enum Of {
+    /// What was said.
+    Talk,
+    /// The state of keys.
+    State,
 }
 
 /// What a part was made of: it is handed out only in place of what would be made of the same.
@@ -332,8 +341,9 @@ mod tests {
     fn they_take_no_more_than_they_may() {
         let mut parts = Parts::new(100_000);
         for first in 0..100 {
-            keep(&mut parts, What::Run(first, first, 1), 1, 5_000, 0);
-            assert!(finds(&mut parts, What::Run(first, first, 1), 1));
+            let run = What::Run(Of::Talk, first, first, 1);
+            keep(&mut parts, run, 1, 5_000, 0);
+            assert!(finds(&mut parts, run, 1));
         }
         keep(&mut parts, What::State, 1, 50_000, 0);
         assert!(
