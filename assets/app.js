@@ -2,7 +2,8 @@
 //
 //   parlor.js        the connection, for any program      app.js      wires the parts together
 //   places.js        the open rooms, and their list       person.js   who one is, in all tabs
-//   conversation.js  one room's messages                  message.js  the elements of one message
+//   conversation.js  one room's messages                  entries.js  those that are kept, and drawn
+//   message.js       the elements of one message          strings.js  what can be done to any string
 //   composer.js      where messages are written           outbox.js   what is not delivered yet
 //   commands.js      what a slash begins                  people.js   who is here, who is writing
 //   board.js         live values and alarms               status.js   how the connection is
@@ -69,6 +70,7 @@ document.addEventListener('visibilitychange', () => {
 });
 addEventListener('pageshow', seeWhetherConnected);
 addEventListener('pagehide', () => places.save());
+addEventListener('beforeprint', () => places.current?.conversation.drawAll());
 addEventListener('popstate', () => actions.followAddress());
 addEventListener('hashchange', () => {
   if (!takeFromAddress()) return;
@@ -233,8 +235,9 @@ function directReceived({ from, to, at, data }) {
 /** Adds a message to its place, and says so where that is not in view. */
 function show(place, message, alarm) {
   const entry = actions.entry(message, alarm);
+  const wasEmpty = place.conversation.isEmpty;
   place.conversation.add(entry);
-  actions.showWelcome(place);
+  if (wasEmpty) actions.showWelcome(place);
   const isNews = !entry.own && !message.key && (place.isDirect || message.offset > place.readOffset);
   if (place === places.current) showTyping();
   if (actions.isInView(place)) return void actions.read();

@@ -1,27 +1,22 @@
-// One room's conversation: a bounded list of messages that follows its end until the reader scrolls away from it, and
-// fetches earlier ones when the reader comes to its beginning.
+// One room's conversation: it follows its end until the reader scrolls away from it, and fetches earlier messages when
+// the reader comes to its beginning.
 
 import { element } from './dom.js';
-import { formatDay, formatTime } from './locale.js';
-import { messageElement, release, weightOf } from './message.js';
+import { Entries } from './entries.js';
 import { OutboxView } from './outbox.js';
 import { text } from './text.js';
 
-const LONGEST_LOG = 1000;
-/** For who reads further up. */
-const LONGEST_READ = 5000;
-/** Characters and bytes of all messages together: a thousand of the longest that servers take would be 64 MB. */
-const HEAVIEST_LOG = 8_000_000;
-const HEAVIEST_READ = 4 * HEAVIEST_LOG;
 const NEAR_END_PX = 48;
-const GROUP_MS = 2 * 60_000;
+/** How far a message reaches down at the least. */
+const LOWEST_PX = 40;
+/** So many screens are drawn above the end, and this many messages at the least. */
+const SCREENS_DRAWN = 5;
+const LEAST_DRAWN = 200;
+/** For who reads further up: so many times as much. */
+const MOST_DRAWN = 3;
 
 export class Conversation {
-  /** Arrived since the last frame: however many come, the page is laid out once per frame. */
-  #arrived = [];
-  #entries = [];
-  /** Of both. */
-  #weight = 0;
+  #entries = new Entries();
   #active = false;
   #follows = true;
   #place = 0;
@@ -46,39 +41,40 @@ export class Conversation {
   }
 
   #build(actions) {
+    const log = this.#entries.root;
     this.outbox = new OutboxView(actions);
     this.earlier = element('p', 'notice');
     this.earlier.hidden = true;
-    this.log = element('div', 'log');
-    this.log.setAttribute('role', 'log');
-    this.column = element('div', 'column conversation', this.earlier, this.log, this.outbox.root);
+    this.column = element('div', 'column conversation', this.earlier, log, this.outbox.root);
     this.root = element('div', 'scroller', this.column);
     this.root.tabIndex = 0;
     this.root.hidden = true;
     this.root.setAttribute('role', 'region');
     this.root.setAttribute('aria-label', this.#label);
     this.root.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    this.root.addEventListener('keydown', (event) => {
+      // The browser's own would go to the end of what is drawn.
+      if (event.key !== 'End' || this.#entries.isDrawnToEnd) return;
+      event.preventDefault();
+      this.toEnd();
+    });
     // Unfolding a long message moves the end away without a scroll event; a picture makes its message grow.
-    this.log.addEventListener('click', () => this.#scrolled());
-    this.log.addEventListener('load', () => this.#grown(), { capture: true });
+    log.addEventListener('click', () => this.#scrolled());
+    log.addEventListener('load', () => this.#grown(), { capture: true });
     const resized = new ResizeObserver(() => this.#follow());
     resized.observe(this.root);
     resized.observe(this.outbox.root);
   }
 
   get isEmpty() {
-    return this.#entries.length + this.#arrived.length === 0 && this.outbox.isEmpty;
+    return this.#entries.isEmpty && this.outbox.isEmpty;
   }
 
   /** Adds a message, or `{notice, at}`, a line of the page's own. */
   add(entry) {
-    this.#arrived.push(entry);
-    this.#weigh([entry], 1);
+    this.#entries.add(entry);
     // Out of sight there are no frames.
-    if (this.#arrived.length > 2 * LONGEST_LOG || this.#weight > 2 * HEAVIEST_LOG) {
-      this.#weigh(this.#arrived.splice(0, Math.ceil(this.#arrived.length / 2)), -1);
-      this.#cut();
-    }
+    if (this.#entries.isOverfull(this.#follows)) this.#take();
     if (!this.#follows && !entry.own && !entry.notice) this.#newer += 1;
     this.#schedule();
   }
@@ -95,19 +91,13 @@ export class Conversation {
 
   /** The room's offsets begin anew: those shown mean nothing any more. */
   forgetOffsets() {
-    for (const entry of [...this.#entries, ...this.#arrived]) entry.offset = undefined;
+    this.#entries.forgetOffsets();
     this.setMore(false);
   }
 
   /** Forgets all that was said; what is not delivered yet stays. */
   clear() {
-    for (const { node, day } of this.#entries.splice(0)) {
-      release(node);
-      node.remove();
-      day?.remove();
-    }
-    this.#arrived = [];
-    this.#weight = 0;
+    this.#entries.clear();
     this.#newer = 0;
     this.#place = 0;
     this.#wasCut = false;
@@ -117,10 +107,10 @@ export class Conversation {
   show() {
     this.#active = true;
     this.root.hidden = false;
-    // What was hidden begins at its top.
     if (this.#follows) this.#place = 0;
+    // What was hidden begins at its top.
+    else this.root.scrollTop = this.#place;
     this.#render();
-    if (!this.#follows) this.root.scrollTop = this.#place;
     this.#jump.attach(this);
     this.#showJump();
     this.#fetch();
@@ -131,10 +121,14 @@ export class Conversation {
     this.root.hidden = true;
   }
 
+  /** Draws all there is, as for a printer. */
+  drawAll() {
+    this.#keepingPlace(() => this.#entries.drawAll());
+  }
+
   toEnd() {
     this.#follows = true;
-    this.#schedule();
-    this.#follow();
+    this.#render();
     this.#scrolled();
   }
 
@@ -147,118 +141,72 @@ export class Conversation {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (!this.#active) return;
-    const nodes = document.createDocumentFragment();
-    let previous = this.#entries.at(-1);
-    for (const entry of this.#arrived) {
-      this.#append(entry, previous, nodes);
-      previous = entry;
+    // Before anything changes, it costs nothing to measure.
+    const drawn = this.#drawn;
+    if (this.#follows) {
+      this.#take();
+      this.#entries.drawLast(drawn);
+      this.#follow();
+    } else {
+      this.#keepingPlace(() => this.#take());
+      this.#extend();
     }
-    this.#entries.push(...this.#arrived);
-    this.#arrived = [];
-    this.log.append(nodes);
-    this.#trim();
-    this.#follow();
     this.#showJump();
   }
 
-  #append(entry, previous, parent) {
-    entry.node = entry.notice ? noticeOf(entry) : nodeOf(entry);
-    parent.append(entry.node);
-    this.#relate(entry, previous);
-  }
-
-  /** How an entry looks depends on the one before: a new day, the same person going on, the same minute. */
-  #relate(entry, previous) {
-    const newDay = previous?.at.toDateString() !== entry.at.toDateString();
-    if (newDay && !entry.day) {
-      entry.day = element('p', 'day', element('span', '', formatDay(entry.at)));
-      entry.node.before(entry.day);
-    } else if (!newDay && entry.day) {
-      entry.day.remove();
-      entry.day = null;
-    }
-    if (entry.notice) return;
-    const grouped = Boolean(previous) && !newDay && !previous.notice && previous.from.name === entry.from.name
-      && previous.own === entry.own && entry.at - previous.at < GROUP_MS;
-    entry.node.classList.toggle('grouped', grouped);
-    // One time a minute is enough to see at a glance.
-    entry.node.classList.toggle('same-time', grouped && formatTime(previous.at) === formatTime(entry.at));
-  }
-
-  #prepend(entries) {
-    const nodes = document.createDocumentFragment();
-    let previous;
-    for (const entry of entries) {
-      this.#append(entry, previous, nodes);
-      previous = entry;
-    }
-    const before = this.root.scrollHeight;
-    this.log.prepend(nodes);
-    if (this.#entries.length > 0 && previous) this.#relate(this.#entries[0], previous);
-    this.#entries.unshift(...entries);
-    this.#weigh(entries, 1);
-    this.root.scrollTop += this.root.scrollHeight - before;
-  }
-
-  /** Drops the oldest. For who reads further up, what is on the screen stays where it is. */
-  #trim() {
-    const surplus = this.#surplus;
-    if (surplus === 0) return;
-    // Measuring lays the page out, which costs more than all else here: not for who follows the end.
-    const before = this.#follows ? 0 : this.root.scrollHeight;
-    const dropped = this.#entries.splice(0, surplus);
-    this.#weigh(dropped, -1);
-    for (const { node, day } of dropped) {
-      release(node);
-      node.remove();
-      day?.remove();
-    }
-    this.#relate(this.#entries[0], undefined);
-    this.#cut();
-    if (!this.#follows) this.root.scrollTop -= before - this.root.scrollHeight;
-  }
-
-  /** How many of the oldest are too many or too much; the last one stays, whatever it is. */
-  get #surplus() {
-    const [longest, heaviest] = this.#follows ? [LONGEST_LOG, HEAVIEST_LOG] : [LONGEST_READ, HEAVIEST_READ];
-    let surplus = Math.max(0, this.#entries.length - longest);
-    let weight = this.#weight - this.#entries.slice(0, surplus).reduce((sum, entry) => sum + entry.weight, 0);
-    for (; weight > heaviest && surplus < this.#entries.length - 1; surplus += 1) weight -= this.#entries[surplus].weight;
-    return surplus;
-  }
-
-  #weigh(entries, sign) {
-    for (const entry of entries) {
-      entry.weight ??= weightOf(entry);
-      this.#weight += sign * entry.weight;
-    }
-  }
-
-  #cut() {
+  /** Takes what has arrived, and drops the oldest where that is too much. */
+  #take() {
+    this.#entries.take();
+    if (!this.#entries.trim(this.#follows)) return;
     this.#wasCut = true;
-    this.setMore(Boolean(this.#oldest()?.offset));
+    this.setMore(Boolean(this.#entries.oldest?.offset));
   }
 
-  #oldest() {
-    return [...this.#entries, ...this.#arrived].find((entry) => !entry.notice);
+  /** How many messages fill a few screens. */
+  get #drawn() {
+    return Math.max(LEAST_DRAWN, Math.ceil(SCREENS_DRAWN * this.root.clientHeight / LOWEST_PX));
+  }
+
+  /** Draws more where the reader comes near the first or the last one drawn. */
+  #extend() {
+    const { scrollTop, scrollHeight, clientHeight } = this.root;
+    const most = MOST_DRAWN * this.#drawn;
+    const near = 2 * clientHeight;
+    if (scrollTop < near && !this.#entries.isDrawnToBegin) {
+      this.#keepingPlace(() => this.#entries.drawEarlier(most));
+    } else if (scrollHeight - scrollTop - clientHeight < near && !this.#entries.isDrawnToEnd) {
+      this.#keepingPlace(() => this.#entries.drawLater(most));
+    }
+  }
+
+  /** Changes what is drawn; what is on the screen stays where it is. */
+  #keepingPlace(change) {
+    const bottomOf = (node) => node.getBoundingClientRect().bottom;
+    const top = this.root.getBoundingClientRect().top;
+    // The line between two days comes and goes with what is before it, and so does the name above a message.
+    const anchor = [...this.#entries.root.querySelectorAll(':scope > :not(.day)')].find((node) => bottomOf(node) > top);
+    const before = anchor && bottomOf(anchor);
+    change();
+    if (anchor?.isConnected) this.root.scrollTop += bottomOf(anchor) - before;
   }
 
   async #fetch() {
     if (!this.#active || !this.#more || this.#loading || this.root.scrollTop > 2 * this.root.clientHeight) return;
-    const offset = this.#oldest()?.offset;
-    if (!offset) return;
+    const offset = this.#entries.oldest?.offset;
+    if (!offset || !this.#entries.isDrawnToBegin) return;
     this.#loading = true;
     this.#showEarlier();
     const { entries, more } = await this.#loadEarlier(offset).catch(() => ({ entries: [], more: null }));
     this.#loading = false;
-    this.#prepend(entries);
+    this.#entries.prepend(entries);
+    this.#keepingPlace(() => this.#entries.drawEarlier(MOST_DRAWN * this.#drawn));
     // Without a connection there is no answer: the next scroll asks again.
     this.setMore(more ?? true);
     if (more && this.root.scrollTop < this.root.clientHeight) requestAnimationFrame(() => this.#fetch());
   }
 
   #showEarlier() {
-    const isCut = !this.#more && (this.#wasCut || this.#oldest()?.offset > 1);
+    const isCut = !this.#more && (this.#wasCut || this.#entries.oldest?.offset > 1);
     const what = this.#loading ? text.loading : isCut ? text.trimmed : '';
     if (this.earlier.textContent !== what) this.earlier.textContent = what;
     this.earlier.hidden = what === '';
@@ -279,26 +227,16 @@ export class Conversation {
   #scrolled() {
     if (!this.#active) return;
     const { scrollHeight, scrollTop, clientHeight } = this.root;
-    this.#place = scrollTop;
-    this.#follows = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    this.#follows = this.#entries.isDrawnToEnd && scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
     if (this.#follows) this.#newer = 0;
+    else this.#extend();
+    this.#place = this.root.scrollTop;
     this.#showJump();
     this.#fetch();
   }
 
   #showJump() {
     if (this.#active) this.#jump.show(this.#follows, this.#newer);
-  }
-}
-
-const noticeOf = ({ notice }) => element('div', typeof notice === 'string' ? 'notice' : 'notice card', notice);
-
-/** One message that cannot be shown must not keep the others from it. */
-function nodeOf(entry) {
-  try {
-    return messageElement(entry);
-  } catch {
-    return element('div', 'message notice', text.unreadable);
   }
 }
 

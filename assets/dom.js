@@ -49,8 +49,14 @@ export function paint(node, name) {
 
 /** The first letter of a name in a disc of its colour; names are told beside it. */
 export function avatar(name) {
-  const [initial = ''] = name.replace(/^guest-/, '');
-  const node = paint(element('span', 'avatar', initial.toUpperCase()), name);
+  const node = element('span', 'avatar');
   node.setAttribute('aria-hidden', 'true');
-  return node;
+  return showAvatar(node, name);
+}
+
+/** Makes an avatar somebody else's. */
+export function showAvatar(node, name) {
+  const [initial = ''] = name.replace(/^guest-/, '');
+  node.textContent = initial.toUpperCase();
+  return paint(node, name);
 }

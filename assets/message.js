@@ -1,7 +1,7 @@
 // Builds the elements of one message: a text, JSON, or binary.
 
 import { wordsOf } from './alarms.js';
-import { avatar, button, element, paint } from './dom.js';
+import { avatar, button, element, paint, showAvatar } from './dom.js';
 import { linked } from './links.js';
 import { formatFull, formatTime, size } from './locale.js';
 import { pictureElement, pictureIn } from './pictures.js';
@@ -16,6 +16,7 @@ const SHORT_JSON = 60;
 /** What is nested deeper would be indented off the screen, by spaces that grow with the square of the depth. */
 const DEEP_JSON = 20;
 const PREVIEW_BYTES = 24;
+const MOST_SPARE = 200;
 const encoder = new TextEncoder();
 
 /** The length that counts against the server's limit. */
@@ -31,15 +32,60 @@ export function weightOf({ data, binary }) {
 export function messageElement({ from, own, at, data, binary, key, alarm }) {
   const content = alarm ? alarmElement(alarm) : binary ? binaryElement(binary, at)
     : key && data === null ? element('p', 'text muted', text.removedKey(key)) : dataElement(data);
-  const bubble = element('div', alarm ? `bubble alarm-said ${alarm.state} ${alarm.severity}` : 'bubble', content);
-  if (key) bubble.prepend(element('span', 'key', key));
-  if (own) bubble.prepend(element('span', 'visually-hidden', text.you));
-  const time = element('time', 'time', formatTime(at));
-  time.dateTime = at.toISOString();
-  time.title = formatFull(at);
-  if (own) return element('div', 'message own', bubble, time);
-  const who = paint(element('p', 'who', from.name), from.name);
-  return element('div', 'message', avatar(from.name), element('div', 'body', who, element('div', 'said', bubble, time)));
+  const frame = own ? new OwnFrame() : spare.pop() ?? new Frame();
+  frame.bubble.className = alarm ? `bubble alarm-said ${alarm.state} ${alarm.severity}` : 'bubble';
+  frame.bubble.replaceChildren(content);
+  if (key) frame.bubble.prepend(element('span', 'key', key));
+  if (own) frame.bubble.prepend(element('span', 'visually-hidden', text.you));
+  else frame.showAuthor(from.name);
+  showTime(frame.time, at);
+  frames.set(frame.root, frame);
+  return frame.root;
+}
+
+/** Frees what an element that has left the page holds outside of it; no one may use it any more. */
+export function release(node) {
+  const link = node.querySelector('a.download');
+  if (link) URL.revokeObjectURL(link.href);
+  const frame = frames.get(node);
+  if (!(frame instanceof Frame) || spare.length === MOST_SPARE) return;
+  frame.root.className = 'message';
+  spare.push(frame);
+}
+
+/** What is around the content of one's own messages. */
+class OwnFrame {
+  bubble = element('div', 'bubble');
+  time = element('time', 'time');
+  root = element('div', 'message own', this.bubble, this.time);
+}
+
+/** What is around the content of the others'. */
+class Frame {
+  bubble = element('div', 'bubble');
+  time = element('time', 'time');
+  #who = element('p', 'who');
+  #avatar = avatar('');
+  root = element('div', 'message', this.#avatar,
+    element('div', 'body', this.#who, element('div', 'said', this.bubble, this.time)));
+
+  showAuthor(name) {
+    paint(this.#who, name).textContent = name;
+    showAvatar(this.#avatar, name);
+  }
+}
+
+/**
+ * Frames that have left the page, to be used again. Elements that are thrown away are kept by engines until they find
+ * the time, by WebKit 60 MB of them.
+ */
+const spare = [];
+const frames = new WeakMap();
+
+function showTime(node, at) {
+  node.textContent = formatTime(at);
+  node.dateTime = at.toISOString();
+  node.title = formatFull(at);
 }
 
 /** What happened to an alarm. */
@@ -128,10 +174,4 @@ function binaryElement(bytes, at) {
 function hex(bytes) {
   const digits = Array.from(bytes.subarray(0, PREVIEW_BYTES), (byte) => byte.toString(16).padStart(2, '0'));
   return element('code', 'hex', `${digits.join(' ')}${bytes.length > PREVIEW_BYTES ? ' …' : ''}`);
-}
-
-/** Frees what an element that leaves the page holds outside of it. */
-export function release(node) {
-  const link = node.querySelector('a.download');
-  if (link) URL.revokeObjectURL(link.href);
 }

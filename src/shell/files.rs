@@ -37,6 +37,7 @@ pub(super) const FILES: &[File] = &[
     asset!("conversation.js", SCRIPT),
     asset!("dom.js", SCRIPT),
     asset!("english.js", SCRIPT),
+    asset!("entries.js", SCRIPT),
     asset!("favicon.svg", PICTURE),
     asset!("gate.css", STYLE),
     asset!("gate.js", SCRIPT),

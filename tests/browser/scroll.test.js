@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  DEVICES, log, messages, openPage, say, sayAndSee, scroller, sendFromElsewhere, setUp, tellTimes, texts, until,
+  DEVICES, log, messages, nick, openPage, post, say, sayAndSee, scroller, sendFromElsewhere, setUp, tellTimes, texts, until,
 } from './support.js';
 
 // So that the beginning of what is kept can be scrolled to.
@@ -62,20 +62,106 @@ test('sending brings the writer to the end, and a growing field hides nothing of
   await isAtEnd(page);
 });
 
-test('the list is bounded for who follows it, and who reads further up keeps the place', async (t) => {
+/** Scrolls a step, as a wheel does, until a message is drawn; gives the most elements that there were meanwhile. */
+async function scrollTo(page, text, step) {
+  return page.evaluate(async ([wanted, px]) => {
+    const view = document.querySelector('.scroller:not([hidden])');
+    const isThere = () => [...view.querySelectorAll('.text')].some(({ textContent }) => textContent === wanted);
+    let most = 0;
+    while (!isThere()) {
+      view.scrollTop += px;
+      await new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); });
+      most = Math.max(most, view.querySelectorAll('.message').length);
+    }
+    return most;
+  }, [text, step]);
+}
+
+test('a few screens are drawn for who follows, and who reads further up keeps the place', async (t) => {
   const page = await openPage(t, fixture, { room: 'long' });
   await sendFromElsewhere(page, fixture.server, 'long', lines(1100, 'line'));
   await lastIs(page, 'line 1100');
-  assert.equal(await messages(page).count(), 1000);
+  assert.equal(await messages(page).count(), 200);
+  await scrollTo(page, 'line 800', -500);
   await messages(page).getByText('line 800', { exact: true }).scrollIntoViewIfNeeded();
   await jump(page, 'To the latest').waitFor();
   const place = await top(page, 'line 800');
   await sendFromElsewhere(page, fixture.server, 'long', lines(400, 'more'));
-  await lastIs(page, 'more 400');
+  await jump(page, '400 new messages').waitFor();
   assert(Math.abs(await top(page, 'line 800') - place) < 1);
+  assert(await messages(page).count() <= 600);
   await jump(page, '400 new messages').click();
+  await lastIs(page, 'more 400');
+  await isAtEnd(page);
+  assert.equal(await messages(page).count(), 200);
   await sayAndSee(page, 'at the end');
-  assert.equal(await messages(page).count(), 1000);
+  assert.equal(await messages(page).count(), 200);
+});
+
+test('all thousand that are kept can be read, up to the first and down to the end, and never are too many drawn', async (t) => {
+  const page = await openPage(t, fixture, { room: 'up-and-down' });
+  await sendFromElsewhere(page, fixture.server, 'up-and-down', lines(1100, 'line'));
+  await lastIs(page, 'line 1100');
+  assert(await scrollTo(page, 'line 101', -1500) <= 600);
+  await scroller(page).evaluate((s) => { s.scrollTop = 0; });
+  await page.getByText('Earlier messages are not kept').waitFor();
+  await assertInARow(page, 101);
+  assert.equal(await log(page).locator('.day').count(), 1);
+  // What is said meanwhile is there once one comes down to it.
+  await sendFromElsewhere(page, fixture.server, 'up-and-down', ['line 1101']);
+  await jump(page, '1 new message').waitFor();
+  assert(await scrollTo(page, 'line 1101', 1500) <= 600);
+  assert.equal((await texts(page)).at(-1), 'line 1101');
+  await assertInARow(page, 1102 - await messages(page).count());
+  await scroller(page).evaluate((s) => { s.scrollTop = s.scrollHeight; });
+  await jump(page, 'new message').waitFor({ state: 'hidden' });
+  await sayAndSee(page, 'and follows again');
+  await isAtEnd(page);
+});
+
+async function assertInARow(page, first) {
+  const shown = await texts(page);
+  assert.deepEqual(shown, Array.from(shown, (_, n) => `line ${first + n}`));
+}
+
+test('the End key leads to the end, whatever is drawn', async (t) => {
+  const page = await openPage(t, fixture, { room: 'end-key' });
+  await sendFromElsewhere(page, fixture.server, 'end-key', lines(1000, 'line'));
+  await lastIs(page, 'line 1000');
+  await scrollTo(page, 'line 10', -3000);
+  assert.notEqual((await texts(page)).at(-1), 'line 1000');
+  await scroller(page).focus();
+  await page.keyboard.press('End');
+  await lastIs(page, 'line 1000');
+  await isAtEnd(page);
+});
+
+test('a printer gets all that is kept', async (t) => {
+  const page = await openPage(t, fixture, { room: 'printed' });
+  await sendFromElsewhere(page, fixture.server, 'printed', lines(600, 'line'));
+  await lastIs(page, 'line 600');
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  assert.deepEqual(await texts(page), lines(600, 'line'));
+  await isAtEnd(page);
+  await sayAndSee(page, 'afterwards');
+  assert.equal(await messages(page).count(), 200);
+});
+
+test('a message looks the same when it is drawn again', async (t) => {
+  const page = await openPage(t, fixture, { room: 'again' });
+  await nick(page, 'ana');
+  await sayAndSee(page, 'my own');
+  const looks = () => messages(page).evaluateAll((all) => all.slice(0, 4).map(({ outerHTML }) => outerHTML.replace(/blob:[^"]*/, '')));
+  await post(fixture.server, 'again', { temp: 81.2, since: 'a long time ago, as far as anybody remembers' });
+  await post(fixture.server, 'again', { alarm: 'raised', text: 'Too hot', severity: 'critical' }, { key: 'alarm.boiler' });
+  await sendFromElsewhere(page, fixture.server, 'again', [[1, 2, 3]]);
+  await messages(page).nth(3).waitFor();
+  const before = await looks();
+  await sendFromElsewhere(page, fixture.server, 'again', lines(300, 'line'));
+  await lastIs(page, 'line 300');
+  assert.equal(await messages(page).getByText('my own').count(), 0);
+  await scrollTo(page, 'my own', -1000);
+  assert.deepEqual(await looks(), before);
 });
 
 test('earlier messages are fetched when the reader comes to the beginning, which then says that it is one', async (t) => {
