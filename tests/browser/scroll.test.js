@@ -7,7 +7,7 @@ import {
 } from './support.js';
 
 // So that the beginning of what is kept can be scrolled to.
-const fixture = await setUp({ flags: ['--history', '256'] });
+const fixture = await setUp({ args: ['--history', '256'] });
 const lines = (n, word) => Array.from({ length: n }, (_, i) => `${word} ${i + 1}`);
 const lastIs = (page, text) => until(page, (expected) =>
   [...document.querySelectorAll('.log .message .text')].at(-1)?.textContent === expected, text);
