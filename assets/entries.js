@@ -14,6 +14,8 @@ const HEAVIEST = 8_000_000;
 const HEAVIEST_READ = 4 * HEAVIEST;
 const STEP = 100;
 const GROUP_MS = 2 * 60_000;
+/** However much one person says, so often their name and the time stand above it: once or twice on a screen. */
+const NAMED_EVERY = 12;
 
 export class Entries {
   root = element('div', 'log');
@@ -178,7 +180,7 @@ function relate(entry, previous) {
   }
   if (entry.notice) return;
   const grouped = Boolean(previous) && !newDay && !previous.notice && previous.from.name === entry.from.name
-    && previous.own === entry.own && entry.at - previous.at < GROUP_MS;
+    && previous.own === entry.own && entry.at - previous.at < GROUP_MS && entry.offset % NAMED_EVERY !== 0;
   entry.node.classList.toggle('grouped', grouped);
   // One time a minute is enough to see at a glance.
   entry.node.classList.toggle('same-time', grouped && formatTime(previous.at) === formatTime(entry.at));

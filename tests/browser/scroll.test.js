@@ -124,6 +124,17 @@ async function assertInARow(page, first) {
   assert.deepEqual(shown, Array.from(shown, (_, n) => `line ${first + n}`));
 }
 
+test('who says much is named on every screen, at the same messages wherever one begins to read', async (t) => {
+  const page = await openPage(t, fixture, { room: 'much' });
+  await sendFromElsewhere(page, fixture.server, 'much', lines(250, 'line'));
+  await lastIs(page, 'line 250');
+  const named = () => log(page).locator('.message:not(.grouped) .text').allTextContents();
+  const expected = Array.from({ length: 16 }, (_, n) => `line ${60 + 12 * n}`);
+  assert.deepEqual(await named(), ['line 51', ...expected]);
+  await scrollTo(page, 'line 1', -1000);
+  assert.deepEqual((await named()).slice(-16), expected);
+});
+
 test('the End key leads to the end, whatever is drawn', async (t) => {
   const page = await openPage(t, fixture, { room: 'end-key' });
   await sendFromElsewhere(page, fixture.server, 'end-key', lines(1000, 'line'));
