@@ -10,6 +10,8 @@ import { setUpCopying } from './welcome.js';
 
 /** How long drawing may take of one frame: what is not drawn then is drawn in the next. */
 const FRAME_BUDGET_MS = 8;
+/** From so many on the charts are drawn small, so that fifty are on one screen of a wall. */
+const MANY = 25;
 
 export class Board {
   root = element('div', 'board');
@@ -65,6 +67,7 @@ export class Board {
   /** Before the room was entered nobody knows whether there are values. */
   #showWhetherEmpty() {
     const isEmpty = this.#order.length === 0;
+    this.#grid.classList.toggle('many', this.#order.length >= MANY);
     this.#loading.hidden = !isEmpty || this.#log.isKnown;
     this.#empty.hidden = !isEmpty || !this.#log.isKnown;
   }

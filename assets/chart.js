@@ -8,7 +8,10 @@ export const WINDOW_MS = 60_000;
 const TIME_STEP_MS = 15_000;
 const NUMBERS_EVERY_MS = 250;
 const LABEL_HEIGHT = 18;
+/** Lower than this, it is a line without times below it. */
+const LEAST_HEIGHT_WITH_TIMES = 60;
 const LEAST_LABEL_WIDTH = 46;
+const LEAST_LABEL_HEIGHT = 13;
 /** Smaller numbers have fewer digits. */
 const LEAST_STEP = 1e-290;
 
@@ -38,7 +41,8 @@ export class Chart {
       element('div', '', element('dt', '', text.maximum), this.#greatest));
     this.#canvas.setAttribute('role', 'img');
     this.#canvas.setAttribute('aria-label', text.chartOf(key));
-    this.root = paint(element('article', 'chart', title, this.#age, element('p', 'chart-now', this.#latest), extremes, this.#canvas), key);
+    const head = element('div', 'chart-head', title, this.#age);
+    this.root = paint(element('article', 'chart', head, element('p', 'chart-now', this.#latest), extremes, this.#canvas), key);
     this.root.dataset.key = key;
   }
 
@@ -73,7 +77,7 @@ export class Chart {
     // What was last is of use when nothing came in the last minute.
     const scale = end > first ? scaleOf(extremes.least, extremes.greatest) : scaleOf(this.#latestAt(end), this.#latestAt(end));
     const labels = this.#labelsOf(context, scale, colours.font);
-    const [right, bottom] = [this.#width - labels.width, this.#height - LABEL_HEIGHT];
+    const [right, bottom] = [this.#width - labels.width, this.#height - (this.#height < LEAST_HEIGHT_WITH_TIMES ? 0 : LABEL_HEIGHT)];
     const x = (at) => right - (now - at) / WINDOW_MS * right;
     const y = (value) => 6 + (scale.high - value) / (scale.high - scale.low) * (bottom - 12);
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
@@ -144,11 +148,13 @@ export class Chart {
     context.beginPath();
     context.textAlign = 'left';
     context.textBaseline = 'middle';
+    const apart = (bottom - 12) / (labels.ticks.length - 1);
+    const labelEvery = Math.ceil(LEAST_LABEL_HEIGHT / apart);
     for (const [n, value] of labels.ticks.entries()) {
       const at = Math.round(y(value)) + 0.5;
       context.moveTo(0, at);
       context.lineTo(right, at);
-      context.fillText(labels.words[n], right + 6, at, labels.width - 8);
+      if (n % labelEvery === 0) context.fillText(labels.words[n], right + 6, at, labels.width - 8);
     }
     context.textAlign = 'center';
     context.textBaseline = 'alphabetic';
@@ -157,7 +163,7 @@ export class Chart {
       const across = Math.round(x(at)) + 0.5;
       context.moveTo(across, 0);
       context.lineTo(across, bottom);
-      if (across > 28 && across < right - 2) context.fillText(formatSeconds(at), across, this.#height - 4);
+      if (bottom < this.#height && across > 28 && across < right - 2) context.fillText(formatSeconds(at), across, this.#height - 4);
     }
     context.stroke();
   }
