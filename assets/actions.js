@@ -39,7 +39,7 @@ export class Actions {
     this.#page = page;
     this.#welcome = new Welcome(page.announce, {
       enter: (place) => this.#enter(place),
-      openLobby: () => this.go(this.openRoom(DEFAULT_ROOM)),
+      open: (room) => this.go(this.openRoom(room)),
     });
     this.places = new Places({
       conversation: (place) => this.#conversationOf(place),
@@ -133,7 +133,9 @@ export class Actions {
   }
 
   #notAllowed({ name }) {
-    return { title: text.notAllowed(name), body: text.allowed(this.#parlor.rights.subscribe), mayReturn: false };
+    const { subscribe } = this.#parlor.rights;
+    const other = [DEFAULT_ROOM, ...subscribe].find((room) => isRoomName(room) && allows(subscribe, room));
+    return { title: text.notAllowed(name), body: text.allowed(subscribe), mayReturn: false, other };
   }
 
   #bar(place, why) {
@@ -212,7 +214,9 @@ export class Actions {
 
   #showFrame(place) {
     const isBoard = place?.view === 'board';
-    byId('title').textContent = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
+    const title = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
+    byId('title').textContent = title;
+    byId('title').title = title;
     byId('view-switch').hidden = !place || place.isDirect || Boolean(place.barred);
     byId('copy-link').hidden = !place || place.isDirect;
     byId('people-toggle').disabled = !place || place.isDirect;

@@ -65,6 +65,7 @@ export const chinese = {
   nowhere: '没有打开的房间',
   chooseRoom: '请在页面侧边加入一个房间，或去大厅 lobby。',
   openLobby: '打开大厅 lobby',
+  openRoom: (room) => `打开 ${room}`,
   badRoom: '房间名无效',
   roomNames: '房间名有 1 到 64 个字符：任何文字的字母和数字，以及 - _ . :，不能有空格。',
   cannotJoin: (room) => `无法进入 ${room}`,

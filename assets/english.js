@@ -68,6 +68,7 @@ export const english = {
   nowhere: 'No room is open',
   chooseRoom: 'Join one at the side of the page, or go on in the lobby.',
   openLobby: 'Open the lobby',
+  openRoom: (room) => `Open ${room}`,
   badRoom: 'That is not a room name',
   roomNames: 'A room name has 1 to 64 characters: letters and digits of any script, and - _ . : but no spaces.',
   cannotJoin: (room) => `${room} could not be entered`,

@@ -2,18 +2,20 @@
 
 import { byId, element } from './dom.js';
 import { addressesForOthers, forOthers, isOnlyHere, onAddresses } from './others.js';
-import { pageAddress, readable, socketAddress } from './room.js';
+import { DEFAULT_ROOM, pageAddress, readable, socketAddress } from './room.js';
 import { text } from './text.js';
 
 export class Welcome {
   #root = byId('welcome');
   #place = null;
   #isGuarded = false;
+  /** The room that is offered in place of this one. */
+  #other;
 
-  /** `enter(place)` enters a room again, `openLobby()` that which everyone has. */
-  constructor(announce, { enter, openLobby }) {
+  /** `enter(place)` enters a room again, `open(room)` another one. */
+  constructor(announce, { enter, open }) {
     byId('enter-again').addEventListener('click', () => enter(this.#place));
-    byId('open-lobby').addEventListener('click', openLobby);
+    byId('open-other').addEventListener('click', () => open(this.#other));
     setUpCopying(byId('copy-address'), () => shareAddress(this.#place), announce);
     setUpCopying(byId('copy-terminal'), () => this.#command, announce);
     onAddresses(() => this.#showAddresses());
@@ -24,7 +26,7 @@ export class Welcome {
     this.#place = place;
     this.#isGuarded = isGuarded;
     byId('enter-again').hidden = !place.barred?.mayReturn;
-    byId('open-lobby').hidden = true;
+    this.#offer(place.barred?.other);
     this.#root.classList.remove('entering');
     if (place.barred) {
       this.#root.hidden = false;
@@ -64,8 +66,14 @@ export class Welcome {
     this.#root.hidden = false;
     this.#root.classList.remove('entering');
     byId('enter-again').hidden = true;
-    byId('open-lobby').hidden = false;
+    this.#offer(DEFAULT_ROOM);
     this.#say(title, body, false);
+  }
+
+  #offer(room) {
+    this.#other = room;
+    byId('open-other').hidden = !room;
+    if (room) byId('open-other').textContent = room === DEFAULT_ROOM ? text.openLobby : text.openRoom(room);
   }
 
   #say(title, body, canShare) {

@@ -21,6 +21,8 @@ const address = (room, token) => `${server.url}?room=${encodeURIComponent(room)}
 const enter = (t, room, token, options) => openPage(t, fixture, { url: address(room, token), ...options });
 /** The page of who is not let in. */
 const stranger = (t, room, token, options) => enter(t, room, token, { connected: false, ...options });
+/** The seconds after which a token ends that is to end: there must be time to come in with it before. */
+const SOON = 6;
 const gate = (page) => page.getByRole('main').filter({ has: page.getByRole('heading', { level: 1 }) });
 const heading = (level) => (page, name) => page.getByRole('heading', { level, name, exact: true }).waitFor();
 /** What the page says in place of all else, and what it says in place of a conversation. */
@@ -140,6 +142,10 @@ test('a room that the token does not allow says so, and the others are open', as
   const page = await enter(t, 'secret', tokenOf('ana', { subscribe: ['tea-*', 'lobby'] }));
   await toldInside(page, 'secret is not for you');
   await page.getByText('It allows tea-*, lobby.').waitFor();
+  await page.getByRole('button', { name: 'Open the lobby' }).click();
+  await told(page, '# lobby');
+  await page.goBack();
+  await toldInside(page, 'secret is not for you');
   assert.equal(await field(page).isVisible(), false);
   assert.equal(await page.getByRole('button', { name: 'Enter again' }).isVisible(), false);
   assert.equal(await page.getByRole('button', { name: 'Board' }).isVisible(), false);
@@ -150,6 +156,13 @@ test('a room that the token does not allow says so, and the others are open', as
   await page.goBack();
   await toldInside(page, 'secret is not for you');
   assert.equal(await page.getByText('allowed', { exact: true }).isVisible(), false);
+
+  const other = await enter(t, 'secret', tokenOf('ana', { subscribe: ['tea-*', 'coffee'] }));
+  await other.getByRole('button', { name: 'Open coffee' }).click();
+  await told(other, '# coffee');
+  const nowhere = await enter(t, 'secret', tokenOf('ana', { subscribe: ['tea-*'] }));
+  await toldInside(nowhere, 'secret is not for you');
+  assert.equal(await nowhere.getByRole('button', { name: /^Open/ }).isVisible(), false);
 });
 
 test('where one may only read, that is said and nothing can be written', async (t) => {
@@ -245,10 +258,10 @@ test('who is closed by an admin decides whether to come back', async (t) => {
 test('a token that ends while one writes can be followed by another, and nothing is lost', async (t) => {
   const other = await enter(t, 'tea-time', tokenOf('ben'));
   const page = await stranger(t, 'tea-time');
-  await show(page, tokenOf('ana', { seconds: 4 }));
+  await show(page, tokenOf('ana', { seconds: SOON }));
   await isConnected(page);
-  await sayAndSee(other, 'heard', [page]);
   await field(page).fill('not sent ye');
+  await sayAndSee(other, 'heard');
   await told(page, 'Your token has expired');
   await sayAndSee(other, 'missed');
   await show(page, tokenOf('ana'));
@@ -263,10 +276,10 @@ test('a token that ends while one writes can be followed by another, and nothing
 
   // By a token that allows less, one is not let in again, and one that allows more opens the room.
   const less = await stranger(t, 'tea-time');
-  await show(less, tokenOf('cem', { seconds: 4 }));
-  await messages(less).getByText('missed').waitFor();
+  await show(less, tokenOf('cem', { seconds: SOON }));
+  await messages(less).getByText('missed').waitFor({ state: 'attached' });
   await told(less, 'Your token has expired');
-  await show(less, tokenOf('cem', { subscribe: ['lobby'], seconds: 4 }));
+  await show(less, tokenOf('cem', { subscribe: ['lobby'], seconds: SOON }));
   await toldInside(less, 'tea-time is not for you');
   assert.equal(await messages(less).count(), 0);
   await told(less, 'Your token has expired');
