@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
-  field, log, messages, nick, openPage, post, say, sayAndSee, sendFromElsewhere, setUp, texts,
+  field, log, messages, nick, openPage, post, say, sayAndSee, sendFromElsewhere, setUp, texts, until,
 } from './support.js';
 
 const fixture = await setUp({ args: ['--allow-host', 'parlor.test'] });
@@ -43,7 +43,8 @@ test('markup in a message is shown as typed and nothing of it runs', async (t) =
     assert.equal(await log(page).locator('img, script, b').count(), 0);
     assert.equal(await page.title(), 'markup · parlor');
   }
-  assert.deepEqual(requests, []);
+  // What the page itself fetches it may fetch late.
+  assert.deepEqual(requests.filter((url) => new URL(url).pathname === '/x'), []);
 });
 
 test('web addresses become links that give nothing away, other schemes do not', async (t) => {
@@ -160,7 +161,7 @@ test('a picture is shown, JSON is shown as JSON, and a key is told', async (t) =
   await post(fixture.server, 'data', 81.2, { key: 'boiler.temp' });
   await post(fixture.server, 'data', 'as text', { type: 'text/plain' });
   await messages(ana).nth(4).waitFor();
-  assert.equal(await log(ana).getByRole('img', { name: 'Picture' }).evaluate((image) => image.naturalWidth), 40);
+  await until(ana, () => document.querySelector('.picture')?.naturalWidth === 40);
   const pretty = JSON.stringify({ html: '<b>'.repeat(30), list: [1] }, null, 2);
   assert.deepEqual((await texts(ana)).slice(1), ['{"temp":[1,2.5],"ok":true}', pretty, '81.2', 'as text']);
   assert.equal(await messages(ana).nth(3).locator('.key').textContent(), 'boiler.temp');
@@ -168,7 +169,7 @@ test('a picture is shown, JSON is shown as JSON, and a key is told', async (t) =
 
 test('an empty room tells how to bring others, and its commands can be copied', async (t) => {
   const ana = await open(t, { room: 'tea:2', permissions: ['clipboard-read', 'clipboard-write'] });
-  const pasted = () => ana.evaluate(() => navigator.clipboard.readText());
+  const isCopied = (text) => until(ana, async (expected) => await navigator.clipboard.readText() === expected, text);
   // What others can use, where this machine has a network.
   const { addresses } = await (await fetch(`${fixture.server.url}addresses`)).json();
   const server = addresses.length > 0 ? `${addresses[0]}/` : fixture.server.url;
@@ -177,13 +178,13 @@ test('an empty room tells how to bring others, and its commands can be copied', 
   await ana.locator('#address').getByText(address, { exact: true }).waitFor();
   await ana.getByRole('button', { name: 'Copy the link' }).click();
   await ana.getByRole('button', { name: 'Copied' }).waitFor();
-  assert.equal(await pasted(), address);
+  await isCopied(address);
   await ana.getByRole('button', { name: 'Copy the link' }).waitFor();
   const [copyAddress, copyCommand] = await ana.getByRole('button', { name: 'Copy', exact: true }).all();
   await copyCommand.click();
-  assert.equal(await pasted(), `websocat ${server.replace('http', 'ws')}ws/tea:2`);
+  await isCopied(`websocat ${server.replace('http', 'ws')}ws/tea:2`);
   await copyAddress.click();
-  assert.equal(await pasted(), address);
+  await isCopied(address);
   await sayAndSee(ana, 'not quiet any more');
   assert.equal(await ana.getByRole('heading', { name: 'It is quiet in here' }).count(), 0);
 });

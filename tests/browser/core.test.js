@@ -82,13 +82,15 @@ const TESTS = {
 
   'the arrow keys choose a command': async ({ tab, open }) => {
     await open();
-    const chosen = () => tab.run(() => document.querySelector('#command-help [aria-selected=true] code')?.textContent);
+    const chosen = (command) => tab.until((wanted) =>
+      document.querySelector('#command-help [aria-selected=true] code')?.textContent === wanted, command);
     await tab.fill('#message', '/');
     await tab.press('ArrowUp');
-    assert.equal(await chosen(), '/help');
+    await chosen('/help');
     await tab.press('ArrowUp');
+    await chosen('/leave');
     await tab.press('Enter');
-    assert.equal(await tab.run(() => document.getElementById('message').value), '/leave');
+    await tab.until(() => document.getElementById('message').value === '/leave' && document.getElementById('command-help').hidden);
     await tab.fill('#message', '');
   },
 
