@@ -1,8 +1,11 @@
 // Takes a picture of every screen of the page, in each size, light and dark: `npm run screens -- FOLDER`.
 
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { WebSocket } from 'ws';
 import {
-  field, launch, messages, nick, post, say, sayAndSee, sendFromElsewhere, sendPlant, startGuarded, startServer, tellTimes,
+  field, launch, log, messages, nick, post, say, sayAndSee, sendFromElsewhere, sendPlant, startGuarded, startServer, tellTimes,
+  tokenOf,
 } from './support.js';
 
 const folder = process.argv[2] ?? '../../target/screens';
@@ -118,7 +121,7 @@ async function screens(name, look) {
     await ana.keyboard.press('Escape');
   }
   await say(ana, '/msg ben Plenty.');
-  await ana.getByText('Plenty.').waitFor();
+  await log(ana).getByText('Plenty.').waitFor();
   await see(ana, 'direct', { close: false });
   await say(ana, '/msg nobody Hello?');
   await ana.locator('.outbox').getByText('nobody of that name').last().waitFor();
@@ -134,4 +137,73 @@ async function screens(name, look) {
   await see(board, 'board', { close: false });
   await board.getByRole('button', { name: 'Pause' }).click();
   await see(board, 'board-paused');
+
+  await odd(look, { at, see, connected });
+}
+
+/** What is longer, more or in other letters than it should be. */
+async function odd(look, { at, see, connected }) {
+  const openIn = async (query, more = {}, prepare = undefined) => {
+    const page = await open(at(query), { ...look, ...more }, prepare);
+    await connected(page);
+    return page;
+  };
+  const long = await openIn('room=a-room-whose-name-has-as-many-as-sixty-four-characters-all-told-');
+  await nick(long, 'WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW');
+  const other = await openIn('room=a-room-whose-name-has-as-many-as-sixty-four-characters-all-told-', { viewport: { width: 900, height: 700 } });
+  await nick(other, 'Wilhelmine Freifrau von und zu B');
+  await sayAndSee(other, 'Donaudampfschifffahrtsgesellschaftskapitän'.repeat(6), [long]);
+  await sayAndSee(other, `https://example.org/${'a/'.repeat(120)}`, [long]);
+  await sayAndSee(long, '0123456789'.repeat(30));
+  await say(other, 'مرحبا، هل الشاي جاهز؟ (ready: 100%)');
+  await say(other, 'שלום, the kettle is on');
+  await messages(long).getByText('the kettle is on').waitFor();
+  await see(long, 'long-words');
+  await other.context().close();
+
+  const flood = await openIn('room=flood');
+  for (let said = 0; said < 10_000; said += 1000) {
+    await sendFromElsewhere(flood, server, 'flood', Array.from({ length: 1000 }, (_, n) => `message ${said + n}`));
+  }
+  await messages(flood).getByText('message 9999').waitFor();
+  await see(flood, 'after-10000', { close: false });
+  await flood.locator('.scroller').first().evaluate((view) => { view.scrollTop -= 2500; });
+  await flood.getByRole('button', { name: 'To the latest' }).waitFor();
+  await see(flood, 'further-up');
+
+  const crowd = Array.from({ length: 120 }, () => new WebSocket(`${server.url.replace('http', 'ws')}ws/crowd`));
+  await Promise.all(crowd.map((socket) => once(socket, 'open')));
+  const among = await openIn('room=crowd');
+  await among.waitForTimeout(500);
+  if (look.isMobile) await among.locator('#people-toggle').click();
+  await see(among, 'crowd');
+  for (const socket of crowd) socket.close();
+
+  for (const locale of ['de-DE', 'zh-CN']) {
+    const page = await openIn('room=tea', { locale });
+    await messages(page).first().waitFor();
+    await see(page, `chat-${locale}`);
+    const values = await openIn('room=plant&view=board', { locale });
+    await values.locator('.chart').nth(SENSORS.length - 1).waitFor();
+    await values.waitForTimeout(300);
+    await see(values, `board-${locale}`);
+  }
+
+  await sendPlant(server, 'wall', { sensors: Array.from({ length: 50 }, (_, n) => `line.${1 + n % 5}.station.${1 + Math.floor(n / 5)}.temperature`), doors: [] });
+  const wall = await openIn('room=wall&view=board');
+  await wall.locator('.chart').nth(49).waitFor();
+  await wall.waitForTimeout(500);
+  await see(wall, 'board-50');
+
+  const gone = await openIn('room=tea');
+  await messages(gone).first().waitFor();
+  await gone.context().setOffline(true);
+  await gone.locator('#banner').waitFor();
+  await see(gone, 'offline');
+  for (const [state, token] of [['expired', tokenOf('ana', { seconds: -100 })], ['bad', 'not-a-token'], ['elsewhere', tokenOf('ana', { subscribe: ['coffee'] })]]) {
+    const page = await open(`${guarded.url}?room=tea#token=${token}`, look);
+    if (state === 'elsewhere') await page.getByRole('heading', { name: 'tea is not for you' }).waitFor();
+    else await page.locator('#gate').waitFor();
+    await see(page, `token-${state}`);
+  }
 }
