@@ -15,6 +15,8 @@ export const ALARM_KEY = /^alarm\.(.+)/;
 const STATES = ['raised', 'acknowledged', 'cleared'];
 /** So many stay in the list when they are over. */
 const JUST_CLEARED = 2;
+/** The year 2000 in milliseconds: what is less are seconds, or those since a machine was started. */
+const EARLIEST_MS = 946_684_800_000;
 const SEVERITIES = ['critical', 'warning', 'info'];
 
 /** The alarm after a message, or null if the message is no alarm. `before` is what was known of it. */
@@ -43,7 +45,7 @@ export function alarmAfter({ key, data, at, from }, before = {}) {
 
 const string = (value) => (typeof value === 'string' && value !== '' ? value.slice(0, 500) : null);
 /** In milliseconds since 1970: what a date can be made of, to the end of the year 9999. */
-const time = (value) => (Number.isFinite(value) && value >= 0 && value < 253_402_300_800_000 ? value : null);
+const time = (value) => (Number.isFinite(value) && value >= EARLIEST_MS && value < 253_402_300_800_000 ? value : null);
 
 /** What is known of a room's alarms, whether or not its board is shown. */
 export class AlarmLog {

@@ -8,8 +8,9 @@ import { pictureElement, pictureIn } from './pictures.js';
 import { cut, withoutEnd } from './strings.js';
 import { text } from './text.js';
 
-const LONG_TEXT = 4000;
-const EXCERPT = 1500;
+/** Characters, those as wide as two counted twice: about a screen. */
+const LONG_TEXT = 2000;
+const EXCERPT = 1000;
 const MANY_LINES = 60;
 const EXCERPT_LINES = 20;
 const SHORT_JSON = 60;
@@ -149,8 +150,9 @@ export function textElement(data) {
 
 /** The text itself, unless it is long or high. */
 function excerptOf(said) {
-  const lines = said.split(/\r\n|[\n\r\u2028\u2029]/, MANY_LINES + 1);
-  const short = said.length > LONG_TEXT ? cut(said, EXCERPT) : said;
+  const lines = said.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/, MANY_LINES + 1);
+  const wide = said.slice(0, LONG_TEXT).match(/[\u1100-\uffff]/g)?.length ?? 0;
+  const short = said.length + wide > LONG_TEXT ? cut(said, wide > EXCERPT / 2 ? EXCERPT / 2 : EXCERPT) : said;
   if (lines.length <= MANY_LINES) return short;
   const few = lines.slice(0, EXCERPT_LINES).join('\n');
   return few.length < short.length ? few : short;

@@ -98,6 +98,7 @@ test('elsewhere the page’s own address is the one to share, and it says why th
   const asked = [];
   const prepare = (page) => page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   const other = await openPage(t, fixture, { url: `${url}?room=there`, prepare });
+  await other.waitForFunction(() => document.getElementById('address').textContent !== '');
   assert.deepEqual(await shared(other), [`${url}?room=there`, `websocat ${url.replace('http', 'ws')}ws/there`]);
   assert.equal(await note(other).isVisible(), false);
   assert(!asked.includes('/addresses'));

@@ -13,6 +13,11 @@ for (const [what, text] of [
   ['newlines', '\n'.repeat(3900) + 'end'],
   ['JSON in many lines', Array.from({ length: 500 }, (_, n) => n)],
   ['a long text', 'word '.repeat(13_000)],
+  ['vertical tabs', `${'\v'.repeat(3900)}end`],
+  ['next lines', `${'\u0085'.repeat(1900)}end`],
+  ['digits', '9'.repeat(3990)],
+  ['wide spaces', `${'\u2003'.repeat(1300)}end`],
+  ['wide letters', '茶'.repeat(1300)],
 ]) {
   test(`a message is no higher than a screen until it is unfolded: ${what}`, async (t) => {
     const room = `high-${what.replaceAll(' ', '-')}`;
