@@ -72,7 +72,7 @@ impl History {
 
     /// Forgets the oldest message without a key, or of the key that takes most, whichever of the two kinds takes more: each
     /// may have half. Says whether there was anything to forget.
-    fn forget_of_larger(&mut self, books: &mut Books<'_>) -> bool {
+    pub(super) fn forget_of_larger(&mut self, books: &mut Books<'_>) -> bool {
         match self.keyed.largest() {
             Some(key) if self.keyed.bytes() >= self.talk_bytes => self.forget_of(Some(&key), books),
             _ => self.forget_of(None, books),
@@ -80,7 +80,7 @@ impl History {
     }
 
     /// Says whether there was anything to forget.
-    pub(super) fn forget_oldest(&mut self, books: &mut Books<'_>) -> bool {
+    fn forget_oldest(&mut self, books: &mut Books<'_>) -> bool {
         let (talk, keyed) = (self.talk.front(), self.keyed.oldest());
         let is_keyed =
             keyed.is_some_and(|keyed| talk.is_none_or(|talk| keyed.offset < talk.offset));

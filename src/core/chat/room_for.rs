@@ -131,7 +131,8 @@ impl Chat {
         }
     }
 
-    /// Within `--history-memory`: of whoever has most messages the oldest go, where they have most. State is not looked at.
+    /// Within `--history-memory`: of whoever has most messages the oldest go, where they have most, with a key or without one,
+    /// whichever take more there. State is not looked at.
     /// What nobody is in, and has nothing left, ends when its time has come; `current` is looked after by whoever says
     /// something in it.
     pub(super) fn keep_within_memory(&mut self, current: usize, now_ms: u64) {
@@ -140,7 +141,7 @@ impl Chat {
         {
             self.forgotten.messages += 1;
             let is_last = self.with_books(room, |history, books| {
-                history.forget_oldest(books);
+                history.forget_of_larger(books);
                 history.is_empty()
             });
             if is_last && room != current {

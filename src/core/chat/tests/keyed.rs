@@ -2,6 +2,29 @@
 
 use super::*;
 
+/// Says something that the room does not retain, without a check after each.
+fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &str, at_ms: u64) {
+    let author = Author::guest(PersonId(0));
+    let draft = Draft {
+        author: &author,
+        owner,
+        content: Content::Json,
+        body: body.as_bytes(),
+        key,
+        retain: false,
+        ephemeral: false,
+        dedup: None,
+    };
+    keep_unchecked(chat, room, &draft, at_ms);
+}
+
+/// How many messages a room remembers without a key, and with one.
+fn counts(chat: &Chat, room: RoomId) -> (usize, usize) {
+    let (messages, _) = chat.history(room, u64::MAX, usize::MAX).unwrap();
+    let keyed = messages.iter().filter(|it| it.key.is_some()).count();
+    (messages.len() - keyed, keyed)
+}
+
 /// At 24 values a second a line of the chat was gone in 10 s.
 #[test]
 fn values_push_out_nothing_that_people_say() {
@@ -120,4 +143,68 @@ fn a_series_is_what_a_key_had_lately_and_ends_with_the_key() {
             ("pump", vec![(64_000, 4.0)])
         ]
     );
+}
+
+/// 256 messages were 2.5 s of such a room, in 80 kB of the MiB that it may take.
+#[test]
+fn the_bytes_decide_how_far_back_a_room_remembers() {
+    let line = format!("\"{}\"", "x".repeat(30));
+    for (key, remembered_s) in [(None, 60), (Some("level"), 30)] {
+        let mut chat = chat(&[]);
+        let room = join(&mut chat, 0, "busy").unwrap();
+        for number in 0..12_000 {
+            tell(&mut chat, room, &here(), key, &line, number * 10);
+        }
+        chat.check().unwrap();
+        let most = chat.limits.history_bytes;
+        let bytes = chat.history_bytes();
+        assert!(bytes <= most && bytes > most - 1_000, "{bytes} of {most}");
+        let position = Position {
+            epoch: chat.epoch(room),
+            offset: 12_000 - remembered_s * 100,
+        };
+        let or_last = 0;
+        let back = Wanted::Since { position, or_last };
+        assert!(chat.arrival(room, back).unwrap().recovered, "{key:?}");
+    }
+}
+
+#[test]
+fn both_kinds_are_forgotten_in_time() {
+    let mut chat = chat(&["--history-time", "60"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for at_ms in [0, 30_000] {
+        tell(&mut chat, room, &here(), None, "1", at_ms);
+        tell(&mut chat, room, &here(), Some("a"), "2", at_ms);
+    }
+    for (now_ms, left) in [(59_999, (2, 2)), (60_000, (1, 1)), (90_000, (0, 0))] {
+        chat.forget_expired_of(room, now_ms);
+        chat.check().unwrap();
+        assert_eq!(counts(&chat, room), left, "at {now_ms}");
+    }
+}
+
+/// With `--history-memory` used up the oldest went, so that values pushed out the chat of their room.
+#[test]
+fn where_all_memory_is_used_up_values_push_out_no_chat_either() {
+    let [people, sensors] = [1, 2].map(|host| Owner::at([192, 0, 2, host].into()));
+    let mut chat = chat(&["--history-memory", "1048576"]);
+    let other = join(&mut chat, 0, "other").unwrap();
+    let plant = join(&mut chat, 0, "plant").unwrap();
+    say(&mut chat, plant, "80", Some("boiler"), 0);
+    for _ in 0..1_000 {
+        tell(&mut chat, other, &people, None, "\"hello\"", 0);
+    }
+    for _ in 0..50 {
+        tell(&mut chat, plant, &people, None, "\"hello\"", 0);
+    }
+    for number in 0..10_000 {
+        let key = ["a", "b", "c"][number % 3];
+        tell(&mut chat, plant, &sensors, Some(key), "1", 0);
+    }
+    chat.check().unwrap();
+    assert!(chat.forgotten().messages > 1_000, "{:?}", chat.forgotten());
+    assert_eq!(counts(&chat, other), (1_000, 0));
+    assert_eq!(counts(&chat, plant).0, 50);
+    assert_eq!(chat.retained(plant).len(), 1, "state is not looked at");
 }
