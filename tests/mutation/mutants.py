@@ -405,6 +405,12 @@ MUTANTS = [
         "let each = count.max(1);",
     ),
     (
+        "of many keys those are told that were heard of longest ago",
+        "src/core/chat/keyed.rs",
+        "self.by_newest.range(offsets.clone()).rev().take(count)",
+        "self.by_newest.range(offsets.clone()).take(count)",
+    ),
+    (
         "who comes back gets again what they have",
         "src/core/chat/visits.rs",
         "history.newest(known + 1..u64::MAX, or_last)",

@@ -47,15 +47,17 @@ impl History {
         }
         while self.count_like(message.key) >= limits.history && self.forget_of(message.key, books) {
         }
-        let kept = Kept::new(message, entry, std::mem::take(&mut self.spare));
+        let key = message.key.map(|key| self.keyed.shared(key));
+        let spare = std::mem::take(&mut self.spare);
+        let kept = Kept::new(message, key.clone(), entry, spare);
         let bytes = held_bytes(&kept);
         self.count(entry.owner, |held| held + bytes, books);
-        match message.key {
+        match key {
             None => {
                 self.talk_bytes += bytes;
                 self.talk.push_back(kept);
             }
-            Some(_) => self.keyed.push(kept),
+            Some(key) => self.keyed.push(key, kept),
         }
         while self.message_bytes() > limits.history_bytes && self.forget_of_larger(books) {}
         self.forget_expired(entry.now_ms, books, limits);

@@ -15,6 +15,8 @@ pub(super) struct Keyed {
     messages: BTreeMap<u64, Kept>,
     bytes: usize,
     keys: BTreeMap<Rc<str>, OfKey>,
+    /// Keys by the offsets of their newest messages.
+    by_newest: BTreeMap<u64, Rc<str>>,
     /// Keys by the bytes of their messages.
     by_bytes: BTreeSet<(usize, Rc<str>)>,
 }
@@ -51,15 +53,20 @@ impl Keyed {
         self.by_bytes.last().map(|(_, key)| Rc::clone(key))
     }
 
-    /// Adds the newest message of all.
-    pub(super) fn push(&mut self, kept: Kept) {
-        let Some(key) = kept.key() else { return };
-        let key = match self.keys.get_key_value(key) {
-            Some((known, _)) => Rc::clone(known),
-            None => key.into(),
-        };
+    /// The bytes of a key, which its messages share.
+    pub(super) fn shared(&self, key: &str) -> Rc<str> {
+        let known = self.keys.get_key_value(key);
+        known.map_or_else(|| key.into(), |(known, _)| Rc::clone(known))
+    }
+
+    /// Adds the newest message of all, of this key.
+    pub(super) fn push(&mut self, key: Rc<str>, kept: Kept) {
         let bytes = held_bytes(&kept);
         let of_key = self.keys.entry(Rc::clone(&key)).or_default();
+        if let Some(before) = of_key.offsets.back() {
+            self.by_newest.remove(before);
+        }
+        self.by_newest.insert(kept.offset, Rc::clone(&key));
         self.by_bytes.remove(&(of_key.bytes, Rc::clone(&key)));
         of_key.bytes += bytes;
         of_key.offsets.push_back(kept.offset);
@@ -79,6 +86,7 @@ impl Keyed {
         self.by_bytes.remove(&(of_key.bytes, Rc::clone(&key)));
         of_key.bytes -= bytes;
         if of_key.offsets.is_empty() {
+            self.by_newest.remove(&kept.offset);
             self.keys.remove(&key);
         } else {
             self.by_bytes.insert((of_key.bytes, key));
@@ -111,11 +119,8 @@ impl Keyed {
 
     /// The keys that have a message after an offset, each with the offset of its last.
     pub(super) fn changed_after(&self, offset: u64) -> impl Iterator<Item = (&str, u64)> {
-        let last = self
-            .keys
-            .iter()
-            .filter_map(|(key, of_key)| Some((&**key, *of_key.offsets.back()?)));
-        last.filter(move |(_, last)| *last > offset)
+        let late = self.by_newest.range(offset + 1..);
+        late.map(|(last, key)| (&**key, *last))
     }
 
     pub(super) fn get(&self, offset: u64) -> Option<&Kept> {
@@ -123,13 +128,14 @@ impl Keyed {
     }
 
     /// The newest of these offsets, as many of each key, and no more than so many in all: a key that is seldom heard of
-    /// is among them.
+    /// is among them. No more keys are looked at than that, but for those that have been heard of since.
     pub(super) fn newest_of_each(&self, offsets: &Range<u64>, count: usize) -> Vec<&Kept> {
-        let of_keys = self.keys.values().map(|of_key| {
-            let place = |at| of_key.offsets.partition_point(|offset| *offset < at);
-            of_key
-                .offsets
-                .range(place(offsets.start)..place(offsets.end))
+        let late = self.by_newest.range(offsets.end..);
+        let others = self.by_newest.range(offsets.clone()).rev().take(count);
+        let of_keys = late.chain(others).filter_map(|(_, key)| {
+            let all = &self.keys.get(key)?.offsets;
+            let place = |at| all.partition_point(|offset| *offset < at);
+            Some(all.range(place(offsets.start)..place(offsets.end)))
         });
         let of_keys: Vec<_> = of_keys.filter(|all| all.len() > 0).collect();
         let each = (count / of_keys.len().max(1)).max(1);
@@ -157,9 +163,12 @@ impl Keyed {
         ensure(total == self.bytes, "messages with a key are miscounted")?;
         let is_same = self.keys.len() == of_keys.len()
             && self.by_bytes.len() == of_keys.len()
+            && self.by_newest.len() == of_keys.len()
             && self.keys.iter().all(|(key, of_key)| {
                 of_keys.get(&**key).is_some_and(|(bytes, offsets)| {
-                    of_key.bytes == *bytes && of_key.offsets.iter().eq(offsets)
+                    of_key.bytes == *bytes
+                        && of_key.offsets.iter().eq(offsets)
+                        && offsets.last().and_then(|last| self.by_newest.get(last)) == Some(key)
                 }) && self.by_bytes.contains(&(of_key.bytes, Rc::clone(key)))
                     && of_key.offsets.len() <= most
             });

@@ -53,8 +53,14 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Copies a message that has an offset, into the buffer of one that is not needed any more.
-    pub(super) fn new(message: &Message<'_>, entry: Entry, spare: Vec<u8>) -> Self {
+    /// Copies a message that has an offset, into the buffer of one that is not needed any more; `key`: the bytes of its key,
+    /// which many may share.
+    pub(super) fn new(
+        message: &Message<'_>,
+        key: Option<Rc<str>>,
+        entry: Entry,
+        spare: Vec<u8>,
+    ) -> Self {
         let mut body = spare;
         body.clear();
         body.extend_from_slice(message.body);
@@ -64,7 +70,7 @@ impl Kept {
             owner: entry.owner,
             at_ms: message.at_ms,
             author: message.author.clone(),
-            key: message.key.map(Into::into),
+            key,
             content: message.content,
             body,
         }

@@ -58,7 +58,7 @@ impl Retained {
     ) {
         self.remove(key, books);
         let key: Rc<str> = key.into();
-        let kept = Kept::new(message, entry, Vec::new());
+        let kept = Kept::new(message, message.key.map(Into::into), entry, Vec::new());
         let mut value = Value { kept, used: 0 };
         let bytes = value.held_bytes();
         let place = (books.room, Rc::clone(&key));

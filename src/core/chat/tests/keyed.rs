@@ -208,3 +208,23 @@ fn where_all_memory_is_used_up_values_push_out_no_chat_either() {
     assert_eq!(counts(&chat, plant).0, 50);
     assert_eq!(chat.retained(plant).len(), 1, "state is not looked at");
 }
+
+#[test]
+fn of_more_keys_than_are_asked_for_the_latest_are_told() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for number in 0..50 {
+        let key = format!("key-{number}");
+        tell(&mut chat, room, &here(), Some(&key), "1", 0);
+    }
+    tell(&mut chat, room, &here(), Some("key-7"), "2", 0);
+    chat.check().unwrap();
+    let newest = |wanted| offsets(&chat.arrival(room, wanted).unwrap().messages);
+    assert_eq!(newest(Wanted::Last(3)), [49, 50, 51]);
+    // Of a key that is heard of since, what it was before.
+    let (upto, count) = (50, 3);
+    assert_eq!(newest(Wanted::LastUpTo { upto, count }), [48, 49, 50]);
+    let (upto, count) = (8, 3);
+    assert_eq!(newest(Wanted::LastUpTo { upto, count }), [6, 7, 8]);
+    assert!(newest(Wanted::Last(0)).is_empty());
+}
