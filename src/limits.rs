@@ -320,8 +320,12 @@ pub const MAX_LISTED: usize = 100;
 /// Messages in one answer, and rooms in one list.
 pub const MAX_PAGE: usize = 300;
 
-/// Points of all series in one answer: some 250 KB of JSON. With more keys each has fewer.
-pub const MAX_SERIES_POINTS: usize = 10_000;
+/// Points of all series in one answer: with the longest numbers they fit into `MAX_ANSWER`. With more keys each has fewer.
+pub const MAX_SERIES_POINTS: usize = 5_000;
+
+/// Messages that are looked at for all series of an answer, the newest: a minute of 300 values a second, in some two
+/// milliseconds.
+pub const MAX_SERIES_MESSAGES: usize = 20_000;
 
 /// Points of one series that are asked for without a number: more than a chart on a screen is wide in pixels, two a
 /// pixel.
@@ -356,7 +360,7 @@ pub const MAX_ANSWER: usize = 256 << 10;
 /// them counts as much again.
 pub const ANSWER_BYTES: usize = 4 << 10;
 
-/// Rooms looked at for an answer, and patterns tried on them, that count as one command more.
+/// Rooms looked at for an answer, patterns tried on them, or values of series, that count as one command more.
 pub const COMMAND_LOOKS: usize = 64;
 
 /// So many are looked at for one command before the others get their turn: a tenth of a millisecond.

@@ -15,7 +15,7 @@ use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
 use crate::codec::ws::deflate::{Deflater, Effort, Readers};
 use crate::codec::ws::frame;
 use crate::codec::{line, sse};
-use crate::limits::Compression;
+use crate::limits::{Compression, MAX_ANSWER};
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
 /// A message as events have it.
@@ -181,10 +181,11 @@ impl Encoder {
         out
     }
 
-    /// Series as the items of a list.
+    /// Series as the items of a list: the first of them, as far as they fit into an answer.
     pub(super) fn series(&mut self, all: &[Series<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
         for (index, Series { key, points }) in all.iter().enumerate() {
+            let before = out.len();
             if index > 0 {
                 out.push(b',');
             }
@@ -198,6 +199,10 @@ impl Encoder {
                 event::write(&(point.at_ms, point.value), &mut out);
             }
             out.extend_from_slice(b"]}");
+            if out.len() > MAX_ANSWER {
+                out.truncate(before);
+                break;
+            }
         }
         self.budget
             .spend(cost::of_bytes(out.len(), cost::JSON_BYTE));

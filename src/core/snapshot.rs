@@ -2,10 +2,9 @@
 //! who get the same.
 //!
 //! It is made of parts: the state of all keys, what their numbers were lately, those who are listed as members, and runs of
-//! messages. A part is kept
-//! with what it was made of, and compared with that before it is handed out again, so that none is stale. A message
-//! never changes, so a run is known by its offsets: when one of a thousand keys has a new value, all runs but two are as
-//! they were.
+//! messages. A part is kept with what it was made of, and compared with that before it is handed out again, so that none is
+//! stale. A message never changes, so a run is known by its offsets: when one of a thousand keys has a new value, all runs
+//! but two are as they were.
 
 mod parts;
 
@@ -109,7 +108,8 @@ impl Snapshots {
         rope.share(Shared { bytes, deflated });
     }
 
-    /// Adds the numbers of each key, as the items of a list in JSON; within a second they may be those of its beginning.
+    /// Adds the numbers of each key, as the items of a list in JSON; within a second they may be those of its beginning. Says
+    /// how many messages were looked at for them.
     pub(super) fn series(
         &mut self,
         place: Place<'_>,
@@ -117,17 +117,21 @@ impl Snapshots {
         window: Window,
         encoder: &mut Encoder,
         rope: &mut Rope,
-    ) {
+    ) -> usize {
         let key = Key {
             room: place.room,
             what: What::Series(window),
         };
         let now_ms = self.now_ms;
         let identity = Identity::Moment(chat.offset(place.room), now_ms / 1000);
+        let mut looked_at = 0;
         let shared = self.part(place, key, identity, Form::Json, encoder, |_, encoder| {
-            encoder.series(&chat.series(place.room, window, now_ms))
+            let (series, messages) = chat.series(place.room, window, now_ms);
+            looked_at = messages;
+            encoder.series(&series)
         });
         rope.share(shared);
+        looked_at
     }
 
     /// Adds those who are listed as members, as the items of a list in JSON.

@@ -156,6 +156,25 @@ fn who_joins_a_busy_plant_finds_the_chat_and_a_minute_of_values() {
 }
 
 #[test]
+fn series_of_very_many_keys_fit_into_an_answer() {
+    let server = Server::start(&["--rate", "0", "--history-bytes", "10000000"]);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    for number in 0..3000 {
+        let key = format!("{number:04}{}", "x".repeat(120));
+        let publish = json!({"type": "publish", "room": "plant", "key": key, "data": number});
+        assert_eq!(sensor.ask(publish)["type"], "ok");
+    }
+    let mut late = JsonClient::new(&server, "/ws");
+    let joined = late.ask(json!({"type": "join", "room": "plant", "series": {"seconds": 60}}));
+    let series = joined["series"].as_array().expect("it was asked for");
+    assert!((1000..2000).contains(&series.len()), "{}", series.len());
+    assert!(joined["series"].to_string().len() <= 256 << 10);
+    for (number, series) in series.iter().enumerate() {
+        assert_eq!(series["points"][0][1].as_f64(), Some(number as f64));
+    }
+}
+
+#[test]
 fn what_a_change_of_an_alarm_leaves_out_is_there_for_who_comes_later() {
     let server = Server::start(&[]);
     let mut sensor = JsonClient::new(&server, "/ws");

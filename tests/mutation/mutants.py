@@ -411,6 +411,12 @@ MUTANTS = [
         "self.by_newest.range(offsets.clone()).take(count)",
     ),
     (
+        "no values are charged but those that are told",
+        "src/core/server/arrivals.rs",
+        "self.charge_looks(id, looked_at);",
+        "self.charge_looks(id, 0);",
+    ),
+    (
         "who comes back gets again what they have",
         "src/core/chat/visits.rs",
         "history.newest(known + 1..u64::MAX, or_last)",

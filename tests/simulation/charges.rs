@@ -138,6 +138,41 @@ fn answers_are_charged_before_they_are_compressed() {
     }
 }
 
+/// What is looked at is more than three points say; what many ask for is looked at once.
+#[test]
+fn the_values_that_a_series_is_made_of_are_charged() {
+    let mut hall = Hall::new(&[]);
+    for number in 0..3_000_u16 {
+        let [high, low] = number.to_be_bytes();
+        let address = ([10, 0, high, low], 1);
+        hall.server
+            .on_datagram(address.into(), b"plant/level 21.5", hall.now);
+    }
+    let joined = |hall: &mut Hall, points: fn(u64) -> u64| {
+        let guest = hall.connect(usize::MAX);
+        hall.enter_json(guest);
+        for id in 0..100 {
+            let series = json!({"seconds": 60, "points": points(id)});
+            let join = json!({"type": "join", "room": "plant", "id": id, "series": series});
+            command(hall, guest, &join);
+        }
+        let mut joined = 0;
+        for _ in 0..10 {
+            hall.tick(u64::MAX);
+            let events = events(hall, guest);
+            let series = events.iter().filter(|it| it["type"] == "joined");
+            joined += series
+                .filter(|it| it["series"][0]["key"] == "level")
+                .count();
+        }
+        joined
+    };
+    // 200 commands at once, 20 in these ticks; 46 for each that looks.
+    let looked = joined(&mut hall, |id| 3 + id);
+    assert!((2..=6).contains(&looked), "{looked}");
+    assert_eq!(joined(&mut hall, |_| 2), 100);
+}
+
 /// A message to someone with many connections went out to all of them at once, 200 times in one turn.
 #[test]
 fn a_message_to_many_connections_takes_turns() {

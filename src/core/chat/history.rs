@@ -190,9 +190,13 @@ impl History {
         self.talk.range(..end)
     }
 
-    /// The messages with a key that were kept after a time, oldest first.
-    pub(super) fn keyed_since(&self, after_ms: u64) -> impl Iterator<Item = Message<'_>> {
-        let newest = self.keyed.all().rev();
+    /// The messages with a key that were kept after a time, oldest first; of more than so many the newest.
+    pub(super) fn keyed_since(
+        &self,
+        after_ms: u64,
+        most: usize,
+    ) -> impl ExactSizeIterator<Item = Message<'_>> {
+        let newest = self.keyed.all().rev().take(most);
         let late: Vec<&Kept> = newest.take_while(|kept| kept.kept_ms > after_ms).collect();
         late.into_iter().rev().map(Kept::view)
     }

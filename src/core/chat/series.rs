@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Chat;
 use super::format::RoomId;
 use super::message::{Content, Message};
-use crate::limits::MAX_SERIES_POINTS;
+use crate::limits::{MAX_SERIES_MESSAGES, MAX_SERIES_POINTS};
 
 /// How far back someone wants the numbers, and how many of each key at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,20 +32,22 @@ pub(in crate::core) struct Point {
 const FEWEST_POINTS: usize = 3;
 
 impl Chat {
-    /// The numbers of each key of a room, in the order of the keys. In all there are no more than `MAX_SERIES_POINTS`, but
-    /// for keys beyond that many.
+    /// The numbers of each key of a room, in the order of the keys, and how many messages were looked at. In all there are
+    /// no more points than `MAX_SERIES_POINTS`, but of each key `FEWEST_POINTS`.
     pub(in crate::core) fn series(
         &self,
         room: RoomId,
         window: Window,
         now_ms: u64,
-    ) -> Vec<Series<'_>> {
+    ) -> (Vec<Series<'_>>, usize) {
         let Some(room) = self.get(room) else {
-            return Vec::new();
+            return (Vec::new(), 0);
         };
         let from_ms = now_ms.saturating_sub(window.seconds.saturating_mul(1000));
+        let messages = room.history.keyed_since(from_ms, MAX_SERIES_MESSAGES);
+        let looked_at = messages.len();
         let mut by_key: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-        for message in room.history.keyed_since(from_ms) {
+        for message in messages {
             let Some(key) = message.key else { continue };
             match number(&message) {
                 Some(value) => {
@@ -62,7 +64,7 @@ impl Chat {
             key,
             points: thinned(points, most),
         });
-        series.collect()
+        (series.collect(), looked_at)
     }
 }
 

@@ -17,16 +17,18 @@ use crate::core::{Now, Stream, encode};
 use crate::limits::RECONNECT_MS;
 
 impl<S: Stream> Server<S> {
-    /// The answer to `join`; `window`: with the numbers of how long.
+    /// The answer to `join` of a connection, which is charged for what is looked at for it; `window`: with the numbers of
+    /// how long.
     pub(super) fn joined(
         &mut self,
+        (id, reading): (ConnectionId, Reading),
         room: RoomId,
-        reading: Reading,
         wanted: Wanted,
         window: Option<Window>,
         echo: Id<'_>,
         now: Now,
     ) -> Rope {
+        let mut looked_at = 0;
         let mut rope = Rope::default();
         self.chat.forget_expired_of(room, now.ms);
         self.snapshots.begin(now.ms);
@@ -51,12 +53,13 @@ impl<S: Stream> Server<S> {
             // Who has missed nothing has them all.
             if let Some(window) = window.filter(|_| !arrival.recovered) {
                 rope.own().extend_from_slice(b"],\"series\":[");
-                snapshots.series(place, &self.chat, window, encoder, &mut rope);
+                looked_at = snapshots.series(place, &self.chat, window, encoder, &mut rope);
             }
             rope.own().extend_from_slice(b"],\"count\":");
             event::write(&arrival.count, rope.own());
             rope.own().push(b'}');
         }
+        self.charge_looks(id, looked_at);
         rope
     }
 
@@ -135,7 +138,7 @@ impl<S: Stream> Server<S> {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
                 let wanted = Wanted::LatestBesideState { after };
-                let joined = self.joined(room, reading, wanted, None, None, now);
+                let joined = self.joined((id, reading), room, wanted, None, None, now);
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {

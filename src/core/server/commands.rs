@@ -353,7 +353,7 @@ impl<S: Stream> Server<S> {
             self.skip_to_now(id, room);
             Wanted::from_reader(wish.position, wish.last)
         };
-        let joined = self.joined(room, reading, wanted, wish.window, echo, now);
+        let joined = self.joined((id, reading), room, wanted, wish.window, echo, now);
         self.send_message(id, joined);
         Ok(None)
     }

@@ -98,10 +98,15 @@ impl<S: Stream> Server<S> {
     /// Looks at the next part of the rooms, at the cost of who has asked. Says whether that was all.
     fn look(&mut self, id: ConnectionId, listing: &mut Listing) -> bool {
         let looked = listing.look(&self.chat, LOOKS_AT_ONCE);
-        self.budget.spend(cost::LOOK * looked.work as u64);
-        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
-            session.charge(looked.work / COMMAND_LOOKS);
-        }
+        self.charge_looks(id, looked.work);
         looked.is_done
+    }
+
+    /// So much was looked at for a command of a connection.
+    pub(super) fn charge_looks(&mut self, id: ConnectionId, looks: usize) {
+        self.budget.spend(cost::LOOK * looks as u64);
+        if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
+            session.charge(looks / COMMAND_LOOKS);
+        }
     }
 }

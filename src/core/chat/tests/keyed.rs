@@ -1,6 +1,7 @@
 //! Messages with a key, and those without one: neither pushes the other out.
 
 use super::*;
+use crate::limits::{MAX_SERIES_MESSAGES, MAX_SERIES_POINTS};
 
 /// Says something that the room does not retain, without a check after each.
 fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &str, at_ms: u64) {
@@ -131,7 +132,8 @@ fn a_series_is_what_a_key_had_lately_and_ends_with_the_key() {
         seconds: 60,
         points: 100,
     };
-    let series = chat.series(room, window, 65_000);
+    let (series, looked_at) = chat.series(room, window, 65_000);
+    assert_eq!(looked_at, 6, "the first is too old");
     let seen = series.iter().map(|it| {
         let points = it.points.iter().map(|point| (point.at_ms, point.value));
         (it.key, points.collect::<Vec<_>>())
@@ -167,6 +169,55 @@ fn the_bytes_decide_how_far_back_a_room_remembers() {
         let back = Wanted::Since { position, or_last };
         assert!(chat.arrival(room, back).unwrap().recovered, "{key:?}");
     }
+}
+
+#[test]
+fn a_chart_has_its_minute_of_a_plant_of_sixty_values_a_second() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    let keys: Vec<String> = (0..12).map(|number| format!("sensor-{number}")).collect();
+    tell(&mut chat, room, &here(), None, "\"who is on call?\"", 0);
+    for number in 0..60 * 120 {
+        let key = keys[number as usize % 12].as_str();
+        tell(
+            &mut chat,
+            room,
+            &here(),
+            Some(key),
+            "21.5",
+            number * 1_000 / 60,
+        );
+    }
+    chat.check().unwrap();
+    let window = Window {
+        seconds: 60,
+        points: 1_000,
+    };
+    let (series, _) = chat.series(room, window, 119_999);
+    let points = series.iter().map(|it| it.points.len());
+    assert!(points.eq(vec![300; 12]), "{series:?}");
+    assert_eq!(counts(&chat, room).0, 1, "the chat is still there");
+}
+
+#[test]
+fn of_very_many_values_the_newest_are_looked_at() {
+    let mut chat = chat(&["--history", "100000", "--history-bytes", "100000000"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for number in 0..MAX_SERIES_MESSAGES + 1_000 {
+        let body = number.to_string();
+        let key = ["a", "b"][number % 2];
+        tell(&mut chat, room, &here(), Some(key), &body, 1);
+    }
+    let window = Window {
+        seconds: u64::MAX,
+        points: usize::MAX,
+    };
+    let (series, looked_at) = chat.series(room, window, 1);
+    assert_eq!(looked_at, MAX_SERIES_MESSAGES);
+    let points: usize = series.iter().map(|it| it.points.len()).sum();
+    assert!(points <= MAX_SERIES_POINTS, "{points}");
+    assert_eq!(series[0].points[0].value, 1_000.0);
+    assert_eq!(series[1].points.last().unwrap().value, 20_999.0);
 }
 
 #[test]
