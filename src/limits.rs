@@ -292,6 +292,10 @@ pub const FANOUT_SLICE_BYTES: usize = 256 << 10;
 /// Queued chunks that one system call carries at most; a longer queue takes several.
 pub const MAX_SLICES: usize = 64;
 
+/// Responses that are queued for one connection before the next of its pipelined POSTs is taken: as many as leave in one
+/// system call.
+pub const MAX_PIPELINED: usize = MAX_SLICES;
+
 /// Pings and pongs that wait for one connection: a peer that sends pings and reads nothing gets the newest answers.
 pub const MAX_WAITING_CONTROL: usize = 16;
 

@@ -25,8 +25,8 @@ pub(super) enum Phase {
     Request { seen: usize },
     /// Waiting for the rest of a request's body. `arrived`: so many bytes had come when the deadline was set.
     Body { arrived: u64 },
-    /// Writing a response; not reading, so that pipelined requests wait. `taken`: so many bytes had been taken when the
-    /// deadline was set.
+    /// Writing responses. Pipelined requests wait, but for POSTs that came in one read. `taken`: so many bytes had been
+    /// taken when the deadline was set.
     Response { then: AfterResponse, taken: u64 },
     /// A WebSocket. `pinged`: nothing has come since the last ping, when so many bytes had been taken.
     Open { pinged: Option<u64> },
@@ -384,6 +384,11 @@ impl<S> Connection<S> {
             Door::Lines { .. } => Format::Lines,
             _ => Format::Json,
         }
+    }
+
+    /// Whether responses are on their way that have to leave before what follows the request is done.
+    pub(super) fn is_answering(&self) -> bool {
+        matches!(self.phase, Phase::Response { .. })
     }
 
     /// Whether it is, or may be, in rooms.

@@ -127,6 +127,11 @@ impl WriteQueue {
         self.first.is_none()
     }
 
+    /// Chunks that wait, the one that is being written among them.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+    }
+
     /// Bytes of metered memory that the queue holds; of what it shares with other queues, its part.
     pub(super) fn weight(&self) -> usize {
         let chunks = self

@@ -614,4 +614,22 @@ MUTANTS = [
         "            self.counters.enter(&door);",
         "            self.counters.enter(&connection.door);",
     ),
+    (
+        "pipelined POSTs wait for each other's responses",
+        READ,
+        "it.writable && it.queue.len() < MAX_PIPELINED",
+        "it.writable && it.queue.len() < 1",
+    ),
+    (
+        "pipelined POSTs are taken without bound",
+        READ,
+        "it.writable && it.queue.len() < MAX_PIPELINED",
+        "it.writable && it.queue.len() < 100 * MAX_PIPELINED",
+    ),
+    (
+        "the end within a body drops the answers before it",
+        READ,
+        "self.end_after_queue(id, \"connection lost\", now);",
+        "self.close_now(id, \"connection lost\", now);",
+    ),
 ]

@@ -1,9 +1,10 @@
 //! Messages that come by POST into a room that cannot keep up with them.
 
-use parlor::limits::ROOM_BACKLOG;
+use parlor::limits::{MAX_PIPELINED, ROOM_BACKLOG};
 
 use crate::hall::{GuestId, Hall, TICK_MS};
 use crate::reader::Seen;
+use crate::units;
 
 const POSTERS: usize = 60;
 const LENGTH: usize = 10_000;
@@ -128,4 +129,125 @@ fn no_batch_grows_past_what_a_room_may_fall_behind() {
         hall.discard(&members[1..]);
     }
     assert_eq!(heard, said);
+}
+
+/// A short request that posts a message.
+fn short_post(message: &str) -> Vec<u8> {
+    let length = message.len();
+    format!("POST /rooms/room-0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{message}")
+        .into_bytes()
+}
+
+/// Where in the room's order the messages are that a poster was told of.
+fn offsets(hall: &mut Hall, poster: GuestId) -> Vec<u64> {
+    let seen = hall.read(poster).into_iter().map(|seen| match seen {
+        Seen::Response { status, body, .. } => {
+            assert_eq!(status, 200);
+            let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            answer["offset"].as_u64().unwrap()
+        }
+        other => panic!("a poster sees {other:?}"),
+    });
+    seen.collect()
+}
+
+/// Each waited until the response to the one before it had left: one message in each tick, and a batch for each.
+#[test]
+fn what_is_posted_in_one_breath_goes_out_together() {
+    const POSTS: usize = 32;
+    for is_cut in [false, true] {
+        let mut hall = Hall::new(&["--ping-interval", "0"]);
+        let member = hall.enter(0);
+        let poster = hall.connect(usize::MAX);
+        let requests: Vec<u8> = (0..POSTS)
+            .flat_map(|number| short_post(&format!("{number}|")))
+            .collect();
+        // Also where a read ends within a request.
+        let now = if is_cut {
+            requests.len() - 10
+        } else {
+            requests.len()
+        };
+        hall.send(poster, &requests[..now]);
+        hall.tick(u64::MAX);
+        let whole = POSTS - usize::from(is_cut);
+        assert_eq!(names(&mut hall, member).len(), whole, "in one batch");
+        let answered = offsets(&mut hall, poster);
+        assert!(answered.into_iter().eq(1..=whole as u64), "in one tick");
+        hall.send(poster, &requests[now..]);
+        hall.tick(u64::MAX);
+        let last = offsets(&mut hall, poster);
+        assert_eq!(last.is_empty(), !is_cut);
+    }
+}
+
+/// Who does not read the responses is not heard; who then does has lost nothing.
+#[test]
+fn who_posts_and_does_not_read_waits() {
+    const POSTS: u64 = 1_000;
+    let mut hall = Hall::new(&["--ping-interval", "0"]);
+    let member = hall.enter(0);
+    let poster = hall.connect(1_000);
+    let mut heard = Vec::new();
+    for number in 0..POSTS {
+        hall.send(poster, &short_post(&format!("{number}|")));
+    }
+    for _ in 0..100 {
+        hall.tick(u64::MAX);
+        heard.extend(names(&mut hall, member));
+    }
+    let most = MAX_PIPELINED + 10;
+    assert!(heard.len() <= most, "{} were taken", heard.len());
+    let mut answered = Vec::new();
+    for _ in 0..2_000 {
+        hall.tick(u64::MAX);
+        heard.extend(names(&mut hall, member));
+        answered.extend(offsets(&mut hall, poster));
+    }
+    assert!(answered.into_iter().eq(1..=POSTS));
+    assert!(heard.into_iter().eq((0..POSTS).map(|it| it.to_string())));
+}
+
+/// A request that is cut short by the end takes no answer from those before it.
+#[test]
+fn the_end_after_posts_waits_for_their_answers() {
+    for rest in [
+        "",
+        "POST /rooms/room-0 HT",
+        "POST /rooms/room-0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx",
+    ] {
+        let mut hall = Hall::new(&["--ping-interval", "0"]);
+        let poster = hall.connect(usize::MAX);
+        for number in 0..3 {
+            hall.send(poster, &short_post(&format!("{number}|")));
+        }
+        hall.send(poster, rest.as_bytes());
+        hall.end(poster);
+        let mut answered = Vec::new();
+        for _ in 0..5 {
+            hall.tick(u64::MAX);
+            answered.extend(offsets(&mut hall, poster));
+        }
+        assert_eq!(answered, [1, 2, 3], "{rest:?}");
+        assert!(hall.is_gone(poster), "{rest:?}");
+    }
+}
+
+/// A request of another kind waits, and is answered in its turn.
+#[test]
+fn other_requests_wait_for_the_answers_before_them() {
+    let mut hall = Hall::new(&["--ping-interval", "0"]);
+    let poster = hall.connect(usize::MAX);
+    hall.send(poster, &short_post("1|"));
+    hall.send(poster, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    hall.send(poster, &short_post("2|"));
+    hall.send(
+        poster,
+        b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    );
+    hall.send(poster, &units::upgrade(0));
+    for _ in 0..5 {
+        hall.tick(u64::MAX);
+    }
+    assert_eq!(statuses(&mut hall, poster), [200, 200, 200, 404, 101]);
 }

@@ -13,11 +13,11 @@ use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
 use crate::core::budget::cost;
 use crate::core::connection::{
-    CloseHandshake, Connection, ConnectionId, Deflate, Door, Goodbye, Input, Phase,
+    AfterResponse, CloseHandshake, Connection, ConnectionId, Deflate, Door, Goodbye, Input, Phase,
 };
 use crate::core::frames::{FrameKind, Frames};
 use crate::core::{Now, Stream};
-use crate::limits::{READ_BUDGET, READ_BUFFER, SMALL_READ};
+use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
 
 /// What taking a step through the input came to.
 pub(super) enum Step {
@@ -57,7 +57,9 @@ impl<S: Stream> Server<S> {
             let Some(connection) = self.get_mut(id) else {
                 return;
             };
-            let is_drained = connection.input == Input::Drained;
+            // The end is seen when the responses before it have left.
+            let is_drained = connection.input == Input::Drained
+                || connection.input == Input::Ending && connection.is_answering();
             let has_turn = match step {
                 Step::Wait => break,
                 Step::TurnOver => false,
@@ -86,11 +88,11 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// How much to read at once: pipelined requests beyond the first wait in the kernel. So does most of what members send
+    /// How much to read at once: most of many pipelined requests wait in the kernel. So does most of what members send
     /// when half of the memory is in use: what is read and has to wait for the next turn holds memory.
     fn read_size(&self, id: ConnectionId) -> usize {
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Request { .. }) => self.limits.max_head,
+            Some(Phase::Request { .. } | Phase::Response { .. }) => self.limits.max_head,
             Some(Phase::Body { .. }) => self.body_read_size(id),
             _ if self.meter.used() > self.limits.max_memory / 2 => SMALL_READ,
             _ => READ_BUFFER,
@@ -190,6 +192,9 @@ impl<S: Stream> Server<S> {
             let step = match phase {
                 Phase::Request { seen } => self.take_request(&mut rest, seen, id, now),
                 Phase::Body { .. } => self.take_body(&mut rest, id, now),
+                Phase::Response { then, .. } if self.may_pipeline(id, then, rest) => {
+                    self.take_request(&mut rest, 0, id, now)
+                }
                 Phase::Response { .. } => Step::Wait,
                 Phase::Open { .. } | Phase::Streaming { .. } | Phase::Closing { .. }
                     if !is_first && !rest.is_empty() && !self.budget.has_turn() =>
@@ -235,6 +240,21 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Whether the next request is taken while responses are queued: POSTs that come together go out together, in one
+    /// batch, and are answered in one write. Any other request waits until the responses have left, and so does a POST
+    /// when the kernel takes none, when enough are queued, or when the turn is over.
+    fn may_pipeline(&self, id: ConnectionId, then: AfterResponse, input: &[u8]) -> bool {
+        const POST: &[u8] = b"POST ";
+        let start = &input[..input.len().min(POST.len())];
+        let is_post = !start.is_empty() && POST.starts_with(start);
+        let takes_next = then == AfterResponse::NextRequest && self.budget.has_turn();
+        is_post
+            && takes_next
+            && self
+                .get(id)
+                .is_some_and(|it| it.writable && it.queue.len() < MAX_PIPELINED)
+    }
+
     fn take_request(
         &mut self,
         input: &mut &mut [u8],
@@ -256,7 +276,9 @@ impl<S: Stream> Server<S> {
                 let is_begun = seen == 0 && !input.is_empty();
                 let timeout = self.limits.handshake_timeout.after(now.ms);
                 if let Some(connection) = self.get_mut(id) {
-                    connection.phase = Phase::Request { seen: input.len() };
+                    if let Phase::Request { seen } = &mut connection.phase {
+                        *seen = input.len();
+                    }
                     // Of a connection that was kept until then.
                     if is_begun && connection.status != 0 {
                         self.set_deadline(id, timeout);
@@ -385,7 +407,13 @@ impl<S: Stream> Server<S> {
         let is_lines = matches!(self.get(id).map(|it| &it.door), Some(Door::Lines { .. }));
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close_now(id, "done", now),
-            Some(Phase::Body { .. }) => self.close_now(id, "connection lost", now),
+            Some(Phase::Body { .. }) => {
+                if let Some(connection) = self.get_mut(id) {
+                    connection.take_pending();
+                }
+                // Those before it are answered.
+                self.end_after_queue(id, "connection lost", now);
+            }
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
                 self.on_end_of_talk(id, Goodbye::EndOfInput, now);
             }
