@@ -136,7 +136,7 @@ fn visitors_come_and_go_and_some_stop_reading() {
 /// More is sent than the kernel holds for someone who does not read.
 #[test]
 fn who_stalls_is_cut_off_and_counted() {
-    let parlor = Server::parlor("--max-queue 100000");
+    let parlor = Server::parlor("--max-queue 2000000");
     let load = "--connections 10 --stall 3 --rate 200 --size 65536";
     let (success, report) = report(&parlor.url, load);
     assert!(success, "{report:#}");
