@@ -111,6 +111,12 @@ impl Encoder {
         self.json.clear();
     }
 
+    /// JSON of so many events, in so many bytes, was made for a snapshot.
+    pub(super) fn charge_json(&self, events: usize, bytes: usize) {
+        let bytes = cost::of_bytes(bytes, cost::JSON_BYTE);
+        self.budget.spend(cost::MESSAGE * events as u64 + bytes);
+    }
+
     /// A message for those who read it in this format.
     pub(super) fn message(
         &mut self,
@@ -174,6 +180,8 @@ impl Encoder {
 
     /// A piece of a message for those who have agreed to compression, made once for all of them.
     pub(super) fn deflate_piece(&mut self, piece: &[u8], is_narrow: bool) -> Vec<u8> {
+        let bytes = cost::of_bytes(piece.len(), cost::DEFLATE_BYTE);
+        self.budget.spend(cost::DEFLATE + bytes);
         let mut out = Vec::new();
         let deflater = self.deflater.get_or_insert_default();
         deflater.deflate_piece(piece, is_narrow, Effort::Best, &mut out);

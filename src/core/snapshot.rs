@@ -148,13 +148,15 @@ impl Snapshots {
         };
         let (people, changes) = chat.roster(place.room, MAX_LISTED);
         let identity = Identity::People(people.into(), changes);
-        let shared = self.part(place, key, identity, Form::Json, encoder, |identity, _| {
+        let make = |identity: &Identity, encoder: &mut Encoder| {
             let Identity::People(people, _) = identity else {
                 return Vec::new();
             };
-            encode::people(people.iter().map(|person| chat.author(*person)))
-        });
-        rope.share(shared);
+            let json = encode::people(people.iter().map(|person| chat.author(*person)));
+            encoder.charge_json(people.len(), json.len());
+            json
+        };
+        rope.share(self.part(place, key, identity, Form::Json, encoder, make));
     }
 
     /// Drops what has not been used for long enough.
@@ -301,6 +303,12 @@ fn encode_run(
                 encoder.message(context, message, &mut out);
             }
         }
+    }
+    if matches!(
+        form,
+        Form::Json | Form::Deflated | Form::DeflatedNarrow | Form::StateEvents
+    ) {
+        encoder.charge_json(run.len(), out.len());
     }
     out.shrink_to_fit();
     out
