@@ -116,6 +116,23 @@ fn a_retry_is_not_said_twice() {
     member.expect(FIN | TEXT, b"next");
 }
 
+/// An id of another address, or of another name, is another's: what is posted is not taken for theirs.
+#[test]
+fn ids_of_messages_are_of_an_address_and_a_name() {
+    let server = Server::start(&["--trusted-proxy", "127.0.0.1"]);
+    let offset = |client: &str, name: &str| {
+        let path = format!("/rooms/tea?dedup=7{name}");
+        let field = format!("X-Forwarded-For: {client}\r\n");
+        json(&server.http().ask(post(&path, &field, "x")))["offset"].clone()
+    };
+    for _ in 0..2 {
+        assert_eq!(offset("203.0.113.9", ""), 1);
+        assert_eq!(offset("198.51.100.1", ""), 2);
+        assert_eq!(offset("198.51.100.1", "&name=ann"), 3);
+        assert_eq!(offset("203.0.113.9", "&name=ann"), 4);
+    }
+}
+
 #[test]
 fn what_is_ephemeral_has_no_offset() {
     let server = Server::start(&[]);

@@ -355,6 +355,19 @@ fn names_of_others_may_be_longer() {
     assert_eq!(client.welcome["you"]["name"], sub);
 }
 
+/// A retry may come at another door.
+#[test]
+fn an_id_of_a_message_is_its_senders_at_every_door() {
+    let (server, _file) = guarded(&[]);
+    let token = token_of("alice");
+    let mut client = JsonClient::new(&server, &format!("/ws?token={token}"));
+    let publish = json!({"type": "publish", "room": "tea", "data": "x", "dedup": "d1"});
+    assert_eq!(client.ask(publish)["offset"], 1);
+    let again = post("/rooms/tea?dedup=d1", &bearer(&token), "x");
+    let answer: Value = serde_json::from_slice(&server.http().ask(again).body).unwrap();
+    assert_eq!(answer["offset"], 1);
+}
+
 /// Whoever guesses the id of another's message does not have it taken for said.
 #[test]
 fn ids_of_messages_are_their_senders_own() {

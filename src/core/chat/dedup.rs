@@ -9,15 +9,26 @@ use super::person::PersonId;
 use crate::core::server::ensure;
 use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
-/// Whose id of a message it is.
+/// Whose id of a message it is. A retry may come on another connection, and at another door, but nobody else's message is
+/// taken for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) enum Sender {
-    /// Anyone's who knows it: a retry may come on another connection.
-    Anyone,
-    /// A person's at a door at which one can take a name.
+    /// That of someone without a token, at a door at which one can take a name.
     Person(PersonId),
-    /// That of whoever holds a token for this name.
-    Holder(Rc<str>),
+    /// That of whoever holds a token, or of all who post from an address and say no name.
+    Owner(Owner),
+    /// That of whoever posts from an address under this name.
+    Named(Owner, Rc<str>),
+}
+
+impl Sender {
+    /// Whose ids a person's are, who is counted for this owner.
+    pub(in crate::core) fn of(person: PersonId, owner: &Owner) -> Self {
+        match owner {
+            Owner::Holder(_) => Self::Owner(owner.clone()),
+            Owner::Address(_) => Self::Person(person),
+        }
+    }
 }
 
 /// Whose message it is, and what they call it.

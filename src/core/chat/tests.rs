@@ -348,10 +348,14 @@ fn what_is_sent_twice_is_said_once() {
         }
     };
     let alice = Sender::Person(PersonId(1));
-    let holder = Sender::Holder("alice".into());
+    let holder = Sender::Owner(Owner::Holder("alice".into()));
     assert_eq!(send(0, &alice), (true, 1));
     assert_eq!(send(119_999, &alice), (false, 1));
-    assert_eq!(send(119_999, &Sender::Anyone), (true, 2), "it is another's");
+    assert_eq!(
+        send(119_999, &Sender::Owner(here())),
+        (true, 2),
+        "it is another's"
+    );
     assert_eq!(send(119_999, &holder), (true, 3), "so is this");
     assert_eq!(send(120_000, &alice), (true, 4));
 }

@@ -387,10 +387,11 @@ impl<S: Stream> Server<S> {
         let name = parse_room(&publish.room)?;
         self.check_may(id, Rights::may_publish, &name)?;
         let author = self.chat.author(person);
+        let owner = self.owner(id);
         let speaker = Speaker {
             author: &author,
-            sender: &Sender::Person(person),
-            owner: &self.owner(id),
+            sender: &Sender::of(person, &owner),
+            owner: &owner,
         };
         let (room, offset) = self.publish(&name, publish, speaker, now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {

@@ -142,7 +142,7 @@ impl<S: Stream> Server<S> {
             let publish = Publish::state(name.as_str(), key, datagram.text);
             let speaker = Speaker {
                 author: &author,
-                sender: &Sender::Anyone,
+                sender: &Sender::Owner(owner.clone()),
                 owner: &owner,
             };
             let published = self.publish(&name, &publish, speaker, now);

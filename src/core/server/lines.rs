@@ -255,10 +255,11 @@ impl<S: Stream> Server<S> {
         self.check_may(id, Rights::may_publish, &room)?;
         let author = self.chat.author(person);
         let publish = Publish::state(room.as_str(), key, value);
+        let owner = self.owner(id);
         let speaker = Speaker {
             author: &author,
-            sender: &Sender::Person(person),
-            owner: &self.owner(id),
+            sender: &Sender::of(person, &owner),
+            owner: &owner,
         };
         self.publish(&room, &publish, speaker, now)?;
         Ok(())

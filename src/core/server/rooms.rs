@@ -14,7 +14,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{Author, Content, Name, PersonId, PersonName, RoomName, Sender};
+use crate::core::chat::{Author, Content, Name, Owner, PersonId, PersonName, RoomName, Sender};
 use crate::core::connection::AfterResponse;
 use crate::core::pending::{Pending, Post, Reply, Sharing};
 use crate::core::{Now, Stream};
@@ -278,9 +278,11 @@ impl<S: Stream> Server<S> {
             ephemeral: post.ephemeral,
             dedup: post.dedup.as_deref().map(Into::into),
         };
-        let sender = match &post.author.name {
-            Name::Chosen(name) => Sender::Holder(Rc::clone(name)),
-            Name::Guest(_) => Sender::Anyone,
+        let sender = match (&post.owner, &post.author.name) {
+            (Owner::Address(_), Name::Chosen(name)) => {
+                Sender::Named(post.owner.clone(), Rc::clone(name))
+            }
+            (owner, _) => Sender::Owner(owner.clone()),
         };
         let speaker = Speaker {
             author: &post.author,

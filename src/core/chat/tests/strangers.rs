@@ -375,12 +375,13 @@ fn a_strangers_ids_make_nobody_else_say_something_twice() {
         serial: 1,
     };
     let person = |number| Sender::Person(PersonId(number));
-    dedup.remember(room, &Sender::Anyone, "mine", 1, &at(1), 0);
+    let (own, other) = (Sender::Owner(at(1)), Sender::Owner(at(2)));
+    dedup.remember(room, &own, "mine", 1, &at(1), 0);
     dedup.remember(room, &person(7), "by-another", 2, &at(2), 0);
     for number in 0..MAX_DEDUP as u64 + 500 {
         dedup.remember(
             room,
-            &Sender::Anyone,
+            &other,
             &format!("x{number}"),
             9,
             &at(2),
@@ -389,18 +390,19 @@ fn a_strangers_ids_make_nobody_else_say_something_twice() {
     }
     dedup.check().unwrap();
     let mut find = |sender: &Sender, id: &str| dedup.find(room, sender, id, 200);
-    assert_eq!(find(&Sender::Anyone, "mine"), Some(1));
+    assert_eq!(find(&own, "mine"), Some(1));
+    assert_eq!(find(&other, "mine"), None, "it is another's");
     assert_eq!(
         find(&person(7), "by-another"),
         Some(2),
         "one address, and another person"
     );
     assert_eq!(
-        (find(&Sender::Anyone, "x501"), find(&Sender::Anyone, "x502")),
+        (find(&other, "x501"), find(&other, "x502")),
         (None, Some(9))
     );
-    assert_eq!(find(&Sender::Anyone, "x100499"), Some(9));
-    dedup.find(room, &Sender::Anyone, "none", DEDUP_MS + 1_000);
+    assert_eq!(find(&other, "x100499"), Some(9));
+    dedup.find(room, &own, "none", DEDUP_MS + 1_000);
     dedup.check().unwrap();
     assert_eq!(dedup.find(room, &Sender::Anyone, "mine", 0), None);
 }
