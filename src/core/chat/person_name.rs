@@ -73,18 +73,22 @@ impl PersonName {
 pub(super) struct Look {
     /// Without case: `alice` is `ALICE`, and `Bob` is `b0b`.
     folded: String,
-    /// With case, where that differs: `Ida` looks like `lda`, which `ida` does not.
-    cased: Option<String>,
+    /// Others, where they differ. With case: `Ida` looks like `lda`, which `ida` does not. And that without case: the
+    /// Cyrillic В looks like B, though в does not look like b.
+    others: Vec<String>,
 }
 
 impl Look {
     pub(super) fn of(name: &str) -> Self {
         // Prototypes have case: 0 looks like O.
-        let folded = fold(&skeleton(&fold(name)).collect::<String>());
+        let without_case = |name: &str| fold(&skeleton(&fold(name)).collect::<String>());
+        let folded = without_case(name);
         let compatible: String = name.trim().nfkc().collect();
         let cased: String = skeleton(&compatible).collect();
-        let cased = Some(cased).filter(|cased| *cased != folded);
-        Self { folded, cased }
+        let mut others = vec![without_case(&cased), cased];
+        others.dedup();
+        others.retain(|other| *other != folded);
+        Self { folded, others }
     }
 
     /// The look of a name that someone has; guests' names differ from each other by themselves.
@@ -93,7 +97,7 @@ impl Look {
             Name::Chosen(shown) => Self::of(shown),
             Name::Guest(guest) => Self {
                 folded: guest.to_string(),
-                cased: None,
+                others: Vec::new(),
             },
         }
     }
@@ -105,17 +109,17 @@ impl Look {
             return None;
         }
         let folded = fold(text);
-        let cased = None;
+        let others = Vec::new();
         Some(match is_like_a_guest(&folded) {
-            true => Self { folded, cased },
+            true => Self { folded, others },
             false => Self::of(text),
         })
     }
 
-    /// One or two texts: who has one of another's is taken for them.
+    /// One to three texts: who has one of another's is taken for them.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        let keys = [Some(&self.folded), self.cased.as_ref()];
-        keys.into_iter().flatten().map(String::as_str)
+        let keys = [&self.folded].into_iter().chain(&self.others);
+        keys.map(String::as_str)
     }
 }
 
@@ -269,6 +273,12 @@ mod tests {
             ("\u{430}lice", "alice"),
             ("\u{410}LICE", "alice"),
             ("сосо", "coco"),
+            // Where only the capital letter looks like another.
+            ("\u{412}\u{41e}\u{412}", "bob"),
+            ("\u{412}ob", "bob"),
+            ("\u{422}\u{41e}\u{41c}", "tom"),
+            ("\u{39d}ick", "nick"),
+            ("\u{41a}im", "kim"),
             // A capital I, a one, and a small l; a nought.
             ("paypaI", "paypal"),
             ("Ida", "lda"),
@@ -278,6 +288,7 @@ mod tests {
             ("می\u{200c}خواهم", "میخواهم"),
             ("👨\u{200d}👩", "👨👩"),
             ("❤\u{fe0f}", "❤"),
+            ("葛\u{e0100}城", "葛城"),
         ] {
             assert!(look_the_same(a, b), "{a:?} {b:?}");
         }
