@@ -12,6 +12,15 @@ const EMOJI_PRESENTATION: char = '\u{fe0f}';
 /// Makes a key of the digit before it.
 const KEYCAP: char = '\u{20e3}';
 
+/// The black flag, and what of it makes that of a part of a country (UTS 51, ED-14a): its code in tags, and the last tag.
+const FLAG: char = '\u{1f3f4}';
+const TAG_BASE: char = '\u{e0020}';
+const TAG_END: char = '\u{e007f}';
+
+/// Chooses among the forms of an ideograph, as names in Japanese registers need it (UTS 37).
+const FIRST_VARIATION: char = '\u{e0100}';
+const LAST_VARIATION: char = '\u{e01ef}';
+
 /// Canonical combining class of the marks that take a consonant's vowel away (UAX 44, `Virama`).
 const VIRAMA: u8 = 9;
 
@@ -24,7 +33,13 @@ pub(super) fn is_visible(text: &str) -> bool {
         match c {
             ' ' => true,
             NON_JOINER => parts_letters(before, after) || shows_virama(before, after),
-            JOINER => joins_emoji(before, after) || shows_half_form(before, after),
+            JOINER => {
+                joins_emoji(before, after)
+                    || shows_half_form(before, after)
+                    || keeps_ra(before, after)
+            }
+            TAG_BASE..=TAG_END => is_in_flag(before, c, after),
+            FIRST_VARIATION..=LAST_VARIATION => before.ends_with(is_ideograph),
             EMOJI_PRESENTATION => ends_with_emoji(before) || after.starts_with(KEYCAP),
             _ => !is_unseen(c),
         }
@@ -59,6 +74,39 @@ fn shows_virama(before: &str, after: &str) -> bool {
 /// Behind a virama and before no mark, as in Malayalam and Sinhala (UAX 31, B).
 fn shows_half_form(before: &str, after: &str) -> bool {
     follows_virama(before) && !after.starts_with(is_combining_mark)
+}
+
+/// Between ra and a virama, which otherwise are a mark above the next letter, in Bengali and Kannada (The Unicode Standard,
+/// sections 12.2 and 12.8).
+fn keeps_ra(before: &str, after: &str) -> bool {
+    const WITH_VIRAMA: [(char, char); 2] = [('\u{9b0}', '\u{9cd}'), ('\u{cb0}', '\u{ccd}')];
+    let mut pairs = WITH_VIRAMA.iter();
+    pairs.any(|(ra, virama)| before.ends_with(*ra) && after.starts_with(*virama))
+}
+
+/// Whether a tag belongs to a flag that is whole: three to six letters and digits, and the end.
+fn is_in_flag(before: &str, tag: char, after: &str) -> bool {
+    let is_tag = |c: char| (TAG_BASE..TAG_END).contains(&c);
+    let base = before.trim_end_matches(is_tag);
+    let code = before[base.len()..].chars().chain([tag]);
+    let code = code.chain(after.chars());
+    let code: Vec<char> = code.take_while(|c| is_tag(*c)).collect();
+    let end = if tag == TAG_END {
+        TAG_END
+    } else {
+        let rest = after.trim_start_matches(is_tag);
+        rest.chars().next().unwrap_or_default()
+    };
+    let is_code = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
+    base.ends_with(FLAG)
+        && (3..=6).contains(&code.len())
+        && code.iter().all(is_code)
+        && end == TAG_END
+}
+
+/// One of the characters that have ideographic variants: the unified ones, and those for compatibility.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
 }
 
 /// A letter, its marks, and a virama.
@@ -123,6 +171,10 @@ mod tests {
             "❤\u{fe0f}",
             "1\u{fe0f}\u{20e3}",
             "🇩🇪",
+            "র\u{200d}্যাচেল",
+            "ರ\u{200d}್ಯಾನ್",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "葛\u{e0100}城",
         ] {
             assert!(is_visible(good), "{good:?}");
         }
@@ -154,6 +206,15 @@ mod tests {
             "1\u{fe0f}",
             "❤\u{fe0f}\u{fe0f}",
             "❤\u{fe0e}",
+            "র\u{200d}ক",
+            "क\u{200d}्",
+            "🏴\u{e0067}\u{e0062}",
+            "🏴\u{e0067}\u{e007f}",
+            "🏴\u{e007f}",
+            "a\u{e0067}\u{e0062}\u{e0065}\u{e007f}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e007f}\u{e007f}",
+            "a\u{e0100}",
+            "葛\u{e0100}\u{e0101}",
         ] {
             assert!(!is_visible(bad), "{bad:?}");
         }
