@@ -192,12 +192,16 @@ impl Ledger {
         Some(*room)
     }
 
-    /// The room that ends first so that another can begin: of those that hold no state, that of whoever has most; then one
-    /// with state, of somebody who has more than `share`, and more than the one for whom it would be.
+    /// The room that ends first so that another can begin: of those that hold no state, that of whoever has most of these,
+    /// unless they have begun fewer rooms than the one for whom it would be, who then loses one of their own; then one with
+    /// state, of somebody who has more than `share`, and more than the one for whom it would be.
     pub(super) fn first_to_end(&self, for_id: OwnerId, share: usize) -> Option<usize> {
         let [plain, stateful] = &self.by_rooms;
-        if let Some((_, id)) = self.look(plain) {
-            return self.first_forgettable_of(id);
+        let most = self.look(plain).map(|(_, id)| id);
+        let most = most.filter(|id| self.rooms_of(*id) >= self.rooms_of(for_id));
+        let forgettable = self.first_forgettable_of(most.unwrap_or(for_id));
+        if forgettable.is_some() {
+            return forgettable;
         }
         let (_, id) = self.look(stateful)?;
         let account = self.account(id);

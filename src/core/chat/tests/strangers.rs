@@ -404,5 +404,23 @@ fn a_strangers_ids_make_nobody_else_say_something_twice() {
     assert_eq!(find(&other, "x100499"), Some(9));
     dedup.find(room, &own, "none", DEDUP_MS + 1_000);
     dedup.check().unwrap();
-    assert_eq!(dedup.find(room, &Sender::Anyone, "mine", 0), None);
+    assert_eq!(dedup.find(room, &own, "mine", 0), None);
+}
+
+/// Two who filled all rooms with state took the only one without.
+#[test]
+fn who_has_begun_few_rooms_keeps_them() {
+    let mut chat = chat(&["--max-rooms", "20", "--rate", "0"]);
+    tell(&mut chat, &at(1), "quiet", (None, "remember me")).unwrap();
+    for host in [2, 3] {
+        let begun = (0..15).filter(|number| {
+            let room = format!("flood-{host}-{number}");
+            tell(&mut chat, &at(host), &room, (Some("k"), "x")).is_ok()
+        });
+        assert_eq!(begun.count(), 10);
+    }
+    assert_eq!(chat.rooms_begun_by(&at(1)).0.len(), 1);
+    // Whoever has none yet gets one of somebody who has more than a quarter.
+    tell(&mut chat, &at(4), "new", (None, "x")).unwrap();
+    chat.check().unwrap();
 }
