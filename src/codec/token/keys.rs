@@ -7,6 +7,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::limits::MAX_KEYS_TRIED;
 
@@ -31,11 +32,15 @@ pub(super) struct Key {
     key: DecodingKey,
 }
 
-/// A JSON Web Key Set (RFC 7517 section 5), its keys not looked at.
+/// A JSON Web Key Set (RFC 7517 section 5), its keys not looked at: one that nobody can read spoils none of the others.
 #[derive(Deserialize)]
-struct Set {
-    keys: Vec<Value>,
+struct Set<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
 }
+
+/// What may stand in front of JSON, and says nothing (RFC 8259 section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Signatures by Ed25519, by the name that RFC 9864 gives them; the older name is that of all Edwards curves.
 const ED25519: &str = "Ed25519";
@@ -69,7 +74,8 @@ impl Keys {
     /// # Errors
     /// It is no such set, or there is nothing in it that can be used.
     pub fn add_jwks(&mut self, json: &[u8]) -> Result<Vec<String>, Cow<'static, str>> {
-        let set: Set = serde_json::from_slice(json)
+        let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
+        let set: Set<'_> = serde_json::from_slice(json)
             .map_err(|error| format!("this is not a JSON Web Key Set: {error}"))?;
         let before = self.keys.len();
         let mut passed_over = Vec::new();
@@ -151,7 +157,9 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<&[u8], Cow<'static, str>> {
 }
 
 /// A key of a set; `None` for one that is for something else.
-fn read_key(mut jwk: Value) -> Result<Option<Key>, Cow<'static, str>> {
+fn read_key(jwk: &RawValue) -> Result<Option<Key>, Cow<'static, str>> {
+    let jwk = serde_json::from_str(jwk.get());
+    let mut jwk: Value = jwk.map_err(|error| error.to_string())?;
     if let Some(name) = jwk.get_mut("alg").filter(|name| **name == ED25519) {
         *name = "EdDSA".into();
     }

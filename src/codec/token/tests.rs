@@ -356,6 +356,28 @@ fn bad_keys_in_a_set_are_passed_over() {
     }
 }
 
+/// Also those that are no JSON that could be read.
+#[test]
+fn unreadable_keys_in_a_set_are_passed_over() {
+    let der = data_encoding::BASE64.decode(ED25519.as_bytes()).unwrap();
+    let key = EncodingKey::from_ed_der(&der);
+    let good = serde_json::to_string(&Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap());
+    let good = good.unwrap();
+    let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
+    for bad in [
+        r#"{"kty":"RSA","kid":"\ud800"}"#,
+        r#"{"kty":"OKP","x":1e999}"#,
+        &deep,
+    ] {
+        let mut keys = Keys::new(None);
+        let set = format!("\u{feff}{{\"keys\":[{bad},{good}]}}");
+        let passed_over = keys.add_jwks(set.as_bytes()).unwrap();
+        assert_eq!(passed_over.len(), 1, "{bad}: {passed_over:?}");
+        let token = encode(&Header::new(Algorithm::EdDSA), &claims(), &key).unwrap();
+        assert!(keys.verify(&token, NOW_MS).is_ok(), "{bad}");
+    }
+}
+
 #[test]
 fn what_is_no_token() {
     let long = "a".repeat(MAX_TOKEN + 1);
