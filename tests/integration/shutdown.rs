@@ -116,6 +116,16 @@ fn a_flood_does_not_hold_it_up() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// Whoever does not answer a close frame is waited for as at any other time.
+#[test]
+fn who_does_not_answer_is_not_waited_for_until_the_end_of_the_drain() {
+    let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "0.1"]);
+    let mut silent = server.raw("/ws");
+    server.signal("TERM");
+    silent.expect_close(1001);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     let mut server = Server::start(&["--drain-timeout", "600", "--close-timeout", "600"]);

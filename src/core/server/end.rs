@@ -262,15 +262,13 @@ impl<S: Stream> Server<S> {
         self.leave(id, now);
         let chunk = Chunk::whole(Frames::new(frame, FrameKind::Data, &self.meter));
         let close_timeout = self.limits.close_timeout.after(now.ms);
-        let deadline = match self.drain.deadline_ms() {
-            Some(deadline) if deadline < u64::MAX => deadline,
-            _ => close_timeout,
-        };
+        let deadline = self.drain.deadline_ms().unwrap_or(u64::MAX);
         let Some(connection) = self.get_mut(id) else {
             return;
         };
         connection.queue.append(chunk);
-        self.enter(id, Phase::Closing { handshake, reason }, deadline);
+        let phase = Phase::Closing { handshake, reason };
+        self.enter(id, phase, close_timeout.min(deadline));
         self.mark_dirty(id);
     }
 
