@@ -38,27 +38,32 @@ pub(super) fn newest_within<'m, 'a>(
     room: &str,
     most: usize,
 ) -> &'m [Message<'a>] {
+    // Most are so short that their texts need not be looked at.
+    let bound = |message| json_bytes(message, room, |text| MOST_ESCAPED * text.len());
+    if messages.iter().map(bound).sum::<usize>() <= most {
+        return messages;
+    }
     let mut bytes = 0;
     let fitting = messages.iter().rev().take_while(|message| {
         let is_first = bytes == 0;
-        bytes += json_bytes(message, room);
+        bytes += json_bytes(message, room, json::escaped_bytes);
         is_first || bytes <= most
     });
     &messages[messages.len() - fitting.count()..]
 }
 
-/// Bytes of a message as JSON, or a few more.
-fn json_bytes(message: &Message<'_>, room: &str) -> usize {
+/// Bytes of a message as JSON, or a few more; `escaped`: of a text.
+fn json_bytes(message: &Message<'_>, room: &str, escaped: fn(&str) -> usize) -> usize {
     let body = match data(message) {
-        Some(Data::Text(text)) => json::escaped_bytes(text),
+        Some(Data::Text(text)) => escaped(text),
         Some(Data::Json(json)) => json.len(),
         None => BASE64.encode_len(message.body.len()),
     };
     let name = match &message.author.name {
-        Name::Chosen(name) => json::escaped_bytes(name),
+        Name::Chosen(name) => escaped(name),
         Name::Guest(_) => GUEST_NAME_BYTES,
     };
-    let key = message.key.map_or(0, json::escaped_bytes);
+    let key = message.key.map_or(0, escaped);
     MESSAGE_FIELDS_BYTES + room.len() + name + key + body
 }
 
@@ -67,6 +72,8 @@ const MESSAGE_FIELDS_BYTES: usize = 160;
 
 /// Bytes of the longest name of a guest.
 const GUEST_NAME_BYTES: usize = 16;
+/// Bytes that one byte of a text becomes at most: `\\u0000`.
+const MOST_ESCAPED: usize = 6;
 
 /// A person as events have them.
 pub(super) fn person(author: &Author) -> Person<'_> {

@@ -7,14 +7,14 @@ use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
 use crate::core::budget::cost;
-use crate::core::chat::{Format, Reading, RoomId, Wanted, Window};
+use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Wanted, Window};
 use crate::core::connection::{ConnectionId, Phase};
 use crate::core::frames::Frames;
 use crate::core::rope::Rope;
 use crate::core::snapshot::{Form, Of, Place};
 use crate::core::write_queue::Chunk;
 use crate::core::{Now, Stream, encode};
-use crate::limits::RECONNECT_MS;
+use crate::limits::{MAX_ANSWER, RECONNECT_MS};
 
 impl<S: Stream> Server<S> {
     /// The answer to `join` of a connection, which is charged for what is looked at for it; `window`: with the numbers of
@@ -38,7 +38,7 @@ impl<S: Stream> Server<S> {
             encode::open_joined(&arrival, echo, rope.own());
             let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
             rope.own().extend_from_slice(b",\"messages\":[");
-            let said = (Of::Talk, &*arrival.messages);
+            let said = (Of::Talk, newest_of(&arrival, wanted));
             snapshots.messages(place, said, Form::Json, encoder, &mut rope);
             rope.own().extend_from_slice(b"],\"retained\":[");
             match &arrival.state {
@@ -186,7 +186,7 @@ impl<S: Stream> Server<S> {
             }
             encode::server_sent_state(place.context.room, &last, Some(&id), rope.own());
         }
-        let said = (Of::Talk, &*arrival.messages);
+        let said = (Of::Talk, newest_of(&arrival, wanted));
         snapshots.messages(place, said, Form::Events, encoder, rope);
     }
 
@@ -237,5 +237,19 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::MESSAGE + cost::LOOKUP * count);
             self.mark_dirty(id);
         }
+    }
+}
+
+/// What of a room's newest messages a newcomer is told: as many as one answer takes. What someone has missed, and the latest
+/// of each key, is whole.
+fn newest_of<'a, 'm>(arrival: &'a Arrival<'m>, wanted: Wanted) -> &'a [Message<'m>] {
+    let is_whole = match wanted {
+        Wanted::Last(_) | Wanted::LastUpTo { .. } => false,
+        Wanted::Since { .. } => arrival.recovered,
+        Wanted::LatestByKey { .. } | Wanted::LatestBesideState { .. } => true,
+    };
+    match is_whole {
+        true => &arrival.messages,
+        false => encode::newest_within(&arrival.messages, arrival.room.as_str(), MAX_ANSWER),
     }
 }
