@@ -67,6 +67,11 @@ pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>
     if PersonName::of_token(&claims.sub).is_none() {
         return Err(Refused::Subject.message().into());
     }
+    for pattern in claims.subscribe.iter().chain(&claims.publish) {
+        if RoomPatterns::new(std::slice::from_ref(pattern)).is_empty() {
+            return Err(format!("no room can have the name {pattern:?}").into());
+        }
+    }
     claims.sign(secret)
 }
 

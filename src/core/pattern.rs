@@ -53,6 +53,11 @@ pub(super) struct Tried {
 }
 
 impl RoomPatterns {
+    /// Whether there is no room that they could match.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.wild.is_empty()
+    }
+
     pub(super) fn new(globs: &[String]) -> Self {
         let (wild, plain): (Vec<_>, Vec<_>) = globs.iter().partition(|glob| glob.contains(is_wild));
         // What is no name is that of no room.

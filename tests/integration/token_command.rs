@@ -50,6 +50,24 @@ fn a_token_without_rights_is_told_of() {
 }
 
 #[test]
+fn patterns_of_no_room_and_too_many_are_refused() {
+    let file = TestFile::new(SECRET);
+    let make = |rights: &[&str]| {
+        let flags = ["token", "--secret-file", file.path(), "--sub", "alice"];
+        let made = run(&[&flags, rights].concat());
+        (made.status.code(), made.stderr)
+    };
+    for pattern in ["", "a b", "tea/x", "%2F"] {
+        let (status, why) = make(&["--publish", pattern]);
+        assert_eq!(status, Some(1), "{pattern:?}");
+        assert!(why.contains(&format!("{pattern:?}")), "{why}");
+    }
+    let (status, why) = make(&["--subscribe", "tea-*"].repeat(101));
+    assert_eq!(status, Some(1));
+    assert!(why.contains("more than 100 patterns"), "{why}");
+}
+
+#[test]
 fn what_cannot_be_made() {
     let file = TestFile::new(SECRET);
     let short = TestFile::new("too short");

@@ -65,6 +65,9 @@ impl Claims {
     /// # Errors
     /// Why it cannot be made: one that would not be taken either.
     pub fn sign(&self, secret: &[u8]) -> Result<String, Cow<'static, str>> {
+        if self.has_too_many_patterns() {
+            return Err(Refused::Patterns.message().into());
+        }
         let key = EncodingKey::from_secret(keys::check_secret(secret)?);
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, &key)
             .map_err(|error| Cow::from(error.to_string()))?;
@@ -90,10 +93,14 @@ impl Claims {
             publish: read.claim(Claim::Publish)?.unwrap_or_default(),
             admin: read.claim(Claim::Admin)?.unwrap_or_default(),
         };
-        match claims.subscribe.len() + claims.publish.len() > MAX_PATTERNS {
+        match claims.has_too_many_patterns() {
             true => Err(Refused::Patterns),
             false => Ok(claims),
         }
+    }
+
+    fn has_too_many_patterns(&self) -> bool {
+        self.subscribe.len() + self.publish.len() > MAX_PATTERNS
     }
 }
 
