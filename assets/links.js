@@ -4,10 +4,12 @@ import { element } from './dom.js';
 import { wellFormed } from './strings.js';
 
 const ADDRESS = /(^|[^\p{L}\p{N}])(https?:\/\/[^\s<>"`，。；：！？、）】》」』]+)/giu;
-const PUNCTUATION = '?!.,:;*_~\'';
+const PUNCTUATION = '?!.,:;*_~\'…‘’“”«»';
 const BRACKETS = { ')': '(', ']': '[' };
 /** Characters that show nothing, or turn the order of the others round. */
-const UNSEEN = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cc}]/gu;
+const UNSEEN = /[\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cc}\u2800]/gu;
+/** A part of a host's name in which Latin letters stand beside those of a script that has the same. */
+const MIXED = /^https?:\/\/(?:[^/?#]*\.)?(?:[^./?#]*[a-z][^./?#]*[\p{Script=Cyrillic}\p{Script=Greek}]|[^./?#]*[\p{Script=Cyrillic}\p{Script=Greek}][^./?#]*[a-z])/iu;
 
 /** Splits a text into text and links: web addresses only, and the page they open learns nothing about this one. */
 export function linked(text) {
@@ -25,7 +27,8 @@ export function linked(text) {
 }
 
 function link(address) {
-  const node = element('a', '', address.replace(UNSEEN, encodeURIComponent));
+  const written = MIXED.test(address) ? new URL(address).href : address;
+  const node = element('a', '', written.replace(UNSEEN, encodeURIComponent));
   node.href = address;
   node.dir = 'ltr';
   node.target = '_blank';
@@ -49,9 +52,11 @@ function withoutWhatFollows(found) {
 
 const count = (text, character) => text.split(character).length - 1;
 
+/** What stands before an @ is read as the host, and is not. */
 function isAddress(text) {
   try {
-    return new URL(text).hostname !== '';
+    const { hostname, username, password } = new URL(text);
+    return hostname !== '' && username === '' && password === '';
   } catch {
     return false;
   }

@@ -150,7 +150,7 @@ export function textElement(data) {
 
 /** The text itself, unless it is long or high. */
 function excerptOf(said) {
-  const lines = said.split(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/, MANY_LINES + 1);
+  const lines = said.split(/\r\n|[\n\r\u2028\u2029]/, MANY_LINES + 1);
   const wide = said.slice(0, LONG_TEXT).match(/[\u1100-\uffff]/g)?.length ?? 0;
   const short = said.length + wide > LONG_TEXT ? cut(said, wide > EXCERPT / 2 ? EXCERPT / 2 : EXCERPT) : said;
   if (lines.length <= MANY_LINES) return short;
