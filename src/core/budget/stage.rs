@@ -63,12 +63,24 @@ impl Stage {
         (Self::Closing, "closing", 2),
     ];
 
+    /// What all stages before each have together.
+    const BEFORE: [u64; Self::COUNT] = {
+        let mut before = [0; Self::COUNT];
+        let mut index = 1;
+        while index < Self::COUNT {
+            before[index] = before[index - 1] + Self::ALL[index - 1].2;
+            index += 1;
+        }
+        before
+    };
+
     /// Up to where it may go on, in units of a tick of this `length` of which so many are `spent`: to the end of its own
     /// share, and of what the stages before it have left. If they took too long it has its share all the same.
     pub(super) fn end(self, length: u64, spent: u64) -> u64 {
-        let shares = Self::ALL.map(|(_, _, share)| length / 100 * share);
-        let (before, own) = (&shares[..self as usize], shares[self as usize]);
-        spent.max(before.iter().sum()).saturating_add(own)
+        let hundredth = length / 100;
+        let before = hundredth.saturating_mul(Self::BEFORE[self as usize]);
+        let own = hundredth.saturating_mul(Self::ALL[self as usize].2);
+        spent.max(before).saturating_add(own)
     }
 }
 
