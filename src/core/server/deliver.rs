@@ -30,12 +30,14 @@ impl<S: Stream> Server<S> {
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
-        // A fan-out does not go on before those whom it made dirty are flushed.
-        while self.dirty.len() > waiting
-            && let Some(id) = self.dirty.pop_back()
-        {
+        // A fan-out does not go on before those whom it made dirty are flushed, in their order: who speaks and waits for
+        // the echo can go on while the others are served.
+        let mut next = waiting;
+        while let Some(&id) = self.dirty.get(next) {
             self.flush(id, now);
+            next += 1;
         }
+        self.dirty.truncate(waiting);
         true
     }
 
