@@ -353,7 +353,7 @@ MUTANTS = [
     (
         "looking at rooms is not charged",
         "src/core/server/unfinished.rs",
-        "session.charge(looked.work / COMMAND_LOOKS);",
+        "session.charge(looks / COMMAND_LOOKS);",
         "session.charge(0 / COMMAND_LOOKS);",
     ),
     (
