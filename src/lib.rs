@@ -23,12 +23,13 @@
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
-//! 4. A whole message is said in a room (`core::server`, `say`), or is a command that asks for that (`commands`). Whether
+//! 4. A whole message goes to the door by which its sender came (`core::server::doors`): at the plain one it is published
+//!    as it is, at the others a command or a line may ask for that (`core::server`, `publish`). Whether
 //!    its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets its
 //!    offset from the room, which remembers it (`core::chat`).
-//! 5. The members who read the same format are an audience. `core::encode` makes the message's bytes once for each
-//!    audience, and `core::broadcast` puts them behind what else that audience is told in this tick.
-//! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::write_queue`)
+//! 5. The members who read the same format are an audience. `core::delivery::encode` makes the message's bytes once for each
+//!    audience, and `core::delivery::broadcast` puts them behind what else that audience is told in this tick.
+//! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::net::write_queue`)
 //!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
 //! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; a flush is the only thing that
 //!    sends what the server has to say. What one tick queued for a connection leaves in one system call.
@@ -40,8 +41,8 @@
 //!    flood waits with those who send it.
 //!
 //! Who comes into a room, comes back to it or has fallen behind is told how it is (`core::server`, `arrivals`): the state of
-//! its keys, its members and its messages are parts of a snapshot (`core::snapshot`), which is encoded once and shared by
-//! all who get the same. `core::rope` puts them together with what is the reader's own.
+//! its keys, its members and its messages are parts of a snapshot (`core::delivery::snapshot`), which is encoded once and shared by
+//! all who get the same. `core::delivery::rope` puts them together with what is the reader's own.
 //!
 //! # The budget of a tick
 //!

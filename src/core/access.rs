@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::Now;
-use super::chat::{PersonName, RoomName};
-use super::connection::ConnectionId;
-use super::pattern::RoomPatterns;
-use super::server::ensure;
 use crate::codec::token::Refused;
 pub use crate::codec::token::{Claims, Keys};
+use crate::core::chat::{PersonName, RoomName};
+use crate::core::ensure::ensure;
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::pattern::RoomPatterns;
 
 /// The keys, and who has shown a token that they are good for.
 #[derive(Debug, Default)]

@@ -33,8 +33,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
-use super::connection::ConnectionId;
 use crate::codec::ws::deflate::Readers;
+use crate::core::id::ConnectionId;
 use crate::limits::{ABSENCE_MS, Limits, Overflow};
 use books::Books;
 use dedup::Dedup;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::chat::RoomName;
+use crate::core::chat::RoomName;
 use crate::limits::MAX_ROOM_NAME;
 
 /// The rooms that a token names, by themselves or by patterns.

@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
-use super::frames::Frames;
 use crate::codec::http::encoding;
+use crate::core::net::frames::Frames;
 
 /// A file to serve.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,13 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::RunError;
-use super::config::Config;
+use crate::core::Now;
+use crate::core::Server;
+use crate::core::Stream;
 use crate::core::budget::Stage;
-use crate::core::{Now, Server, Stream};
 use crate::limits::MAX_DATAGRAM;
+use crate::shell::RunError;
+use crate::shell::config::Config;
 
 /// Datagrams taken in one tick from each socket at most, so that a flood of them does not starve the connections.
 const BATCH: usize = 128;

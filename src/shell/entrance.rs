@@ -9,9 +9,10 @@ use mio::{Interest, Poll, Token};
 use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 
-use super::tls::Tls;
-use super::transport::Transport;
-use crate::core::{Now, Proxied, Server};
+use crate::core::Now;
+use crate::core::{Proxied, Server};
+use crate::shell::tls::Tls;
+use crate::shell::transport::Transport;
 
 /// Connections accepted in one tick, so that a storm of them does not starve those already in.
 const ACCEPT_BATCH: usize = 128;

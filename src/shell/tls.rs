@@ -20,9 +20,9 @@ use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, ServerConfig};
 
-use self::buffers::Buffers;
-use super::RunError;
 use crate::core::Stream;
+use crate::shell::RunError;
+use crate::shell::tls::buffers::Buffers;
 
 /// What takes connections in that speak TLS.
 pub(super) struct Tls {

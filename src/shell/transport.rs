@@ -5,8 +5,9 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
-use super::tls::TlsStream;
-use crate::core::{Client, Proxied, Stream};
+use crate::core::Stream;
+use crate::core::{Client, Proxied};
+use crate::shell::tls::TlsStream;
 
 /// A client's connection, as the server reads and writes it.
 pub(super) enum Transport {

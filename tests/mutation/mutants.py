@@ -4,13 +4,13 @@ DELIVER = "src/core/server/deliver.rs"
 READ = "src/core/server/read.rs"
 END = "src/core/server/end.rs"
 DEADLINES = "src/core/server/deadlines.rs"
-QUEUE = "src/core/write_queue.rs"
-BROADCAST = "src/core/broadcast.rs"
+QUEUE = "src/core/net/write_queue.rs"
+BROADCAST = "src/core/delivery/broadcast.rs"
 CHAT = "src/core/chat.rs"
 VISITS = "src/core/chat/visits.rs"
 CLIENTS = "src/core/server/clients.rs"
 ARRIVALS = "src/core/server/arrivals.rs"
-PARTS = "src/core/snapshot/parts.rs"
+PARTS = "src/core/delivery/snapshot/parts.rs"
 MEMORY = "src/core/server/memory.rs"
 
 MUTANTS = [
@@ -190,7 +190,7 @@ MUTANTS = [
     ),
     (
         "the last byte of unfinished input is lost",
-        "src/core/connection.rs",
+        "src/core/net/connection.rs",
         "        if !unfinished.is_empty() {",
         "        if unfinished.len() > 1 {",
     ),
@@ -232,7 +232,7 @@ MUTANTS = [
     ),
     (
         "a gap begins one late",
-        "src/core/lagging.rs",
+        "src/core/delivery/lagging.rs",
         "let offset = offset.max(told);",
         "let offset = offset.max(told) + 1;",
     ),
@@ -244,7 +244,7 @@ MUTANTS = [
     ),
     (
         "readers of streams hear what is ephemeral",
-        "src/core/server/say.rs",
+        "src/core/server/publish.rs",
         "if message.offset.is_none() && !format.is_json() {",
         "if message.offset.is_none() && format.is_plain() {",
     ),
@@ -256,7 +256,7 @@ MUTANTS = [
     ),
     (
         "an answer comes after the close frame",
-        "src/core/server/say.rs",
+        "src/core/server/send.rs",
         "        if !matches!(connection.phase, Phase::Open { .. }) {",
         "        if matches!(connection.phase, Phase::Request { .. }) {",
     ),
@@ -268,7 +268,7 @@ MUTANTS = [
     ),
     (
         "a compressed message is not marked",
-        "src/core/encode.rs",
+        "src/core/delivery/encode.rs",
         "return frame::encode_compressed(",
         "return frame::encode(",
     ),
@@ -280,19 +280,19 @@ MUTANTS = [
     ),
     (
         "the lines of one batch are taken for one",
-        "src/core/frames.rs",
+        "src/core/net/frames.rs",
         "FrameKind::Line => rest.iter().position(|&byte| byte == b'\\n').map(|at| at + 1),",
         "FrameKind::Line => Some(rest.len()),",
     ),
     (
         "the last lines are shown in the wrong order",
-        "src/core/server/lines.rs",
+        "src/core/server/doors/lines.rs",
         "for message in &arrival.messages {",
         "for message in arrival.messages.iter().rev() {",
     ),
     (
         "a stream begins behind its first message",
-        "src/core/encode.rs",
+        "src/core/delivery/encode.rs",
         "first.map_or(offset, |first| first - 1);",
         "first.map_or(offset, |first| first);",
     ),
@@ -310,7 +310,7 @@ MUTANTS = [
     ),
     (
         "who may only read is heard at the plain door",
-        "src/core/server/say.rs",
+        "src/core/server/doors/plain.rs",
         "if !may.is_some_and(|name| rights.may_publish(name)) {",
         "if !may.is_some_and(|name| rights.may_subscribe(name)) {",
     ),
@@ -328,7 +328,7 @@ MUTANTS = [
     ),
     (
         "a place is not given back to its address",
-        "src/core/addresses.rs",
+        "src/core/net/addresses.rs",
         "account.connections.saturating_sub(1);",
         "account.connections.saturating_sub(0);",
     ),
@@ -442,7 +442,7 @@ MUTANTS = [
     ),
     (
         "a command waits for answers that were read",
-        "src/core/connection.rs",
+        "src/core/net/connection.rs",
         "            *has_answers = true;",
         "            *has_answers = false;",
     ),
@@ -545,7 +545,7 @@ MUTANTS = [
     ),
     (
         "what a typist sends last, without the end of a line, is lost",
-        "src/core/server/lines.rs",
+        "src/core/server/doors/lines.rs",
         "        if !input.is_empty() && !is_request {",
         "        if false && !is_request {",
     ),
@@ -557,7 +557,7 @@ MUTANTS = [
     ),
     (
         "a body has no more time for coming steadily",
-        "src/core/server/body.rs",
+        "src/core/server/doors/http/body.rs",
         "connection.in_line || connection.traffic.bytes_in - arrived >= least",
         "connection.in_line || connection.traffic.bytes_in - arrived == u64::MAX - least",
     ),
@@ -587,7 +587,7 @@ MUTANTS = [
     ),
     (
         "a long answer is charged after it was compressed",
-        "src/core/connection.rs",
+        "src/core/net/connection.rs",
         "session.on_answer(queued, encoded);",
         "session.on_answer(queued, encoded.min(queued));",
     ),

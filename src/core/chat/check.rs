@@ -1,8 +1,8 @@
 //! What holds of rooms, seats and people between any two calls.
 
-use super::ledger::Held;
-use super::{Chat, Format};
-use crate::core::server::ensure;
+use crate::core::chat::ledger::Held;
+use crate::core::chat::{Chat, Format};
+use crate::core::ensure::ensure;
 
 impl Chat {
     /// Checks that rooms and seats agree, and that what is remembered is counted right and within its limits.

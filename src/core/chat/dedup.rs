@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use super::RoomId;
-use super::owner::Owner;
-use super::person::PersonId;
-use crate::core::server::ensure;
+use crate::core::chat::RoomId;
+use crate::core::chat::owner::Owner;
+use crate::core::chat::person::PersonId;
+use crate::core::ensure::ensure;
 use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
 /// Whose id of a message it is. A retry may come on another connection, and at another door, but nobody else's message is

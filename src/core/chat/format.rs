@@ -1,7 +1,6 @@
 //! What members read, and those of a room who read the same.
 
 use crate::codec::ws::deflate::Readers;
-use crate::core::frames::FrameKind;
 
 /// What the members of an audience are written to in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,14 +50,6 @@ impl Format {
 
     pub(in crate::core) fn is_deflated(self) -> bool {
         matches!(self, Self::PlainDeflated | Self::JsonDeflated)
-    }
-
-    pub(in crate::core) fn frame_kind(self) -> FrameKind {
-        match self {
-            Self::Events => FrameKind::Event,
-            Self::Lines => FrameKind::Line,
-            _ => FrameKind::Data,
-        }
     }
 }
 

@@ -270,7 +270,7 @@ impl History {
         last: u64,
         limits: &Limits,
     ) -> Result<&BTreeMap<OwnerId, Said>, String> {
-        use crate::core::server::ensure;
+        use crate::core::ensure::ensure;
         self.keyed.check(limits.history)?;
         let talk_bytes: usize = self.talk.iter().map(held_bytes).sum();
         ensure(talk_bytes == self.talk_bytes, "a history is miscounted")?;

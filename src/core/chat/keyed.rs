@@ -151,7 +151,7 @@ impl Keyed {
 
     /// Checks that all that is known of messages is the same, and that no key has more than `most`.
     pub(super) fn check(&self, most: usize) -> Result<(), String> {
-        use crate::core::server::ensure;
+        use crate::core::ensure::ensure;
         let mut of_keys: BTreeMap<&str, (usize, Vec<u64>)> = BTreeMap::new();
         for (offset, kept) in &self.messages {
             ensure(kept.offset == *offset, "a message is in another's place")?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use crate::core::addresses::Network;
+use crate::core::network::Network;
 
 /// Who fills what everyone shares, and is held to a share of it. Where no token is wanted a person is whoever they say
 /// they are, as often as they like: only the address counts then.

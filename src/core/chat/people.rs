@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::person::{Author, Guests, Name, PersonId};
-use super::person_name::{Look, PersonName};
-use crate::core::connection::ConnectionId;
+use crate::core::chat::person::{Author, Guests, Name, PersonId};
+use crate::core::chat::person_name::{Look, PersonName};
+use crate::core::id::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl People {
 
     /// Checks that names and people agree.
     pub(super) fn check(&self) -> Result<(), String> {
-        use crate::core::server::ensure;
+        use crate::core::ensure::ensure;
         let mut keys = 0;
         for (id, record) in &self.people {
             let look = Look::of_name(&record.name);

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
-use crate::core::connection::ConnectionId;
+use crate::core::id::ConnectionId;
 
 /// A person, by the number of the connection they first came with: a guest for as long as that lasts, or one who has
 /// logged in and may have several. No other person of this process has it.

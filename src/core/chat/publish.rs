@@ -1,5 +1,7 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
+use crate::core::now::Now;
+
 use super::books::{Books, Entry};
 use super::dedup::Sender;
 use super::ledger::TooFast;
@@ -81,7 +83,7 @@ impl Chat {
         &mut self,
         room: RoomId,
         draft: &Draft<'a>,
-        now: crate::core::Now,
+        now: Now,
     ) -> Result<Stamped<'a>, Refusal> {
         if let Some((name, sender)) = draft.dedup
             && let Some(offset) = self.dedup.find(room, sender, name, now.ms)

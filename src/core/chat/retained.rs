@@ -170,7 +170,7 @@ impl Retained {
 
     /// Checks that the bytes are counted right; gives them by owner.
     pub(super) fn check(&self, limits: &Limits) -> Result<BTreeMap<OwnerId, usize>, String> {
-        use crate::core::server::ensure;
+        use crate::core::ensure::ensure;
         let mut by_owner: BTreeMap<OwnerId, usize> = BTreeMap::new();
         for value in self.values.values() {
             *by_owner.entry(value.kept.owner).or_default() += value.held_bytes();

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::history::History;
-use super::ledger::{Dormant, OwnerId};
-use super::person::PersonId;
-use super::presence::Changes;
-use super::{Format, RoomName};
-use crate::core::connection::ConnectionId;
+use crate::core::chat::history::History;
+use crate::core::chat::ledger::{Dormant, OwnerId};
+use crate::core::chat::person::PersonId;
+use crate::core::chat::presence::Changes;
+use crate::core::chat::{Format, RoomName};
+use crate::core::id::ConnectionId;
 
 #[derive(Debug)]
 pub(super) struct Room {

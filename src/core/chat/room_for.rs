@@ -3,14 +3,14 @@
 //! The one who fills a table is the first to lose some of it; messages go before state, and what was used least recently
 //! goes first. Within a share of a table nobody loses state for somebody else.
 
-use super::books::Books;
-use super::history::History;
-use super::ledger::{Holdings, Ledger, OwnerId, TooFast};
-use super::owner::Owner;
-use super::publish::{Draft, Refusal};
-use super::retained::value_bytes;
-use super::{Chat, Room, RoomId, RoomName, TooManyRooms};
-use crate::core::Now;
+use crate::core::chat::books::Books;
+use crate::core::chat::history::History;
+use crate::core::chat::ledger::{Holdings, Ledger, OwnerId, TooFast};
+use crate::core::chat::owner::Owner;
+use crate::core::chat::publish::{Draft, Refusal};
+use crate::core::chat::retained::value_bytes;
+use crate::core::chat::{Chat, Room, RoomId, RoomName, TooManyRooms};
+use crate::core::now::Now;
 use crate::limits::{MAX_HANDED_OVER, MAX_PAGE, SHARES};
 
 /// What was forgotten so that something else could be kept, since the start.

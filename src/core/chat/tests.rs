@@ -1,7 +1,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::core::Now;
+use crate::core::now::Now;
 use crate::limits::PRESENCE_MS;
 
 #[derive(Parser)]

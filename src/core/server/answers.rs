@@ -1,15 +1,29 @@
 //! What the JSON door tells of: who one is, who is here, what was said, and which rooms there are.
 
-use super::Server;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Cut, Epoch, Event};
 use crate::codec::ws::deflate::Readers;
 use crate::core::chat::{Context, Reading, RoomName};
-use crate::core::connection::ConnectionId;
-use crate::core::rope::Rope;
-use crate::core::snapshot::{Form, Of, Place};
-use crate::core::{Now, Stream, encode};
+use crate::core::delivery::encode;
+use crate::core::delivery::rope::Rope;
+use crate::core::delivery::snapshot::{Form, Of, Place};
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::error::Failure;
+use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
+
+/// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
+pub(super) type Answer = Result<Option<String>, Failure>;
+
+/// The answer to what is done, and has nothing to tell.
+pub(super) fn done(echo: Id<'_>) -> Option<String> {
+    Some(encode::event_json(&Event::Ok {
+        id: echo,
+        offset: None,
+    }))
+}
 
 impl<S: Stream> Server<S> {
     /// What someone is told who has come in, or has a new name.

@@ -2,21 +2,35 @@
 
 use std::rc::Rc;
 
-use super::Server;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
 use crate::core::budget::cost;
 use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Wanted, Window};
-use crate::core::connection::{ConnectionId, Phase};
-use crate::core::frames::Frames;
-use crate::core::rope::Rope;
-use crate::core::snapshot::{Form, Of, Place};
-use crate::core::write_queue::Chunk;
-use crate::core::{Now, Stream, encode};
+use crate::core::delivery::encode;
+use crate::core::delivery::rope::Rope;
+use crate::core::delivery::snapshot::{Form, Of, Place};
+use crate::core::id::ConnectionId;
+use crate::core::net::frames::{FrameKind, Frames};
+use crate::core::net::phase::Phase;
+use crate::core::net::write_queue::Chunk;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, RECONNECT_MS};
 
 impl<S: Stream> Server<S> {
+    /// The connection is told all that was said in a room so far.
+    pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
+        let offset = self.chat.offset(room);
+        if let Some((audience, sequence)) = self.chat.skip_to_now(id, room) {
+            self.broadcast.note_entry(audience, sequence, offset);
+        }
+        if self.chat.conflates(room) {
+            self.lagging.on_told(id, room, offset);
+        }
+    }
+
     /// The answer to `join` of a connection, which is charged for what is looked at for it; `window`: with the numbers of
     /// how long.
     pub(super) fn joined(
@@ -215,7 +229,7 @@ impl<S: Stream> Server<S> {
     /// Queues what a newcomer gets who reads whole frames, events or lines.
     pub(super) fn answer_rope(&mut self, id: ConnectionId, format: Format, rope: Rope) {
         let encoded = rope.len();
-        let chunks = rope.into_frames(format.frame_kind(), &self.meter);
+        let chunks = rope.into_frames(FrameKind::of(format), &self.meter);
         self.answer_in_chunks(id, chunks, encoded);
     }
 

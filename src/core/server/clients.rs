@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Server;
-use super::respond::unavailable;
 use crate::codec::http::forwarded;
 use crate::codec::http::host::{Authority, Host};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::proxy::Client;
-use crate::core::addresses::{Network, Refusal};
-use crate::core::connection::{Connection, ConnectionId, Door, EndReason, Peer, Phase, Place};
-use crate::core::server::ensure;
-use crate::core::{Now, Stream};
+use crate::core::ensure::ensure;
+use crate::core::id::ConnectionId;
+use crate::core::net::addresses::Refusal;
+use crate::core::net::connection::{Connection, Place};
+use crate::core::net::door::Door;
+use crate::core::net::peer::Peer;
+use crate::core::net::phase::{EndReason, Phase};
+use crate::core::network::Network;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::http::respond::unavailable;
+use crate::core::stream::Stream;
 use crate::limits::{REFUSAL_SLOTS, RETRY_AFTER_SECONDS};
 
 /// Bytes of a Host that are shown back: no name is longer (RFC 1035 section 2.3.4).

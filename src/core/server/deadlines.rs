@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use super::Server;
 use crate::codec::ws::close::CloseReason;
-use rand_chacha::rand_core::Rng;
-
 use crate::core::budget::cost;
-use crate::core::connection::{
-    AfterResponse, CloseHandshake, Connection, ConnectionId, Door, Phase,
-};
-use crate::core::timers::Slot;
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::door::Door;
+use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
+use crate::core::net::timers::Slot;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
+use rand_chacha::rand_core::Rng;
 
 impl<S: Stream> Server<S> {
     /// Enters a phase with its deadline.

@@ -1,13 +1,16 @@
 //! From a room's batch to its members' sockets.
 
-use super::Server;
 use crate::codec::ws::close::CloseReason;
-use crate::core::broadcast::Delivery;
 use crate::core::budget::cost;
 use crate::core::chat::RoomId;
-use crate::core::connection::{AfterResponse, CloseHandshake, Connection, ConnectionId, Phase};
-use crate::core::write_queue::{Chunk, Enqueue, Flush};
-use crate::core::{Now, Stream};
+use crate::core::delivery::broadcast::Delivery;
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
+use crate::core::net::write_queue::{Chunk, Enqueue, Flush};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
     /// Serves the next members of the fan-out whose turn it is. Says whether there is more to hand out.
@@ -175,6 +178,14 @@ impl<S: Stream> Server<S> {
                 reason,
             } => self.linger(id, reason, now),
             _ => {}
+        }
+    }
+
+    /// Clears what is left of rooms that have ended.
+    pub(super) fn forget_ended(&mut self) {
+        for room in self.chat.take_ended() {
+            let held = self.broadcast.forget(room);
+            self.release(held);
         }
     }
 }

@@ -1,55 +1,22 @@
 //! What one person says to another.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::Server;
-use super::commands::{Failure, NO_SUCH_USER, done};
-use super::unfinished::Unfinished;
 use crate::codec::json::command::Id;
 use crate::core::chat::{Content, Format, Message, PersonId};
-use crate::core::connection::{Connection, ConnectionId, Door};
-use crate::core::frames::{FrameKind, Frames};
-use crate::core::{Now, Stream, encode};
+use crate::core::delivery::encode;
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::door::Door;
+use crate::core::net::frames::{FrameKind, Frames};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::answers::done;
+use crate::core::server::error::{BUSY, Failure, NO_SUCH_USER};
+use crate::core::server::mailing::Mailing;
+use crate::core::server::unfinished::Unfinished;
+use crate::core::stream::Stream;
 use crate::limits::TOLD_AT_ONCE;
-use serde_json::value::RawValue;
-
-/// Something that one person says to another, on its way to the connections of both.
-#[derive(Debug)]
-pub(super) struct Mailing {
-    echo: Option<Box<RawValue>>,
-    frames: Rc<Frames>,
-    line: Rc<Frames>,
-    from: PersonId,
-    to: PersonId,
-    /// The addressee's connections, and then the sender's.
-    receivers: Vec<ConnectionId>,
-    addressed: usize,
-    /// How many of them have been told.
-    told: usize,
-    is_taken: bool,
-}
-
-impl Mailing {
-    /// What it holds of the metered memory.
-    pub(super) fn frames(&self) -> [&Rc<Frames>; 2] {
-        [&self.frames, &self.line]
-    }
-
-    /// Nobody whom it is for takes it.
-    fn is_refused(&self) -> bool {
-        self.told >= self.addressed && !self.is_taken
-    }
-
-    /// Whose the connection is in this place among the receivers.
-    fn receiver_at(&self, index: usize) -> PersonId {
-        if index < self.addressed {
-            self.to
-        } else {
-            self.from
-        }
-    }
-}
 
 /// How far a command has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +148,3 @@ impl<S: Stream> Server<S> {
         !self.chat.connections_of(person).is_empty()
     }
 }
-
-const BUSY: Failure = Failure {
-    code: "busy",
-    message: Cow::Borrowed("they do not read as fast as they are written to; try again"),
-    retry_ms: None,
-};

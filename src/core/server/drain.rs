@@ -1,11 +1,13 @@
 //! The end of the server: what was said is handed out, everyone is told, and their answers are awaited.
 
-use super::Server;
-use super::respond::unavailable;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
-use crate::core::connection::{AfterResponse, CloseHandshake, ConnectionId, Phase};
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::http::respond::unavailable;
+use crate::core::stream::Stream;
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,20 +4,23 @@ use std::io::{self, ErrorKind};
 
 use rand_chacha::rand_core::Rng;
 
-use super::Server;
 use crate::codec::json::event::Event;
 use crate::codec::proxy::Malformed;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
 use crate::core::budget::cost;
 use crate::core::chat::Format;
-use crate::core::connection::{
-    CloseHandshake, Connection, ConnectionId, Door, EndReason, Goodbye, Input, Phase,
-};
-use crate::core::frames::{FrameKind, Frames};
-use crate::core::tail::Tail;
-use crate::core::write_queue::Chunk;
-use crate::core::{Now, Stream, encode};
+use crate::core::delivery::encode;
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::{Connection, Input};
+use crate::core::net::door::Door;
+use crate::core::net::frames::{FrameKind, Frames};
+use crate::core::net::phase::{CloseHandshake, EndReason, Goodbye, Phase};
+use crate::core::net::tail::Tail;
+use crate::core::net::write_queue::Chunk;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 use crate::limits::RETRY_SPREAD_MS;
 
 impl<S: Stream> Server<S> {

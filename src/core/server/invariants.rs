@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Server;
-use crate::core::Stream;
-use crate::core::connection::{Connection, ConnectionId, Door, Phase, Traffic};
-use crate::core::frames::Frames;
-use crate::core::timers::Slot;
+use crate::core::ensure::ensure;
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::{Connection, Traffic};
+use crate::core::net::door::Door;
+use crate::core::net::frames::Frames;
+use crate::core::net::phase::Phase;
+use crate::core::net::timers::Slot;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
 
 impl<S: Stream> Server<S> {
@@ -197,13 +201,5 @@ impl<S: Stream> Server<S> {
             real == used,
             &format!("{used} bytes are accounted, {real} are real"),
         )
-    }
-}
-
-pub(in crate::core) fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
-    if holds {
-        Ok(())
-    } else {
-        Err(otherwise.to_owned())
     }
 }

@@ -6,7 +6,7 @@ use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::core::access::Rights;
 use crate::core::chat::{Chat, RoomName};
-use crate::core::encode;
+use crate::core::delivery::encode;
 use crate::core::pattern::Scope;
 use crate::limits::MAX_PAGE;
 use serde_json::value::RawValue;
@@ -109,9 +109,9 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::core::Now;
     use crate::core::access::{Access, Claims, Keys};
     use crate::core::chat::{Owner, PersonId};
+    use crate::core::now::Now;
     use crate::limits::{LOOKS_AT_ONCE, Limits};
 
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";

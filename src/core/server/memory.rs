@@ -7,11 +7,12 @@
 
 use std::mem;
 
-use super::Server;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
-use crate::core::connection::ConnectionId;
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 use crate::limits::{CLOSED_AT_ONCE, WEIGHED_AT_ONCE};
 
 /// How far it has come.

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use super::Server;
-use super::datagrams::Verdict;
-use super::ensure;
-use super::rights::NOT_LOOKED_AT;
 use crate::codec::http::response::Status;
 use crate::codec::token::Refused;
 use crate::codec::ws::close::CloseReason;
-use crate::core::addresses::Refusal;
-use crate::core::connection::{Connection, Door, EndReason, Phase, Traffic};
-use crate::core::{Now, Stream};
+use crate::core::ensure::ensure;
+use crate::core::net::addresses::Refusal;
+use crate::core::net::connection::{Connection, Traffic};
+use crate::core::net::door::Door;
+use crate::core::net::phase::{EndReason, Phase};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::datagrams::Verdict;
+use crate::core::server::rights::NOT_LOOKED_AT;
+use crate::core::stream::Stream;
 
 /// What has been counted since the start, kept as it changes: to show it costs the same however many connections there
 /// are. Each series is there from the start, so that its first event is seen as an increase.

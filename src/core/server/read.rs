@@ -5,18 +5,20 @@ use std::mem;
 
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
-use super::Server;
 use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
 use crate::codec::ws::message::{Event, Kind};
 use crate::core::budget::cost;
-use crate::core::connection::{
-    AfterResponse, CloseHandshake, Connection, ConnectionId, Deflate, Door, Goodbye, Input, Phase,
-};
-use crate::core::frames::{FrameKind, Frames};
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::{Connection, Deflate, Input};
+use crate::core::net::door::Door;
+use crate::core::net::frames::{FrameKind, Frames};
+use crate::core::net::phase::{AfterResponse, CloseHandshake, Goodbye, Phase};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
 
 /// What taking a step through the input came to.

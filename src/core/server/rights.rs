@@ -1,10 +1,7 @@
 //! What is asked of those who come in where a token is wanted, and what becomes of them when it ends.
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
 
-use super::Server;
-use super::commands::Failure;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::Refused;
@@ -12,8 +9,15 @@ use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
 use crate::core::budget::cost;
 use crate::core::chat::{Author, Name, NameTaken, Owner, PersonId, PersonName, RoomId, RoomName};
-use crate::core::connection::{CloseHandshake, Connection, ConnectionId, Peer, Phase};
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::peer::Peer;
+use crate::core::net::phase::{CloseHandshake, Phase};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::error::{Failure, NAME_TAKEN, NO_TOKEN, TOO_MANY_OF_ONE};
+use crate::core::server::speaker::owner_of;
+use crate::core::stream::Stream;
 use crate::limits::RETRY_AFTER_SECONDS;
 
 /// How to ask for a token, and how to say that one does not do (RFC 6750 section 3).
@@ -26,30 +30,6 @@ const INSUFFICIENT: (&str, &str) = (
     "WWW-Authenticate",
     "Bearer realm=\"parlor\", error=\"insufficient_scope\"",
 );
-
-/// Two would be taken for one.
-pub(super) const NAME_TAKEN: &str = "somebody else is here whose name looks the same";
-
-/// The refusal of one who has shown no token.
-pub(super) const NO_TOKEN: Failure = Failure {
-    code: "token_needed",
-    message: Cow::Borrowed("log in with a token first"),
-    retry_ms: None,
-};
-
-/// The same at the line port.
-pub(super) const NO_TOKEN_LINE: Failure = Failure {
-    code: "token_needed",
-    message: Cow::Borrowed("a token is needed here: /login TOKEN"),
-    retry_ms: None,
-};
-
-/// The refusal of one who has `--max-per-person` connections.
-pub(super) const TOO_MANY_OF_ONE: Failure = Failure {
-    code: "too_many_connections",
-    message: Cow::Borrowed("you have as many connections as one may have; close another first"),
-    retry_ms: None,
-};
 
 /// The refusal of one from whose address too many bad ones came.
 const TOO_MANY_BAD: &str = "too many bad tokens came from your address, try again in a minute";
@@ -286,13 +266,6 @@ impl<S: Stream> Server<S> {
     }
 }
 
-pub(super) fn owner_of(rights: &Rights, peer: Option<Peer>) -> Owner {
-    match rights.grant() {
-        Some(grant) => Owner::Holder(grant.name.shown()),
-        None => Owner::at(peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip)),
-    }
-}
-
 impl Rights {
     /// A request's right to read in a room.
     pub(super) fn check_subscribe(&self, room: &RoomName) -> Result<(), Problem> {
@@ -323,12 +296,6 @@ impl Rights {
         } else {
             Problem::new(Status::FORBIDDEN, "the token does not allow this").with(&[INSUFFICIENT])
         })
-    }
-}
-
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self::new(refused.code(), refused.message())
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::Server;
 use crate::core::budget::{Stage, cost};
-use crate::core::connection::ConnectionId;
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::stream::Stream;
 
 type Line<S> = fn(&mut Server<S>) -> &mut VecDeque<ConnectionId>;
 

@@ -4,16 +4,18 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::Server;
-use super::commands::Answer;
-use super::direct::Mailing;
-use super::listing::Listing;
 use crate::codec::json::command::Id;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::connection::{Connection, ConnectionId};
-use crate::core::frames::Frames;
-use crate::core::{Now, Stream};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::frames::Frames;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::answers::Answer;
+use crate::core::server::listing::Listing;
+use crate::core::server::mailing::Mailing;
+use crate::core::stream::Stream;
 use crate::limits::{COMMAND_LOOKS, LOOKS_AT_ONCE};
 
 /// The commands that go on, each with the connection that it came from, in turn.

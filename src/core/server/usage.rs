@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::Server;
-use super::rooms::FOREIGN_ORIGIN;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::core::access::Rights;
 use crate::core::chat::{Holdings, Owner};
-use crate::core::pending::Reply;
-use crate::core::{Now, Stream};
+use crate::core::net::pending::Reply;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
+use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
     /// `GET /usage`: who holds how much, and with `?address=` or `?person=` the rooms that one has begun. `DELETE` with

@@ -12,10 +12,11 @@ use std::rc::Rc;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncryptError, WriteTraffic};
 
-use super::buffers::{Buffers, Outgoing, PIECE, Remainder};
-use super::session::{Peer, pass, pass_alert};
-use crate::core::{Client, Stream};
+use crate::core::Client;
+use crate::core::Stream;
 use crate::limits::{MAX_TLS_IDLE_TALK, MAX_TLS_RECORD, MAX_TLS_UNSENT, READ_BUFFER};
+use crate::shell::tls::buffers::{Buffers, Outgoing, PIECE, Remainder};
+use crate::shell::tls::session::{Peer, pass, pass_alert};
 
 /// The least that is read at once, however little is asked for.
 const LEAST_READ: usize = 4 << 10;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::{Dormant, Ledger, OwnerId, Said, class};
-use crate::core::server::ensure;
+use crate::core::chat::ledger::{Dormant, Ledger, OwnerId, Said, class};
+use crate::core::ensure::ensure;
 
 /// What the rooms hold, and for whom, as they know it themselves.
 #[derive(Debug, Default)]

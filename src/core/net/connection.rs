@@ -1,0 +1,276 @@
+//! One socket: what phase it is in, what it has sent that is unfinished, and what it is still to get.
+
+use std::net::SocketAddr;
+use std::ops::AddAssign;
+
+use crate::codec::ws::message::Decoder;
+use crate::core::chat::{Format, PersonId, Reading};
+use crate::core::id::ConnectionId;
+use crate::core::net::addresses::Refusal;
+use crate::core::net::door::Door;
+use crate::core::net::peer::Peer;
+use crate::core::net::pending::Pending;
+use crate::core::net::phase::Phase;
+use crate::core::net::session::Session;
+use crate::core::net::tail::Tail;
+use crate::core::net::timers::Slot;
+use crate::core::net::write_queue::WriteQueue;
+use crate::core::stream::Stream;
+
+/// Whether messages are compressed (RFC 7692).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) enum Deflate {
+    Off,
+    On,
+    /// The peer's window is small.
+    Narrow,
+}
+
+/// What the kernel has said of a socket's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) enum Input {
+    /// There is nothing; an event will tell when there is.
+    Drained,
+    /// There may be something.
+    Ready,
+    /// There may be something, and after it comes the end, which no other event will tell of.
+    Ending,
+}
+
+/// What a connection has done, for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::core) struct Traffic {
+    pub(in crate::core) messages_in: u64,
+    pub(in crate::core) messages_out: u64,
+    pub(in crate::core) bytes_in: u64,
+    pub(in crate::core) bytes_out: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.messages_in += other.messages_in;
+        self.messages_out += other.messages_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
+}
+
+/// How a connection counts for the limits of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::core) enum Place {
+    /// For nobody.
+    Free,
+    /// For nobody yet: a trusted proxy's, which may say for whom it speaks, once or in each request.
+    Proxy,
+    /// For its peer's address.
+    Counted,
+    /// As one more than there may be, which is here to be told so.
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+pub(in crate::core) struct Connection<S> {
+    pub(in crate::core) socket: S,
+    pub(in crate::core) id: ConnectionId,
+    pub(in crate::core) peer: Peer,
+    pub(in crate::core) phase: Phase,
+    pub(in crate::core) queue: WriteQueue,
+    pub(in crate::core) decoder: Decoder,
+    /// Bytes that came and could not be taken yet: an unfinished head or header, or what waits behind a response.
+    pub(in crate::core) tail: Tail,
+    pub(in crate::core) door: Door,
+    pub(in crate::core) deflate: Deflate,
+    pub(in crate::core) traffic: Traffic,
+    /// Status of the last response, for the log; 0 for none.
+    pub(in crate::core) status: u16,
+    pub(in crate::core) place: Place,
+    pub(in crate::core) opened_ms: u64,
+    /// When a byte last came.
+    pub(in crate::core) heard_ms: u64,
+    /// When the phase times out; `u64::MAX` for never.
+    pub(in crate::core) deadline_ms: u64,
+    /// Where the timer's entry for this connection is; others are stale.
+    pub(in crate::core) timer: Slot,
+    /// Bytes of `tail`, `decoder`, the pending request and the socket's own that the meter knows of.
+    pub(in crate::core) metered_bytes: usize,
+    pub(in crate::core) input: Input,
+    /// The last piece of its audience's sequence that was queued for a member of one room.
+    pub(in crate::core) served: u64,
+    /// The kernel may take bytes: false once it has said that it takes none.
+    pub(in crate::core) writable: bool,
+    /// On the server's list of connections to flush.
+    pub(in crate::core) dirty: bool,
+    /// In line to be read: on the server's list, or held back by its room.
+    pub(in crate::core) in_line: bool,
+}
+
+impl<S> Connection<S> {
+    pub(in crate::core) fn new(socket: S, id: ConnectionId, peer: SocketAddr, now_ms: u64) -> Self {
+        Self {
+            socket,
+            id,
+            peer: peer.into(),
+            phase: Phase::Request { seen: 0 },
+            queue: WriteQueue::default(),
+            decoder: Decoder::default(),
+            tail: Tail::default(),
+            door: Door::Http(None),
+            deflate: Deflate::Off,
+            traffic: Traffic::default(),
+            status: 0,
+            place: Place::Free,
+            opened_ms: now_ms,
+            heard_ms: now_ms,
+            deadline_ms: u64::MAX,
+            timer: Slot::NEVER,
+            metered_bytes: 0,
+            input: Input::Drained,
+            served: 0,
+            writable: true,
+            dirty: false,
+            in_line: false,
+        }
+    }
+
+    /// Who this is, at the doors at which one can take a name.
+    pub(in crate::core) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.door {
+            Door::Json { session, .. } | Door::Lines { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// An answer is queued, and how long it was before it was compressed.
+    pub(in crate::core) fn on_answer(&mut self, queued: usize, encoded: usize) {
+        if let Some((session, has_answers)) = self.answered_mut() {
+            *has_answers = true;
+            session.on_answer(queued, encoded);
+        }
+    }
+
+    /// All that was queued has been taken. Says whether a command has waited for that.
+    pub(in crate::core) fn on_answers_taken(&mut self) -> bool {
+        self.answered_mut().is_some_and(|(session, has_answers)| {
+            std::mem::take(has_answers) && session.on_drained()
+        })
+    }
+
+    fn answered_mut(&mut self) -> Option<(&mut Box<Session>, &mut bool)> {
+        match &mut self.door {
+            Door::Json {
+                session,
+                has_answers,
+            }
+            | Door::Lines {
+                session,
+                has_answers,
+            } => Some((session, has_answers)),
+            _ => None,
+        }
+    }
+
+    /// The request whose body is arriving.
+    pub(in crate::core) fn pending(&self) -> Option<&Pending> {
+        match &self.door {
+            Door::Http(pending) => pending.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The same, to be answered.
+    pub(in crate::core) fn take_pending(&mut self) -> Option<Box<Pending>> {
+        match &mut self.door {
+            Door::Http(pending) => pending.take(),
+            _ => None,
+        }
+    }
+
+    /// Who this is: at the JSON door whoever has logged in, else a guest for as long as the connection lasts.
+    pub(in crate::core) fn person(&self) -> PersonId {
+        match &self.door {
+            Door::Json { session, .. } | Door::Lines { session, .. } => session.person,
+            _ => PersonId(self.id.number()),
+        }
+    }
+
+    /// What a WebSocket reads, at the JSON door or the plain one.
+    pub(in crate::core) fn reading(&self) -> Reading {
+        let is_json = matches!(self.door, Door::Json { .. });
+        let format = match (is_json, self.deflate) {
+            (false, Deflate::Off) => Format::Plain,
+            (false, _) => Format::PlainDeflated,
+            (true, Deflate::Off) => Format::Json,
+            (true, _) => Format::JsonDeflated,
+        };
+        Reading {
+            format,
+            is_narrow: self.deflate == Deflate::Narrow,
+        }
+    }
+
+    /// What someone with a name reads who is told something alone: it is not compressed.
+    pub(in crate::core) fn own_format(&self) -> Format {
+        match self.door {
+            Door::Lines { .. } => Format::Lines,
+            _ => Format::Json,
+        }
+    }
+
+    /// Whether responses are on their way that have to leave before what follows the request is done.
+    pub(in crate::core) fn is_answering(&self) -> bool {
+        matches!(self.phase, Phase::Response { .. })
+    }
+
+    /// Whether it is, or may be, in rooms.
+    pub(in crate::core) fn is_member(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Open { .. } | Phase::Leaving { .. } | Phase::Streaming { .. }
+        )
+    }
+
+    /// Moves the unfinished input to the front of `buffer` and says how much it is.
+    pub(in crate::core) fn take_tail(&mut self, buffer: &mut [u8]) -> usize {
+        let tail = std::mem::take(&mut self.tail);
+        buffer[..tail.len()].copy_from_slice(&tail);
+        tail.len()
+    }
+
+    /// Keeps unfinished input for the next time, in no more memory than it needs.
+    pub(in crate::core) fn keep_tail(&mut self, unfinished: &[u8]) {
+        if !unfinished.is_empty() {
+            self.tail = unfinished.into();
+        }
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// Whether there is something to write.
+    pub(in crate::core) fn has_output(&self) -> bool {
+        !self.queue.is_empty() || self.socket.has_unsent()
+    }
+
+    /// Bytes of memory that unfinished input holds, and what lies between here and the kernel.
+    pub(in crate::core) fn held_bytes(&self) -> usize {
+        let pending = self.pending().map_or(0, Pending::held_bytes);
+        self.tail.len() + self.decoder.held_bytes() + pending + self.socket.held_bytes()
+    }
+
+    /// Bytes of metered memory that this connection holds; of what it shares with others, its part.
+    pub(in crate::core) fn weight(&self) -> usize {
+        self.queue.weight() + self.held_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::net::proxied::Proxied;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Of which 16 are a socket that may be behind a proxy; 100,000 of them are to be cheap.
+        let size = size_of::<Connection<Proxied<u32>>>();
+        assert!(size <= 224, "{size}");
+    }
+}

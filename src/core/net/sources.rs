@@ -1,0 +1,146 @@
+//! Those who send datagrams, by address: who they are to the others, and how much they may still say.
+//!
+//! There is no connection that would know, and an address may be forged: so the table is bounded, and who finds no place
+//! in it shares one allowance with everyone else who does not.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::core::chat::PersonId;
+use crate::core::net::session::{Admission, Bucket};
+use crate::core::network::Network;
+use crate::limits::{MAX_SOURCES, SOURCES_SWEEP_MS};
+
+#[derive(Debug)]
+pub(in crate::core) struct Sources {
+    rate: u32,
+    by_address: BTreeMap<Network, Source>,
+    /// All for whom there is no place.
+    others: Option<Source>,
+    /// When those were last forgotten who had been silent.
+    swept_ms: u64,
+}
+
+#[derive(Debug)]
+struct Source {
+    person: PersonId,
+    bucket: Bucket,
+}
+
+impl Sources {
+    pub(in crate::core) fn new(rate: u32, now_ms: u64) -> Self {
+        Self {
+            rate,
+            by_address: BTreeMap::new(),
+            others: None,
+            swept_ms: now_ms,
+        }
+    }
+
+    /// Who sends from an address, unless it sends more than `--rate`. `new_person` is asked for who comes for the first
+    /// time.
+    pub(in crate::core) fn admit(
+        &mut self,
+        from: IpAddr,
+        now_ms: u64,
+        new_person: impl FnOnce() -> PersonId,
+    ) -> Option<PersonId> {
+        let address = Network::of(from);
+        let is_known = self.by_address.contains_key(&address);
+        if !is_known && self.by_address.len() >= MAX_SOURCES {
+            self.sweep(now_ms);
+        }
+        let rate = self.rate;
+        let begin = || Source {
+            person: new_person(),
+            bucket: Bucket::new(rate, now_ms),
+        };
+        let source = if is_known || self.by_address.len() < MAX_SOURCES {
+            self.by_address.entry(address).or_insert_with(begin)
+        } else {
+            self.others.get_or_insert_with(begin)
+        };
+        (source.bucket.take(now_ms) == Admission::Granted).then_some(source.person)
+    }
+
+    /// Forgets those whose allowance is whole again. A walk over the table, so not for every datagram of a flood.
+    fn sweep(&mut self, now_ms: u64) {
+        if now_ms - self.swept_ms < SOURCES_SWEEP_MS {
+            return;
+        }
+        self.swept_ms = now_ms;
+        self.by_address
+            .retain(|_, source| !source.bucket.is_full_at(now_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    /// Admits datagrams, and numbers who sends them.
+    struct Door(Sources, u64);
+
+    impl Door {
+        fn new(rate: u32) -> Self {
+            Self(Sources::new(rate, 0), 0)
+        }
+
+        fn admit(&mut self, from: impl Into<IpAddr>, now_ms: u64) -> Option<u64> {
+            let Self(sources, count) = self;
+            let new_person = || {
+                *count += 1;
+                PersonId(*count)
+            };
+            let person = sources.admit(from.into(), now_ms, new_person);
+            person.map(|person| person.0)
+        }
+    }
+
+    fn v4(number: usize) -> Ipv4Addr {
+        Ipv4Addr::from_bits(number as u32)
+    }
+
+    #[test]
+    fn each_address_has_an_allowance() {
+        let mut door = Door::new(2);
+        let from_one: Vec<_> = (0..5).map(|_| door.admit(v4(1), 0)).collect();
+        assert_eq!(from_one, [Some(1), Some(1), Some(1), Some(1), None]);
+        assert_eq!(door.admit(v4(2), 0), Some(2));
+        assert_eq!(door.admit(v4(1), 500), Some(1));
+        let mut endless = Door::new(0);
+        assert!((0..10_000).all(|_| endless.admit(v4(1), 0) == Some(1)));
+    }
+
+    #[test]
+    fn a_network_is_one_address() {
+        let mut door = Door::new(1);
+        let mut admit = |text: &str| door.admit(text.parse::<IpAddr>().unwrap(), 0);
+        assert_eq!(admit("2001:db8:0:1::1"), Some(1));
+        assert_eq!(admit("2001:db8:0:1:ffff::2"), Some(1));
+        assert_eq!(admit("2001:db8:0:1::3"), None);
+        assert_eq!(admit("2001:db8:0:2::1"), Some(2));
+        assert_eq!(admit("::ffff:192.0.2.1"), Some(3));
+        assert_eq!(admit("192.0.2.1"), Some(3));
+    }
+
+    #[test]
+    fn who_finds_no_place_shares_one() {
+        let mut door = Door::new(1);
+        for number in 0..MAX_SOURCES {
+            assert!(door.admit(v4(number), 0).is_some());
+        }
+        let others: Vec<_> = (0..4)
+            .map(|n| door.admit(v4(MAX_SOURCES + n), 999))
+            .collect();
+        let shared = Some(MAX_SOURCES as u64 + 1);
+        assert_eq!(others, [shared, shared, None, None]);
+        assert_eq!(door.admit(v4(0), 999), Some(1), "who has a place keeps it");
+        // The others have been silent for long enough to be forgotten.
+        let next = door.admit(v4(MAX_SOURCES), 1500);
+        assert_eq!(next, Some(MAX_SOURCES as u64 + 2));
+        assert_eq!(door.0.by_address.len(), 2);
+    }
+}

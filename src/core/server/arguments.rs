@@ -1,0 +1,35 @@
+//! What commands and requests name, checked.
+
+use crate::codec::json::command::Data;
+use crate::core::chat::{Content, RoomName};
+use crate::core::server::error::Failure;
+use crate::limits::{MAX_KEY, MAX_PAGE};
+
+pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {
+    match data {
+        Data::Text(text) => (Content::Text, text.as_bytes()),
+        Data::Json(json) => (Content::Json, json.as_bytes()),
+        Data::Binary(bytes) => (Content::Binary, bytes),
+    }
+}
+
+/// How many are asked for, as far as one answer goes.
+pub(super) fn page_size(asked: u64) -> usize {
+    usize::try_from(asked).map_or(MAX_PAGE, |asked| asked.min(MAX_PAGE))
+}
+
+pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Failure> {
+    match key {
+        Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(Failure {
+            code: "bad_command",
+            message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
+            retry_ms: None,
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn parse_room(text: &str) -> Result<RoomName, Failure> {
+    let message = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
+    RoomName::parse(text).ok_or(Failure::new("bad_room", message))
+}

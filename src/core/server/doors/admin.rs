@@ -1,0 +1,149 @@
+//! What those may do who run the parlor: close someone, and empty a room.
+
+use percent_encoding::percent_decode_str;
+
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::event::Event;
+use crate::codec::ws::close::CloseReason;
+use crate::core::access::Rights;
+use crate::core::chat::{Format, PersonName, RoomId, RoomName};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::door::Door;
+use crate::core::net::pending::Reply;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
+use crate::core::server::error::Failure;
+use crate::core::stream::Stream;
+
+impl<S: Stream> Server<S> {
+    /// `DELETE /people/{name}`: closes someone's connections.
+    pub(in crate::core::server) fn answer_people(
+        &mut self,
+        request: &Request<'_>,
+        name: &str,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if request.method != "DELETE" {
+            let detail = "people are closed by DELETE, and seen in a room's /members";
+            let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+            return Err(problem.with(&[("Allow", "DELETE")]));
+        }
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        request.check_query(&["token"])?;
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        rights.check_admin()?;
+        // Another name must not be taken for it.
+        let name = percent_decode_str(name).decode_utf8().map_err(|_| {
+            let detail = "the name in the path is not UTF-8; a letter like \u{e9} is %C3%A9 there";
+            Problem::new(Status::BAD_REQUEST, detail)
+        })?;
+        match self.close_user(&name, &rights, now) {
+            true => {
+                self.respond_empty(&[], reply, now);
+                Ok(())
+            }
+            false => Err(Problem::new(
+                Status::NOT_FOUND,
+                "nobody of this name is here",
+            )),
+        }
+    }
+
+    /// The command of an admin, or the refusal of one who is none.
+    pub(in crate::core::server) fn check_is_admin(
+        &self,
+        id: ConnectionId,
+    ) -> Result<Rights, Failure> {
+        let rights = self.access.rights(id);
+        match rights.is_admin() {
+            true => Ok(rights),
+            false => Err(Failure::new(
+                "not_allowed",
+                "only an admin's token allows that",
+            )),
+        }
+    }
+
+    /// Closes all connections of someone, at whatever door. Says whether there were any.
+    pub(in crate::core::server) fn close_user(
+        &mut self,
+        name: &str,
+        by: &Rights,
+        now: Now,
+    ) -> bool {
+        let Some(name) = PersonName::of_token(name.trim()) else {
+            return false;
+        };
+        let mut connections = self.access.connections_of(&name);
+        // Others are closing already.
+        connections.retain(|id| self.get(*id).is_some_and(Connection::is_member));
+        if connections.is_empty() {
+            return false;
+        }
+        log::warn!("{} closes {}", admin_name(by), name.shown());
+        for id in connections {
+            self.send_away(id, CloseReason::Removed, now);
+        }
+        true
+    }
+
+    /// Puts everyone out of a room, and forgets what it remembers: who comes in next begins it anew.
+    pub(in crate::core::server) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
+        let Some(room) = self.chat.find(name) else {
+            return;
+        };
+        log::warn!("{} empties the room {name}", admin_name(by));
+        for format in Format::ALL {
+            let members = self.chat.members(room.audience(format));
+            for member in members.iter().flat_map(|members| members.iter()) {
+                self.put_out(member.id, room, CloseReason::Emptied, now);
+            }
+        }
+        self.chat.end_if_empty(room);
+        self.forget_ended();
+    }
+
+    /// Takes someone out of a room, and tells them. At a door that leads to one room, that is the end.
+    pub(in crate::core::server) fn put_out(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+        reason: CloseReason,
+        now: Now,
+    ) {
+        let door = self.get(id).map(|connection| &connection.door);
+        let is_line = matches!(door, Some(Door::Lines { .. }));
+        if !is_line && !matches!(door, Some(Door::Json { .. })) {
+            return self.send_away(id, reason, now);
+        }
+        let (Some(person), Some(name)) = (self.person(id), self.chat.room_name(room).cloned())
+        else {
+            return;
+        };
+        self.lagging.forget(id, room);
+        self.chat.leave(id, person, room, now.ms);
+        self.forget_ended();
+        if is_line {
+            let text = format!("* you are out of {name}: {}\n", reason.phrase());
+            return self.say_line(id, &text);
+        }
+        self.send(
+            id,
+            &Event::Left {
+                room: name.as_str(),
+                reason: reason.phrase(),
+            },
+        );
+    }
+}
+
+fn admin_name(rights: &Rights) -> String {
+    let grant = rights.grant();
+    grant.map_or_else(|| "an admin".to_owned(), |it| it.name.shown().to_string())
+}

@@ -1,0 +1,229 @@
+//! The door for things that can only spray UDP: a datagram is a message. Nothing is ever sent back, so that nobody is
+//! flooded under a forged address, and nothing can be held back: what cannot be taken at once is dropped, and counted.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::codec::datagram::{self, Datagram, Refused};
+use crate::codec::json::command::Publish;
+use crate::core::access::Rights;
+use crate::core::budget::cost;
+use crate::core::chat::{Content, Draft, PersonId, Refusal, RoomName, Sender};
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::speaker::{Speaker, owner_of};
+use crate::core::stream::Stream;
+use crate::limits::MAX_DATAGRAM;
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It has been said in its room.
+    Taken,
+    /// Its address sends more than `--rate`.
+    RateLimited,
+    /// Its text is longer than `--max-message`, or it is longer than it can be.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// Nothing follows the room's name.
+    NoText,
+    /// No key can be what follows the slash behind it.
+    BadKey,
+    /// It does not begin with a token that is good, where one is wanted.
+    BadToken,
+    /// The token does not allow that in this room.
+    NotAllowed,
+    /// Somebody else is here whose name looks like the token's.
+    NameTaken,
+    /// No room can have this name.
+    BadRoom,
+    /// There are `--max-rooms`, and this would be one more.
+    TooManyRooms,
+    /// The room, or the server, keeps as much state of keys as it may.
+    TooManyKeys,
+    /// Its room is too far behind.
+    RoomBehind,
+    /// `--max-memory` is used up.
+    OutOfMemory,
+    /// The server is ending.
+    ShuttingDown,
+}
+
+impl Verdict {
+    /// All of them.
+    pub(in crate::core::server) const ALL: [Self; 15] = [
+        Self::Taken,
+        Self::RateLimited,
+        Self::TooLong,
+        Self::NotUtf8,
+        Self::NoText,
+        Self::BadKey,
+        Self::BadToken,
+        Self::NotAllowed,
+        Self::NameTaken,
+        Self::BadRoom,
+        Self::TooManyRooms,
+        Self::TooManyKeys,
+        Self::RoomBehind,
+        Self::OutOfMemory,
+        Self::ShuttingDown,
+    ];
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "taken",
+            Self::RateLimited => "rate_limited",
+            Self::TooLong => "too_long",
+            Self::NotUtf8 => "not_utf8",
+            Self::NoText => "no_text",
+            Self::BadKey => "bad_key",
+            Self::BadToken => "bad_token",
+            Self::NotAllowed => "not_allowed",
+            Self::NameTaken => "name_taken",
+            Self::BadRoom => "bad_room",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::TooManyKeys => "too_many_keys",
+            Self::RoomBehind => "room_behind",
+            Self::OutOfMemory => "out_of_memory",
+            Self::ShuttingDown => "shutting_down",
+        })
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// A datagram has come: it is said in its room, or dropped. Says which, for who wants to know; it is counted.
+    pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Verdict {
+        let bytes_cost = cost::of_bytes(bytes.len(), cost::BYTE);
+        self.budget.spend(cost::READ + cost::MESSAGE + bytes_cost);
+        let verdict = match self.take_datagram(from, bytes, now) {
+            Ok(()) => Verdict::Taken,
+            Err(verdict) => {
+                log::debug!(
+                    "dropped a datagram peer={from} bytes={} result={verdict}",
+                    bytes.len()
+                );
+                verdict
+            }
+        };
+        self.counters.count_datagram(verdict, bytes.len());
+        verdict
+    }
+
+    fn take_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Result<(), Verdict> {
+        if self.drain.is_begun() {
+            return Err(Verdict::ShuttingDown);
+        }
+        // Before anything that costs more.
+        let person = self
+            .datagram_source(from, now)
+            .ok_or(Verdict::RateLimited)?;
+        if bytes.len() > MAX_DATAGRAM {
+            return Err(Verdict::TooLong);
+        }
+        let (rights, datagram) = self.read_datagram(bytes, now)?;
+        if datagram.text.len() > self.limits.max_message {
+            return Err(Verdict::TooLong);
+        }
+        let name = RoomName::parse(datagram.target.room).ok_or(Verdict::BadRoom)?;
+        if !rights.may_publish(&name) {
+            return Err(Verdict::NotAllowed);
+        }
+        let grant = rights.grant();
+        if grant.is_some_and(|grant| self.looks_like_another(&grant.name)) {
+            return Err(Verdict::NameTaken);
+        }
+        self.check_place(&name)?;
+        let author = self.author(&rights, person);
+        let owner = owner_of(&rights, Some(from.into()));
+        if let Some(key) = datagram.target.key {
+            let publish = Publish::state(name.as_str(), key, datagram.text);
+            let speaker = Speaker {
+                author: &author,
+                sender: &Sender::Owner(owner.clone()),
+                owner: &owner,
+            };
+            let published = self.publish(&name, &publish, speaker, now);
+            return published.map(|_| ()).map_err(|failure| match failure.code {
+                "too_many_rooms" => Verdict::TooManyRooms,
+                "rate_limited" => Verdict::RateLimited,
+                _ => Verdict::TooManyKeys,
+            });
+        }
+        let draft = Draft {
+            author: &author,
+            owner: &owner,
+            content: Content::Text,
+            body: datagram.text.as_bytes(),
+            key: None,
+            retain: false,
+            ephemeral: false,
+            dedup: None,
+        };
+        let found = self.chat.find_or_begin_to_say(&name, &owner, now.ms);
+        self.forget_ended();
+        self.say(found?, &draft, now)?;
+        Ok(())
+    }
+
+    /// What a datagram says, and what whoever sent it may do.
+    fn read_datagram<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        now: Now,
+    ) -> Result<(Rights, Datagram<'a>), Verdict> {
+        if self.access.is_open() {
+            return Ok((Rights::Open, datagram::parse(bytes)?));
+        }
+        let (token, datagram) = datagram::parse_with_token(bytes)?;
+        let checked = self.access.check(token, now);
+        let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
+        self.counters.count_token(label);
+        Ok((checked.map_err(|_| Verdict::BadToken)?, datagram))
+    }
+
+    /// Who sends from this address: a guest, for as long as the address is remembered.
+    fn datagram_source(&mut self, from: SocketAddr, now: Now) -> Option<PersonId> {
+        let Self {
+            sources, numbers, ..
+        } = self;
+        sources.admit(from.ip(), now.ms, || PersonId(numbers.take()))
+    }
+
+    /// Where a member would not be read for a while, a datagram is dropped.
+    fn check_place(&self, name: &RoomName) -> Result<(), Verdict> {
+        let room = self.chat.find(name);
+        if room
+            .and_then(|room| self.broadcast.congested(room))
+            .is_some()
+        {
+            return Err(Verdict::RoomBehind);
+        }
+        if self.meter.used() > self.limits.max_memory {
+            return Err(Verdict::OutOfMemory);
+        }
+        Ok(())
+    }
+}
+
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooFast { .. } => Self::RateLimited,
+            Refusal::TooManyRooms => Self::TooManyRooms,
+            Refusal::TooManyKeys | Refusal::NoMemory => Self::TooManyKeys,
+        }
+    }
+}
+
+impl From<Refused> for Verdict {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotUtf8 => Self::NotUtf8,
+            Refused::NoText => Self::NoText,
+            Refused::BadKey => Self::BadKey,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From a request that has a body to the whole of it.
+
+use std::mem;
+
+use crate::codec::http::response::{Problem, Status};
+use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
+use crate::core::net::door::Door;
+use crate::core::net::pending::Pending;
+use crate::core::net::phase::Phase;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::read::Step;
+use crate::core::stream::Stream;
+use crate::limits::READ_BUFFER;
+
+impl<S: Stream> Server<S> {
+    /// Keeps a request until its body has arrived, for which there is as much time as for its head, and more for as long
+    /// as it goes on.
+    pub(in crate::core::server) fn begin_body(&mut self, pending: Pending, now: Now) {
+        let id = pending.reply.id;
+        if let Some(connection) = self.get_mut(id) {
+            connection.door = Door::Http(Some(Box::new(pending)));
+            self.await_body(id, now);
+        }
+    }
+
+    /// How much of a body to read at once: the requests behind it wait in the kernel.
+    pub(in crate::core::server) fn body_read_size(&self, id: ConnectionId) -> usize {
+        let pending = self.get(id).and_then(Connection::pending);
+        let missing = pending.and_then(|pending| pending.body.missing());
+        missing.map_or(self.limits.max_head, |missing| missing.min(READ_BUFFER))
+    }
+
+    /// Takes what belongs to the body off the front of `input`, unless the room it goes to is too far behind.
+    pub(in crate::core::server) fn take_body(
+        &mut self,
+        input: &mut &mut [u8],
+        id: ConnectionId,
+        now: Now,
+    ) -> Step {
+        if self.must_wait(id) {
+            return Step::Wait;
+        }
+        let Some(connection) = self.get_mut(id) else {
+            return Step::Wait;
+        };
+        let Door::Http(Some(pending)) = &mut connection.door else {
+            return Step::Wait;
+        };
+        // Who sends the body right away does not wait for leave.
+        let is_waiting = mem::take(&mut pending.expects_continue) && input.is_empty();
+        let arrived = mem::take(input);
+        match pending.body.decode(arrived) {
+            Ok(Some(length)) => {
+                *input = &mut arrived[length..];
+                if let Some(pending) = connection.take_pending() {
+                    self.on_body(*pending, now);
+                }
+                Step::Taken
+            }
+            Ok(None) => {
+                if is_waiting {
+                    self.respond_continue(id);
+                }
+                Step::NeedMore
+            }
+            Err(problem) => {
+                self.refuse_body(&problem, id, now);
+                Step::Taken
+            }
+        }
+    }
+
+    fn await_body(&mut self, id: ConnectionId, now: Now) {
+        let arrived = self.get(id).map_or(0, |it| it.traffic.bytes_in);
+        let deadline = self.limits.handshake_timeout.after(now.ms);
+        self.enter(id, Phase::Body { arrived }, deadline);
+    }
+
+    /// The body has not arrived in time. What goes on may go on: it is not longer than a message may be.
+    pub(in crate::core::server) fn on_body_timeout(
+        &mut self,
+        id: ConnectionId,
+        arrived: u64,
+        now: Now,
+    ) {
+        let least = self.limits.handshake_timeout.least_bytes();
+        let goes_on = self.get(id).is_some_and(|connection| {
+            // The delay of one whom we do not read is ours.
+            connection.in_line || connection.traffic.bytes_in - arrived >= least
+        });
+        if goes_on {
+            return self.await_body(id, now);
+        }
+        let detail = "the body did not arrive in time";
+        self.refuse_body(&Problem::new(Status::REQUEST_TIMEOUT, detail), id, now);
+    }
+
+    /// Answers a request whose body will not be read to its end.
+    pub(in crate::core::server) fn refuse_body(
+        &mut self,
+        problem: &Problem,
+        id: ConnectionId,
+        now: Now,
+    ) {
+        let Some(connection) = self.get_mut(id) else {
+            return;
+        };
+        if let Some(pending) = connection.take_pending() {
+            self.respond_problem(problem, &pending.reply.closing(), now);
+            self.meter_held(id);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What programs and operators ask over HTTP: what was said, who is here, and how the server is.
+
+use serde_json::json;
+
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::core::access::Rights;
+use crate::core::chat::{Format, RoomName};
+use crate::core::id::ConnectionId;
+use crate::core::net::pending::Reply;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::arguments::page_size;
+use crate::core::server::doors::http::fields::{number, read_only};
+use crate::core::server::doors::http::respond::unavailable;
+use crate::core::server::listing::Listing;
+use crate::core::stream::Stream;
+use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
+
+/// The text format of Prometheus.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+impl<S: Stream> Server<S> {
+    /// What was said in a room, as at the JSON door.
+    pub(in crate::core::server) fn answer_messages(
+        &mut self,
+        request: &Request<'_>,
+        room: &RoomName,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let before = number(request, "before")?.unwrap_or(u64::MAX);
+        let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
+        let reading = Format::Json.into();
+        let mut json = self.history(room, before, limit, None, reading, now);
+        self.charge_query(request, reply.id, json.len(), now);
+        json.own().push(b'\n');
+        self.respond_rope(json, reply, now);
+        Ok(())
+    }
+
+    /// Who is in a room, as at the JSON door.
+    pub(in crate::core::server) fn answer_members(
+        &mut self,
+        request: &Request<'_>,
+        room: &RoomName,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let json = self.members_json(room, None);
+        self.respond_event(request, json, reply, now);
+    }
+
+    /// Which rooms there are, as at the JSON door.
+    pub(in crate::core::server) fn answer_list(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let mut listing = Listing::new(Rights::Open, None);
+        // An answer holds no more than is looked at at once.
+        listing.look(&self.chat, usize::MAX);
+        self.respond_event(request, listing.to_json(), reply, now);
+    }
+
+    /// What is asked by those who run the server; `None` for anything else.
+    pub(in crate::core::server) fn answer_operator(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Option<Result<(), Problem>> {
+        let (content_type, body) = match request.path {
+            "/healthz" => (TEXT, Ok("ok\n".to_owned())),
+            "/readyz" if self.drain.is_begun() => {
+                (TEXT, Err(unavailable("the server is shutting down")))
+            }
+            "/readyz" => (TEXT, Ok("ready\n".to_owned())),
+            "/metrics" => {
+                let allowed = self.check_operator(request, reply, now);
+                (METRICS, allowed.map(|()| self.metrics(now)))
+            }
+            "/addresses" => {
+                let allowed = request.check_query(&[]);
+                let allowed = allowed.and_then(|()| self.check_is_here(request, reply));
+                (JSON, allowed.map(|()| self.page_addresses_json()))
+            }
+            _ => return None,
+        };
+        if !matches!(request.method, "GET" | "HEAD") {
+            return Some(Err(read_only()));
+        }
+        Some(body.map(|body| self.respond_now(content_type, &body, reply, now)))
+    }
+
+    /// Takes the page's addresses for other machines, which `/addresses` tells.
+    pub fn set_page_addresses(&mut self, addresses: Vec<String>) {
+        self.page_addresses = addresses;
+    }
+
+    fn page_addresses_json(&self) -> String {
+        format!("{}\n", json!({ "addresses": self.page_addresses }))
+    }
+
+    /// For a page that was opened on this machine, by one of the names that every machine has for itself: another name may
+    /// be that of a site that was made to lead here, so that its page could read what it is told (DNS rebinding).
+    fn check_is_here(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
+        let authority = request.authority;
+        let is_named = authority.is_some_and(|authority| authority.host.is_this_machine());
+        if self.is_local(request, reply.id) && is_named {
+            return Ok(());
+        }
+        let detail = "this is only told to the machine that the server runs on, under localhost";
+        Err(Problem::new(Status::FORBIDDEN, detail))
+    }
+
+    /// For those who run the parlor: admins, and whoever is on this machine.
+    fn check_operator(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        request.check_query(&["token"])?;
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        self.check_runs_it(request, &rights, reply)
+    }
+
+    /// The same of one whose rights are known.
+    pub(in crate::core::server) fn check_runs_it(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        reply: &Reply,
+    ) -> Result<(), Problem> {
+        if self.is_local(request, reply.id) {
+            return Ok(());
+        }
+        if matches!(rights, Rights::Open) {
+            let detail = "this is only told to the machine that the server runs on";
+            return Err(Problem::new(Status::FORBIDDEN, detail));
+        }
+        rights.check_admin()
+    }
+
+    /// Whether whoever sent a request may ask something now: there is no session that would be charged.
+    pub(in crate::core::server) fn admit_query(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let Some(peer) = self.peer(Some(request), id) else {
+            return Ok(());
+        };
+        let admitted = self.addresses.may_ask(peer.ip, now.ms);
+        admitted.map_err(|retry_ms| {
+            let detail = "too much is asked from your address; ask again after Retry-After";
+            Problem::too_many_requests(detail, retry_ms)
+        })
+    }
+
+    /// The answer to a request took so many bytes, which count as commands of its address.
+    pub(in crate::core::server) fn charge_query(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        encoded: usize,
+        now: Now,
+    ) {
+        if let Some(peer) = self.peer(Some(request), id) {
+            self.addresses
+                .charge(peer.ip, encoded / ANSWER_BYTES, now.ms);
+        }
+    }
+
+    fn respond_event(&mut self, request: &Request<'_>, mut json: String, reply: &Reply, now: Now) {
+        self.charge_query(request, reply.id, json.len(), now);
+        json.push('\n');
+        self.respond_json(&json, reply, now);
+    }
+}

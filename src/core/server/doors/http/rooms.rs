@@ -1,0 +1,368 @@
+//! The rooms over HTTP: what is at `/rooms`.
+
+use std::rc::Rc;
+
+use crate::codec::http::body;
+use crate::codec::http::request::Request;
+use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::command::{self, Data, Publish};
+use crate::codec::json::event::Epoch;
+use crate::core::access::Rights;
+use crate::core::chat::{Author, Content, Name, Owner, PersonId, PersonName, RoomName, Sender};
+use crate::core::net::pending::{Pending, Post, Reply, Sharing};
+use crate::core::net::phase::AfterResponse;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
+use crate::core::server::doors::http::respond::unavailable;
+use crate::core::server::error::{BAD_NAME, Failure, NAME_TAKEN};
+use crate::core::server::speaker::Speaker;
+use crate::core::stream::Stream;
+use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
+
+/// What a page of another origin may send, and for how many seconds a browser may remember that.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Methods", "DELETE, GET, HEAD, POST"),
+    (
+        "Access-Control-Allow-Headers",
+        "Authorization, Cache-Control, Content-Type, Last-Event-ID",
+    ),
+    ("Access-Control-Max-Age", "600"),
+];
+
+/// What a path that begins with `/rooms` names.
+enum Resource {
+    Rooms,
+    Room(RoomName),
+    Events(RoomName),
+    Messages(RoomName),
+    Members(RoomName),
+}
+
+impl Resource {
+    fn parse(path: &str) -> Result<Self, Problem> {
+        let Some(path) = path.strip_prefix('/') else {
+            return Ok(Self::Rooms);
+        };
+        match path.split_once('/') {
+            None => parse_room(path).map(Self::Room),
+            Some((room, "events")) => parse_room(room).map(Self::Events),
+            Some((room, "messages")) => parse_room(room).map(Self::Messages),
+            Some((room, "members")) => parse_room(room).map(Self::Members),
+            Some(_) => Err(Problem::new(
+                Status::NOT_FOUND,
+                "a room has events, messages and members, as in /rooms/tea/events",
+            )),
+        }
+    }
+
+    /// What the query of a request for it may say.
+    fn fields(&self, method: &str) -> &'static [&'static str] {
+        match (self, method) {
+            (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "name", "token"],
+            (Self::Events(_), _) => &["last", "lastEventId", "token"],
+            (Self::Messages(_), _) => &["before", "limit", "token"],
+            _ => &["token"],
+        }
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// Answers a request for a room, or begins to read what is said in it.
+    pub(in crate::core::server) fn answer_rooms(
+        &mut self,
+        request: &Request<'_>,
+        path: &str,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let reply = Reply {
+            sharing: self.sharing(request),
+            ..reply.clone()
+        };
+        if let Err(problem) = self.serve_rooms(request, path, &reply, now) {
+            let is_for_now = [Status::SERVICE_UNAVAILABLE, Status::TOO_MANY_REQUESTS];
+            if is_for_stream(request) && is_for_now.contains(&problem.status) {
+                self.end_at_once(&problem, &reply, now);
+            } else {
+                self.respond_problem(&problem, &reply, now);
+            }
+        }
+    }
+
+    /// Which page's scripts may read the answer to a request for a room.
+    pub(in crate::core::server) fn sharing(&self, request: &Request<'_>) -> Sharing {
+        let origin = request.value("origin");
+        let origin = origin.filter(|_| self.is_origin_allowed(request));
+        let is_listed = |origin: &str| {
+            let mut listed = self.allowed_origins.iter();
+            listed.any(|listed| listed.eq_ignore_ascii_case(origin))
+        };
+        Sharing::Allowed {
+            with_credentials: origin.is_some_and(is_listed),
+            origin: origin.map(Into::into),
+        }
+    }
+
+    fn serve_rooms(
+        &mut self,
+        request: &Request<'_>,
+        path: &str,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        if self.drain.is_begun() {
+            return Err(unavailable("the server is shutting down"));
+        }
+        if request.method == "OPTIONS" {
+            // A browser asks without a token whether it may send one.
+            self.respond_empty(&PREFLIGHT, reply, now);
+            return Ok(());
+        }
+        let resource = Resource::parse(path)?;
+        request.check_query(resource.fields(request.method))?;
+        let rights = self.rights_of_request(request, reply.id, now)?;
+        match (request.method, resource) {
+            ("POST", Resource::Room(room)) => {
+                rights.check_publish(&room)?;
+                self.check_look(&rights)?;
+                self.begin_post(request, room, &rights, reply, now)
+            }
+            ("DELETE", Resource::Room(room)) => {
+                self.check_may_undo(request, &rights, reply)?;
+                self.empty_room(&room, &rights, now);
+                self.respond_empty(&[], reply, now);
+                Ok(())
+            }
+            (_, Resource::Room(_)) => {
+                let detail =
+                    "a room takes messages by POST; what was said is at its /messages and /events";
+                let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+                Err(problem.with(&[("Allow", "DELETE, OPTIONS, POST")]))
+            }
+            ("GET" | "HEAD", resource) => self.read_rooms(request, resource, &rights, reply, now),
+            _ => Err(read_only()),
+        }
+    }
+
+    fn read_rooms(
+        &mut self,
+        request: &Request<'_>,
+        resource: Resource,
+        rights: &Rights,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        // A browser's EventSource does not come back after a refusal.
+        if !matches!(resource, Resource::Events(_)) {
+            self.admit_query(request, reply.id, now)?;
+        }
+        match resource {
+            Resource::Events(room) => {
+                rights.check_subscribe(&room)?;
+                self.check_look(rights)?;
+                self.check_place_for(rights)?;
+                self.open_stream(request, room, rights, reply, now)?;
+                if !reply.is_head {
+                    self.grant(reply.id, rights, now);
+                }
+            }
+            Resource::Messages(room) => {
+                rights.check_subscribe(&room)?;
+                self.answer_messages(request, &room, reply, now)?;
+            }
+            Resource::Members(room) => {
+                rights.check_subscribe(&room)?;
+                self.answer_members(request, &room, reply, now);
+            }
+            Resource::Rooms | Resource::Room(_) => {
+                self.check_runs_it(request, rights, reply)?;
+                self.answer_list(request, reply, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to read a message that comes as the request's body.
+    fn begin_post(
+        &mut self,
+        request: &Request<'_>,
+        room: RoomName,
+        rights: &Rights,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let text = |name| request.query_value(name).map(Into::into);
+        let post = Post {
+            author: self.author_of_post(request, rights, reply)?,
+            owner: self.owner_of_request(request, rights, reply.id),
+            room,
+            content: content_of(request)?,
+            key: text("key"),
+            retain: flag(request, "retain")?,
+            ephemeral: flag(request, "ephemeral")?,
+            dedup: text("dedup"),
+        };
+        let pending = Pending {
+            post,
+            reply: Reply {
+                then: AfterResponse::new(request.keep_alive),
+                ..reply.clone()
+            },
+            body: body::Decoder::new(request.body, self.limits.max_message)?,
+            expects_continue: request.expects_continue,
+        };
+        self.begin_body(pending, now);
+        Ok(())
+    }
+
+    /// Who says what is posted: where the parlor is open, under a name that nobody has, if they ask for it. They do not
+    /// hold it.
+    fn author_of_post(
+        &self,
+        request: &Request<'_>,
+        rights: &Rights,
+        reply: &Reply,
+    ) -> Result<Author, Problem> {
+        let author = self.author(rights, PersonId(reply.id.number()));
+        let Some(name) = request.query_value("name") else {
+            return Ok(author);
+        };
+        if let Some(grant) = rights.grant() {
+            let detail = "your name is that of your token: leave name out";
+            return match *grant.name.shown() == *name {
+                true => Ok(author),
+                false => Err(Problem::new(Status::FORBIDDEN, detail)),
+            };
+        }
+        let Some(name) = PersonName::parse(&name) else {
+            return Err(Problem::new(Status::BAD_REQUEST, BAD_NAME));
+        };
+        if self.chat.is_taken(&name) {
+            return Err(Problem::new(Status::CONFLICT, NAME_TAKEN));
+        }
+        let name = Name::Chosen(name.shown());
+        Ok(Author { name, ..author })
+    }
+
+    /// A request's body is whole.
+    pub(in crate::core::server) fn on_body(&mut self, pending: Pending, now: Now) {
+        let Pending {
+            post, reply, body, ..
+        } = pending;
+        match self.on_post(&post, &body.into_body(), &reply, now) {
+            Ok(json) => self.respond_json(&json, &reply, now),
+            Err(problem) => self.respond_problem(&problem, &reply, now),
+        }
+    }
+
+    /// Publishes a message that came by POST, and gives the answer.
+    fn on_post(
+        &mut self,
+        post: &Post,
+        body: &[u8],
+        reply: &Reply,
+        now: Now,
+    ) -> Result<String, Problem> {
+        self.chat
+            .may_post(&post.owner, now)
+            .map_err(Failure::from)?;
+        let publish = Publish {
+            room: post.room.as_str().into(),
+            data: data_of(post.content, body)?,
+            key: post.key.as_deref().map(Into::into),
+            retain: post.retain,
+            ephemeral: post.ephemeral,
+            dedup: post.dedup.as_deref().map(Into::into),
+        };
+        let sender = match (&post.owner, &post.author.name) {
+            (Owner::Address(_), Name::Chosen(name)) => {
+                Sender::Named(post.owner.clone(), Rc::clone(name))
+            }
+            (owner, _) => Sender::Owner(owner.clone()),
+        };
+        let speaker = Speaker {
+            author: &post.author,
+            sender: &sender,
+            owner: &post.owner,
+        };
+        let (room, offset) = self.publish(&post.room, &publish, speaker, now)?;
+        if let Some(connection) = self.get_mut(reply.id) {
+            connection.traffic.messages_in += 1;
+            self.counters.traffic.messages_in += 1;
+        }
+        let epoch = Epoch(self.chat.epoch(room));
+        let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":{offset}"));
+        // A room's name holds nothing that JSON would have to escape.
+        let name = &post.room;
+        Ok(format!(
+            "{{\"room\":\"{name}\",\"epoch\":\"{epoch}\"{offset}}}\n"
+        ))
+    }
+}
+
+/// How the body is to be understood: forms are text, because curl takes whatever it is given for one.
+fn content_of(request: &Request<'_>) -> Result<Content, Problem> {
+    // RFC 9110 section 12.5.3: `identity` says that there is none.
+    let mut encodings = request.items("content-encoding");
+    if encodings.any(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        let detail = "the body is to be sent as it is, without a Content-Encoding";
+        return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let kind = request.value("content-type").unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    Ok(if essence.eq_ignore_ascii_case("application/json") {
+        Content::Json
+    } else if essence.eq_ignore_ascii_case("application/octet-stream") {
+        Content::Binary
+    } else {
+        Content::Text
+    })
+}
+
+fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
+    if content == Content::Binary {
+        return Ok(Data::Binary(body.to_vec()));
+    }
+    let Ok(text) = str::from_utf8(body) else {
+        let detail = "the text is not UTF-8; send other bytes as application/octet-stream";
+        return Err(Problem::new(Status::BAD_REQUEST, detail));
+    };
+    if content == Content::Text {
+        return Ok(Data::Text(text.into()));
+    }
+    command::parse_data(text).map_err(|error| {
+        let detail = format!("the body is not JSON: {error}");
+        Problem::detailed(Status::BAD_REQUEST, detail)
+    })
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let status = match failure.code {
+            "too_many_rooms" => {
+                let problem = Self::detailed(Status::SERVICE_UNAVAILABLE, failure.message);
+                return problem.with(&[("Retry-After", RETRY_AFTER_SECONDS)]);
+            }
+            "rate_limited" => {
+                let detail =
+                    "too many messages, or new rooms, come from you; go on after Retry-After";
+                return Self::new(Status::TOO_MANY_REQUESTS, detail)
+                    .with(&[("Retry-After", RETRY_RATE_SECONDS)]);
+            }
+            "too_many_keys" => Status::INSUFFICIENT_STORAGE,
+            _ => Status::BAD_REQUEST,
+        };
+        Self::detailed(status, failure.message)
+    }
+}
+
+/// Whether a request is for a stream, which an `EventSource` may have sent.
+pub(in crate::core::server) fn is_for_stream(request: &Request<'_>) -> bool {
+    let path = request.path.strip_prefix("/rooms/");
+    let resource = path.and_then(|path| path.split_once('/'));
+    request.method == "GET" && resource.is_some_and(|(_, resource)| resource == "events")
+}

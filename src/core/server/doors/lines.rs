@@ -1,0 +1,385 @@
+//! The door for people with `nc`: a line in is a message or a command, a message is a line out.
+
+use std::fmt::Write as _;
+use std::mem;
+use std::net::SocketAddr;
+
+use crate::codec::json::command::Publish;
+use crate::codec::line::foreign::{self, Foreign};
+use crate::codec::line::{self, Line, Refused};
+use crate::codec::target::Target;
+use crate::codec::ws::close::CloseReason;
+use crate::core::access::Rights;
+use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Sender, Wanted};
+use crate::core::delivery::encode;
+use crate::core::id::ConnectionId;
+use crate::core::net::addresses::Refusal;
+use crate::core::net::connection::Connection;
+use crate::core::net::door::Door;
+use crate::core::net::phase::{Goodbye, Phase};
+use crate::core::net::session::Admission;
+use crate::core::net::session::Session;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::arguments::parse_room;
+use crate::core::server::error::{Failure, NO_TOKEN_LINE};
+use crate::core::server::speaker::Speaker;
+use crate::core::stream::Stream;
+use crate::limits::{MAX_LINE, MAX_LISTED, RECENT_LINES};
+
+const HELP: &str = "* what you type is said in the room\n\
+    * /nick NAME     take a name\n\
+    * /join ROOM     go into another room\n\
+    * /who           who is here\n\
+    * /msg NAME TEXT say something to one person\n\
+    * /set ROOM/KEY VALUE keep a value; so does a line like plant/boiler.temp 21.5\n\
+    * /login TOKEN   show a token, where one is needed\n\
+    * /quit          leave\n";
+
+impl<S: Stream> Server<S> {
+    /// Takes a socket of the line port in, which is in the lobby from the start; see `admit`.
+    pub fn admit_lines(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
+        let index = self.admit(socket, peer, now)?;
+        let id = self.connections[index].id;
+        let is_ending = self.drain.is_begun().then_some(Refusal::Full);
+        if let Some(refusal) = self.refusal(id).or(is_ending) {
+            self.say_line(id, refusal.line());
+            self.end_after_queue(id, refusal.reason(), now);
+            return Ok(index);
+        }
+        let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
+        let door = Door::Lines {
+            session: Box::new(session),
+            has_answers: false,
+        };
+        self.set_door(id, door);
+        // Nothing is expected of someone who only reads; a dead peer is found by TCP.
+        self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
+        let rights = self.access.without_token();
+        self.grant(id, &rights, now);
+        if rights.is_stranger() {
+            log::info!("opened peer={} room=-", self.connections[index].peer);
+            self.say_line(id, "* a token is needed here: /login TOKEN\n");
+            return Ok(index);
+        }
+        self.chat.begin_person(id);
+        log::info!("opened peer={} room=lobby", self.connections[index].peer);
+        let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
+        self.go_into(&lobby, id, now);
+        self.say_line(id, "* /help says what else you can do\n");
+        Ok(index)
+    }
+
+    /// Takes the next line off the front of the input. Says whether there was one.
+    pub(in crate::core::server) fn take_line(
+        &mut self,
+        input: &mut &mut [u8],
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        if self.has_said_nothing(id)
+            && let Some(foreign) = foreign::recognize(input)
+        {
+            *input = &mut [];
+            self.turn_away(id, foreign, now);
+            return true;
+        }
+        let mut text = mem::take(&mut self.text);
+        let result = line::take(input, MAX_LINE, &mut text);
+        let is_taken = !matches!(result, Ok(None));
+        self.on_result(id, result, now);
+        self.text = text;
+        is_taken
+    }
+
+    /// The peer will send no more. What it has sent last needs no end of a line; then it is told what is still on its way.
+    pub(in crate::core::server) fn end_lines(
+        &mut self,
+        input: &mut [u8],
+        id: ConnectionId,
+        now: Now,
+    ) {
+        let mut text = mem::take(&mut self.text);
+        let is_request = self.has_said_nothing(id) && foreign::is_request_line(input.trim_ascii());
+        if !input.is_empty() && !is_request {
+            let result = line::take_last(input, MAX_LINE, &mut text);
+            self.on_result(id, result, now);
+        }
+        self.text = text;
+        if matches!(
+            self.get(id).map(|it| it.phase),
+            Some(Phase::Streaming { .. })
+        ) {
+            self.say_goodbye(id, Goodbye::EndOfInput, now);
+        }
+    }
+
+    /// Whether the next line is the first that says something.
+    fn has_said_nothing(&self, id: ConnectionId) -> bool {
+        self.get(id).is_some_and(|it| it.traffic.messages_in == 0)
+    }
+
+    /// Closes who speaks another protocol. A web page may send any lines to any port of its visitor's machine, but none
+    /// before the head of its request.
+    fn turn_away(&mut self, id: ConnectionId, foreign: Foreign, now: Now) {
+        let (protocol, reason) = match foreign {
+            Foreign::Http => ("HTTP", "spoke HTTP to the line port"),
+            Foreign::Tls => ("TLS", "spoke TLS to the line port"),
+        };
+        if let Some(peer) = self.peer(None, id) {
+            log::info!("{reason} peer={peer}");
+        }
+        let text = format!("! this port takes lines of text, and no {protocol}\n");
+        self.say_line(id, &text);
+        self.end_after_queue(id, reason, now);
+    }
+
+    fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, Refused>, now: Now) {
+        match result {
+            Ok(None) => {}
+            Ok(Some(line)) => self.on_line(id, line::parse(line), now),
+            Err(Refused::NotUtf8) => {
+                if self.admit_line(id, now) {
+                    self.count_line(id);
+                    self.say_line(id, "! that line is not UTF-8\n");
+                }
+            }
+            Err(Refused::TooLong) => {
+                self.say_line(id, "! that line is too long\n");
+                self.end_stream(id, CloseReason::TooBig, now);
+            }
+        }
+    }
+
+    fn on_line(&mut self, id: ConnectionId, line: Line<'_>, now: Now) {
+        if !self.admit_line(id, now) {
+            return;
+        }
+        if line != Line::Empty {
+            self.count_line(id);
+        }
+        let may_strangers = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
+        let result = match line {
+            _ if !may_strangers && self.access.rights(id).is_stranger() => Err(NO_TOKEN_LINE),
+            Line::Empty => Ok(()),
+            Line::Login(token) => self.log_in_on_line(id, token, now),
+            Line::Say(text) => self.say_text(id, text, now),
+            Line::Nick(name) => self.log_in(id, Some(name), None, now).map(|()| {
+                let name = self.person(id).map(|person| self.chat.author(person).name);
+                let name = name.map_or(String::new(), |name| name.to_string());
+                self.say_line(id, &format!("* you are {name}\n"));
+            }),
+            Line::Join(room) => parse_room(room).and_then(|room| {
+                self.check_may(id, Rights::may_subscribe, &room)?;
+                self.go_into(&room, id, now);
+                Ok(())
+            }),
+            Line::Who => {
+                self.say_who(id);
+                Ok(())
+            }
+            Line::Set { target, value } => self.set_on_line(id, target, value, now),
+            Line::Msg { to, text } => self
+                .direct_to(id, to, Content::Text, text.as_bytes(), None, now)
+                .map(|_| ()),
+            Line::Help => {
+                self.say_line(id, HELP);
+                Ok(())
+            }
+            Line::Quit => {
+                self.say_line(id, "* goodbye\n");
+                self.end_after_queue(id, "closed by peer", now);
+                Ok(())
+            }
+            Line::Unknown(_) => Err(Failure::new(
+                "bad_command",
+                "there is no such command; /help lists them",
+            )),
+        };
+        if let Err(Failure { message, .. }) = result {
+            self.say_line(id, &format!("! {message}\n"));
+        }
+    }
+
+    fn admit_line(&mut self, id: ConnectionId, now: Now) -> bool {
+        let session = self.get_mut(id).and_then(Connection::session_mut);
+        let admission = session.map(|session| session.admit(now.ms));
+        match admission {
+            Some(Admission::Granted) => true,
+            Some(Admission::TooEarly { .. }) => {
+                self.say_line(id, "! too fast, that line was not taken\n");
+                false
+            }
+            Some(Admission::Insistent) => {
+                self.end_stream(id, CloseReason::TooManyCommands, now);
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn count_line(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id) {
+            connection.traffic.messages_in += 1;
+            self.counters.traffic.messages_in += 1;
+        }
+    }
+
+    fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), Failure> {
+        let (Some(room), Some(person)) = (self.chat.room_of(id), self.person(id)) else {
+            let message = "you are in no room; /join one";
+            return Err(Failure::new("not_joined", message));
+        };
+        if let Some(name) = self.chat.room_name(room) {
+            self.check_may(id, Rights::may_publish, name)?;
+        }
+        let draft = Draft {
+            author: &self.chat.author(person),
+            owner: &self.owner(id),
+            content: Content::Text,
+            body: text.as_bytes(),
+            key: None,
+            retain: false,
+            ephemeral: false,
+            dedup: None,
+        };
+        self.say(room, &draft, now)?;
+        Ok(())
+    }
+
+    /// The room keeps a value as the state of a key. Nothing is answered: a sensor need not read.
+    fn set_on_line(
+        &mut self,
+        id: ConnectionId,
+        target: &str,
+        value: &str,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let message = "it is /set ROOM/KEY VALUE, the key of 1 to 128 bytes and without ?";
+        let target = Target::parse(target).ok().filter(|_| !value.is_empty());
+        let Some(Target {
+            room,
+            key: Some(key),
+        }) = target
+        else {
+            return Err(Failure::new("bad_command", message));
+        };
+        let Some(person) = self.person(id) else {
+            return Ok(());
+        };
+        let room = parse_room(room)?;
+        self.check_may(id, Rights::may_publish, &room)?;
+        let author = self.chat.author(person);
+        let publish = Publish::state(room.as_str(), key, value);
+        let owner = self.owner(id);
+        let speaker = Speaker {
+            author: &author,
+            sender: &Sender::of(person, &owner),
+            owner: &owner,
+        };
+        self.publish(&room, &publish, speaker, now)?;
+        Ok(())
+    }
+
+    /// The first token leads into the lobby, if it may; a later one leaves them where they are.
+    fn log_in_on_line(&mut self, id: ConnectionId, token: &str, now: Now) -> Result<(), Failure> {
+        if self.access.is_open() {
+            let message = "no token is needed here; /nick takes a name";
+            return Err(Failure::new("bad_command", message));
+        }
+        let was_stranger = self.access.rights(id).is_stranger();
+        self.log_in_by_token(id, token, now)?;
+        if !was_stranger {
+            self.say_line(id, "* your new token is good\n");
+            return Ok(());
+        }
+        let rights = self.access.rights(id);
+        let lobby = RoomName::parse(RoomName::DEFAULT).filter(|room| rights.may_subscribe(room));
+        match (lobby, rights.grant()) {
+            (Some(lobby), _) => self.go_into(&lobby, id, now),
+            (None, Some(grant)) => {
+                let text = match grant.claims.subscribe.join(" ") {
+                    rooms if rooms.is_empty() => "your token lets you into no room".to_owned(),
+                    rooms => format!("/join one of: {rooms}"),
+                };
+                let text = format!("* you are {}; {text}\n", grant.name.shown());
+                self.say_line(id, &text);
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// From one room into another, of which the last lines are shown.
+    fn go_into(&mut self, name: &RoomName, id: ConnectionId, now: Now) {
+        let Some(person) = self.person(id) else {
+            return;
+        };
+        let owner = self.owner(id);
+        let found = self.chat.find_or_begin(name, &owner, now.ms);
+        self.forget_ended();
+        if found.is_err() {
+            return self.say_line(id, "! the server has as many rooms as it may have\n");
+        }
+        while let Some(room) = self.chat.room_of(id) {
+            self.lagging.forget(id, room);
+            self.chat.leave(id, person, room, now.ms);
+        }
+        let joined = self
+            .chat
+            .join(id, person, Format::Lines.into(), name, &owner, now.ms);
+        self.forget_ended();
+        if let Ok(room) = joined {
+            if let Some(connection) = self.get_mut(id) {
+                connection.served = 0;
+            }
+            self.greet(id, room, now);
+        }
+    }
+
+    fn greet(&mut self, id: ConnectionId, room: RoomId, now: Now) {
+        let Some(name) = self.person(id).map(|person| self.chat.author(person).name) else {
+            return;
+        };
+        self.chat.forget_expired_of(room, now.ms);
+        let Some(arrival) = self.chat.arrival(room, Wanted::Last(RECENT_LINES)) else {
+            return;
+        };
+        let mut out = format!(
+            "* you are {name} in {}, {} here\n",
+            arrival.room, arrival.count
+        )
+        .into_bytes();
+        for message in &arrival.messages {
+            encode::line(message, &mut out);
+        }
+        self.answer_with(id, Format::Lines, out);
+    }
+
+    fn say_who(&mut self, id: ConnectionId) {
+        let Some(name) = self
+            .chat
+            .room_of(id)
+            .and_then(|room| self.chat.room_name(room))
+        else {
+            return self.say_line(id, "* you are in no room; /join one\n");
+        };
+        let (people, count) = self.chat.listed(name, MAX_LISTED);
+        let mut line = format!("* {count} in {name}:");
+        for person in &people {
+            // Writing to a String does not fail.
+            let _ = write!(line, " {}", person.name);
+        }
+        line.push_str(if people.len() < count {
+            " and others\n"
+        } else {
+            "\n"
+        });
+        self.say_line(id, &line);
+    }
+
+    /// Shows lines to one connection.
+    pub(in crate::core::server) fn say_line(&mut self, id: ConnectionId, lines: &str) {
+        self.answer_with(id, Format::Lines, lines.as_bytes().to_vec());
+    }
+}
