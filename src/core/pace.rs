@@ -84,6 +84,50 @@ impl Bucket {
     }
 }
 
+/// A bucket of one who sends commands: those refused are counted, so that who goes on regardless is told apart.
+#[derive(Debug, Default)]
+pub(super) struct Limiter {
+    bucket: Bucket,
+    /// Commands refused since the bucket was last full.
+    refused: u64,
+}
+
+/// What becomes of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    /// To be sent again after this time.
+    TooEarly {
+        retry_ms: u64,
+    },
+    /// It was told, as often as it may send commands at once, and went on.
+    Insistent,
+}
+
+impl Limiter {
+    /// Takes what one command needs.
+    pub(super) fn admit(&mut self, pace: &Pace, now_ms: u64) -> Admission {
+        if self.bucket.is_full(now_ms) {
+            self.refused = 0;
+        }
+        match self.bucket.take_or_wait(pace, now_ms) {
+            Ok(()) => Admission::Granted,
+            Err(retry_ms) => {
+                self.refused += 1;
+                match self.refused > pace.burst {
+                    true => Admission::Insistent,
+                    false => Admission::TooEarly { retry_ms },
+                }
+            }
+        }
+    }
+
+    /// Work was done that counts as so many commands more; see [`Bucket::charge`].
+    pub(super) fn charge(&mut self, pace: &Pace, count: usize, now_ms: u64) {
+        self.bucket.charge(pace, count, now_ms);
+    }
+}
+
 fn nanoseconds(ms: u64) -> u64 {
     ms.saturating_mul(1_000_000)
 }
@@ -104,5 +148,53 @@ mod tests {
         assert_eq!(bucket.take_or_wait(&pace, 1_100), Ok(()));
         let endless = Pace::new(0, 0);
         assert!((0..9).all(|_| bucket.take_or_wait(&endless, 9_000).is_ok()));
+    }
+
+    fn admit(limiter: &mut Limiter, now_ms: u64) -> Admission {
+        limiter.admit(&Pace::per_second(10), now_ms)
+    }
+
+    #[test]
+    fn a_burst_and_then_a_rate() {
+        let mut limiter = Limiter::default();
+        for _ in 0..20 {
+            assert_eq!(admit(&mut limiter, 0), Admission::Granted);
+        }
+        let early = |retry_ms| Admission::TooEarly { retry_ms };
+        assert_eq!(admit(&mut limiter, 0), early(100));
+        assert_eq!(admit(&mut limiter, 99), early(1));
+        assert_eq!(admit(&mut limiter, 100), Admission::Granted);
+        assert_eq!(admit(&mut limiter, 1_000_000), Admission::Granted);
+    }
+
+    #[test]
+    fn work_costs_as_much_as_several_commands() {
+        let (pace, mut limiter) = (Pace::per_second(10), Limiter::default());
+        limiter.charge(&pace, 25, 0);
+        assert_eq!(
+            admit(&mut limiter, 0),
+            Admission::TooEarly { retry_ms: 600 }
+        );
+        limiter.charge(&pace, usize::MAX, 0);
+        let soon = admit(&mut limiter, MAX_DEBT_MS - 1_000);
+        assert_eq!(soon, Admission::TooEarly { retry_ms: 1_100 });
+        assert_eq!(admit(&mut limiter, MAX_DEBT_MS + 100), Admission::Granted);
+    }
+
+    #[test]
+    fn who_never_stops_is_insistent_in_the_end() {
+        let mut limiter = Limiter::default();
+        let mut answers = (0..10_000).map(|ms| admit(&mut limiter, ms));
+        assert!(answers.any(|it| it == Admission::Insistent));
+    }
+
+    #[test]
+    fn who_goes_on_is_told_twenty_times() {
+        let mut limiter = Limiter::default();
+        let answers: Vec<Admission> = (0..41).map(|_| admit(&mut limiter, 0)).collect();
+        assert!(matches!(answers[39], Admission::TooEarly { .. }));
+        assert_eq!(answers[40], Admission::Insistent);
+        let endless = Limiter::default().admit(&Pace::per_second(0), 0);
+        assert_eq!(endless, Admission::Granted);
     }
 }

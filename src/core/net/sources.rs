@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::core::chat::PersonId;
-use crate::core::net::session::{Admission, Bucket};
 use crate::core::network::Network;
+use crate::core::pace::{Bucket, Pace};
 use crate::limits::{MAX_SOURCES, SOURCES_SWEEP_MS};
 
 #[derive(Debug)]
 pub(in crate::core) struct Sources {
-    rate: u32,
+    pace: Pace,
     by_address: BTreeMap<Network, Source>,
     /// All for whom there is no place.
     others: Option<Source>,
@@ -30,7 +30,7 @@ struct Source {
 impl Sources {
     pub(in crate::core) fn new(rate: u32, now_ms: u64) -> Self {
         Self {
-            rate,
+            pace: Pace::per_second(rate),
             by_address: BTreeMap::new(),
             others: None,
             swept_ms: now_ms,
@@ -50,17 +50,17 @@ impl Sources {
         if !is_known && self.by_address.len() >= MAX_SOURCES {
             self.sweep(now_ms);
         }
-        let rate = self.rate;
         let begin = || Source {
             person: new_person(),
-            bucket: Bucket::new(rate, now_ms),
+            bucket: Bucket::default(),
         };
         let source = if is_known || self.by_address.len() < MAX_SOURCES {
             self.by_address.entry(address).or_insert_with(begin)
         } else {
             self.others.get_or_insert_with(begin)
         };
-        (source.bucket.take(now_ms) == Admission::Granted).then_some(source.person)
+        let is_admitted = source.bucket.take(&self.pace, now_ms);
+        is_admitted.then_some(source.person)
     }
 
     /// Forgets those whose allowance is whole again. A walk over the table, so not for every datagram of a flood.
@@ -70,7 +70,7 @@ impl Sources {
         }
         self.swept_ms = now_ms;
         self.by_address
-            .retain(|_, source| !source.bucket.is_full_at(now_ms));
+            .retain(|_, source| !source.bucket.is_full(now_ms));
     }
 }
 
