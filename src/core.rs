@@ -20,6 +20,7 @@ mod pace;
 mod pattern;
 mod server;
 pub mod site;
+pub mod store;
 mod stream;
 
 pub use crate::codec::http::origin::parse as parse_origin;

@@ -350,6 +350,23 @@ pub const RECENT_LINES: usize = 10;
 /// Bytes of a datagram: UDP's own limit, of a length in 16 bits (RFC 768).
 pub const MAX_DATAGRAM: usize = (64 << 10) - 1;
 
+/// Submissions that the store has not answered. While there are as many, whoever sends messages is not read, and what cannot
+/// be held back is refused.
+pub const MAX_UNANSWERED: usize = 65_536;
+
+/// They may take this part of `--max-memory` besides what that allows: closing those who read slowly would not free it.
+pub const UNANSWERED_SHARE: usize = 4;
+
+/// The same of one connection, which is not read until one of them is answered: as many as a store may gather for one
+/// commit without waiting for it.
+pub const MAX_UNANSWERED_EACH: usize = 64;
+
+/// Milliseconds after which whoever has sent a message is told that the store has not answered.
+pub const STORE_TIMEOUT_MS: u64 = 10_000;
+
+/// Milliseconds after which they may send it again.
+pub const STORE_RETRY_MS: u64 = 1_000;
+
 /// Addresses that are remembered as senders of datagrams; who comes beyond them shares one allowance.
 pub const MAX_SOURCES: usize = 10_000;
 

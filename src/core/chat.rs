@@ -50,7 +50,7 @@ use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
-pub(super) use publish::{Draft, Refusal, Stamped};
+pub(super) use publish::{Accepted, Draft, Keeping, Proposed, Refusal, Submission};
 pub(super) use room::Member;
 use room::Room;
 pub(super) use room_for::Forgotten;
@@ -352,6 +352,8 @@ impl Chat {
             roster_changes: 0,
             history: history::History::default(),
             changes: presence::Changes::default(),
+            waiting: 0,
+            is_detached: false,
             conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
             left_ms: None,
             ends_ms: None,
@@ -368,8 +370,11 @@ impl Chat {
     /// that who comes back finds it as it was; and with its history. Retained messages keep it until its place is needed.
     fn settle(&mut self, index: usize, now_ms: u64) {
         self.wake(index);
-        if !self.rooms[index].is_empty() {
+        if !self.rooms[index].is_idle() {
             return;
+        }
+        if self.rooms[index].is_detached {
+            return self.end(index);
         }
         self.forget_expired(index, now_ms);
         let room = &mut self.rooms[index];
@@ -419,10 +424,33 @@ impl Chat {
         history.forget_expired(now_ms, &mut books, &self.limits);
     }
 
-    /// Forgets a room, unless somebody is in it.
+    /// Forgets a room, unless somebody is in it. One that waits for the store gives up its name at once.
     pub(super) fn end_if_empty(&mut self, id: RoomId) {
-        if self.get(id).is_some_and(Room::is_empty) {
-            self.end(id.index);
+        let Some(room) = self.get_mut(id).filter(|room| room.is_empty()) else {
+            return;
+        };
+        if room.waiting == 0 {
+            return self.end(id.index);
+        }
+        room.is_detached = true;
+        let name = room.name.clone();
+        self.by_name.remove(&name);
+        self.with_books(id.index, history::History::clear);
+    }
+
+    /// A message is on its way into a room, which does not end before the store has answered.
+    pub(super) fn on_append(&mut self, id: RoomId) {
+        if let Some(room) = self.get_mut(id) {
+            room.waiting += 1;
+            self.wake(id.index);
+        }
+    }
+
+    /// The store has answered.
+    pub(super) fn on_appended(&mut self, id: RoomId, now_ms: u64) {
+        if let Some(room) = self.get_mut(id) {
+            room.waiting -= 1;
+            self.settle(id.index, now_ms);
         }
     }
 
@@ -432,7 +460,9 @@ impl Chat {
         self.with_books(index, history::History::clear);
         let room = self.rooms.remove(index);
         self.ledger.remove_room(room.owner);
-        self.by_name.remove(&room.name);
+        if !room.is_detached {
+            self.by_name.remove(&room.name);
+        }
         self.ended.push(RoomId {
             index,
             serial: room.serial,

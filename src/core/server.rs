@@ -26,9 +26,11 @@ mod read;
 mod rights;
 mod send;
 mod speaker;
+mod storing;
 mod turns;
 mod unfinished;
 mod usage;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -61,13 +63,15 @@ use crate::core::net::timers::Timers;
 use crate::core::now::Now;
 use crate::core::site::Site;
 use crate::core::stream::Stream;
-use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE};
+use crate::limits::{Limits, READ_BUFFER, REFUSAL_SLOTS, SNAPSHOT_SHARE, UNANSWERED_SHARE};
 pub use doors::datagrams::Verdict;
 use drain::Drain;
 use memory::Eviction;
 use metrics::Counters;
+use storing::Outbox;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 use unfinished::UnfinishedCommands;
+use waiting::Waiting;
 
 /// Every connection, room and decision, on sockets of type `S`.
 #[derive(Debug)]
@@ -95,6 +99,10 @@ pub struct Server<S> {
     newcomers: VecDeque<ConnectionId>,
     /// Commands that go on, in turn.
     unfinished: UnfinishedCommands,
+    /// What the store is asked for; `None` where messages are kept in memory alone.
+    outbox: Option<Outbox>,
+    /// Submissions that it has not answered.
+    waiting: Waiting,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
     over_memory: Vec<ConnectionId>,
     /// Connections to free at the end of a tick.
@@ -177,6 +185,7 @@ impl<S: Stream> Server<S> {
             meter,
             budget,
             addresses: Addresses::new(&limits),
+            waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
             sources: Sources::new(limits.rate, now.ms),
             limits,
             allowed_origins,
@@ -188,6 +197,7 @@ impl<S: Stream> Server<S> {
             members: VecDeque::new(),
             newcomers: VecDeque::new(),
             unfinished: UnfinishedCommands::new(),
+            outbox: None,
             over_memory: Vec::new(),
             closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
@@ -282,6 +292,7 @@ impl<S: Stream> Server<S> {
         self.budget.enter(Stage::Deadlines);
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
+        self.tell_overdue(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
@@ -324,7 +335,7 @@ impl<S: Stream> Server<S> {
     pub fn has_work(&self) -> bool {
         !self.members.is_empty()
             || !self.newcomers.is_empty()
-            || self.drain.has_work()
+            || (self.drain.has_work() && self.waiting.is_empty())
             || !self.dirty.is_empty()
             || !self.unfinished.is_empty()
             || !self.closed.is_empty()
@@ -340,6 +351,7 @@ impl<S: Stream> Server<S> {
             self.chat.next_deadline_ms(),
             self.access.next_deadline_ms(),
             self.snapshots.next_deadline_ms(),
+            self.waiting.next_due_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

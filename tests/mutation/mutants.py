@@ -633,4 +633,34 @@ MUTANTS = [
         "self.end_after_queue(id, \"connection lost\", now);",
         "self.close_now(id, \"connection lost\", now);",
     ),
+    (
+        "who waits for the store leaves at once",
+        END,
+        "            0 => until,\n            _ => u64::MAX,",
+        "            _ => until,",
+    ),
+    (
+        "a room ends while a message is on its way into it",
+        "src/core/chat/room.rs",
+        "self.is_empty() && self.waiting == 0",
+        "self.is_empty()",
+    ),
+    (
+        "a message that is sent again while the store works waits twice",
+        "src/core/server/publish.rs",
+        "if let Some(ticket) = self.waiting.find(room, draft) {",
+        "if let Some(ticket) = self.waiting.find(room, draft).filter(|_| false) {",
+    ),
+    (
+        "who floods a store is not held back",
+        "src/core/server/storing.rs",
+        "        self.waiting.count_of(id) >= MAX_UNANSWERED_EACH",
+        "        self.waiting.count_of(id) > 1_000_000 * MAX_UNANSWERED_EACH",
+    ),
+    (
+        "a drain does not wait for the store",
+        "src/core/server/drain.rs",
+        "        self.waiting.is_empty() && !self.broadcast.is_busy()",
+        "        !self.broadcast.is_busy()",
+    ),
 ]

@@ -21,6 +21,8 @@ mod reader;
 mod record;
 mod regressions;
 mod socket;
+mod store;
+mod stores;
 mod strangers;
 mod ticks;
 mod units;

@@ -168,7 +168,12 @@ impl Model {
         record.join = Some(Join {
             room,
             may_succeed: !(is_full || must_be_refused || self.is_draining),
-            may_fail: is_full || may_be_refused || is_late || self.is_draining,
+            // A room that waits for the store counts, though nobody is in it.
+            may_fail: is_full
+                || may_be_refused
+                || self.plan.store.is_some()
+                || is_late
+                || self.is_draining,
         });
         record.cursor = self.rooms[room].len();
     }
@@ -229,7 +234,7 @@ impl Model {
         let is_shutdown = code == Some(1001) && !reason.is_empty();
         let is_answer = !is_shutdown && !matches!(code, Some(1008 | 1013));
         // A clock that jumps may end the wait for a fan-out that goes on.
-        let had_time = !(plan.jumps && plan.is_busy);
+        let had_time = !(plan.jumps && (plan.is_busy || plan.store.is_some()));
         if let Some(missed) = unseen.filter(|_| is_answer && had_time || is_shutdown) {
             return Err(format!("closed with {code:?} before message {missed} came"));
         }

@@ -5,6 +5,7 @@ use parlor::limits::Limits;
 use parlor::shell::config::Config;
 
 use crate::random::Random;
+use crate::store::Habit;
 
 /// The page that is served.
 pub(crate) const PAGE: &[u8] = &[b'p'; 3000];
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     /// Nobody comes back, and the same clients come whatever happens.
     pub(crate) is_steady: bool,
     pub(crate) ending: Ending,
+    /// Messages are kept in a store, which answers late.
+    pub(crate) store: Option<Habit>,
 }
 
 impl Plan {
@@ -114,6 +117,10 @@ impl Plan {
             talkers: usize::MAX,
             is_steady: false,
             ending,
+            store: random.chance(500).then(|| Habit {
+                late_ms: random.pick(&[0, 5, 60]),
+                ..Habit::default()
+            }),
         }
     }
 
@@ -166,6 +173,8 @@ impl Plan {
         let mut plan = Self::new(seed);
         plan.is_steady = true;
         plan.is_busy = false;
+        // When it answers depends on all who talk.
+        plan.store = None;
         plan.be_roomy();
         plan.limits.max_connections = 10_000;
         plan.limits.max_rooms = 10_000;

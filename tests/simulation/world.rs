@@ -17,6 +17,7 @@ use crate::plan::{PAGE, Plan};
 use crate::random::{Random, mix, seed_bytes};
 use crate::record::{Ended, Record};
 use crate::socket::{Entry, Journal, Link, Luck, Socket};
+use crate::store::LateStore;
 use crate::units::Meaning;
 
 /// What is varied of a run while all else stays the same.
@@ -34,6 +35,8 @@ pub(crate) struct World {
     plan: Plan,
     variation: Variation,
     server: Server<Socket>,
+    /// Where every other run keeps its messages.
+    store: Option<LateStore>,
     model: Model,
     clients: Vec<Client>,
     /// For each place the client that has it now.
@@ -89,13 +92,17 @@ impl World {
             content_type: "text/html",
             bytes: PAGE,
         };
-        let server = Server::new(
+        let mut server = Server::new(
             plan.limits.clone(),
             Vec::new(),
             Site::new(&[page]),
             seed_bytes(plan.seed),
             now,
         );
+        let store = plan.store.map(|habit| {
+            server.use_store();
+            LateStore::new(habit, Random::new(plan.seed, 0x5704e))
+        });
         let places = (0..plan.clients)
             .map(|place| Place {
                 random: Random::new(plan.seed, 1 + place as u64),
@@ -113,6 +120,7 @@ impl World {
             step: 0,
             is_woken: false,
             trace: Vec::new(),
+            store,
             server,
             plan,
             variation,
@@ -233,6 +241,8 @@ impl World {
             .server
             .next_deadline_ms()
             .is_some_and(|due| due <= self.now.ms);
+        let answers_ms = self.store.as_ref().and_then(LateStore::next_due_ms);
+        let is_due = is_due || answers_ms.is_some_and(|due_ms| due_ms <= self.now.ms);
         let has_new = self.clients.iter().any(|it| it.index.is_none());
         let is_woken = std::mem::take(&mut self.is_woken);
         if events.is_empty() && !is_due && !has_new && !is_woken && !self.server.has_work() {
@@ -269,10 +279,20 @@ impl World {
             self.server.on_ready(index, ready);
             self.follow(true)?;
         }
+        if let Some(store) = &mut self.store {
+            store.answer(&mut self.server, self.now);
+            for body in store.accepted.drain(..) {
+                self.model.on_accepted(&body);
+            }
+        }
+        self.follow(true)?;
         self.admit();
         self.server.read_in_line(self.now);
         self.follow(true)?;
         self.server.end_of_tick(self.now);
+        if let Some(store) = &mut self.store {
+            store.take(&mut self.server, self.now);
+        }
         self.follow(true)?;
         self.server.check_budget(longest_piece(&self.plan.limits))?;
         self.server.check_tick_ended()

@@ -11,8 +11,12 @@ impl Chat {
         let mut held = Held::default();
         for (index, room) in &self.rooms {
             ensure(
-                self.by_name.get(&room.name) == Some(&index),
+                room.is_detached || self.by_name.get(&room.name) == Some(&index),
                 "a room is not found by its name",
+            )?;
+            ensure(
+                !room.is_detached || room.waiting > 0,
+                "a room that was emptied waits for nothing",
             )?;
             for format in Format::ALL {
                 seated += self.check_audience(index, format)?;
@@ -26,9 +30,9 @@ impl Chat {
             let is_dormant = room
                 .ends_ms
                 .is_some_and(|ends_ms| self.dormant.contains(&(ends_ms, index)));
-            ensure(is_dormant == room.is_empty(), "an empty room does not end")?;
+            ensure(is_dormant == room.is_idle(), "an empty room does not end")?;
             ensure(
-                room.dormant.is_some() == room.is_empty(),
+                room.dormant.is_some() == room.is_idle(),
                 "an empty room cannot be forgotten",
             )?;
             held.rooms
@@ -39,8 +43,10 @@ impl Chat {
             held.state
                 .extend(room.history.retained.check(&self.limits)?);
         }
+        let rooms = self.rooms.iter();
+        let detached = rooms.filter(|(_, room)| room.is_detached).count();
         ensure(
-            self.by_name.len() == self.rooms.len(),
+            self.by_name.len() + detached == self.rooms.len(),
             "names are left of rooms that ended",
         )?;
         let seats: usize = self.seats.iter().map(|seats| seats.all().len()).sum();

@@ -27,13 +27,34 @@ pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) dedup: Option<(&'a str, &'a Sender)>,
 }
 
-/// What became of it.
+/// A draft with bytes of its own, for as long as the store has not answered.
 #[derive(Debug)]
-pub(in crate::core) enum Stamped<'a> {
-    /// To be handed out, and then kept.
-    New(Message<'a>, Keeping),
-    /// It was said before, and this is the offset it got.
+pub(in crate::core) struct Submission {
+    author: Author,
+    owner: Owner,
+    content: Content,
+    body: Vec<u8>,
+    key: Option<Box<str>>,
+    retain: bool,
+    dedup: Option<(Box<str>, Sender)>,
+}
+
+/// Whether a message may be published.
+#[derive(Debug)]
+pub(in crate::core) enum Proposed {
+    /// It may, and this is how it will be kept.
+    New(Keeping),
+    /// It was published before, and this is the offset it got.
     Again(u64),
+}
+
+/// What the log of a room says of a message that it has accepted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) struct Accepted {
+    /// Its place in the room's order; `None` for one that is not kept.
+    pub(in crate::core) offset: Option<u64>,
+    /// Milliseconds since 1970.
+    pub(in crate::core) at_ms: u64,
 }
 
 /// How a message is kept.
@@ -56,6 +77,8 @@ pub(in crate::core) enum Refusal {
     TooManyRooms,
     /// Its sender begins rooms too fast; another may be begun after this time.
     TooFast { retry_ms: u64 },
+    /// The store does not take it, or has not answered in time; it may be sent again after this time.
+    Unavailable { retry_ms: u64 },
 }
 
 impl From<TooManyRooms> for Refusal {
@@ -70,7 +93,53 @@ impl From<TooFast> for Refusal {
     }
 }
 
-impl Draft<'_> {
+impl Submission {
+    pub(in crate::core) fn draft(&self) -> Draft<'_> {
+        Draft {
+            author: &self.author,
+            owner: &self.owner,
+            content: self.content,
+            body: &self.body,
+            key: self.key.as_deref(),
+            retain: self.retain,
+            ephemeral: false,
+            dedup: self.dedup.as_ref().map(|(id, sender)| (&**id, sender)),
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    pub(in crate::core) fn held_bytes(&self) -> usize {
+        let texts = [&self.key, &self.dedup.as_ref().map(|(id, _)| id.clone())];
+        let texts = texts.into_iter().flatten().map(|text| text.len());
+        size_of::<Self>() + self.body.capacity() + texts.sum::<usize>()
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn message(&self, offset: Option<u64>, at_ms: u64) -> Message<'a> {
+        Message {
+            offset,
+            at_ms,
+            author: self.author,
+            key: self.key,
+            content: self.content,
+            body: self.body,
+        }
+    }
+
+    /// The same with bytes of its own.
+    pub(in crate::core) fn submission(&self) -> Submission {
+        Submission {
+            author: self.author.clone(),
+            owner: self.owner.clone(),
+            content: self.content,
+            body: self.body.to_vec(),
+            key: self.key.map(Into::into),
+            retain: self.retain,
+            dedup: self.dedup.map(|(id, sender)| (id.into(), sender.clone())),
+        }
+    }
+
     /// `null` as the state of a key: the key has none any more.
     pub(super) fn removes_key(&self) -> bool {
         self.content == Content::Json && self.body == b"null"
@@ -78,43 +147,78 @@ impl Draft<'_> {
 }
 
 impl Chat {
-    /// Gives a message its place in the order.
-    pub(in crate::core) fn stamp<'a>(
+    /// Whether a message may be published in a room; makes room for the state that it would be.
+    pub(in crate::core) fn propose(
         &mut self,
         room: RoomId,
-        draft: &Draft<'a>,
+        draft: &Draft<'_>,
         now: Now,
-    ) -> Result<Stamped<'a>, Refusal> {
+    ) -> Result<Proposed, Refusal> {
         if let Some((name, sender)) = draft.dedup
             && let Some(offset) = self.dedup.find(room, sender, name, now.ms)
         {
-            return Ok(Stamped::Again(offset));
+            return Ok(Proposed::Again(offset));
         }
         let owner = self.ledger.open(draft.owner, now.ms);
-        let mut message = Message {
-            offset: None,
-            at_ms: now.unix_ms,
-            author: draft.author,
-            key: draft.key,
-            content: draft.content,
-            body: draft.body,
-        };
-        let state = self.completed_state(room, draft, &message);
-        message.offset = if draft.ephemeral {
-            None
-        } else {
-            self.count_beginning(room, owner, now.ms)?;
-            let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
-            self.make_room_for_state(room, draft, bytes, owner)?;
-            let room = &mut self.rooms[room.index];
-            room.offset += 1;
-            Some(room.offset)
-        };
-        if let (Some((name, sender)), Some(offset)) = (draft.dedup, message.offset) {
-            self.dedup
-                .remember(room, sender, name, offset, draft.owner, now.ms);
+        if draft.ephemeral {
+            let state = None;
+            return Ok(Proposed::New(Keeping { owner, state }));
         }
-        Ok(Stamped::New(message, Keeping { owner, state }))
+        self.count_beginning(room, owner, now.ms)?;
+        let keeping = self.reserve(room, draft, owner, now)?;
+        Ok(Proposed::New(keeping))
+    }
+
+    /// The same of a message that the store has accepted. Meanwhile others may have taken the room for its state: then it
+    /// is kept without.
+    pub(in crate::core) fn propose_accepted(
+        &mut self,
+        room: RoomId,
+        draft: &mut Draft<'_>,
+        now: Now,
+    ) -> Keeping {
+        let owner = self.ledger.open(draft.owner, now.ms);
+        self.reserve(room, draft, owner, now).unwrap_or_else(|_| {
+            draft.retain = false;
+            Keeping { owner, state: None }
+        })
+    }
+
+    /// Makes room for the state that a message would be.
+    fn reserve(
+        &mut self,
+        room: RoomId,
+        draft: &Draft<'_>,
+        owner: OwnerId,
+        now: Now,
+    ) -> Result<Keeping, Refusal> {
+        let state = self.completed_state(room, draft, &draft.message(None, now.unix_ms));
+        let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
+        self.make_room_for_state(room, draft, bytes, owner)?;
+        Ok(Keeping { owner, state })
+    }
+
+    /// The offset that the next message of a room gets where there is no store.
+    pub(in crate::core) fn next_offset(&self, room: RoomId) -> u64 {
+        self.offset(room) + 1
+    }
+
+    /// A message has its place in the order.
+    pub(in crate::core) fn accept<'a>(
+        &mut self,
+        room: RoomId,
+        draft: &Draft<'a>,
+        accepted: Accepted,
+        now: Now,
+    ) -> Message<'a> {
+        if let Some(offset) = accepted.offset {
+            self.rooms[room.index].offset = offset;
+            if let Some((name, sender)) = draft.dedup {
+                self.dedup
+                    .remember(room, sender, name, offset, draft.owner, now.ms);
+            }
+        }
+        draft.message(accepted.offset, accepted.at_ms)
     }
 
     /// The body of a message as the state of its key, where it leaves out what stays as it was.
@@ -129,7 +233,7 @@ impl Chat {
         alarm::completed(before.map(Kept::view).as_ref(), message)
     }
 
-    /// Keeps a message that was stamped, and makes room for it where others are forgotten.
+    /// Keeps a message that was accepted, and makes room for it where others are forgotten.
     pub(in crate::core) fn keep(
         &mut self,
         id: RoomId,

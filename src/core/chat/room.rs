@@ -29,6 +29,10 @@ pub(super) struct Room {
     pub(super) changes: Changes,
     /// A slow reader misses messages and gets the latest of each key, instead of being closed.
     pub(super) conflates: bool,
+    /// Messages that the store has not answered yet: until then the room does not end.
+    pub(super) waiting: usize,
+    /// It was emptied meanwhile: its name is free, and it ends with the last of them.
+    pub(super) is_detached: bool,
     /// When someone left it last.
     pub(super) left_ms: Option<u64>,
     /// When the room ends, which nobody is in.
@@ -72,6 +76,11 @@ impl Room {
         self.audiences
             .iter()
             .all(|audience| audience.members.is_empty())
+    }
+
+    /// Whether it may end: nobody is in it, and nothing is on its way into it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_empty() && self.waiting == 0
     }
 
     /// Connections that are told who comes and who goes.

@@ -73,11 +73,30 @@ fn keep_unchecked(chat: &mut Chat, room: RoomId, draft: &Draft<'_>, at_ms: u64) 
         ms: at_ms,
         unix_ms: at_ms,
     };
-    let Ok(Stamped::New(message, owner)) = chat.stamp(room, draft, now) else {
-        panic!("it is new");
+    let (is_new, offset) = publish(chat, room, draft, now).unwrap();
+    assert!(is_new);
+    offset
+}
+
+/// Publishes a message as the server does without a store. Says whether it is new, and its offset.
+fn publish(
+    chat: &mut Chat,
+    room: RoomId,
+    draft: &Draft<'_>,
+    now: Now,
+) -> Result<(bool, u64), Refusal> {
+    let keeping = match chat.propose(room, draft, now)? {
+        Proposed::Again(offset) => return Ok((false, offset)),
+        Proposed::New(keeping) => keeping,
     };
-    chat.keep(room, &message, draft, owner, at_ms);
-    message.offset.unwrap()
+    let offset = chat.next_offset(room);
+    let accepted = Accepted {
+        offset: Some(offset),
+        at_ms: now.unix_ms,
+    };
+    let message = chat.accept(room, draft, accepted, now);
+    chat.keep(room, &message, draft, keeping, now.ms);
+    Ok((true, offset))
 }
 
 fn members(chat: &Chat, room: RoomId) -> Vec<u32> {
@@ -265,8 +284,8 @@ fn the_state_of_a_key_is_its_latest_message() {
     };
     let now = Now { ms: 0, unix_ms: 0 };
     assert_eq!(
-        chat.stamp(room, &third, now).err(),
-        Some(Refusal::TooManyKeys)
+        publish(&mut chat, room, &third, now),
+        Err(Refusal::TooManyKeys)
     );
     say(&mut chat, room, "null", Some("b"), 0);
     assert_eq!(offsets(&chat.retained(room)), [3]);
@@ -338,14 +357,7 @@ fn what_is_sent_twice_is_said_once() {
             ephemeral: false,
             dedup: Some(("d1", sender)),
         };
-        match chat.stamp(room, &draft, Now { ms, unix_ms: ms }) {
-            Ok(Stamped::New(message, owner)) => {
-                chat.keep(room, &message, &draft, owner, ms);
-                (true, message.offset.unwrap())
-            }
-            Ok(Stamped::Again(offset)) => (false, offset),
-            Err(refusal) => panic!("{refusal:?}"),
-        }
+        publish(&mut chat, room, &draft, Now { ms, unix_ms: ms }).unwrap()
     };
     let alice = Sender::Person(PersonId(1));
     let holder = Sender::Owner(Owner::Holder("alice".into()));
@@ -435,3 +447,37 @@ fn who_comes_back_with_another_name_is_listed_anew() {
 
 mod keyed;
 mod strangers;
+
+#[test]
+fn a_room_does_not_end_while_something_is_on_its_way_into_it() {
+    let mut chat = chat(&["--history-time", "1"]);
+    let owner = here();
+    let room = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    chat.on_append(room);
+    assert!(!chat.forget_due(1_000_000));
+    chat.check().unwrap();
+    chat.on_appended(room, 1_000_000);
+    chat.check().unwrap();
+    assert!(chat.forget_due(2_000_000));
+    assert_eq!(chat.find(&name("tea")), None);
+}
+
+#[test]
+fn a_room_that_is_emptied_gives_up_its_name_and_still_takes_what_is_on_its_way() {
+    let mut chat = chat(&[]);
+    let owner = here();
+    let before = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    say(&mut chat, before, "old", None, 0);
+    chat.on_append(before);
+    chat.end_if_empty(before);
+    chat.check().unwrap();
+    assert_eq!(chat.find(&name("tea")), None);
+    let after = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    assert_ne!(chat.epoch(before), chat.epoch(after));
+    say(&mut chat, before, "late", None, 0);
+    assert!(chat.history(after, u64::MAX, 9).unwrap().0.is_empty());
+    chat.on_appended(before, 0);
+    chat.check().unwrap();
+    assert_eq!(chat.room_name(before), None);
+    assert_eq!(chat.find(&name("tea")), Some(after));
+}

@@ -17,12 +17,14 @@ use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, 
 /// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
 pub(super) type Answer = Result<Option<String>, Failure>;
 
+/// The answer to a message that is published, and has this offset if it is kept.
+pub(super) fn ok(echo: Id<'_>, offset: Option<u64>) -> Option<String> {
+    Some(encode::event_json(&Event::Ok { id: echo, offset }))
+}
+
 /// The answer to what is done, and has nothing to tell.
 pub(super) fn done(echo: Id<'_>) -> Option<String> {
-    Some(encode::event_json(&Event::Ok {
-        id: echo,
-        offset: None,
-    }))
+    ok(echo, None)
 }
 
 impl<S: Stream> Server<S> {

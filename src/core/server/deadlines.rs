@@ -108,7 +108,8 @@ impl<S: Stream> Server<S> {
             Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
                 self.close_now(id, reason, now);
             }
-            Phase::Closed { .. } => {}
+            // Those who wait for the store have the deadlines of what they wait for.
+            Phase::Publishing | Phase::Closed { .. } => {}
         }
     }
 

@@ -72,7 +72,7 @@ impl<S: Stream> Server<S> {
 
     pub(super) fn go_on_draining(&mut self, now: Now) {
         let (deadline_ms, mut next) = match self.drain {
-            Drain::HandingOut { deadline_ms } if !self.broadcast.is_busy() => (deadline_ms, 0),
+            Drain::HandingOut { deadline_ms } if self.has_handed_out() => (deadline_ms, 0),
             Drain::Telling { deadline_ms, next } => (deadline_ms, next),
             _ => return,
         };
@@ -92,6 +92,11 @@ impl<S: Stream> Server<S> {
         self.flush_dirty(now);
     }
 
+    /// Whether what was said before is accepted, or was refused, and is on its way to those who read it.
+    fn has_handed_out(&self) -> bool {
+        self.waiting.is_empty() && !self.broadcast.is_busy()
+    }
+
     fn dismiss(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -106,7 +111,8 @@ impl<S: Stream> Server<S> {
                 self.refuse_body(&unavailable("the server is shutting down"), id, now);
             }
             Phase::Response { then, .. } => *then = AfterResponse::Close,
-            Phase::Leaving { .. }
+            Phase::Publishing
+            | Phase::Leaving { .. }
             | Phase::Closing { .. }
             | Phase::Lingering { .. }
             | Phase::Closed { .. } => {}

@@ -99,6 +99,11 @@ impl<S: Stream> Server<S> {
             }
             _ => 0,
         };
+        // What the store has not answered may be refused yet, or be published after all that was said so far.
+        let until = match self.waiting.count_of(id) {
+            0 => until,
+            _ => u64::MAX,
+        };
         match self.get(id) {
             Some(connection) if connection.served < until => {
                 let deadline = self.limits.close_timeout.after(now.ms);

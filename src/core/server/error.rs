@@ -71,6 +71,13 @@ impl From<Refusal> for Failure {
             Refusal::NoMemory => Self::new("too_many_keys", "the server retains as much as it may"),
             Refusal::TooManyRooms => TooManyRooms.into(),
             Refusal::TooFast { retry_ms } => TooFast { retry_ms }.into(),
+            Refusal::Unavailable { retry_ms } => Self {
+                retry_ms: Some(retry_ms),
+                ..Self::new(
+                    "unavailable",
+                    "messages cannot be kept for now; send it again after retry_ms",
+                )
+            },
         }
     }
 }

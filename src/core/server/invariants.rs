@@ -28,6 +28,7 @@ impl<S: Stream> Server<S> {
             })?;
         }
         self.check_places()?;
+        self.waiting.check()?;
         self.check_counters()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
@@ -88,7 +89,9 @@ impl<S: Stream> Server<S> {
             |it| it.dirty,
         )?;
         let lines = self.members.iter().chain(&self.newcomers).copied();
-        let in_line = lines.chain(self.broadcast.held());
+        let in_line = lines
+            .chain(self.broadcast.held())
+            .chain(self.waiting.held());
         listed(
             in_line.collect(),
             "the line to be read and the marks differ",

@@ -1,13 +1,27 @@
 //! From something to say to the pieces that a room's audiences are told.
 
 use crate::codec::json::command::Publish;
-use crate::core::chat::{Draft, Format, Message, Refusal, RoomId, RoomName, Stamped};
+use crate::core::chat::{
+    Accepted, Draft, Format, Keeping, Message, Proposed, Refusal, RoomId, RoomName,
+};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arguments::{check_key, content_of};
 use crate::core::server::error::Failure;
 use crate::core::server::speaker::Speaker;
+use crate::core::store::Ticket;
 use crate::core::stream::Stream;
+
+/// How far a submission has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Submitted {
+    /// It is published, at this offset, unless it is not kept.
+    Published(Option<u64>),
+    /// The store has to answer first. Who wants to know gives the ticket to [`Waiting::tell`].
+    ///
+    /// [`Waiting::tell`]: super::waiting::Waiting::tell
+    Waiting(Ticket),
+}
 
 impl<S: Stream> Server<S> {
     /// Does what the command and the request ask for: publishes a message in a room, which begins if it does not exist.
@@ -17,7 +31,7 @@ impl<S: Stream> Server<S> {
         publish: &Publish<'_>,
         speaker: Speaker<'_>,
         now: Now,
-    ) -> Result<(RoomId, Option<u64>), Failure> {
+    ) -> Result<(RoomId, Submitted), Failure> {
         check_key("key", publish.key.as_deref())?;
         check_key("dedup", publish.dedup.as_deref())?;
         if publish.retain && publish.key.is_none() {
@@ -46,25 +60,47 @@ impl<S: Stream> Server<S> {
             ephemeral: publish.ephemeral,
             dedup: publish.dedup.as_deref().map(|dedup| (dedup, sender)),
         };
-        Ok((room, self.say(room, &draft, now)?))
+        Ok((room, self.submit(room, &draft, now)?))
     }
 
-    /// Publishes a message, unless it was published before, and says which offset it has; `None` for one that is not
-    /// kept. The room exists.
-    pub(super) fn say(
+    /// Publishes a message, unless it was published before. Without a store it is accepted at once. The room exists.
+    pub(super) fn submit(
         &mut self,
         room: RoomId,
         draft: &Draft<'_>,
         now: Now,
-    ) -> Result<Option<u64>, Refusal> {
-        let (message, keeping) = match self.chat.stamp(room, draft, now)? {
-            Stamped::Again(offset) => return Ok(Some(offset)),
-            Stamped::New(message, keeping) => (message, keeping),
+    ) -> Result<Submitted, Refusal> {
+        if let Some(ticket) = self.waiting.find(room, draft) {
+            return Ok(Submitted::Waiting(ticket));
+        }
+        let keeping = match self.chat.propose(room, draft, now)? {
+            Proposed::Again(offset) => return Ok(Submitted::Published(Some(offset))),
+            Proposed::New(keeping) => keeping,
         };
+        if !draft.ephemeral && self.outbox.is_some() {
+            return self.append(room, draft, now).map(Submitted::Waiting);
+        }
+        let accepted = Accepted {
+            offset: (!draft.ephemeral).then(|| self.chat.next_offset(room)),
+            at_ms: now.unix_ms,
+        };
+        self.on_accepted(room, draft, accepted, keeping, now);
+        Ok(Submitted::Published(accepted.offset))
+    }
+
+    /// A message has its place in its room's order: its readers get it, and the room remembers it.
+    pub(super) fn on_accepted(
+        &mut self,
+        room: RoomId,
+        draft: &Draft<'_>,
+        accepted: Accepted,
+        keeping: Keeping,
+        now: Now,
+    ) {
+        let message = self.chat.accept(room, draft, accepted, now);
         self.hand_out(room, &message);
         self.chat.keep(room, &message, draft, keeping, now.ms);
         self.forget_ended();
-        Ok(message.offset)
     }
 
     /// Encodes a message once for each format that someone in the room reads, behind what else they are told in this

@@ -104,6 +104,10 @@ impl<S: Stream> Server<S> {
     /// Whether a member's next message has to wait, and where it waits then. Asked before each message, so the limits
     /// that are looked at here may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
+        if self.waits_for_store(id) {
+            // It goes on when one of its submissions is answered.
+            return true;
+        }
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
             && session.must_wait()
         {
@@ -124,16 +128,18 @@ impl<S: Stream> Server<S> {
         let congested = room
             .filter(|room| self.chat.room_name(*room).is_some())
             .and_then(|room| self.broadcast.congested(room));
-        if congested.is_none() && self.meter.used() <= self.limits.max_memory {
+        let is_store_full = self.waiting.is_full();
+        if congested.is_none() && self.meter.used() <= self.limits.max_memory && !is_store_full {
             return false;
         }
         if let Some(connection) = self.get_mut(id)
             && !connection.in_line
         {
-            // In front of the line, once the room has caught up, or in the next tick.
+            // In front of the line, once the room, or the store, has caught up, or in the next tick.
             connection.in_line = true;
             match congested {
                 Some(audience) => self.broadcast.hold(audience, id),
+                None if is_store_full => self.waiting.hold(id),
                 None => self.over_memory.push(id),
             }
         }
@@ -197,7 +203,7 @@ impl<S: Stream> Server<S> {
                 Phase::Response { then, .. } if self.may_pipeline(id, then, rest) => {
                     self.take_request(&mut rest, 0, id, now)
                 }
-                Phase::Response { .. } => Step::Wait,
+                Phase::Response { .. } | Phase::Publishing => Step::Wait,
                 Phase::Open { .. } | Phase::Streaming { .. } | Phase::Closing { .. }
                     if !is_first && !rest.is_empty() && !self.budget.has_turn() =>
                 {
@@ -422,7 +428,13 @@ impl<S: Stream> Server<S> {
             Some(Phase::Streaming { .. }) if is_lines => self.end_lines(unfinished, id, now),
             Some(Phase::Streaming { .. }) => self.close_now(id, "closed by peer", now),
             Some(Phase::Lingering { reason }) => self.close_now(id, reason, now),
-            Some(Phase::Response { .. } | Phase::Leaving { .. } | Phase::Closed { .. }) | None => {}
+            Some(
+                Phase::Publishing
+                | Phase::Response { .. }
+                | Phase::Leaving { .. }
+                | Phase::Closed { .. },
+            )
+            | None => {}
         }
     }
 

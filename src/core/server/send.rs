@@ -42,7 +42,7 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        if !matches!(connection.phase, Phase::Open { .. }) {
+        if !matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. }) {
             return;
         }
         connection.traffic.messages_out += 1;

@@ -5,6 +5,7 @@ use parlor::limits::Limits;
 use parlor::shell::config::Config;
 
 use crate::random::Random;
+use crate::store::Habit;
 
 /// What messages are the state of.
 pub(crate) const KEYS: [&str; 3] = ["red", "green", "blue"];
@@ -34,6 +35,8 @@ pub(crate) struct ChatPlan {
     /// The last place has a good network, and loses its connection once, when it has read so many bytes.
     pub(crate) is_cut: bool,
     pub(crate) cut: Option<usize>,
+    /// Messages are kept in a store, which answers late.
+    pub(crate) store: Option<Habit>,
 }
 
 impl ChatPlan {
@@ -86,6 +89,10 @@ impl ChatPlan {
             loss: random.pick(&[0, 5, 20, 60]),
             is_cut: false,
             cut: None,
+            store: random.chance(400).then(|| Habit {
+                late_ms: random.pick(&[0, 5, 60]),
+                ..Habit::default()
+            }),
         }
     }
 

@@ -19,6 +19,7 @@ use super::typist::Typist;
 use crate::model::Checked;
 use crate::random::{Random, mix, seed_bytes};
 use crate::socket::{Entry, Socket};
+use crate::store::LateStore;
 use crate::world::{Variation, is_at_rest, longest_piece, tick_length};
 
 /// Someone who takes part, whatever their door.
@@ -50,6 +51,7 @@ pub(crate) struct Here {
 
 pub(crate) struct ChatWorld {
     server: Server<Socket>,
+    store: Option<LateStore>,
     shadow: Shadow,
     guests: Vec<(usize, Box<dyn Guest>)>,
     random: Random,
@@ -66,13 +68,17 @@ impl ChatWorld {
             ms: 1_000_000,
             unix_ms: 784_111_777_000,
         };
-        let server = Server::new(
+        let mut server = Server::new(
             plan.limits.clone(),
             Vec::new(),
             Site::new(&[]),
             seed_bytes(plan.seed),
             now,
         );
+        let store = plan.store.map(|habit| {
+            server.use_store();
+            LateStore::new(habit, Random::new(plan.seed, 0x5704e))
+        });
         let mut shadow = Shadow::new(plan, now.ms);
         shadow.trace = variation.traces.then(Vec::new);
         let places = 0..shadow.plan.clients;
@@ -83,6 +89,7 @@ impl ChatWorld {
         let guests = places.filter(takes_part);
         Self {
             server,
+            store,
             guests: guests.map(|place| (place, guest(place, &shadow))).collect(),
             random: Random::new(shadow.plan.seed, u64::MAX),
             shadow,
@@ -167,11 +174,17 @@ impl ChatWorld {
         self.server
             .budget()
             .begin_tick(tick_length(is_busy, &mut random));
+        if let Some(store) = &mut self.store {
+            store.answer(&mut self.server, self.now);
+        }
         self.admit();
         self.receive()?;
         self.server.read_in_line(self.now);
         self.server.check_invariants()?;
         self.server.end_of_tick(self.now);
+        if let Some(store) = &mut self.store {
+            store.take(&mut self.server, self.now);
+        }
         self.server.check_invariants()?;
         self.server
             .check_budget(longest_piece(&self.shadow.plan.limits))?;
@@ -232,6 +245,7 @@ impl ChatWorld {
     /// All that is on its way arrives, and everyone comes back.
     fn come_to_rest(&mut self) -> Checked {
         self.shadow.lines.hurry();
+        self.store.iter_mut().for_each(LateStore::hurry);
         for _ in 0..30_000 {
             self.now.ms += 1;
             self.tick(0)?;
@@ -240,7 +254,15 @@ impl ChatWorld {
             for (_, guest) in &mut self.guests {
                 is_settled &= guest.settle(&mut self.shadow);
             }
-            if is_settled && is_at_rest(&self.server, self.now) && !self.shadow.lines.is_moving() {
+            let is_stored = self
+                .store
+                .as_ref()
+                .is_none_or(|it| it.next_due_ms().is_none());
+            if is_settled
+                && is_stored
+                && is_at_rest(&self.server, self.now)
+                && !self.shadow.lines.is_moving()
+            {
                 return Ok(());
             }
         }

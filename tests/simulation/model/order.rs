@@ -20,10 +20,26 @@ impl Model {
         if status == Status::Ignored {
             return;
         }
-        if self.plan.keeps_order {
-            self.rooms[join.room].push(message);
-        } else {
+        if !self.plan.keeps_order {
             self.records[life].said.push_back(message);
+        } else if self.plan.store.is_none() {
+            self.rooms[join.room].push(message);
+        }
+    }
+
+    /// The store has accepted a message, which has its place in the order from now on. Its sender does not leave before it
+    /// has come back.
+    pub(crate) fn on_accepted(&mut self, payload: &[u8]) {
+        let index = index_of(payload).expect("the server has read it");
+        let message = &self.messages[index];
+        if message.status == Status::Ignored || !self.plan.keeps_order {
+            return;
+        }
+        let room = &mut self.rooms[message.room];
+        room.push(index);
+        let sender = &mut self.records[message.life];
+        if sender.ended.is_some() {
+            sender.until = room.len();
         }
     }
 
@@ -33,13 +49,7 @@ impl Model {
         is_text: bool,
         payload: &[u8],
     ) -> Checked {
-        let digits = payload
-            .split(|&byte| byte == b'|')
-            .next()
-            .unwrap_or_default();
-        let index: usize = str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
+        let index = index_of(payload)
             .filter(|&index| index < self.messages.len())
             .ok_or_else(|| {
                 format!(
@@ -168,4 +178,10 @@ impl Model {
         };
         missed.iter().find(must_come).copied()
     }
+}
+
+/// The index that a message's payload begins with.
+fn index_of(payload: &[u8]) -> Option<usize> {
+    let digits = payload.split(|&byte| byte == b'|').next()?;
+    str::from_utf8(digits).ok()?.parse().ok()
 }

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::habits::{Leaving, Reading};
 use crate::model::Checked;
 use crate::plan::Ending;
+use crate::store::LateStore;
 use crate::world::is_at_rest;
 
 impl World {
@@ -12,6 +13,7 @@ impl World {
     pub(super) fn come_to_rest(&mut self) -> Checked {
         self.note(|| "coming to rest".to_owned());
         self.clients.iter_mut().for_each(Client::hurry);
+        self.store.iter_mut().for_each(LateStore::hurry);
         for _ in 0..5_000 {
             self.step += 1;
             self.now.ms += 1;
@@ -20,7 +22,14 @@ impl World {
             self.read()?;
             let is_moving =
                 |client: &Client| client.is_sending() || client.link.borrow().has_event();
-            if is_at_rest(&self.server, self.now) && !self.clients.iter().any(is_moving) {
+            let is_stored = self
+                .store
+                .as_ref()
+                .is_none_or(|it| it.next_due_ms().is_none());
+            if is_stored
+                && is_at_rest(&self.server, self.now)
+                && !self.clients.iter().any(is_moving)
+            {
                 return self.check_at_rest();
             }
         }

@@ -18,7 +18,7 @@ use crate::limits::MAX_DATAGRAM;
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It has been said in its room.
+    /// It has been published in its room, or given to the store.
     Taken,
     /// Its address sends more than `--rate`.
     RateLimited,
@@ -44,6 +44,8 @@ pub enum Verdict {
     TooManyKeys,
     /// Its room is too far behind.
     RoomBehind,
+    /// The store takes no more messages for now.
+    Unavailable,
     /// `--max-memory` is used up.
     OutOfMemory,
     /// The server is ending.
@@ -52,7 +54,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// All of them.
-    pub(in crate::core::server) const ALL: [Self; 15] = [
+    pub(in crate::core::server) const ALL: [Self; 16] = [
         Self::Taken,
         Self::RateLimited,
         Self::TooLong,
@@ -66,6 +68,7 @@ impl Verdict {
         Self::TooManyRooms,
         Self::TooManyKeys,
         Self::RoomBehind,
+        Self::Unavailable,
         Self::OutOfMemory,
         Self::ShuttingDown,
     ];
@@ -87,6 +90,7 @@ impl fmt::Display for Verdict {
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyKeys => "too_many_keys",
             Self::RoomBehind => "room_behind",
+            Self::Unavailable => "unavailable",
             Self::OutOfMemory => "out_of_memory",
             Self::ShuttingDown => "shutting_down",
         })
@@ -149,6 +153,7 @@ impl<S: Stream> Server<S> {
             return published.map(|_| ()).map_err(|failure| match failure.code {
                 "too_many_rooms" => Verdict::TooManyRooms,
                 "rate_limited" => Verdict::RateLimited,
+                "unavailable" => Verdict::Unavailable,
                 _ => Verdict::TooManyKeys,
             });
         }
@@ -164,7 +169,7 @@ impl<S: Stream> Server<S> {
         };
         let found = self.chat.find_or_begin_to_say(&name, &owner, now.ms);
         self.forget_ended();
-        self.say(found?, &draft, now)?;
+        self.submit(found?, &draft, now)?;
         Ok(())
     }
 
@@ -213,6 +218,7 @@ impl From<Refusal> for Verdict {
         match refusal {
             Refusal::TooFast { .. } => Self::RateLimited,
             Refusal::TooManyRooms => Self::TooManyRooms,
+            Refusal::Unavailable { .. } => Self::Unavailable,
             Refusal::TooManyKeys | Refusal::NoMemory => Self::TooManyKeys,
         }
     }

@@ -14,11 +14,13 @@ use crate::core::net::phase::{CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::pace::Admission;
 use crate::core::server::Server;
-use crate::core::server::answers::{Answer, done};
+use crate::core::server::answers::{Answer, done, ok};
 use crate::core::server::arguments::{content_of, page_size, parse_room};
 use crate::core::server::direct::Said;
 use crate::core::server::error::{BAD_NAME, Failure, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
+use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
+use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
 use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_SERIES_POINTS};
 
@@ -324,11 +326,18 @@ impl<S: Stream> Server<S> {
             sender: &Sender::of(person, &owner),
             owner: &owner,
         };
-        let (room, offset) = self.publish(&name, publish, speaker, now)?;
+        let (room, submitted) = self.publish(&name, publish, speaker, now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
-        Ok(Some(encode::event_json(&Event::Ok { id: echo, offset })))
+        match submitted {
+            Submitted::Published(offset) => Ok(ok(echo, offset)),
+            Submitted::Waiting(ticket) => {
+                let echo = echo.map(ToOwned::to_owned);
+                self.waiting.tell(ticket, Publisher::Json { id, echo });
+                Ok(None)
+            }
+        }
     }
 
     fn direct(

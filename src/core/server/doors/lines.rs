@@ -23,7 +23,9 @@ use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
 use crate::core::server::error::{Failure, NO_TOKEN_LINE};
+use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
+use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_LINE, MAX_LISTED, RECENT_LINES};
 
@@ -243,7 +245,8 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
         };
-        self.say(room, &draft, now)?;
+        let submitted = self.submit(room, &draft, now)?;
+        self.wait_on_line(id, submitted);
         Ok(())
     }
 
@@ -277,8 +280,16 @@ impl<S: Stream> Server<S> {
             sender: &Sender::of(person, &owner),
             owner: &owner,
         };
-        self.publish(&room, &publish, speaker, now)?;
+        let (_, submitted) = self.publish(&room, &publish, speaker, now)?;
+        self.wait_on_line(id, submitted);
         Ok(())
+    }
+
+    /// What goes wrong later is shown then.
+    fn wait_on_line(&mut self, id: ConnectionId, submitted: Submitted) {
+        if let Submitted::Waiting(ticket) = submitted {
+            self.waiting.tell(ticket, Publisher::Lines(id));
+        }
     }
 
     /// The first token leads into the lobby, if it may; a later one leaves them where they are.

@@ -2,12 +2,14 @@
 
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
-use crate::core::chat::{Content, Draft, PersonId};
+use crate::core::chat::{Content, Draft, PersonId, Refusal};
 use crate::core::id::ConnectionId;
 use crate::core::net::door::Door;
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::owner_of;
+use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -45,14 +47,16 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
         };
-        let said = self.say(room, &draft, now);
+        let submitted = self.submit(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {
             connection.traffic.messages_in += 1;
             self.counters.traffic.messages_in += 1;
         }
-        // What has no key is not refused.
-        if said.is_err() {
-            self.send_away(id, CloseReason::TooManyKeys, now);
+        match submitted {
+            Ok(Submitted::Published(_)) => {}
+            Ok(Submitted::Waiting(ticket)) => self.waiting.tell(ticket, Publisher::Plain(id)),
+            Err(Refusal::Unavailable { .. }) => self.send_away(id, CloseReason::TryAgainLater, now),
+            Err(_) => self.send_away(id, CloseReason::TooManyKeys, now),
         }
     }
 }

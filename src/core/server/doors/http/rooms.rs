@@ -8,15 +8,19 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{Author, Content, Name, Owner, PersonId, PersonName, RoomName, Sender};
+use crate::core::chat::{
+    Author, Content, Name, Owner, PersonId, PersonName, RoomId, RoomName, Sender,
+};
 use crate::core::net::pending::{Pending, Post, Reply, Sharing};
-use crate::core::net::phase::AfterResponse;
+use crate::core::net::phase::{AfterResponse, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::{BAD_NAME, Failure, NAME_TAKEN};
+use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
+use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
 use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
@@ -254,19 +258,25 @@ impl<S: Stream> Server<S> {
             post, reply, body, ..
         } = pending;
         match self.on_post(&post, &body.into_body(), &reply, now) {
-            Ok(json) => self.respond_json(&json, &reply, now),
+            Ok((room, Submitted::Published(offset))) => {
+                self.respond_to_post(room, Ok(offset), &reply, now);
+            }
+            Ok((_, Submitted::Waiting(ticket))) => {
+                self.enter(reply.id, Phase::Publishing, u64::MAX);
+                self.waiting.tell(ticket, Publisher::Http(Box::new(reply)));
+            }
             Err(problem) => self.respond_problem(&problem, &reply, now),
         }
     }
 
-    /// Publishes a message that came by POST, and gives the answer.
+    /// Publishes a message that came by POST.
     fn on_post(
         &mut self,
         post: &Post,
         body: &[u8],
         reply: &Reply,
         now: Now,
-    ) -> Result<String, Problem> {
+    ) -> Result<(RoomId, Submitted), Problem> {
         self.chat
             .may_post(&post.owner, now)
             .map_err(Failure::from)?;
@@ -289,18 +299,37 @@ impl<S: Stream> Server<S> {
             sender: &sender,
             owner: &post.owner,
         };
-        let (room, offset) = self.publish(&post.room, &publish, speaker, now)?;
+        let submitted = self.publish(&post.room, &publish, speaker, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
             self.counters.traffic.messages_in += 1;
         }
+        Ok(submitted)
+    }
+
+    /// Answers a POST whose message is published, with its offset if it is kept, or is not.
+    pub(in crate::core::server) fn respond_to_post(
+        &mut self,
+        room: RoomId,
+        outcome: Result<Option<u64>, Failure>,
+        reply: &Reply,
+        now: Now,
+    ) {
+        match outcome {
+            Ok(offset) => {
+                let json = self.posted_json(room, offset);
+                self.respond_json(&json, reply, now);
+            }
+            Err(failure) => self.respond_problem(&failure.into(), reply, now),
+        }
+    }
+
+    fn posted_json(&self, room: RoomId, offset: Option<u64>) -> String {
         let epoch = Epoch(self.chat.epoch(room));
+        let name = self.chat.room_name(room).map_or("", RoomName::as_str);
         let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":{offset}"));
         // A room's name holds nothing that JSON would have to escape.
-        let name = &post.room;
-        Ok(format!(
-            "{{\"room\":\"{name}\",\"epoch\":\"{epoch}\"{offset}}}\n"
-        ))
+        format!("{{\"room\":\"{name}\",\"epoch\":\"{epoch}\"{offset}}}\n")
     }
 }
 
@@ -343,7 +372,7 @@ fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let status = match failure.code {
-            "too_many_rooms" => {
+            "too_many_rooms" | "unavailable" => {
                 let problem = Self::detailed(Status::SERVICE_UNAVAILABLE, failure.message);
                 return problem.with(&[("Retry-After", RETRY_AFTER_SECONDS)]);
             }

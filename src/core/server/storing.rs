@@ -1,0 +1,187 @@
+//! Between the server and its store: requests out, answers in, and what becomes of those who wait.
+
+use std::collections::VecDeque;
+
+use crate::codec::ws::close::CloseReason;
+use crate::core::budget::cost;
+use crate::core::chat::{Accepted, Draft, Refusal, RoomId, RoomName};
+use crate::core::id::ConnectionId;
+use crate::core::net::phase::Phase;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::answers::ok;
+use crate::core::server::error::Failure;
+use crate::core::server::waiting::{Publisher, Waiter};
+use crate::core::store::{Answer, Append, Record, Request, Ticket};
+use crate::core::stream::Stream;
+use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
+
+/// Requests that the store has not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    requests: VecDeque<Request>,
+    /// Tickets given so far.
+    tickets: u64,
+}
+
+impl Outbox {
+    fn append(&mut self, room: &RoomName, epoch: u64, draft: &Draft<'_>) -> Ticket {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        self.requests.push_back(Request::Append(Append {
+            ticket,
+            room: room.clone(),
+            epoch,
+            record: Record::of(draft),
+        }));
+        ticket
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// From now on a message is published when a store has kept it. To be called before the first connection; then
+    /// whoever drives the server passes on what [`next_request`](Self::next_request) gives, and calls
+    /// [`on_answer`](Self::on_answer).
+    pub fn use_store(&mut self) {
+        self.outbox = Some(Outbox::default());
+    }
+
+    /// The next request for the store.
+    pub fn next_request(&mut self) -> Option<Request> {
+        self.outbox.as_mut()?.requests.pop_front()
+    }
+
+    /// The store has answered. A message that it has accepted is published, and whoever has sent it is told. An answer to
+    /// what was answered before is ignored.
+    pub fn on_answer(&mut self, answer: Answer, now: Now) {
+        self.budget.spend(cost::MESSAGE);
+        let (Answer::Accepted { ticket, .. } | Answer::Refused { ticket, .. }) = answer;
+        let Some(waiter) = self.waiting.take(ticket) else {
+            log::error!("the store has answered twice, or to no request: {answer:?}");
+            return;
+        };
+        let room = waiter.room;
+        let outcome = self.outcome(&waiter, answer, now);
+        for publisher in waiter.publishers {
+            self.tell_outcome(publisher, room, outcome, now);
+        }
+        self.chat.on_appended(room, now.ms);
+        self.forget_ended();
+        let held = self.waiting.take_held();
+        self.release(held);
+    }
+
+    /// Hands a message to the store.
+    pub(super) fn append(
+        &mut self,
+        room: RoomId,
+        draft: &Draft<'_>,
+        now: Now,
+    ) -> Result<Ticket, Refusal> {
+        let unavailable = Refusal::Unavailable {
+            retry_ms: STORE_RETRY_MS,
+        };
+        if self.waiting.is_full() {
+            return Err(unavailable);
+        }
+        let (Some(outbox), Some(name)) = (&mut self.outbox, self.chat.room_name(room)) else {
+            return Err(unavailable);
+        };
+        let ticket = outbox.append(name, self.chat.epoch(room), draft);
+        self.waiting.add(ticket, room, draft, now.ms);
+        self.chat.on_append(room);
+        Ok(ticket)
+    }
+
+    /// Whether a connection has sent so much that is not answered that it is not read for now.
+    pub(super) fn waits_for_store(&self, id: ConnectionId) -> bool {
+        self.waiting.count_of(id) >= MAX_UNANSWERED_EACH
+    }
+
+    /// Tells those who have waited for too long. What they have sent may be accepted yet, and is published then.
+    pub(super) fn tell_overdue(&mut self, now: Now) {
+        while self.budget.is_left()
+            && let Some(publishers) = self.waiting.take_due(now.ms)
+        {
+            for publisher in publishers {
+                self.budget.spend(cost::MESSAGE);
+                let overdue = Err(Refusal::Unavailable {
+                    retry_ms: STORE_RETRY_MS,
+                });
+                self.tell_outcome(publisher, RoomId::default(), overdue, now);
+            }
+        }
+    }
+
+    fn outcome(&mut self, waiter: &Waiter, answer: Answer, now: Now) -> Result<u64, Refusal> {
+        let (offset, at_ms) = match answer {
+            Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
+            Answer::Refused { retry_ms, .. } => return Err(Refusal::Unavailable { retry_ms }),
+        };
+        let room = waiter.room;
+        let expected = self.chat.next_offset(room);
+        if offset != expected {
+            log::error!("the store has given the offset {offset} where {expected} is next");
+            return Err(Refusal::Unavailable {
+                retry_ms: STORE_RETRY_MS,
+            });
+        }
+        let mut draft = waiter.submission.draft();
+        let keeping = self.chat.propose_accepted(room, &mut draft, now);
+        let accepted = Accepted {
+            offset: Some(offset),
+            at_ms,
+        };
+        self.on_accepted(room, &draft, accepted, keeping, now);
+        Ok(offset)
+    }
+
+    /// Answers whoever has sent a message, in the words of their door.
+    fn tell_outcome(
+        &mut self,
+        publisher: Publisher,
+        room: RoomId,
+        outcome: Result<u64, Refusal>,
+        now: Now,
+    ) {
+        let id = match publisher {
+            Publisher::Json { id, echo } => {
+                let echo = echo.as_deref();
+                let answer = outcome.map(|offset| ok(echo, Some(offset)));
+                self.answer_command(answer.map_err(Failure::from), echo, id);
+                id
+            }
+            Publisher::Lines(id) => {
+                if let Err(refusal) = outcome {
+                    let message = Failure::from(refusal).message;
+                    self.say_line(id, &format!("! {message}\n"));
+                }
+                id
+            }
+            Publisher::Plain(id) => {
+                if outcome.is_err() {
+                    self.send_away(id, CloseReason::TryAgainLater, now);
+                }
+                id
+            }
+            Publisher::Http(reply) => {
+                let outcome = outcome.map(Some).map_err(Failure::from);
+                self.respond_to_post(room, outcome, &reply, now);
+                reply.id
+            }
+        };
+        self.on_told(id, now);
+    }
+
+    /// A connection waits for one submission fewer: it is read again, or leaves once it waits for none.
+    fn on_told(&mut self, id: ConnectionId, now: Now) {
+        let count = self.waiting.count_of(id);
+        match self.get(id).map(|connection| connection.phase) {
+            Some(Phase::Leaving { until, goodbye }) if count == 0 && until == u64::MAX => {
+                self.say_goodbye(id, goodbye, now);
+            }
+            Some(_) if count + 1 == MAX_UNANSWERED_EACH => self.line_up(id),
+            _ => {}
+        }
+    }
+}

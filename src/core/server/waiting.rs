@@ -1,0 +1,215 @@
+//! Who waits for the store: submissions, until it has answered, and whom to tell then.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::value::RawValue;
+
+use crate::core::chat::{Draft, RoomId, Sender, Submission};
+use crate::core::ensure::ensure;
+use crate::core::id::ConnectionId;
+use crate::core::net::pending::Reply;
+use crate::core::store::Ticket;
+use crate::limits::{MAX_UNANSWERED, STORE_TIMEOUT_MS};
+
+/// Whom the outcome of a submission is told.
+#[derive(Debug)]
+pub(super) enum Publisher {
+    /// Who has sent a command with this id.
+    Json {
+        id: ConnectionId,
+        echo: Option<Box<RawValue>>,
+    },
+    /// Who has sent a line, and is told only what went wrong.
+    Lines(ConnectionId),
+    /// Who has sent a message as it is, and is closed if it is refused.
+    Plain(ConnectionId),
+    /// Who has sent a request.
+    Http(Box<Reply>),
+}
+
+impl Publisher {
+    fn connection(&self) -> ConnectionId {
+        match self {
+            Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) => *id,
+            Self::Http(reply) => reply.id,
+        }
+    }
+}
+
+/// A submission that the store has not answered.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) room: RoomId,
+    pub(super) submission: Submission,
+    /// Several where the same message was sent again meanwhile; none once they were told that it takes too long.
+    pub(super) publishers: Vec<Publisher>,
+}
+
+/// The sender's own id of a message, in its room.
+type Dedup = (RoomId, Sender, Box<str>);
+
+/// All submissions that the store has not answered.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    by_ticket: BTreeMap<Ticket, Waiter>,
+    by_dedup: BTreeMap<Dedup, Ticket>,
+    /// How many each connection waits for.
+    by_connection: BTreeMap<ConnectionId, usize>,
+    /// When each is given up, the earliest first.
+    due: VecDeque<(u64, Ticket)>,
+    bytes: usize,
+    most_bytes: usize,
+    /// Connections that are not read until there is place for more.
+    held: Vec<ConnectionId>,
+}
+
+impl Waiting {
+    /// A list whose submissions may hold so many bytes, and a message more.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self {
+            by_ticket: BTreeMap::new(),
+            by_dedup: BTreeMap::new(),
+            by_connection: BTreeMap::new(),
+            due: VecDeque::new(),
+            bytes: 0,
+            most_bytes,
+            held: Vec::new(),
+        }
+    }
+
+    /// Nothing waits, which is always so without a store.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_ticket.is_empty()
+    }
+
+    /// Whether there is no place for another submission.
+    pub(super) fn is_full(&self) -> bool {
+        self.by_ticket.len() >= MAX_UNANSWERED || self.bytes > self.most_bytes
+    }
+
+    /// A connection is not read until there is place.
+    pub(super) fn hold(&mut self, id: ConnectionId) {
+        self.held.push(id);
+    }
+
+    /// Those who were held, if there is place.
+    pub(super) fn take_held(&mut self) -> Vec<ConnectionId> {
+        match self.is_full() {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.held),
+        }
+    }
+
+    /// Those who are held, for the check.
+    pub(super) fn held(&self) -> impl Iterator<Item = ConnectionId> {
+        self.held.iter().copied()
+    }
+
+    /// How many submissions a connection waits for.
+    pub(super) fn count_of(&self, id: ConnectionId) -> usize {
+        self.by_connection.get(&id).copied().unwrap_or(0)
+    }
+
+    /// The ticket of the same message, sent before.
+    pub(super) fn find(&self, room: RoomId, draft: &Draft<'_>) -> Option<Ticket> {
+        if self.by_dedup.is_empty() {
+            return None;
+        }
+        let (id, sender) = draft.dedup?;
+        let dedup = (room, sender.clone(), id.into());
+        self.by_dedup.get(&dedup).copied()
+    }
+
+    /// A submission waits for the answer to this ticket.
+    pub(super) fn add(&mut self, ticket: Ticket, room: RoomId, draft: &Draft<'_>, now_ms: u64) {
+        let submission = draft.submission();
+        self.bytes += submission.held_bytes();
+        if let Some((id, sender)) = draft.dedup {
+            self.by_dedup
+                .insert((room, sender.clone(), id.into()), ticket);
+        }
+        self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
+        let waiter = Waiter {
+            room,
+            submission,
+            publishers: Vec::new(),
+        };
+        self.by_ticket.insert(ticket, waiter);
+    }
+
+    /// Somebody is told the answer to this ticket.
+    pub(super) fn tell(&mut self, ticket: Ticket, publisher: Publisher) {
+        if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
+            *self
+                .by_connection
+                .entry(publisher.connection())
+                .or_default() += 1;
+            waiter.publishers.push(publisher);
+        }
+    }
+
+    /// The store has answered. `None` if it has before.
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let waiter = self.by_ticket.remove(&ticket)?;
+        self.bytes -= waiter.submission.held_bytes();
+        if let Some((id, sender)) = waiter.submission.draft().dedup {
+            self.by_dedup
+                .remove(&(waiter.room, sender.clone(), id.into()));
+        }
+        self.forget_publishers(&waiter.publishers);
+        Some(waiter)
+    }
+
+    /// Those of a submission that waits for too long. It goes on to wait, because it may be accepted yet.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Vec<Publisher>> {
+        while let Some(&(due_ms, ticket)) = self.due.front()
+            && (due_ms <= now_ms || !self.by_ticket.contains_key(&ticket))
+        {
+            self.due.pop_front();
+            if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
+                let publishers = std::mem::take(&mut waiter.publishers);
+                self.forget_publishers(&publishers);
+                return Some(publishers);
+            }
+        }
+        None
+    }
+
+    /// When the next one has waited for too long.
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        self.due.front().map(|(due_ms, _)| *due_ms)
+    }
+
+    fn forget_publishers(&mut self, publishers: &[Publisher]) {
+        for id in publishers.iter().map(Publisher::connection) {
+            if let Some(count) = self.by_connection.get_mut(&id) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_connection.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Checks that the counts are right.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let waiters = || self.by_ticket.values();
+        let bytes: usize = waiters().map(|it| it.submission.held_bytes()).sum();
+        ensure(bytes == self.bytes, "waiting bytes are miscounted")?;
+        let publishers: usize = waiters().map(|it| it.publishers.len()).sum();
+        ensure(
+            publishers == self.by_connection.values().sum::<usize>(),
+            "those who wait are miscounted",
+        )?;
+        ensure(
+            self.held.is_empty() || self.is_full(),
+            "somebody is held, though there is place",
+        )?;
+        let due = |ticket: &Ticket| self.due.iter().any(|(_, due)| due == ticket);
+        let mut told = self.by_ticket.iter();
+        ensure(
+            told.all(|(ticket, waiter)| waiter.publishers.is_empty() || due(ticket)),
+            "somebody waits without an end",
+        )
+    }
+}

@@ -1,0 +1,109 @@
+//! What the server asks of a store of messages, and what it answers: values.
+//!
+//! The server goes on while a store works. Requests leave by [`Server::next_request`](super::Server::next_request), and
+//! answers come back by [`Server::on_answer`](super::Server::on_answer). A store answers the appends to one room, of one
+//! epoch, in the order of their tickets; between rooms in any order, and late. What it never answers times out.
+
+use crate::core::chat::{Author, Content, Draft, RoomName};
+
+/// Names a request until it is answered. No other request of this server has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// What a store is asked for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// To give a message the next offset of its room, and to keep it.
+    Append(Append),
+}
+
+/// A message to be kept.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// The name of the room.
+    pub room: RoomName,
+    /// Which of the rooms that had this name: offsets begin anew with each.
+    pub epoch: u64,
+    /// The message.
+    pub record: Record,
+}
+
+/// A message as a store keeps it, beside its offset and its time.
+#[derive(Clone, Debug)]
+pub struct Record {
+    author: Author,
+    key: Option<Box<str>>,
+    content: Content,
+    body: Vec<u8>,
+    retain: bool,
+}
+
+impl Record {
+    /// What is kept of a message.
+    pub(super) fn of(draft: &Draft<'_>) -> Self {
+        Self {
+            author: draft.author.clone(),
+            key: draft.key.map(Into::into),
+            content: draft.content,
+            body: draft.body.to_vec(),
+            retain: draft.retain,
+        }
+    }
+
+    /// The id of whoever has sent it.
+    pub fn author_id(&self) -> String {
+        self.author.id.to_string()
+    }
+
+    /// Their name at that time.
+    pub fn author_name(&self) -> String {
+        self.author.name.to_string()
+    }
+
+    /// What it says, in the bytes that it came in.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The media type of the body.
+    pub fn content_type(&self) -> &'static str {
+        match self.content {
+            Content::Text => "text/plain; charset=utf-8",
+            Content::Json => "application/json",
+            Content::Binary => "application/octet-stream",
+        }
+    }
+
+    /// The key that it is about.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Whether it is the state of its key from now on.
+    pub fn is_retained(&self) -> bool {
+        self.retain
+    }
+}
+
+/// What a store answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The message is kept, as safely as this store keeps any.
+    Accepted {
+        /// That of the request.
+        ticket: Ticket,
+        /// Its offset: one more than that of the message before it in its room and epoch.
+        offset: u64,
+        /// When it was accepted, in milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// The message is not kept, and will not be: its sender may send it again.
+    Refused {
+        /// That of the request.
+        ticket: Ticket,
+        /// Milliseconds after which that may help.
+        retry_ms: u64,
+    },
+}

@@ -1,0 +1,270 @@
+//! What those see who publish while a store keeps the messages: late, out of step between rooms, not at all.
+
+use parlor::core::store::{Answer, Append, Request};
+use parlor::limits::{MAX_UNANSWERED_EACH, STORE_TIMEOUT_MS};
+
+use crate::hall::{GuestId, Hall};
+use crate::reader::Seen;
+
+/// A hall beside a store, which answers when it is told to.
+struct Shelf {
+    hall: Hall,
+    waiting: Vec<Append>,
+}
+
+impl Shelf {
+    fn new(flags: &[&str]) -> Self {
+        let mut hall = Hall::new(flags);
+        hall.server.use_store();
+        Self {
+            hall,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.hall.tick(u64::MAX);
+        while let Some(Request::Append(append)) = self.hall.server.next_request() {
+            self.waiting.push(append);
+        }
+    }
+
+    /// The store accepts the message that waits in this place, at an offset.
+    fn accept(&mut self, place: usize, offset: u64) {
+        let ticket = self.waiting.remove(place).ticket;
+        let at_ms = 784_111_777_123;
+        let accepted = Answer::Accepted {
+            ticket,
+            offset,
+            at_ms,
+        };
+        self.hall.server.on_answer(accepted, self.hall.now);
+        self.tick();
+    }
+
+    fn refuse(&mut self, place: usize) {
+        let ticket = self.waiting.remove(place).ticket;
+        let refused = Answer::Refused {
+            ticket,
+            retry_ms: 250,
+        };
+        self.hall.server.on_answer(refused, self.hall.now);
+        self.tick();
+    }
+
+    /// Somebody at the JSON door, in a room.
+    fn person(&mut self, room: &str) -> GuestId {
+        let guest = self.hall.connect(usize::MAX);
+        self.hall.enter_json(guest);
+        self.command(guest, &format!(r#"{{"type":"join","room":"{room}"}}"#));
+        self.tick();
+        self.hall.read(guest);
+        guest
+    }
+
+    fn command(&mut self, guest: GuestId, json: &str) {
+        self.hall.say(guest, 1, json.as_bytes());
+    }
+
+    fn publish(&mut self, guest: GuestId, room: &str, data: &str, id: u32) {
+        let json = format!(r#"{{"type":"publish","room":"{room}","data":"{data}","id":{id}}}"#);
+        self.command(guest, &json);
+    }
+
+    /// What a guest has read since, in short.
+    fn read(&mut self, guest: GuestId) -> Vec<String> {
+        let seen = self.hall.read(guest).into_iter();
+        seen.map(|seen| match seen {
+            Seen::Message { payload, .. } => in_short(&String::from_utf8(payload).unwrap()),
+            Seen::Close { code, .. } => format!("closed {code:?}"),
+            Seen::Response { status, .. } => status.to_string(),
+            other => format!("{other:?}"),
+        })
+        .collect()
+    }
+}
+
+/// Of an event what these tests are about.
+fn in_short(text: &str) -> String {
+    let Ok(event) = serde_json::from_str::<serde_json::Value>(text) else {
+        return text.to_owned();
+    };
+    let field = |name: &str| event.get(name).map_or(String::new(), |it| format!(" {it}"));
+    let fields = ["id", "offset", "code", "retry_ms", "data"].map(field);
+    format!(
+        "{}{}",
+        event["type"].as_str().unwrap_or(text),
+        fields.concat()
+    )
+}
+
+#[test]
+fn nobody_sees_what_the_store_has_not_accepted() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let (alice, bob) = (shelf.person("tea"), shelf.person("tea"));
+    shelf.publish(alice, "tea", "hello", 1);
+    shelf.command(alice, r#"{"type":"ping","id":2}"#);
+    shelf.tick();
+    assert_eq!(shelf.read(alice), ["pong 2"]);
+    assert!(shelf.read(bob).is_empty());
+    assert_eq!(shelf.waiting[0].record.body(), b"hello");
+    shelf.accept(0, 1);
+    let mut seen = shelf.read(alice);
+    seen.sort();
+    assert_eq!(seen, ["message 1 \"hello\"", "ok 1 1"]);
+    assert_eq!(shelf.read(bob), ["message 1 \"hello\""]);
+}
+
+#[test]
+fn a_slow_room_does_not_hold_up_another() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let (alice, bob) = (shelf.person("tea"), shelf.person("milk"));
+    shelf.publish(alice, "tea", "late", 1);
+    shelf.tick();
+    shelf.publish(bob, "milk", "soon", 2);
+    shelf.tick();
+    shelf.accept(1, 1);
+    assert_eq!(shelf.read(bob).len(), 2);
+    assert!(shelf.read(alice).is_empty());
+    shelf.accept(0, 1);
+    assert_eq!(shelf.read(alice).len(), 2);
+}
+
+#[test]
+fn who_is_refused_is_told_at_every_door_and_nobody_sees_it() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let alice = shelf.person("room-0");
+    let plain = shelf.hall.enter(0);
+    let poster = shelf.hall.connect(usize::MAX);
+    let typist = shelf.hall.connect_typist(usize::MAX);
+    shelf.tick();
+    shelf.read(alice);
+    shelf.hall.discard(&[typist]);
+    shelf.publish(alice, "room-0", "json", 7);
+    shelf.hall.say(plain, 1, b"plain");
+    shelf.hall.send(
+        poster,
+        b"POST /rooms/room-0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\npost",
+    );
+    shelf.hall.send(typist, b"line\r\n");
+    shelf.tick();
+    assert_eq!(shelf.waiting.len(), 4);
+    for _ in 0..4 {
+        shelf.refuse(0);
+    }
+    assert_eq!(shelf.read(alice), ["error 7 \"unavailable\" 250"]);
+    assert_eq!(shelf.read(plain), ["closed Some(1013)"]);
+    let response = String::from_utf8(shelf.hall.sip(poster, usize::MAX)).unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    assert!(response.contains("\r\nRetry-After: 5\r\n"), "{response}");
+    let line = String::from_utf8(shelf.hall.sip(typist, usize::MAX)).unwrap();
+    assert!(
+        line.starts_with("! messages cannot be kept for now"),
+        "{line}"
+    );
+    // What was refused has taken no offset.
+    shelf.publish(alice, "room-0", "again", 8);
+    shelf.tick();
+    shelf.accept(0, 1);
+    assert_eq!(shelf.read(alice).len(), 2);
+}
+
+#[test]
+fn a_message_sent_again_meanwhile_is_published_once() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let alice = shelf.person("tea");
+    for id in [1, 2] {
+        let json = format!(r#"{{"type":"publish","room":"tea","data":"x","dedup":"d","id":{id}}}"#);
+        shelf.command(alice, &json);
+        shelf.tick();
+    }
+    assert_eq!(shelf.waiting.len(), 1, "it waits once");
+    shelf.accept(0, 1);
+    let mut seen = shelf.read(alice);
+    seen.sort();
+    assert_eq!(seen, ["message 1 \"x\"", "ok 1 1", "ok 2 1"]);
+    shelf.command(
+        alice,
+        r#"{"type":"publish","room":"tea","data":"x","dedup":"d","id":3}"#,
+    );
+    shelf.tick();
+    assert_eq!(shelf.read(alice), ["ok 3 1"]);
+}
+
+#[test]
+fn who_says_goodbye_gets_their_last_words_back_first() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let plain = shelf.hall.enter(0);
+    let person = shelf.person("tea");
+    shelf.hall.say(plain, 1, b"last words");
+    shelf.publish(person, "tea", "mine", 1);
+    for guest in [plain, person] {
+        shelf.hall.say(guest, 8, &1000_u16.to_be_bytes());
+    }
+    shelf.tick();
+    assert!(shelf.read(plain).is_empty());
+    assert!(shelf.read(person).is_empty());
+    shelf.accept(0, 1);
+    shelf.accept(0, 1);
+    assert_eq!(shelf.read(plain), ["last words", "closed Some(1000)"]);
+    let seen = shelf.read(person);
+    assert!(seen.contains(&"ok 1 1".to_owned()), "{seen:?}");
+    assert_eq!(seen.last().map(String::as_str), Some("closed Some(1000)"));
+}
+
+#[test]
+fn a_store_that_never_answers_holds_up_who_asks_and_nobody_else() {
+    let mut shelf = Shelf::new(&[
+        "--ping-interval",
+        "0",
+        "--rate",
+        "0",
+        "--drain-timeout",
+        "2",
+    ]);
+    let (flooder, bob) = (shelf.person("tea"), shelf.person("milk"));
+    for id in 0..200 {
+        shelf.publish(flooder, "tea", "x", id);
+    }
+    shelf.tick();
+    shelf.tick();
+    assert_eq!(shelf.waiting.len(), MAX_UNANSWERED_EACH);
+    shelf.command(bob, r#"{"type":"ping","id":1}"#);
+    shelf.tick();
+    assert_eq!(shelf.read(bob), ["pong 1"]);
+    assert!(!shelf.hall.server.has_work(), "it waits without work");
+    shelf.hall.now.ms += STORE_TIMEOUT_MS;
+    shelf.tick();
+    let told = shelf.read(flooder);
+    assert_eq!(told.len(), MAX_UNANSWERED_EACH);
+    assert_eq!(told[0], "error 0 \"unavailable\" 1000");
+    // It may have been kept all the same: then it is published, without an answer.
+    shelf.accept(0, 1);
+    let seen = shelf.read(flooder);
+    assert_eq!(seen[0], "message 1 \"x\"");
+    shelf.hall.server.begin_drain(shelf.hall.now);
+    shelf.tick();
+    assert!(!shelf.hall.server.has_work(), "it waits without work");
+    shelf.hall.now.ms += 2_000;
+    shelf.tick();
+    assert!(shelf.hall.server.is_drained(shelf.hall.now));
+}
+
+#[test]
+fn answers_that_break_the_order_publish_nothing() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let alice = shelf.person("tea");
+    shelf.publish(alice, "tea", "x", 1);
+    shelf.tick();
+    let ticket = shelf.waiting[0].ticket;
+    shelf.accept(0, 3);
+    assert_eq!(shelf.read(alice), ["error 1 \"unavailable\" 1000"]);
+    let again = Answer::Accepted {
+        ticket,
+        offset: 1,
+        at_ms: 0,
+    };
+    shelf.hall.server.on_answer(again, shelf.hall.now);
+    shelf.tick();
+    assert!(shelf.read(alice).is_empty());
+}
