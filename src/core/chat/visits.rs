@@ -11,7 +11,7 @@ use super::{
 };
 use crate::codec::ws::deflate::Readers;
 use crate::limits::{DEFAULT_LAST, MAX_LISTED, MAX_PRESENCE_MS, PRESENCE_MS};
-use rand_chacha::rand_core::Rng;
+use chacha20::rand_core::Rng;
 
 /// A place in a room's order, which someone may come back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

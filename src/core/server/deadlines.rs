@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use crate::codec::ws::close::CloseReason;
+use chacha20::rand_core::Rng;
+
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
@@ -12,7 +14,6 @@ use crate::core::net::timers::Slot;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::stream::Stream;
-use rand_chacha::rand_core::Rng;
 
 impl<S: Stream> Server<S> {
     /// Enters a phase with its deadline.

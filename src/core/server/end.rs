@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use rand_chacha::rand_core::Rng;
+use chacha20::rand_core::Rng;
 
 use crate::codec::json::event::Event;
 use crate::codec::proxy::Malformed;
