@@ -11,6 +11,7 @@ mod input_file;
 pub mod keys;
 mod listener;
 pub mod logging;
+mod timestamp;
 mod tls;
 pub mod token;
 mod transport;

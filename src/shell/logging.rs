@@ -1,10 +1,12 @@
 //! The log, on standard error.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::time::SystemTime;
 
 use env_logger::fmt::Formatter;
 use log::{LevelFilter, Record};
+
+use super::timestamp::rfc3339;
 
 /// Logs what is at least of this level, unless `RUST_LOG` says otherwise.
 pub fn init(level: LevelFilter) {
@@ -15,12 +17,9 @@ pub fn init(level: LevelFilter) {
         .init();
 }
 
-/// The usual line, but that a time past the last year it can say ends nothing.
+/// The usual line of env_logger. Its own time stamps need a library of calendars and time zones.
 fn write_line(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let mut time = String::new();
-    if write!(time, "{}", line.timestamp()).is_err() {
-        time.push_str("after 9999");
-    }
+    let time = rfc3339(SystemTime::now());
     let level = record.level();
     let style = line.default_level_style(level);
     let (target, text) = (record.target(), record.args());

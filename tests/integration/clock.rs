@@ -159,14 +159,19 @@ fn waits_end_whatever_the_wall_clock_says() {
 fn dates_that_cannot_be_said() {
     let (clock, server) = WallClock::of_server("far", &["-v"]);
     with_a_healthy_pair(&server, || {
-        for offset in [-100 * YEAR, 9_000 * YEAR, 1_000_000 * YEAR] {
+        for (offset, stamp) in [
+            (-100 * YEAR, "before 1970"),
+            (9_000 * YEAR, "after 9999"),
+            (1_000_000 * YEAR, "after 9999"),
+        ] {
             clock.set(offset);
             let mut http = server.http();
             let date = date(&mut http);
             assert!(!is_off_by(date, 0), "{date:?}");
             let room = format!("off-by-{offset}");
             server.client(&format!("/ws/{room}")).say("still here");
-            server.wait_for_log(|line| line.contains(&room));
+            let line = server.wait_for_log(|line| line.contains(&room));
+            assert!(line.starts_with(&format!("[{stamp} INFO ")), "{line}");
         }
         clock.set(0);
         assert!(is_off_by(date(&mut server.http()), 0));

@@ -34,6 +34,17 @@ fn a_connection_is_two_lines_at_info() {
 }
 
 #[test]
+fn a_line_begins_with_the_time_the_level_and_the_module() {
+    let server = Server::start(&["-v"]);
+    server.client("/ws/tea").leave();
+    let line = server.wait_for_log(|line| line.contains("tea"));
+    let (head, _) = line.split_once("] ").unwrap();
+    let shape = head.replace(|c: char| c.is_ascii_digit(), "0");
+    let module = shape.strip_prefix("[0000-00-00T00:00:00Z INFO  parlor::");
+    assert!(module.is_some(), "{line}");
+}
+
+#[test]
 fn the_reason_of_a_failure_is_logged() {
     let server = Server::start(&["-v"]);
     let mut client = server.raw("/ws/tea");
