@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
-use x509_cert::Certificate;
-use x509_cert::der::Decode as _;
-use x509_cert::time::Time;
+use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
+use crate::shell::timestamp::rfc3339;
 use crate::shell::{RunError, input_file};
 
 /// Where the certificate and its key are.
@@ -102,48 +102,119 @@ fn describe(files: &Files, error: &Error) -> RunError {
     }
 }
 
-/// Says so if clients will not accept a certificate at this time. It is served all the same: a server that starts, if
-/// only for those who do not care, is easier to put right than one that does not.
+/// Warns if clients will not accept a certificate at this time. It is served all the same: a server that starts, if only
+/// for those who do not care, is easier to put right than one that does not.
 fn check_dates(path: &Path, chain: &[CertificateDer<'_>]) {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let path = path.display();
     for (index, certificate) in chain.iter().enumerate() {
-        let Some((begin, end)) = dates(certificate) else {
-            log::warn!(
-                "cannot tell until when certificate {} in {} is valid",
-                index + 1,
-                path.display()
-            );
-            continue;
-        };
         let what = match index {
             0 => "the certificate".to_owned(),
             _ => format!("certificate {} of the chain", index + 1),
         };
-        if now > end.0 {
-            log::warn!(
-                "{what} in {} expired on {}, and clients will refuse it: renew it and send SIGHUP",
-                path.display(),
-                end.1
-            );
-        } else if now < begin.0 {
-            log::warn!(
-                "{what} in {} is not valid before {}, and clients will refuse it until then",
-                path.display(),
-                begin.1
-            );
+        match validity(certificate, UnixTime::since_unix_epoch(now)) {
+            Validity::Current => {}
+            Validity::Expired { not_after } => log::warn!(
+                "{what} in {path} expired on {}, and clients will refuse it: renew it and send SIGHUP",
+                date(not_after)
+            ),
+            Validity::Future { not_before } => log::warn!(
+                "{what} in {path} is not valid before {}, and clients will refuse it until then",
+                date(not_before)
+            ),
+            Validity::Unknown => {
+                log::warn!("cannot tell until when {what} in {path} is valid");
+            }
         }
     }
 }
 
-/// A time since 1970, and the same to read.
-type Date = (Duration, String);
+/// How a time and the dates of a certificate go together (RFC 5280 section 4.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Validity {
+    Current,
+    Expired { not_after: UnixTime },
+    Future { not_before: UnixTime },
+    Unknown,
+}
 
-/// When a certificate begins and ceases to be valid.
-fn dates(certificate: &CertificateDer<'_>) -> Option<(Date, Date)> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    let validity = certificate.tbs_certificate().validity();
-    let date = |time: Time| (time.to_unix_duration(), time.to_string());
-    Some((date(validity.not_before), date(validity.not_after)))
+/// Asks the verifier of a TLS client, which is told to trust nobody: it looks at the dates first, and at who has signed
+/// the certificate after that.
+fn validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Validity {
+    let Ok(parsed) = ParsedCertificate::try_from(certificate) else {
+        return Validity::Unknown;
+    };
+    let nobody = RootCertStore::empty();
+    match verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, &[]) {
+        Err(Error::InvalidCertificate(error)) => match error {
+            CertificateError::ExpiredContext { not_after, .. } => Validity::Expired { not_after },
+            CertificateError::NotValidYetContext { not_before, .. } => {
+                Validity::Future { not_before }
+            }
+            // No dates, or the second is before the first.
+            CertificateError::BadEncoding | CertificateError::Expired => Validity::Unknown,
+            _ => Validity::Current,
+        },
+        _ => Validity::Current,
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    rfc3339(UNIX_EPOCH + Duration::from_secs(time.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    /// 2000-01-01.
+    const BEGIN: u64 = 946_684_800;
+    /// 2001-01-01.
+    const END: u64 = 978_307_200;
+
+    fn certificate(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["parlor.test".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2000, 1, 1);
+        params.not_after = date_time_ymd(2001, 1, 1);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_dates_of_every_kind_of_certificate_are_looked_at() {
+        let server = certificate(|_| {});
+        let authority =
+            certificate(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        for certificate in [&server, &authority] {
+            let (not_before, not_after) = (at(BEGIN), at(END));
+            assert_eq!(
+                validity(certificate, at(BEGIN - 1)),
+                Validity::Future { not_before }
+            );
+            assert_eq!(validity(certificate, at(BEGIN)), Validity::Current);
+            assert_eq!(validity(certificate, at(END)), Validity::Current);
+            assert_eq!(
+                validity(certificate, at(END + 1)),
+                Validity::Expired { not_after }
+            );
+        }
+        assert_eq!(date(at(END)), "2001-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn dates_that_make_no_sense_are_unknown() {
+        let reversed = certificate(|params| params.not_after = date_time_ymd(1999, 1, 1));
+        assert_eq!(validity(&reversed, at(BEGIN)), Validity::Unknown);
+        let garbage = CertificateDer::from(vec![0x30, 0]);
+        assert_eq!(validity(&garbage, at(BEGIN)), Validity::Unknown);
+    }
 }
