@@ -1,9 +1,13 @@
 //! The WebSocket opening handshake, the server's side (RFC 6455 section 4.2).
 
-use tungstenite::handshake::derive_accept_key;
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use data_encoding::BASE64;
 
 use super::request::Request;
 use super::response::{Head, Problem, Status};
+
+/// What every server puts behind the client's key before it hashes both.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Whether a request asks for a WebSocket, be it at the wrong address.
 pub fn is_wanted(request: &Request<'_>) -> bool {
@@ -46,7 +50,7 @@ pub fn check(request: &Request<'_>) -> Result<String, Problem> {
         return Err(upgrade_required("only WebSocket version 13 is spoken"));
     }
     match request.value("sec-websocket-key") {
-        Some(key) if is_sixteen_bytes_in_base64(key) => Ok(derive_accept_key(key.as_bytes())),
+        Some(key) if is_sixteen_bytes_in_base64(key) => Ok(accept_key(key)),
         _ => Err(Problem::new(
             Status::BAD_REQUEST,
             "Sec-WebSocket-Key must be 16 bytes in base64",
@@ -83,6 +87,14 @@ fn upgrade_required(detail: &'static str) -> Problem {
 fn is_sixteen_bytes_in_base64(key: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     key.len() == 24 && key.ends_with("==") && key.bytes().take(22).all(is_digit)
+}
+
+/// Shows the client that its handshake was read as one (RFC 6455 section 4.2.2). SHA-1 keeps no secret here.
+fn accept_key(key: &str) -> String {
+    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key.as_bytes());
+    hash.update(GUID.as_bytes());
+    BASE64.encode(hash.finish().as_ref())
 }
 
 #[cfg(test)]
