@@ -31,11 +31,12 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the README's commands, these targets
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the README's commands, these targets, the binary's size
 	python3 tests/doors.py
 	python3 tests/proxies.py
 	python3 tests/readme.py
 	python3 tests/targets.py
+	python3 tests/size.py
 
 test-clients: setup build ## clients in Python and JavaScript at the JSON door, readers of the stream of events, and five libraries in four languages
 	target/clients/bin/python tests/clients/clients.py
