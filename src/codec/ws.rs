@@ -4,3 +4,4 @@ pub mod close;
 pub mod deflate;
 pub mod frame;
 pub mod message;
+mod reason;

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Refused, keys};
+use super::keys;
+use super::refused::{Claim, Refused};
 use crate::limits::{MAX_PATTERNS, MAX_TOKEN, MAX_UNIX_MS};
 
 /// What a token says once its signature has been checked.
@@ -33,20 +34,6 @@ pub struct Claims {
     pub publish: Vec<String>,
     /// May close anyone, empty any room, and see all of them.
     pub admin: bool,
-}
-
-/// A claim that is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the claim of its name")]
-pub enum Claim {
-    Sub,
-    Exp,
-    Nbf,
-    Iat,
-    Aud,
-    Subscribe,
-    Publish,
-    Admin,
 }
 
 impl Claims {
@@ -141,45 +128,6 @@ fn check_audience(made_for: Option<&Audience>, ours: Option<&str>) -> Result<(),
         Some(ours) => made_for.iter().any(|name| name == ours),
     };
     is_ours.then_some(()).ok_or(Refused::Audience)
-}
-
-impl Claim {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sub => "sub",
-            Self::Exp => "exp",
-            Self::Nbf => "nbf",
-            Self::Iat => "iat",
-            Self::Aud => "aud",
-            Self::Subscribe => "subscribe",
-            Self::Publish => "publish",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// That it is not there, for people.
-    pub(super) fn is_missing(self) -> &'static str {
-        match self {
-            Self::Sub => "the token has no sub, which says whose it is",
-            Self::Exp => "the token has no exp, which says when it ends",
-            // The others need not be there.
-            _ => "the token lacks a claim",
-        }
-    }
-
-    /// What it is to be and is not, for people.
-    pub(super) fn is_of_another_type(self) -> &'static str {
-        match self {
-            Self::Sub => "the token's sub is not a string",
-            Self::Exp => "the token's exp is not a number of seconds since 1970",
-            Self::Nbf => "the token's nbf is not a number of seconds since 1970",
-            Self::Iat => "the token's iat is not a number of seconds since 1970",
-            Self::Aud => "the token's aud is neither a string nor a list of strings",
-            Self::Subscribe => "the token's subscribe is not a list of strings",
-            Self::Publish => "the token's publish is not a list of strings",
-            Self::Admin => "the token's admin is neither true nor false",
-        }
-    }
 }
 
 /// Milliseconds of a `NumericDate`: a time before 1970 has passed, and one that is too far away never comes.

@@ -17,14 +17,11 @@ mod offer;
 
 use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::close::CloseReason;
+use super::reason::CloseReason;
 pub use effort::{Effort, Readers};
 pub use offer::{Agreement, negotiate};
+use offer::{NARROW_BITS, WIDE_BITS};
 
-/// The smallest window of which zlib makes use; a message that is compressed with it suits every larger one.
-const NARROW_BITS: u8 = 9;
-/// The largest, which is meant when nothing is said.
-const WIDE_BITS: u8 = 15;
 /// What ends a message's last block, and is not sent (section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The inflated message grows by at least this much at a time.

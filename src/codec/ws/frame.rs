@@ -5,7 +5,7 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
-use super::close::CloseReason;
+use super::reason::CloseReason;
 
 /// The header of an unmasked frame is at most this long, in bytes.
 pub const MAX_SERVER_HEADER: usize = 10;

@@ -33,7 +33,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         self.say_bye(id, reason);
-        self.queue_close(id, reason.to_frame(), handshake, reason.phrase(), now);
+        self.queue_close(id, close::encode(reason), handshake, reason.phrase(), now);
     }
 
     /// Tells a script why it is closed, and when to come back: each at another time, so that a restart is not followed

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{NARROW_BITS, WIDE_BITS};
+/// The smallest window of which zlib makes use; a message that is compressed with it suits every larger one.
+pub(super) const NARROW_BITS: u8 = 9;
+/// The largest, which is meant when nothing is said.
+pub(super) const WIDE_BITS: u8 = 15;
 
 /// What was agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
