@@ -14,7 +14,7 @@ use crate::deflated::{COMPRESSED, DeflatedScanner, Messages, deflate};
 use crate::frames::{FrameReader, append_frame, text_length};
 use crate::handshake::{Asked, RequestTemplate};
 use crate::options::{DoorKind, Options};
-use crate::scan::{ProtocolError, Scanner, Shape, Sink, TEXT, header_length};
+use crate::scan::{ProtocolError, Scanner, Shape, Sink, TEXT};
 use crate::stamp::{STAMP_BYTES, Stamp};
 pub(crate) use address::named_after;
 use address::{Address, at, credentials};
@@ -210,16 +210,6 @@ pub(crate) fn numbered(uri: &Uri, count: usize, options: &Options) -> Result<Vec
     (0..count)
         .map(|number| named_after(uri, &format!("-{number}")))
         .collect()
-}
-
-/// A WebSocket frame: its payload, if it is text; what else there is goes to the sink.
-fn control_or_text<'a>(frame: &'a [u8], sink: &mut impl Sink) -> Option<&'a [u8]> {
-    let payload = &frame[header_length(frame[1])..];
-    if frame[0] == 0x80 | TEXT {
-        return Some(payload);
-    }
-    sink.control(frame[0] & 0x0f, payload);
-    None
 }
 
 /// Room for a stamp, and JSON of sensors' values behind it, up to `size` bytes: what compresses as telemetry does. The

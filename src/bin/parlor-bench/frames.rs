@@ -1,6 +1,6 @@
 //! Whole frames out of a stream of bytes, from a server that sends each message in one; and a client's frames.
 
-use crate::scan::{MAX_CONTROL_PAYLOAD, ProtocolError, TEXT, header_length};
+use crate::scan::{MAX_CONTROL_PAYLOAD, ProtocolError, Sink, TEXT, header_length};
 
 /// Bytes of the frame that begins here, once its beginning says so.
 pub(crate) type LengthOf = fn(&[u8]) -> Result<Option<usize>, ProtocolError>;
@@ -112,4 +112,14 @@ pub(crate) fn append_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
             *byte ^= mask;
         }
     }
+}
+
+/// A WebSocket frame: its payload, if it is text; what else there is goes to the sink.
+pub(crate) fn control_or_text<'a>(frame: &'a [u8], sink: &mut impl Sink) -> Option<&'a [u8]> {
+    let payload = &frame[header_length(frame[1])..];
+    if frame[0] == 0x80 | TEXT {
+        return Some(payload);
+    }
+    sink.control(frame[0] & 0x0f, payload);
+    None
 }

@@ -3,6 +3,7 @@
 //! Its stages: all connections are opened; probes show that each is in its room; the load begins and warms up; the
 //! measuring; then what is still under way may come, and what does not is lost.
 
+mod advance;
 mod books;
 mod client;
 mod connecting;
@@ -32,6 +33,7 @@ use crate::progress::Progress;
 use crate::record::Recorder;
 use crate::stamp::new_run;
 use crate::target::Target;
+use advance::Silence;
 use books::Books;
 use client::Client;
 use connecting::{Connector, describe};
@@ -42,15 +44,13 @@ pub(crate) use returns::Returned;
 use returns::Returns;
 use rooms::Rooms;
 use sending::Pace;
-use stage::{Silence, Stage};
+use stage::Stage;
 use visitors::Visitors;
 
 /// Few enough that what is due is never late by much.
 const EVENTS_PER_TICK: usize = 256;
 /// Shared by all connections; holds what a socket buffer usually holds.
 const READ_BUFFER: usize = 256 * 1024;
-/// How often progress is shown and the stage looked at, when nothing else happens.
-const TICK_NS: u64 = 100_000_000;
 
 /// The whole state of a run.
 struct Load {

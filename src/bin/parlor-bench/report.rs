@@ -2,22 +2,15 @@
 
 mod json;
 mod plot;
+mod words;
 
 use std::fmt::Write;
 
 use crate::load::{Outcome, Recovery, Returned};
-use crate::options::Options;
 use crate::record::{Latencies, percentiles};
 pub(crate) use json::json;
 pub(crate) use plot::plot;
-
-/// Share of its time from which on the generator itself may have been the limit.
-const BUSY_LIMIT: f64 = 0.90;
-
-/// The generator, not the server, may have set the pace.
-pub(crate) fn is_generator_limit(outcome: &Outcome) -> bool {
-    outcome.own_busy > BUSY_LIMIT
-}
+use words::{grouped, load_line};
 
 /// A table of the figures, and warnings.
 pub(crate) fn table(outcome: &Outcome) -> String {
@@ -164,31 +157,6 @@ fn recovery_line(recovery: &Recovery) -> String {
     )
 }
 
-/// What load was asked for.
-fn load_line(options: &Options) -> String {
-    let senders = match options.senders {
-        1 => "1 sender".to_owned(),
-        senders => format!("{senders} senders"),
-    };
-    let senders = match options.rooms.zip(options.members) {
-        Some((rooms, members)) => {
-            let rooms = grouped(rooms as u64);
-            format!("{rooms} rooms of {members}, {senders} in each")
-        }
-        None => senders,
-    };
-    match options.rate {
-        Some(rate) => format!(
-            "{senders}, {rate} messages/s in all, {} bytes",
-            options.size
-        ),
-        None => format!(
-            "{senders}, {} in flight each, {} bytes",
-            options.window, options.size
-        ),
-    }
-}
-
 fn server_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {
     let Some(server) = outcome.server else { return };
     let connections = outcome.options.connections as f64;
@@ -256,7 +224,7 @@ fn warnings(outcome: &Outcome) -> Vec<String> {
             "warning: fewer connects than --churn asks for; see --connect-concurrency".into(),
         );
     }
-    if is_generator_limit(outcome) {
+    if outcome.is_generator_limit() {
         let busy = outcome.own_busy * 100.0;
         warnings.push(format!("warning: the generator was busy for {busy:.0} % of the time and may have been the limit"));
     }
@@ -280,26 +248,12 @@ fn latency_row([p50, p90, p99, p999, max]: [u64; 5]) -> String {
     )
 }
 
-/// Digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    groups
-        .map(|group| String::from_utf8_lossy(group))
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn figures_are_readable() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
         assert_eq!(
             latency_row([500, 12_345, 99_999, 123_456, 1_000_000]),
             "p50 0.50  p90 12.3  p99 100.0  p99.9 123  max 1000 ms"

@@ -6,8 +6,7 @@ use serde_json::json;
 use tungstenite::http::Uri;
 
 use super::address::{Address, at};
-use super::control_or_text;
-use crate::frames::text_frame;
+use crate::frames::{control_or_text, text_frame};
 use crate::scan::{Event, Sink};
 use crate::stamp::STAMP_BYTES;
 

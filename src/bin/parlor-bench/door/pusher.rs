@@ -7,9 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::address::Address;
-use super::control_or_text;
 use super::envelope::Envelope;
-use crate::frames::text_frame;
+use crate::frames::{control_or_text, text_frame};
 use crate::scan::{Event, Sink};
 
 const MESSAGE: &[u8] = br#"{"event":"client-message","#;

@@ -3,9 +3,8 @@
 //! `message` to all there, is in tests/peers/socketio.
 
 use super::address::Address;
-use super::control_or_text;
 use super::envelope::Envelope;
-use crate::frames::text_frame;
+use crate::frames::{control_or_text, text_frame};
 use crate::scan::{Event, Sink};
 
 /// Engine.IO: the session is open.

@@ -214,3 +214,11 @@ pub(super) fn describe(error: &io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+/// Reasons and how often each, as one line.
+pub(super) fn list<'a>(reasons: impl IntoIterator<Item = (&'a String, &'a u64)>) -> String {
+    let each = reasons
+        .into_iter()
+        .map(|(reason, count)| format!("{reason} ({count} times)"));
+    each.collect::<Vec<_>>().join(", ")
+}

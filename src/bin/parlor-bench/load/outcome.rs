@@ -1,10 +1,15 @@
 //! What a run has shown.
 
-use super::{Load, Recovery, Returned};
+use super::Load;
+use super::lives::Recovery;
+use super::returns::Returned;
 use crate::check::Faults;
 use crate::options::{DoorKind, Options};
 use crate::process::Process;
 use crate::record::{Interval, Latencies};
+
+/// Share of its time from which on the generator itself may have been the limit.
+const BUSY_LIMIT: f64 = 0.90;
 
 /// CPU time and memory at the turns of a run.
 #[derive(Debug, Default)]
@@ -123,6 +128,11 @@ pub(crate) struct ServerUse {
 }
 
 impl Outcome {
+    /// The generator, not the server, may have set the pace.
+    pub(crate) fn is_generator_limit(&self) -> bool {
+        self.own_busy > BUSY_LIMIT
+    }
+
     /// Nothing was lost, doubled, reordered, refused or cut off.
     pub(crate) fn is_clean(&self) -> bool {
         self.faults == Faults::default()

@@ -14,8 +14,9 @@ use tungstenite::http::Uri;
 
 use super::Load;
 use super::client::Role;
+use super::connecting::list;
 use super::sending::Pace;
-use super::stage::{Stage, list};
+use super::stage::{Stage, Step};
 use crate::door::{Door, Draft};
 use crate::handshake::RequestTemplate;
 use crate::options::Options;
@@ -60,21 +61,6 @@ pub(crate) struct Returned {
     pub(crate) times: Latencies,
     /// Latency of the others before.
     pub(crate) calm: Latencies,
-}
-
-/// How far they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// All come for the first time.
-    Gathering { give_up_ns: u64 },
-    /// They are there, and the pair is measured.
-    Calm { until_ns: u64 },
-    /// They have been cut off, and miss what is said.
-    Away { until_ns: u64, give_up_ns: u64 },
-    /// They come back, and the pair is measured.
-    Storm { give_up_ns: u64 },
-    /// All are back; what was said meanwhile may come.
-    Settling { seen: u64, since_ns: u64 },
 }
 
 impl Returns {

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::is_generator_limit;
 use crate::load::Outcome;
 use crate::options::Options;
 use crate::record::{Interval, percentiles};
@@ -60,7 +59,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
         "generator": {
             "busy": outcome.own_busy,
             "cpu": outcome.own_cpu,
-            "was_limit": is_generator_limit(outcome),
+            "was_limit": outcome.is_generator_limit(),
         },
         "intervals": outcome.intervals.iter().map(interval).collect::<Vec<_>>(),
     })

@@ -6,7 +6,7 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{grouped, load_line};
+use super::words::{grouped, load_line};
 use crate::load::Outcome;
 use crate::record::Interval;
 
