@@ -115,7 +115,7 @@ fn each_part_of_the_core_imports_only_what_comes_before_it() {
 }
 
 /// Where no two files import each other, by whatever way around.
-const WITHOUT_CIRCLES: [&str; 2] = ["codec", "bin/parlor-bench"];
+const WITHOUT_CIRCLES: [&str; 3] = ["codec", "core", "bin/parlor-bench"];
 
 #[test]
 fn no_two_files_import_each_other() {

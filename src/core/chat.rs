@@ -41,18 +41,18 @@ use dedup::Dedup;
 pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 use ledger::Ledger;
-pub(super) use ledger::{Holdings, OwnerId, TooFast};
+pub(super) use ledger::{Holdings, TooFast};
 pub(super) use message::{Content, Message};
 pub(super) use owner::Owner;
+pub(super) use people::NameTaken;
 use people::People;
-pub(super) use people::{NameTaken, Secret};
 use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
 pub(super) use publish::{Accepted, Draft, Keeping, Proposed, Refusal, Submission};
-pub(super) use room::Member;
 use room::Room;
+pub(super) use room::{Member, TooManyRooms};
 pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
@@ -84,10 +84,6 @@ pub(super) struct Chat {
     random: ChaCha8Rng,
     limits: Limits,
 }
-
-/// There are `--max-rooms` rooms already.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooManyRooms;
 
 impl Chat {
     /// A chat without rooms, whose first person will be `first`.

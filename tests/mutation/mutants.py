@@ -173,7 +173,7 @@ MUTANTS = [
     (
         "a drain does not wait for what was said",
         "src/core/server/drain.rs",
-        "Drain::HandingOut { deadline_ms } if !self.broadcast.is_busy() =>",
+        "Drain::HandingOut { deadline_ms } if self.has_handed_out() =>",
         "Drain::HandingOut { deadline_ms } =>",
     ),
     (
@@ -227,8 +227,8 @@ MUTANTS = [
     (
         "some messages are published again",
         "src/core/chat/publish.rs",
-        "(draft.dedup, message.offset) {",
-        "(draft.dedup, message.offset.filter(|offset| offset % 4 > 0)) {",
+        "if let Some((name, sender)) = draft.dedup {\n                self.dedup",
+        "if let Some((name, sender)) = draft.dedup.filter(|_| offset % 4 > 0) {\n                self.dedup",
     ),
     (
         "a gap begins one late",
@@ -257,7 +257,7 @@ MUTANTS = [
     (
         "an answer comes after the close frame",
         "src/core/server/send.rs",
-        "        if !matches!(connection.phase, Phase::Open { .. }) {",
+        "        if !matches!(connection.phase, Phase::Open { .. } | Phase::Leaving { .. }) {",
         "        if matches!(connection.phase, Phase::Request { .. }) {",
     ),
     (

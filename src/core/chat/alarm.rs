@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::message::{Content, Message};
+use crate::core::chat::message::{Content, Message};
 
 /// Keys of alarms begin so.
 const PREFIX: &str = "alarm.";

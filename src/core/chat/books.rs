@@ -1,6 +1,7 @@
 //! Where it is counted what one room remembers, and of whom.
 
-use super::ledger::{Ledger, OwnerId};
+use crate::core::chat::ledger::Ledger;
+use crate::core::chat::ledger::entry::OwnerId;
 
 pub(super) struct Books<'a> {
     pub(super) ledger: &'a mut Ledger,

@@ -1,7 +1,8 @@
 //! What holds of rooms, seats and people between any two calls.
 
+use crate::core::chat::Chat;
+use crate::core::chat::format::Format;
 use crate::core::chat::ledger::Held;
-use crate::core::chat::{Chat, Format};
 use crate::core::ensure::ensure;
 
 impl Chat {

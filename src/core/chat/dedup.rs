@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use crate::core::chat::RoomId;
+use crate::core::chat::format::RoomId;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::PersonId;
 use crate::core::ensure::ensure;

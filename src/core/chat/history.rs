@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::books::{Books, Entry};
-use super::keyed::{self, Keyed};
-use super::ledger::{OwnerId, Said};
-use super::message::{Kept, Message};
-use super::retained::Retained;
+use crate::core::chat::books::{Books, Entry};
+use crate::core::chat::keyed::{self, Keyed};
+use crate::core::chat::ledger::entry::{OwnerId, Said};
+use crate::core::chat::message::{Kept, Message};
+use crate::core::chat::retained::Retained;
 use crate::limits::Limits;
 
 /// A larger buffer is given back when its message is forgotten, and not kept for the next.

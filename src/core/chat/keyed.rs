@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::message::Kept;
+use crate::core::chat::message::Kept;
 
 /// What a message with a key costs beside its own bytes: its place among all of them, and among those of its key.
 const PLACE_BYTES: usize = 128;

@@ -5,45 +5,26 @@
 
 mod account;
 mod check;
+pub(super) mod entry;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 
 use slab::Slab;
 
-use super::owner::Owner;
+use crate::core::chat::owner::Owner;
 use crate::core::pace::Pace;
 use crate::limits::{Limits, MAX_OWNERS, POSTS_PER_COMMAND, SHARES};
 use account::Account;
 pub(super) use check::Held;
-
-/// Names an owner for as long as something is counted for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::core) struct OwnerId(u32);
-
-impl OwnerId {
-    /// All for whom there is no account of their own.
-    pub(super) const OTHERS: Self = Self(0);
-}
+use entry::class;
+pub(super) use entry::{Dormant, Place, Said};
+pub(in crate::core) use entry::{Holdings, OwnerId};
 
 /// Somebody does something too often, and may do it again after this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) struct TooFast {
     pub(in crate::core) retry_ms: u64,
-}
-
-/// Where the state of a key is kept.
-pub(super) type Place = (usize, Rc<str>);
-
-/// What one owner holds, for those who run the parlor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::core) struct Holdings {
-    /// `None` for all who have no account of their own.
-    pub(in crate::core) owner: Option<Owner>,
-    pub(in crate::core) rooms: usize,
-    pub(in crate::core) message_bytes: usize,
-    pub(in crate::core) state_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -381,26 +362,6 @@ impl Ledger {
             }
         }
     }
-}
-
-/// What a room remembers of one owner's messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) bytes: usize,
-    /// Since when it has been of its size class.
-    since: u64,
-}
-
-/// When a room that nobody is in was used last, and whether it holds state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dormant {
-    has_state: bool,
-    used: u64,
-}
-
-/// The number of bits of a size: a step for each doubling.
-fn class(bytes: usize) -> u32 {
-    usize::BITS - bytes.leading_zeros()
 }
 
 fn reindex(index: &mut BTreeSet<(usize, OwnerId)>, id: OwnerId, was: usize, is: usize) {

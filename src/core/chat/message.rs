@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::books::Entry;
-use super::ledger::OwnerId;
-use super::person::Author;
+use crate::core::chat::books::Entry;
+use crate::core::chat::ledger::entry::OwnerId;
+use crate::core::chat::person::Author;
 
 /// What a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

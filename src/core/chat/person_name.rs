@@ -9,8 +9,8 @@ use unicode_security::confusable_detection::skeleton;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
-use super::person::{GUEST_PREFIX, Name};
-use super::visible::{is_joiner, is_visible};
+use crate::core::chat::person::{GUEST_PREFIX, Name};
+use crate::core::chat::visible::{is_joiner, is_visible};
 use crate::limits::{MAX_PERSON_NAME, MAX_TOKEN_NAME};
 
 /// 1 to 32 characters that can be seen, with single spaces between them; spaces around it are dropped. Two names that

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::person::{Author, PersonId};
+use crate::core::chat::person::{Author, PersonId};
 use crate::limits::MAX_LISTED;
 
 /// What has changed in a room since it was last said.

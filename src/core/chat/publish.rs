@@ -1,14 +1,16 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
+use crate::core::chat::books::{Books, Entry};
+use crate::core::chat::dedup::Sender;
+use crate::core::chat::format::RoomId;
+use crate::core::chat::ledger::TooFast;
+use crate::core::chat::ledger::entry::OwnerId;
+use crate::core::chat::message::{Content, Kept, Message};
+use crate::core::chat::owner::Owner;
+use crate::core::chat::person::Author;
+use crate::core::chat::room::TooManyRooms;
+use crate::core::chat::{Chat, alarm};
 use crate::core::now::Now;
-
-use super::books::{Books, Entry};
-use super::dedup::Sender;
-use super::ledger::TooFast;
-use super::message::{Content, Kept, Message};
-use super::owner::Owner;
-use super::person::Author;
-use super::{Chat, OwnerId, RoomId, TooManyRooms, alarm};
 
 /// What someone wants to say.
 #[derive(Clone, Copy, Debug)]

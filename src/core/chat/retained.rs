@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::books::{Books, Entry};
-use super::ledger::OwnerId;
-use super::message::{Kept, Message};
+use crate::core::chat::books::{Books, Entry};
+use crate::core::chat::ledger::entry::OwnerId;
+use crate::core::chat::message::{Kept, Message};
 use crate::limits::{Limits, SHARES};
 
 #[derive(Debug, Default)]

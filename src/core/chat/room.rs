@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::core::chat::format::Format;
 use crate::core::chat::history::History;
-use crate::core::chat::ledger::{Dormant, OwnerId};
+use crate::core::chat::ledger::entry::{Dormant, OwnerId};
 use crate::core::chat::person::PersonId;
 use crate::core::chat::presence::Changes;
-use crate::core::chat::{Format, RoomName};
+use crate::core::chat::room_name::RoomName;
 use crate::core::id::ConnectionId;
 
 #[derive(Debug)]
@@ -62,6 +63,10 @@ pub(in crate::core) struct Member {
     /// The audience's sequence when they came in: they get what is said after it.
     pub(in crate::core) since: u64,
 }
+
+/// There are `--max-rooms` rooms already.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::core) struct TooManyRooms;
 
 impl Room {
     pub(super) fn audience(&self, format: Format) -> &Audience {

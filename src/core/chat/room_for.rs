@@ -3,13 +3,17 @@
 //! The one who fills a table is the first to lose some of it; messages go before state, and what was used least recently
 //! goes first. Within a share of a table nobody loses state for somebody else.
 
+use crate::core::chat::Chat;
 use crate::core::chat::books::Books;
+use crate::core::chat::format::RoomId;
 use crate::core::chat::history::History;
-use crate::core::chat::ledger::{Holdings, Ledger, OwnerId, TooFast};
+use crate::core::chat::ledger::entry::{Holdings, OwnerId};
+use crate::core::chat::ledger::{Ledger, TooFast};
 use crate::core::chat::owner::Owner;
 use crate::core::chat::publish::{Draft, Refusal};
 use crate::core::chat::retained::value_bytes;
-use crate::core::chat::{Chat, Room, RoomId, RoomName, TooManyRooms};
+use crate::core::chat::room::{Room, TooManyRooms};
+use crate::core::chat::room_name::RoomName;
 use crate::core::now::Now;
 use crate::limits::{MAX_HANDED_OVER, MAX_PAGE, SHARES};
 

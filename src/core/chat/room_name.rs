@@ -7,7 +7,7 @@ use std::rc::Rc;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::char::is_combining_mark;
 
-use super::visible::{is_joiner, is_visible};
+use crate::core::chat::visible::{is_joiner, is_visible};
 use crate::limits::MAX_ROOM_NAME;
 
 /// 1 to 64 characters: letters, with their marks, and digits of any script, and `-`, `_`, `.`, `:`, all of which can be

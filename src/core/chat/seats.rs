@@ -1,6 +1,6 @@
 //! Where one connection sits: in no room, in one, or, at the JSON door, in several.
 
-use super::Reading;
+use crate::core::chat::format::Reading;
 
 /// A place in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

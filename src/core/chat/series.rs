@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Chat;
-use super::format::RoomId;
-use super::message::{Content, Message};
+use crate::core::chat::Chat;
+use crate::core::chat::format::RoomId;
+use crate::core::chat::message::{Content, Message};
 use crate::limits::{MAX_SERIES_MESSAGES, MAX_SERIES_POINTS};
 
 /// How far back someone wants the numbers, and how many of each key at most.

@@ -2,14 +2,19 @@
 
 use std::rc::Rc;
 
-use super::person::{Name, PersonId};
-use super::presence::Change;
-use super::seats::Seat;
-use super::{
-    Author, Chat, ConnectionId, Context, Format, Member, Message, NameTaken, Owner, PersonName,
-    Reading, RoomId, RoomName, Secret, TooManyRooms,
-};
 use crate::codec::ws::deflate::Readers;
+use crate::core::chat::Chat;
+use crate::core::chat::format::{Context, Format, Reading, RoomId};
+use crate::core::chat::message::Message;
+use crate::core::chat::owner::Owner;
+use crate::core::chat::people::{NameTaken, Secret};
+use crate::core::chat::person::{Author, Name, PersonId};
+use crate::core::chat::person_name::PersonName;
+use crate::core::chat::presence::Change;
+use crate::core::chat::room::{Member, TooManyRooms};
+use crate::core::chat::room_name::RoomName;
+use crate::core::chat::seats::Seat;
+use crate::core::id::ConnectionId;
 use crate::limits::{DEFAULT_LAST, MAX_LISTED, MAX_PRESENCE_MS, PRESENCE_MS};
 use chacha20::rand_core::Rng;
 

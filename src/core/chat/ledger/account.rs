@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Holdings, Place};
+use crate::core::chat::ledger::entry::{Holdings, Place};
 use crate::core::chat::owner::Owner;
 use crate::core::pace::Bucket;
 

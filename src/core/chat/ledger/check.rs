@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::core::chat::ledger::{Dormant, Ledger, OwnerId, Said, class};
+use crate::core::chat::ledger::Ledger;
+use crate::core::chat::ledger::entry::{Dormant, OwnerId, Said, class};
 use crate::core::ensure::ensure;
 
 /// What the rooms hold, and for whom, as they know it themselves.
