@@ -72,6 +72,7 @@ export const chinese = {
   failure: (code) => ({
     too_many_rooms: '你加入的房间数已达此服务器的上限。请先离开一个，再重试。',
     rate_limited: '操作过于频繁。请稍候再试。',
+    unavailable: '服务器暂时无法保存消息。请稍后再试。',
     busy: '对方的连接太慢，暂时无法送达。请稍后再试。',
     connection_lost: '连接已断开。恢复后请重试。',
     unconfirmed: '收到答复之前连接已断开。请查看是否已完成，未完成则重试。',
@@ -171,6 +172,7 @@ export const chinese = {
   unconfirmed: '未确认送达：连接已断开',
   notDelivered: (code) => ({
     too_big: '未送达：超过服务器允许的长度',
+    unavailable: '未送达：服务器暂时无法保存消息',
     no_such_user: '未送达：没有叫这个名字的人在场',
     not_allowed: '未送达：你的令牌不允许',
   })[code] ?? `未送达（${code}）`,

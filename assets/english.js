@@ -75,6 +75,7 @@ export const english = {
   failure: (code) => ({
     too_many_rooms: 'You are in as many rooms as this server lets one person be in. Leave one, then try again.',
     rate_limited: 'That was too much at once. Wait a moment, then try again.',
+    unavailable: 'The server cannot keep messages for now. Try again in a while.',
     busy: 'They cannot be reached just now: their connection is too slow. Try again later.',
     connection_lost: 'The connection was lost. Try again when it is back.',
     unconfirmed: 'The connection was lost before the answer came. Look whether it is done, and try again if not.',
@@ -182,6 +183,7 @@ export const english = {
   unconfirmed: 'Delivery not confirmed: the connection was lost',
   notDelivered: (code) => ({
     too_big: 'Not delivered: too long for this server',
+    unavailable: 'Not delivered: the server cannot keep messages for now',
     no_such_user: 'Not delivered: nobody of that name is here',
     not_allowed: 'Not delivered: your token does not allow it',
   })[code] ?? `Not delivered (${code})`,

@@ -146,7 +146,7 @@ export interface Left {
   type: 'left';
   room: string;
   reason: string;
-  code?: string;
+  code?: ErrorCode | ClientErrorCode;
 }
 
 /** The server is about to end the connection. */
@@ -214,11 +214,41 @@ export interface WebSocketClass {
   };
 }
 
+/** Why the server refused a command. */
+export type ErrorCode =
+  | 'bad_json'
+  | 'bad_command'
+  | 'bad_room'
+  | 'bad_name'
+  | 'bad_resume'
+  | 'name_taken'
+  | 'not_joined'
+  | 'no_such_user'
+  | 'too_many_rooms'
+  | 'too_many_keys'
+  | 'too_many_connections'
+  | 'busy'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'token_needed'
+  | 'bad_token'
+  | 'token_expired'
+  | 'not_allowed';
+
+/** Why parlor.js failed a command by itself; `unconfirmed` may have arrived. */
+export type ClientErrorCode =
+  | 'bad_event'
+  | 'closed'
+  | 'connection_lost'
+  | 'removed'
+  | 'too_big'
+  | 'unconfirmed';
+
 /** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  constructor(code: string, message: string);
-  /** For programs: a code of the protocol, `connection_lost`, `unconfirmed` (it may have arrived), `closed`, `removed`. */
-  code: string;
+  constructor(code: ErrorCode | ClientErrorCode, message: string);
+  /** For programs. */
+  code: ErrorCode | ClientErrorCode;
 }
 
 /** A person's connection to a parlor, which comes back by itself. */

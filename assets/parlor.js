@@ -39,16 +39,16 @@ const REMOVED = 'closed by an admin';
 
 /**
  * The types are in parlor.d.ts.
- * @import { Credentials, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
+ * @import { ClientErrorCode, Credentials, ErrorCode, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
  */
 
-/** What the server refused, or what became of a command: `code` is for programs. */
+/** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  /** @param {string} code @param {string} message */
+  /** @param {ErrorCode | ClientErrorCode} code @param {string} message */
   constructor(code, message) {
     super(message);
     this.name = 'ParlorError';
-    /** A code of the protocol, `connection_lost`, `unconfirmed` (it may have arrived, or not), `closed`, `removed`. */
+    /** For programs: a code of the protocol, or one of this client's own. */
     this.code = code;
   }
 }
@@ -274,6 +274,10 @@ export class Parlor extends EventTarget {
       // It was refused, so that it cannot come twice.
       command.sentAt = null;
       this.#pace.empty();
+      this.#hold(reply.retry_ms);
+    } else if (reply.code === 'unavailable' && reply.retry_ms !== undefined) {
+      // It may be published yet: sent again it is the same message, as after a lost connection.
+      command.sent = false;
       this.#hold(reply.retry_ms);
     } else if (reply.type === 'error') {
       this.#drop(command, new ParlorError(reply.code, reply.message));

@@ -1,6 +1,7 @@
 //! Ring one: bytes in, values out, and back. Knows no sockets, no rooms and no time.
 
 pub mod datagram;
+pub mod error_code;
 pub mod http;
 pub mod json;
 pub mod line;

@@ -268,3 +268,25 @@ fn answers_that_break_the_order_publish_nothing() {
     shelf.tick();
     assert!(shelf.read(alice).is_empty());
 }
+
+#[test]
+fn who_sends_it_again_after_the_timeout_waits_for_the_same_answer() {
+    let mut shelf = Shelf::new(&["--ping-interval", "0"]);
+    let alice = shelf.person("tea");
+    let json = r#"{"type":"publish","room":"tea","data":"x","dedup":"d","id":1}"#;
+    for _ in 0..3 {
+        shelf.command(alice, json);
+        shelf.tick();
+        assert!(shelf.read(alice).is_empty());
+        shelf.hall.now.ms += STORE_TIMEOUT_MS;
+        shelf.tick();
+        assert_eq!(shelf.read(alice), ["error 1 \"unavailable\" 1000"]);
+    }
+    shelf.command(alice, json);
+    shelf.tick();
+    assert_eq!(shelf.waiting.len(), 1, "it waits once");
+    shelf.accept(0, 1);
+    let mut seen = shelf.read(alice);
+    seen.sort();
+    assert_eq!(seen, ["message 1 \"x\"", "ok 1 1"]);
+}

@@ -8,6 +8,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::compact;
+use crate::codec::error_code::ErrorCode;
 
 /// Characters of a command's `id`, quotes included.
 const MAX_ID: usize = 128;
@@ -147,8 +148,8 @@ pub struct Series {
 /// Why a message is not a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// `bad_json` or `bad_command`.
-    pub code: &'static str,
+    /// `BadJson` or `BadCommand`.
+    pub code: ErrorCode,
     /// What is wrong, for people.
     pub message: String,
 }
@@ -334,7 +335,7 @@ fn is_string_or_number(id: &RawValue) -> bool {
 
 fn bad_command(message: String) -> Invalid {
     Invalid {
-        code: "bad_command",
+        code: ErrorCode::BadCommand,
         message,
     }
 }
@@ -343,7 +344,7 @@ fn invalid(error: &serde_json::Error) -> Invalid {
     match error.classify() {
         Category::Data => bad_command(error.to_string()),
         _ => Invalid {
-            code: "bad_json",
+            code: ErrorCode::BadJson,
             message: format!("one JSON object per message is expected: {error}"),
         },
     }

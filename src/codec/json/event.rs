@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 use serde::{Serialize, Serializer};
 
 use super::command::Id;
+use crate::codec::error_code::ErrorCode;
 
 /// An event, or the answer to a command.
 #[derive(Debug, Serialize)]
@@ -98,7 +99,7 @@ pub enum Event<'a> {
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Id<'a>,
-        code: &'a str,
+        code: ErrorCode,
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_ms: Option<u64>,

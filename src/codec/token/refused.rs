@@ -1,5 +1,7 @@
 //! Why a token is not taken, and which of its claims is wrong.
 
+use crate::codec::error_code::ErrorCode;
+
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -44,11 +46,11 @@ impl Refused {
         Self::Patterns,
     ];
 
-    /// The error code at the JSON door.
-    pub fn code(self) -> &'static str {
+    /// The error code of a command that shows this token.
+    pub fn code(self) -> ErrorCode {
         match self {
-            Self::Expired => "token_expired",
-            _ => "bad_token",
+            Self::Expired => ErrorCode::TokenExpired,
+            _ => ErrorCode::BadToken,
         }
     }
 

@@ -10,12 +10,12 @@ use crate::core::delivery::snapshot::{Form, Of, Place};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::error::Failure;
+use crate::core::server::error::CommandError;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
 /// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
-pub(super) type Answer = Result<Option<String>, Failure>;
+pub(super) type Answer = Result<Option<String>, CommandError>;
 
 /// The answer to a message that is published, and has this offset if it is kept.
 pub(super) fn ok(echo: Id<'_>, offset: Option<u64>) -> Option<String> {

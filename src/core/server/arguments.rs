@@ -1,8 +1,9 @@
 //! What commands and requests name, checked.
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Data;
 use crate::core::chat::{Content, RoomName};
-use crate::core::server::error::Failure;
+use crate::core::server::error::CommandError;
 use crate::limits::{MAX_KEY, MAX_PAGE};
 
 pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {
@@ -18,10 +19,10 @@ pub(super) fn page_size(asked: u64) -> usize {
     usize::try_from(asked).map_or(MAX_PAGE, |asked| asked.min(MAX_PAGE))
 }
 
-pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Failure> {
+pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), CommandError> {
     match key {
-        Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(Failure {
-            code: "bad_command",
+        Some(key) if key.is_empty() || key.len() > MAX_KEY => Err(CommandError {
+            code: ErrorCode::BadCommand,
             message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
             retry_ms: None,
         }),
@@ -29,7 +30,7 @@ pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Fa
     }
 }
 
-pub(super) fn parse_room(text: &str) -> Result<RoomName, Failure> {
+pub(super) fn parse_room(text: &str) -> Result<RoomName, CommandError> {
     let message = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
-    RoomName::parse(text).ok_or(Failure::new("bad_room", message))
+    RoomName::parse(text).ok_or(CommandError::new(ErrorCode::BadRoom, message))
 }

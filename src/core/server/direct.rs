@@ -12,7 +12,7 @@ use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::answers::done;
-use crate::core::server::error::{BUSY, Failure, NO_SUCH_USER};
+use crate::core::server::error::{BUSY, CommandError, NO_SUCH_USER};
 use crate::core::server::mailing::Mailing;
 use crate::core::server::unfinished::Unfinished;
 use crate::core::stream::Stream;
@@ -36,7 +36,7 @@ impl<S: Stream> Server<S> {
         body: &[u8],
         echo: Id<'_>,
         now: Now,
-    ) -> Result<Said, Failure> {
+    ) -> Result<Said, CommandError> {
         let to = self.chat.find_person(to);
         let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
             return Err(NO_SUCH_USER);

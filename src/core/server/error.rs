@@ -1,21 +1,24 @@
-//! Why a command is refused, in the words that its sender reads.
+//! Why a command or a request is refused: the code for programs, the message for people, the status of HTTP.
 
 use std::borrow::Cow;
 
+use crate::codec::error_code::ErrorCode;
+use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::Invalid;
 use crate::codec::token::Refused;
 use crate::core::chat::{JoinError, Refusal, TooFast, TooManyRooms};
+use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
-/// Why a command is not obeyed; the connection stays.
-pub(super) struct Failure {
-    pub(super) code: &'static str,
+/// Why a command or a request is not obeyed. The connection stays open.
+pub(super) struct CommandError {
+    pub(super) code: ErrorCode,
     pub(super) message: Cow<'static, str>,
     /// Milliseconds after which it may be sent again, where that helps.
     pub(super) retry_ms: Option<u64>,
 }
 
-impl Failure {
-    pub(super) fn new(code: &'static str, message: &'static str) -> Self {
+impl CommandError {
+    pub(super) fn new(code: ErrorCode, message: &'static str) -> Self {
         Self {
             code,
             message: message.into(),
@@ -24,16 +27,59 @@ impl Failure {
     }
 }
 
-impl From<TooFast> for Failure {
-    fn from(TooFast { retry_ms }: TooFast) -> Self {
-        Self {
-            retry_ms: Some(retry_ms),
-            ..Self::new("rate_limited", "too fast; send it again after retry_ms")
+/// The status of the answer to a request that is refused with this code (RFC 9110 section 15.5, 15.6).
+fn status_of(code: ErrorCode) -> Status {
+    match code {
+        ErrorCode::BadJson
+        | ErrorCode::BadCommand
+        | ErrorCode::BadRoom
+        | ErrorCode::BadName
+        | ErrorCode::BadResume
+        | ErrorCode::NotJoined => Status::BAD_REQUEST,
+        ErrorCode::TokenNeeded | ErrorCode::BadToken | ErrorCode::TokenExpired => {
+            Status::UNAUTHORIZED
+        }
+        ErrorCode::NotAllowed => Status::FORBIDDEN,
+        ErrorCode::NoSuchUser => Status::NOT_FOUND,
+        ErrorCode::NameTaken => Status::CONFLICT,
+        ErrorCode::TooManyConnections | ErrorCode::RateLimited => Status::TOO_MANY_REQUESTS,
+        ErrorCode::TooManyRooms | ErrorCode::Busy | ErrorCode::Unavailable => {
+            Status::SERVICE_UNAVAILABLE
+        }
+        ErrorCode::TooManyKeys => Status::INSUFFICIENT_STORAGE,
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        let status = status_of(error.code);
+        match error.code {
+            ErrorCode::RateLimited => {
+                let detail =
+                    "too many messages, or new rooms, come from you; go on after Retry-After";
+                Self::new(status, detail).with(&[("Retry-After", RETRY_RATE_SECONDS)])
+            }
+            ErrorCode::TooManyRooms | ErrorCode::TooManyConnections | ErrorCode::Unavailable => {
+                Self::detailed(status, error.message).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
+            }
+            _ => Self::detailed(status, error.message),
         }
     }
 }
 
-impl From<Invalid> for Failure {
+impl From<TooFast> for CommandError {
+    fn from(TooFast { retry_ms }: TooFast) -> Self {
+        Self {
+            retry_ms: Some(retry_ms),
+            ..Self::new(
+                ErrorCode::RateLimited,
+                "too fast; send it again after retry_ms",
+            )
+        }
+    }
+}
+
+impl From<Invalid> for CommandError {
     fn from(invalid: Invalid) -> Self {
         Self {
             code: invalid.code,
@@ -43,38 +89,42 @@ impl From<Invalid> for Failure {
     }
 }
 
-impl From<JoinError> for Failure {
+impl From<JoinError> for CommandError {
     fn from(error: JoinError) -> Self {
         match error {
             JoinError::TooManyRooms => TooManyRooms.into(),
             JoinError::TooManyJoined => {
-                Self::new("too_many_rooms", "leave a room first; see limits")
+                Self::new(ErrorCode::TooManyRooms, "leave a room first; see limits")
             }
         }
     }
 }
 
-impl From<TooManyRooms> for Failure {
+impl From<TooManyRooms> for CommandError {
     fn from(_: TooManyRooms) -> Self {
         let message =
             "there are as many rooms as there may be, or you have begun as many as you may";
-        Self::new("too_many_rooms", message)
+        Self::new(ErrorCode::TooManyRooms, message)
     }
 }
 
-impl From<Refusal> for Failure {
+impl From<Refusal> for CommandError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::TooManyKeys => {
-                Self::new("too_many_keys", "this room retains as many keys as it may")
-            }
-            Refusal::NoMemory => Self::new("too_many_keys", "the server retains as much as it may"),
+            Refusal::TooManyKeys => Self::new(
+                ErrorCode::TooManyKeys,
+                "this room retains as many keys as it may",
+            ),
+            Refusal::NoMemory => Self::new(
+                ErrorCode::TooManyKeys,
+                "the server retains as much as it may",
+            ),
             Refusal::TooManyRooms => TooManyRooms.into(),
             Refusal::TooFast { retry_ms } => TooFast { retry_ms }.into(),
             Refusal::Unavailable { retry_ms } => Self {
                 retry_ms: Some(retry_ms),
                 ..Self::new(
-                    "unavailable",
+                    ErrorCode::Unavailable,
                     "messages cannot be kept for now; send it again after retry_ms",
                 )
             },
@@ -82,49 +132,59 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<Refused> for Failure {
+impl From<Refused> for CommandError {
     fn from(refused: Refused) -> Self {
         Self::new(refused.code(), refused.message())
     }
 }
 
 /// What a name has to be.
-pub(super) const BAD_NAME: &str = "a name is 1 to 32 characters that can be seen, mixes no scripts within a word, and does not look like a guest's or like a line of a chat";
+pub(super) const BAD_NAME: CommandError = CommandError {
+    code: ErrorCode::BadName,
+    message: Cow::Borrowed(
+        "a name is 1 to 32 characters that can be seen, mixes no scripts within a word, and does not look like a guest's or like a line of a chat",
+    ),
+    retry_ms: None,
+};
 
 /// The refusal of one who names nobody that is here.
-pub(super) const NO_SUCH_USER: Failure = Failure {
-    code: "no_such_user",
+pub(super) const NO_SUCH_USER: CommandError = CommandError {
+    code: ErrorCode::NoSuchUser,
     message: Cow::Borrowed("nobody of this name is here"),
     retry_ms: None,
 };
 
 /// Two would be taken for one.
-pub(super) const NAME_TAKEN: &str = "somebody else is here whose name looks the same";
+pub(super) const NAME_TAKEN: CommandError = CommandError {
+    code: ErrorCode::NameTaken,
+    message: Cow::Borrowed("somebody else is here whose name looks the same"),
+    retry_ms: None,
+};
 
 /// The refusal of one who has shown no token.
-pub(super) const NO_TOKEN: Failure = Failure {
-    code: "token_needed",
+pub(super) const NO_TOKEN: CommandError = CommandError {
+    code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("log in with a token first"),
     retry_ms: None,
 };
 
 /// The same at the line port.
-pub(super) const NO_TOKEN_LINE: Failure = Failure {
-    code: "token_needed",
+pub(super) const NO_TOKEN_LINE: CommandError = CommandError {
+    code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("a token is needed here: /login TOKEN"),
     retry_ms: None,
 };
 
 /// The refusal of one who has `--max-per-person` connections.
-pub(super) const TOO_MANY_OF_ONE: Failure = Failure {
-    code: "too_many_connections",
+pub(super) const TOO_MANY_OF_ONE: CommandError = CommandError {
+    code: ErrorCode::TooManyConnections,
     message: Cow::Borrowed("you have as many connections as one may have; close another first"),
     retry_ms: None,
 };
 
 /// The refusal of a direct message that nobody takes.
-pub(super) const BUSY: Failure = Failure {
-    code: "busy",
+pub(super) const BUSY: CommandError = CommandError {
+    code: ErrorCode::Busy,
     message: Cow::Borrowed("they do not read as fast as they are written to; try again"),
     retry_ms: None,
 };

@@ -1,5 +1,6 @@
 //! From something to say to the pieces that a room's audiences are told.
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::core::chat::{
     Accepted, Draft, Format, Keeping, Message, Proposed, Refusal, RoomId, RoomName,
@@ -7,7 +8,7 @@ use crate::core::chat::{
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arguments::{check_key, content_of};
-use crate::core::server::error::Failure;
+use crate::core::server::error::CommandError;
 use crate::core::server::speaker::Speaker;
 use crate::core::store::Ticket;
 use crate::core::stream::Stream;
@@ -31,15 +32,15 @@ impl<S: Stream> Server<S> {
         publish: &Publish<'_>,
         speaker: Speaker<'_>,
         now: Now,
-    ) -> Result<(RoomId, Submitted), Failure> {
+    ) -> Result<(RoomId, Submitted), CommandError> {
         check_key("key", publish.key.as_deref())?;
         check_key("dedup", publish.dedup.as_deref())?;
         if publish.retain && publish.key.is_none() {
-            return Err(Failure::new("bad_command", "retain needs key"));
+            return Err(CommandError::new(ErrorCode::BadCommand, "retain needs key"));
         }
         if publish.retain && publish.ephemeral {
             let message = "an ephemeral message is not kept, so it cannot be retained";
-            return Err(Failure::new("bad_command", message));
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
         let Speaker {
             author,

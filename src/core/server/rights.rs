@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::Refused;
@@ -15,7 +16,7 @@ use crate::core::net::peer::Peer;
 use crate::core::net::phase::{CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::error::{Failure, NAME_TAKEN, NO_TOKEN, TOO_MANY_OF_ONE};
+use crate::core::server::error::{CommandError, NAME_TAKEN, NO_TOKEN, TOO_MANY_OF_ONE};
 use crate::core::server::speaker::owner_of;
 use crate::core::stream::Stream;
 use crate::limits::RETRY_AFTER_SECONDS;
@@ -101,13 +102,13 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         token: &str,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let peer = self.peer(None, id);
         let earlier = self.access.rights(id);
         // Who has shown a good one is not kept from the next by what others try at the same address.
         if earlier.is_stranger() && !self.may_try_token(peer, now) {
             self.counters.count_token(NOT_LOOKED_AT);
-            return Err(Failure::new("rate_limited", TOO_MANY_BAD));
+            return Err(CommandError::new(ErrorCode::RateLimited, TOO_MANY_BAD));
         }
         let rights = self.check_token(token, peer, now)?;
         let (Some(grant), earlier) = (rights.grant(), earlier.grant()) else {
@@ -115,7 +116,7 @@ impl<S: Stream> Server<S> {
         };
         if earlier.is_some_and(|earlier| earlier.name != grant.name) {
             let message = "this is somebody else's token; open another connection for it";
-            return Err(Failure::new("bad_token", message));
+            return Err(CommandError::new(ErrorCode::BadToken, message));
         }
         if earlier.is_none() && !self.has_place_for(&grant.name) {
             return Err(TOO_MANY_OF_ONE);
@@ -140,9 +141,7 @@ impl<S: Stream> Server<S> {
     /// Refuses one who comes to be seen under a name that looks like another's.
     pub(super) fn check_look(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
-            Some(grant) if self.looks_like_another(&grant.name) => {
-                Err(Problem::new(Status::CONFLICT, NAME_TAKEN))
-            }
+            Some(grant) if self.looks_like_another(&grant.name) => Err(NAME_TAKEN.into()),
             _ => Ok(()),
         }
     }
@@ -153,18 +152,18 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         name: &PersonName,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let Some(mut person) = self.person(id) else {
             return Ok(());
         };
         if self.looks_like_another(name) {
-            return Err(Failure::new("name_taken", NAME_TAKEN));
+            return Err(NAME_TAKEN);
         }
         if !self.chat.knows(person) {
             person = self.chat.begin_person(id);
         }
         let person = self.chat.login_as(id, person, name, now.ms);
-        let person = person.map_err(|NameTaken| Failure::new("name_taken", NAME_TAKEN))?;
+        let person = person.map_err(|NameTaken| NAME_TAKEN)?;
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.person = person;
         }
@@ -186,11 +185,7 @@ impl<S: Stream> Server<S> {
     /// The same of a request that opens one.
     pub(super) fn check_place_for(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
-            Some(grant) if !self.has_place_for(&grant.name) => {
-                let fields = &[("Retry-After", RETRY_AFTER_SECONDS)];
-                let problem = Problem::detailed(Status::TOO_MANY_REQUESTS, TOO_MANY_OF_ONE.message);
-                Err(problem.with(fields))
-            }
+            Some(grant) if !self.has_place_for(&grant.name) => Err(TOO_MANY_OF_ONE.into()),
             _ => Ok(()),
         }
     }
@@ -228,12 +223,12 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         may: fn(&Rights, &RoomName) -> bool,
         room: &RoomName,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         match self.access.rights(id) {
             Rights::Stranger => Err(NO_TOKEN),
             rights if may(&rights, room) => Ok(()),
-            _ => Err(Failure::new(
-                "not_allowed",
+            _ => Err(CommandError::new(
+                ErrorCode::NotAllowed,
                 "your token does not allow that in this room",
             )),
         }

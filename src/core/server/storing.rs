@@ -10,7 +10,7 @@ use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::answers::ok;
-use crate::core::server::error::Failure;
+use crate::core::server::error::CommandError;
 use crate::core::server::waiting::{Publisher, Waiter};
 use crate::core::store::{Answer, Append, Record, Request, Ticket};
 use crate::core::stream::Stream;
@@ -148,12 +148,12 @@ impl<S: Stream> Server<S> {
             Publisher::Json { id, echo } => {
                 let echo = echo.as_deref();
                 let answer = outcome.map(|offset| ok(echo, Some(offset)));
-                self.answer_command(answer.map_err(Failure::from), echo, id);
+                self.answer_command(answer.map_err(CommandError::from), echo, id);
                 id
             }
             Publisher::Lines(id) => {
                 if let Err(refusal) = outcome {
-                    let message = Failure::from(refusal).message;
+                    let message = CommandError::from(refusal).message;
                     self.say_line(id, &format!("! {message}\n"));
                 }
                 id
@@ -165,7 +165,7 @@ impl<S: Stream> Server<S> {
                 id
             }
             Publisher::Http(reply) => {
-                let outcome = outcome.map(Some).map_err(Failure::from);
+                let outcome = outcome.map(Some).map_err(CommandError::from);
                 self.respond_to_post(room, outcome, &reply, now);
                 reply.id
             }

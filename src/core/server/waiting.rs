@@ -43,6 +43,8 @@ pub(super) struct Waiter {
     pub(super) submission: Submission,
     /// Several where the same message was sent again meanwhile; none once they were told that it takes too long.
     pub(super) publishers: Vec<Publisher>,
+    /// It is in the list of those that are given up in time.
+    is_due: bool,
 }
 
 /// The sender's own id of a message, in its room.
@@ -133,13 +135,17 @@ impl Waiting {
             room,
             submission,
             publishers: Vec::new(),
+            is_due: true,
         };
         self.by_ticket.insert(ticket, waiter);
     }
 
     /// Somebody is told the answer to this ticket.
-    pub(super) fn tell(&mut self, ticket: Ticket, publisher: Publisher) {
+    pub(super) fn tell(&mut self, ticket: Ticket, publisher: Publisher, now_ms: u64) {
         if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
+            if !std::mem::replace(&mut waiter.is_due, true) {
+                self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
+            }
             *self
                 .by_connection
                 .entry(publisher.connection())
@@ -167,6 +173,7 @@ impl Waiting {
         {
             self.due.pop_front();
             if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
+                waiter.is_due = false;
                 let publishers = std::mem::take(&mut waiter.publishers);
                 self.forget_publishers(&publishers);
                 return Some(publishers);

@@ -2,6 +2,7 @@
 //! parts means the same.
 
 use data_encoding::BASE64;
+use parlor::codec::error_code::ErrorCode;
 use parlor::codec::json::command::{self, Command, Data, Series, Since};
 use parlor::codec::json::compact;
 use serde::de::IgnoredAny;
@@ -57,8 +58,8 @@ fn check_command(text: &str, is_json: bool, tree: Option<&Value>) {
                 assert_eq!(id.unwrap_or_default(), tree["id"]);
             }
         }
-        Err(error) if error.code == "bad_json" => assert!(tree.is_none(), "{error:?}"),
-        Err(error) => assert_eq!(error.code, "bad_command"),
+        Err(error) if error.code == ErrorCode::BadJson => assert!(tree.is_none(), "{error:?}"),
+        Err(error) => assert_eq!(error.code, ErrorCode::BadCommand),
     }
     if let Some(id) = id {
         assert!(id.get().starts_with(|c: char| "\"-0123456789".contains(c)));

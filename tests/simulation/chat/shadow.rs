@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use parlor::codec::error_code::ErrorCode;
 use parlor::core::Verdict;
 use parlor::limits::RECENT_LINES;
 use serde_json::Value;
@@ -215,10 +216,10 @@ impl Shadow {
         verdict: Verdict,
     ) -> Checked {
         let is_right = match verdict {
-            Verdict::RateLimited => self.plan.limits.rate > 0,
+            Verdict::Refused(ErrorCode::RateLimited) => self.plan.limits.rate > 0,
             Verdict::OutOfMemory => self.plan.has_tight_queues && message.is_ok(),
             Verdict::RoomBehind => message.is_ok(),
-            Verdict::TooManyKeys => {
+            Verdict::Refused(ErrorCode::TooManyKeys) => {
                 !self.plan.remembers_exactly
                     && message.is_ok_and(|index| self.log.drafts[index].retain)
             }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use parlor::codec::error_code::ErrorCode;
 use parlor::core::Verdict;
 
 use super::log::Draft;
@@ -94,8 +95,8 @@ impl Sprayer {
             (b"".to_vec(), Verdict::NoText),
             (b"room-0 \n".to_vec(), Verdict::NoText),
             (b"room-0 \xff".to_vec(), Verdict::NotUtf8),
-            (b"room,0 x".to_vec(), Verdict::BadRoom),
-            (b"/key x".to_vec(), Verdict::BadRoom),
+            (b"room,0 x".to_vec(), Verdict::Refused(ErrorCode::BadRoom)),
+            (b"/key x".to_vec(), Verdict::Refused(ErrorCode::BadRoom)),
             (b"room-0/ x".to_vec(), Verdict::BadKey),
             (b"room-0/key?expect=60 x".to_vec(), Verdict::BadKey),
             (long, Verdict::TooLong),

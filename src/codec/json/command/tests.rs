@@ -6,7 +6,7 @@ fn command(text: &str) -> Command<'_> {
 
 fn error(text: &str) -> (&'static str, String) {
     let error = parse(text).1.unwrap_err();
-    (error.code, error.message)
+    (error.code.as_str(), error.message)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn what_data_may_be() {
         "{\"\\udc00\":1}",
         "[1e999]",
     ] {
-        assert!(data(unreadable).contains("bad_json"), "{unreadable}");
+        assert!(data(unreadable).contains("BadJson"), "{unreadable}");
     }
     let deep = "[".repeat(65) + &"]".repeat(65);
     for ambiguous in [
@@ -50,7 +50,7 @@ fn what_data_may_be() {
         "[{\"a\":1,\"\\u0061\":2}]",
         deep.as_str(),
     ] {
-        assert!(data(ambiguous).contains("bad_command"), "{ambiguous}");
+        assert!(data(ambiguous).contains("BadCommand"), "{ambiguous}");
     }
     let binary = r#"{"type":"publish","room":"a","binary":"AP8="}"#;
     assert!(

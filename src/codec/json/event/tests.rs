@@ -152,7 +152,7 @@ fn each_event_is_what_the_protocol_says() {
         (
             Event::Error {
                 id,
-                code: "rate_limited",
+                code: ErrorCode::RateLimited,
                 message: "slower",
                 retry_ms: Some(7),
             },

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::event::Event;
@@ -15,7 +16,7 @@ use crate::core::net::pending::Reply;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
-use crate::core::server::error::Failure;
+use crate::core::server::error::{CommandError, NO_SUCH_USER};
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -48,10 +49,7 @@ impl<S: Stream> Server<S> {
                 self.respond_empty(&[], reply, now);
                 Ok(())
             }
-            false => Err(Problem::new(
-                Status::NOT_FOUND,
-                "nobody of this name is here",
-            )),
+            false => Err(NO_SUCH_USER.into()),
         }
     }
 
@@ -59,12 +57,12 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn check_is_admin(
         &self,
         id: ConnectionId,
-    ) -> Result<Rights, Failure> {
+    ) -> Result<Rights, CommandError> {
         let rights = self.access.rights(id);
         match rights.is_admin() {
             true => Ok(rights),
-            false => Err(Failure::new(
-                "not_allowed",
+            false => Err(CommandError::new(
+                ErrorCode::NotAllowed,
                 "only an admin's token allows that",
             )),
         }

@@ -5,12 +5,14 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::codec::datagram::{self, Datagram, Refused};
+use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
 use crate::core::chat::{Content, Draft, PersonId, Refusal, RoomName, Sender};
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::error::CommandError;
 use crate::core::server::speaker::{Speaker, owner_of};
 use crate::core::stream::Stream;
 use crate::limits::MAX_DATAGRAM;
@@ -20,8 +22,8 @@ use crate::limits::MAX_DATAGRAM;
 pub enum Verdict {
     /// It has been published in its room, or given to the store.
     Taken,
-    /// Its address sends more than `--rate`.
-    RateLimited,
+    /// It is refused as a command would be: too fast, nothing to be kept for now, a bad token, a bad room, too many rooms or keys.
+    Refused(ErrorCode),
     /// Its text is longer than `--max-message`, or it is longer than it can be.
     TooLong,
     /// It is not UTF-8.
@@ -30,22 +32,8 @@ pub enum Verdict {
     NoText,
     /// No key can be what follows the slash behind it.
     BadKey,
-    /// It does not begin with a token that is good, where one is wanted.
-    BadToken,
-    /// The token does not allow that in this room.
-    NotAllowed,
-    /// Somebody else is here whose name looks like the token's.
-    NameTaken,
-    /// No room can have this name.
-    BadRoom,
-    /// There are `--max-rooms`, and this would be one more.
-    TooManyRooms,
-    /// The room, or the server, keeps as much state of keys as it may.
-    TooManyKeys,
     /// Its room is too far behind.
     RoomBehind,
-    /// The store takes no more messages for now.
-    Unavailable,
     /// `--max-memory` is used up.
     OutOfMemory,
     /// The server is ending.
@@ -56,19 +44,19 @@ impl Verdict {
     /// All of them.
     pub(in crate::core::server) const ALL: [Self; 16] = [
         Self::Taken,
-        Self::RateLimited,
+        Self::Refused(ErrorCode::RateLimited),
         Self::TooLong,
         Self::NotUtf8,
         Self::NoText,
         Self::BadKey,
-        Self::BadToken,
-        Self::NotAllowed,
-        Self::NameTaken,
-        Self::BadRoom,
-        Self::TooManyRooms,
-        Self::TooManyKeys,
+        Self::Refused(ErrorCode::BadToken),
+        Self::Refused(ErrorCode::NotAllowed),
+        Self::Refused(ErrorCode::NameTaken),
+        Self::Refused(ErrorCode::BadRoom),
+        Self::Refused(ErrorCode::TooManyRooms),
+        Self::Refused(ErrorCode::TooManyKeys),
         Self::RoomBehind,
-        Self::Unavailable,
+        Self::Refused(ErrorCode::Unavailable),
         Self::OutOfMemory,
         Self::ShuttingDown,
     ];
@@ -78,19 +66,12 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Taken => "taken",
-            Self::RateLimited => "rate_limited",
+            Self::Refused(code) => code.as_str(),
             Self::TooLong => "too_long",
             Self::NotUtf8 => "not_utf8",
             Self::NoText => "no_text",
             Self::BadKey => "bad_key",
-            Self::BadToken => "bad_token",
-            Self::NotAllowed => "not_allowed",
-            Self::NameTaken => "name_taken",
-            Self::BadRoom => "bad_room",
-            Self::TooManyRooms => "too_many_rooms",
-            Self::TooManyKeys => "too_many_keys",
             Self::RoomBehind => "room_behind",
-            Self::Unavailable => "unavailable",
             Self::OutOfMemory => "out_of_memory",
             Self::ShuttingDown => "shutting_down",
         })
@@ -123,7 +104,7 @@ impl<S: Stream> Server<S> {
         // Before anything that costs more.
         let person = self
             .datagram_source(from, now)
-            .ok_or(Verdict::RateLimited)?;
+            .ok_or(Verdict::Refused(ErrorCode::RateLimited))?;
         if bytes.len() > MAX_DATAGRAM {
             return Err(Verdict::TooLong);
         }
@@ -131,13 +112,14 @@ impl<S: Stream> Server<S> {
         if datagram.text.len() > self.limits.max_message {
             return Err(Verdict::TooLong);
         }
-        let name = RoomName::parse(datagram.target.room).ok_or(Verdict::BadRoom)?;
+        let name =
+            RoomName::parse(datagram.target.room).ok_or(Verdict::Refused(ErrorCode::BadRoom))?;
         if !rights.may_publish(&name) {
-            return Err(Verdict::NotAllowed);
+            return Err(Verdict::Refused(ErrorCode::NotAllowed));
         }
         let grant = rights.grant();
         if grant.is_some_and(|grant| self.looks_like_another(&grant.name)) {
-            return Err(Verdict::NameTaken);
+            return Err(Verdict::Refused(ErrorCode::NameTaken));
         }
         self.check_place(&name)?;
         let author = self.author(&rights, person);
@@ -150,12 +132,9 @@ impl<S: Stream> Server<S> {
                 owner: &owner,
             };
             let published = self.publish(&name, &publish, speaker, now);
-            return published.map(|_| ()).map_err(|failure| match failure.code {
-                "too_many_rooms" => Verdict::TooManyRooms,
-                "rate_limited" => Verdict::RateLimited,
-                "unavailable" => Verdict::Unavailable,
-                _ => Verdict::TooManyKeys,
-            });
+            return published
+                .map(|_| ())
+                .map_err(|error| Verdict::Refused(error.code));
         }
         let draft = Draft {
             author: &author,
@@ -186,7 +165,10 @@ impl<S: Stream> Server<S> {
         let checked = self.access.check(token, now);
         let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
         self.counters.count_token(label);
-        Ok((checked.map_err(|_| Verdict::BadToken)?, datagram))
+        Ok((
+            checked.map_err(|_| Verdict::Refused(ErrorCode::BadToken))?,
+            datagram,
+        ))
     }
 
     /// Who sends from this address: a guest, for as long as the address is remembered.
@@ -215,12 +197,7 @@ impl<S: Stream> Server<S> {
 
 impl From<Refusal> for Verdict {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::TooFast { .. } => Self::RateLimited,
-            Refusal::TooManyRooms => Self::TooManyRooms,
-            Refusal::Unavailable { .. } => Self::Unavailable,
-            Refusal::TooManyKeys | Refusal::NoMemory => Self::TooManyKeys,
-        }
+        Self::Refused(CommandError::from(refusal).code)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The JSON door: a command comes in, its answer goes out.
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::{self, Command, Data, Id, Publish, Series, Since};
 use crate::codec::json::event::{Epoch, Event};
 use crate::codec::ws::close::CloseReason;
@@ -17,7 +18,7 @@ use crate::core::server::Server;
 use crate::core::server::answers::{Answer, done, ok};
 use crate::core::server::arguments::{content_of, page_size, parse_room};
 use crate::core::server::direct::Said;
-use crate::core::server::error::{BAD_NAME, Failure, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
+use crate::core::server::error::{BAD_NAME, CommandError, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
 use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
 use crate::core::server::waiting::Publisher;
@@ -68,14 +69,14 @@ impl<S: Stream> Server<S> {
         if kind == Kind::Binary {
             let detail =
                 "a command is a text message, and this one was binary: send the same as text";
-            let failure = Failure::new("bad_json", detail);
+            let failure = CommandError::new(ErrorCode::BadJson, detail);
             return self.answer_command(Err(failure), command::id_of(text), id);
         }
         self.budget
             .spend(cost::of_bytes(text.len(), cost::JSON_BYTE));
         let (echo, command) = command::parse(text);
         let answer = command
-            .map_err(Failure::from)
+            .map_err(CommandError::from)
             .and_then(|command| self.obey(command, echo, id, now));
         self.answer_command(answer, echo, id);
     }
@@ -89,7 +90,7 @@ impl<S: Stream> Server<S> {
         match answer {
             Ok(Some(json)) => self.send_json(id, &json),
             Ok(None) => {}
-            Err(Failure {
+            Err(CommandError {
                 code,
                 message,
                 retry_ms,
@@ -123,7 +124,7 @@ impl<S: Stream> Server<S> {
             Admission::TooEarly { retry_ms } => {
                 let event = Event::Error {
                     id: command::id_of(text),
-                    code: "rate_limited",
+                    code: ErrorCode::RateLimited,
                     message: "too many commands; send it again after retry_ms",
                     retry_ms: Some(retry_ms),
                 };
@@ -221,20 +222,20 @@ impl<S: Stream> Server<S> {
         name: Option<&str>,
         resume: Option<&str>,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         match self.access.rights(id) {
             Rights::Open => {}
             Rights::Stranger => return Err(NO_TOKEN),
             Rights::Granted(_) => {
                 let message = "your name is that of your token; log in with another";
-                return Err(Failure::new("not_allowed", message));
+                return Err(CommandError::new(ErrorCode::NotAllowed, message));
             }
         }
         let name = match name.map(|name| PersonName::parse(name).ok_or(name)) {
             None => None,
             Some(Ok(name)) => Some(name),
             Some(Err(_)) => {
-                return Err(Failure::new("bad_name", BAD_NAME));
+                return Err(BAD_NAME);
             }
         };
         let Some(person) = self.person(id) else {
@@ -247,10 +248,13 @@ impl<S: Stream> Server<S> {
                 }
                 Ok(())
             }
-            Login::NameTaken => Err(Failure::new("name_taken", "someone else has this name")),
+            Login::NameTaken => Err(CommandError::new(
+                ErrorCode::NameTaken,
+                "someone else has this name",
+            )),
             Login::TooManyConnections => Err(TOO_MANY_OF_ONE),
-            Login::UnknownSecret => Err(Failure::new(
-                "bad_resume",
+            Login::UnknownSecret => Err(CommandError::new(
+                ErrorCode::BadResume,
                 "whom this secret was given to is not known any more",
             )),
         }
@@ -302,7 +306,10 @@ impl<S: Stream> Server<S> {
         };
         self.forget_ended();
         if !left {
-            return Err(Failure::new("not_joined", "you are not in this room"));
+            return Err(CommandError::new(
+                ErrorCode::NotJoined,
+                "you are not in this room",
+            ));
         }
         Ok(done(echo))
     }
@@ -334,7 +341,8 @@ impl<S: Stream> Server<S> {
             Submitted::Published(offset) => Ok(ok(echo, offset)),
             Submitted::Waiting(ticket) => {
                 let echo = echo.map(ToOwned::to_owned);
-                self.waiting.tell(ticket, Publisher::Json { id, echo });
+                self.waiting
+                    .tell(ticket, Publisher::Json { id, echo }, now.ms);
                 Ok(None)
             }
         }

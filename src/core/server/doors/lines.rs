@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::mem;
 use std::net::SocketAddr;
 
+use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::codec::line::foreign::{self, Foreign};
 use crate::codec::line::{self, Line, Refused};
@@ -22,7 +23,7 @@ use crate::core::now::Now;
 use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
-use crate::core::server::error::{Failure, NO_TOKEN_LINE};
+use crate::core::server::error::{CommandError, NO_TOKEN_LINE};
 use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
 use crate::core::server::waiting::Publisher;
@@ -193,12 +194,12 @@ impl<S: Stream> Server<S> {
                 self.end_after_queue(id, "closed by peer", now);
                 Ok(())
             }
-            Line::Unknown(_) => Err(Failure::new(
-                "bad_command",
+            Line::Unknown(_) => Err(CommandError::new(
+                ErrorCode::BadCommand,
                 "there is no such command; /help lists them",
             )),
         };
-        if let Err(Failure { message, .. }) = result {
+        if let Err(CommandError { message, .. }) = result {
             self.say_line(id, &format!("! {message}\n"));
         }
     }
@@ -227,10 +228,10 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), Failure> {
+    fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), CommandError> {
         let (Some(room), Some(person)) = (self.chat.room_of(id), self.person(id)) else {
             let message = "you are in no room; /join one";
-            return Err(Failure::new("not_joined", message));
+            return Err(CommandError::new(ErrorCode::NotJoined, message));
         };
         if let Some(name) = self.chat.room_name(room) {
             self.check_may(id, Rights::may_publish, name)?;
@@ -246,7 +247,7 @@ impl<S: Stream> Server<S> {
             dedup: None,
         };
         let submitted = self.submit(room, &draft, now)?;
-        self.wait_on_line(id, submitted);
+        self.wait_on_line(id, submitted, now);
         Ok(())
     }
 
@@ -257,7 +258,7 @@ impl<S: Stream> Server<S> {
         target: &str,
         value: &str,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let message = "it is /set ROOM/KEY VALUE, the key of 1 to 128 bytes and without ?";
         let target = Target::parse(target).ok().filter(|_| !value.is_empty());
         let Some(Target {
@@ -265,7 +266,7 @@ impl<S: Stream> Server<S> {
             key: Some(key),
         }) = target
         else {
-            return Err(Failure::new("bad_command", message));
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
         };
         let Some(person) = self.person(id) else {
             return Ok(());
@@ -281,22 +282,27 @@ impl<S: Stream> Server<S> {
             owner: &owner,
         };
         let (_, submitted) = self.publish(&room, &publish, speaker, now)?;
-        self.wait_on_line(id, submitted);
+        self.wait_on_line(id, submitted, now);
         Ok(())
     }
 
     /// What goes wrong later is shown then.
-    fn wait_on_line(&mut self, id: ConnectionId, submitted: Submitted) {
+    fn wait_on_line(&mut self, id: ConnectionId, submitted: Submitted, now: Now) {
         if let Submitted::Waiting(ticket) = submitted {
-            self.waiting.tell(ticket, Publisher::Lines(id));
+            self.waiting.tell(ticket, Publisher::Lines(id), now.ms);
         }
     }
 
     /// The first token leads into the lobby, if it may; a later one leaves them where they are.
-    fn log_in_on_line(&mut self, id: ConnectionId, token: &str, now: Now) -> Result<(), Failure> {
+    fn log_in_on_line(
+        &mut self,
+        id: ConnectionId,
+        token: &str,
+        now: Now,
+    ) -> Result<(), CommandError> {
         if self.access.is_open() {
             let message = "no token is needed here; /nick takes a name";
-            return Err(Failure::new("bad_command", message));
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
         let was_stranger = self.access.rights(id).is_stranger();
         self.log_in_by_token(id, token, now)?;

@@ -54,7 +54,9 @@ impl<S: Stream> Server<S> {
         }
         match submitted {
             Ok(Submitted::Published(_)) => {}
-            Ok(Submitted::Waiting(ticket)) => self.waiting.tell(ticket, Publisher::Plain(id)),
+            Ok(Submitted::Waiting(ticket)) => {
+                self.waiting.tell(ticket, Publisher::Plain(id), now.ms);
+            }
             Err(Refusal::Unavailable { .. }) => self.send_away(id, CloseReason::TryAgainLater, now),
             Err(_) => self.send_away(id, CloseReason::TooManyKeys, now),
         }

@@ -17,12 +17,11 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
 use crate::core::server::doors::http::respond::unavailable;
-use crate::core::server::error::{BAD_NAME, Failure, NAME_TAKEN};
+use crate::core::server::error::{BAD_NAME, CommandError, NAME_TAKEN};
 use crate::core::server::publish::Submitted;
 use crate::core::server::speaker::Speaker;
 use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
-use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
 const PREFLIGHT: [(&str, &str); 3] = [
@@ -243,10 +242,10 @@ impl<S: Stream> Server<S> {
             };
         }
         let Some(name) = PersonName::parse(&name) else {
-            return Err(Problem::new(Status::BAD_REQUEST, BAD_NAME));
+            return Err(BAD_NAME.into());
         };
         if self.chat.is_taken(&name) {
-            return Err(Problem::new(Status::CONFLICT, NAME_TAKEN));
+            return Err(NAME_TAKEN.into());
         }
         let name = Name::Chosen(name.shown());
         Ok(Author { name, ..author })
@@ -263,7 +262,8 @@ impl<S: Stream> Server<S> {
             }
             Ok((_, Submitted::Waiting(ticket))) => {
                 self.enter(reply.id, Phase::Publishing, u64::MAX);
-                self.waiting.tell(ticket, Publisher::Http(Box::new(reply)));
+                self.waiting
+                    .tell(ticket, Publisher::Http(Box::new(reply)), now.ms);
             }
             Err(problem) => self.respond_problem(&problem, &reply, now),
         }
@@ -279,7 +279,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(RoomId, Submitted), Problem> {
         self.chat
             .may_post(&post.owner, now)
-            .map_err(Failure::from)?;
+            .map_err(CommandError::from)?;
         let publish = Publish {
             room: post.room.as_str().into(),
             data: data_of(post.content, body)?,
@@ -311,7 +311,7 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn respond_to_post(
         &mut self,
         room: RoomId,
-        outcome: Result<Option<u64>, Failure>,
+        outcome: Result<Option<u64>, CommandError>,
         reply: &Reply,
         now: Now,
     ) {
@@ -367,26 +367,6 @@ fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
         let detail = format!("the body is not JSON: {error}");
         Problem::detailed(Status::BAD_REQUEST, detail)
     })
-}
-
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        let status = match failure.code {
-            "too_many_rooms" | "unavailable" => {
-                let problem = Self::detailed(Status::SERVICE_UNAVAILABLE, failure.message);
-                return problem.with(&[("Retry-After", RETRY_AFTER_SECONDS)]);
-            }
-            "rate_limited" => {
-                let detail =
-                    "too many messages, or new rooms, come from you; go on after Retry-After";
-                return Self::new(Status::TOO_MANY_REQUESTS, detail)
-                    .with(&[("Retry-After", RETRY_RATE_SECONDS)]);
-            }
-            "too_many_keys" => Status::INSUFFICIENT_STORAGE,
-            _ => Status::BAD_REQUEST,
-        };
-        Self::detailed(status, failure.message)
-    }
 }
 
 /// Whether a request is for a stream, which an `EventSource` may have sent.
