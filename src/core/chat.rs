@@ -88,12 +88,14 @@ pub(super) struct Chat {
 impl Chat {
     /// A chat without rooms, whose first person will be `first`.
     pub(super) fn new(limits: Limits, seed: [u8; 32], first: PersonId) -> Self {
+        let mut random = ChaCha8Rng::from_seed(seed);
+        let guests = Guests::since(first, random.next_u64());
         Self {
             rooms: Slab::new(),
             by_name: BTreeMap::new(),
             seats: Vec::new(),
             seated: 0,
-            people: People::new(Guests::since(first)),
+            people: People::new(guests),
             dedup: Dedup::default(),
             dormant: BTreeSet::new(),
             news_due: BTreeSet::new(),
@@ -101,7 +103,7 @@ impl Chat {
             forgotten: Forgotten::default(),
             ended: Vec::new(),
             rooms_begun: 0,
-            random: ChaCha8Rng::from_seed(seed),
+            random,
             limits,
         }
     }

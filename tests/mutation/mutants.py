@@ -227,8 +227,8 @@ MUTANTS = [
     (
         "some messages are published again",
         "src/core/chat/publish.rs",
-        "if let Some((name, sender)) = draft.dedup {\n                self.dedup",
-        "if let Some((name, sender)) = draft.dedup.filter(|_| offset % 4 > 0) {\n                self.dedup",
+        "if let Some((name, sender)) = draft.dedup {\n                let log",
+        "if let Some((name, sender)) = draft.dedup.filter(|_| offset % 4 > 0) {\n                let log",
     ),
     (
         "a gap begins one late",

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use crate::core::chat::format::RoomId;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::PersonId;
+use crate::core::chat::room_name::RoomName;
 use crate::core::ensure::ensure;
 use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
@@ -31,11 +31,14 @@ impl Sender {
     }
 }
 
-/// Whose message it is, and what they call it.
-type Name = (RoomId, Sender, Box<str>);
+/// In which log a message is: the room by its name, and which of those that had it, since offsets begin anew with each.
+pub(super) type Log = (RoomName, u64);
 
-/// The ids that come from one owner, of one sender in one room: among them the oldest makes room for another.
-type Group = (Owner, RoomId, Sender);
+/// Whose message it is, and what they call it.
+type Name = (Log, Sender, Box<str>);
+
+/// The ids that come from one owner, of one sender in one log: among them the oldest makes room for another.
+type Group = (Owner, Log, Sender);
 
 /// The senders' own ids of the messages of the last two minutes, and the offsets these got.
 #[derive(Debug, Default)]
@@ -49,7 +52,7 @@ pub(super) struct Dedup {
     /// How many ids each owner has, and each of its groups.
     counts: BTreeMap<Owner, usize>,
     owners: BTreeSet<(usize, Owner)>,
-    sizes: BTreeMap<Owner, BTreeSet<(usize, RoomId, Sender)>>,
+    sizes: BTreeMap<Owner, BTreeSet<(usize, Log, Sender)>>,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Dedup {
     /// The offset that the message of this name got.
     pub(super) fn find(
         &mut self,
-        room: RoomId,
+        log: Log,
         sender: &Sender,
         name: &str,
         now_ms: u64,
@@ -74,7 +77,7 @@ impl Dedup {
             self.forget(number);
         }
         self.offsets
-            .get(&(room, sender.clone(), name.into()))
+            .get(&(log, sender.clone(), name.into()))
             .copied()
     }
 
@@ -82,7 +85,7 @@ impl Dedup {
     /// that it has most of.
     pub(super) fn remember(
         &mut self,
-        room: RoomId,
+        log: Log,
         sender: &Sender,
         name: &str,
         offset: u64,
@@ -94,7 +97,7 @@ impl Dedup {
         }
         let number = self.next;
         self.next += 1;
-        let name: Name = (room, sender.clone(), name.into());
+        let name: Name = (log.clone(), sender.clone(), name.into());
         self.offsets.insert(name.clone(), offset);
         let id = Id {
             until_ms: now_ms + DEDUP_MS,
@@ -102,7 +105,7 @@ impl Dedup {
             name,
         };
         self.by_age.insert(number, id);
-        let group = (owner.clone(), room, sender.clone());
+        let group = (owner.clone(), log, sender.clone());
         self.groups
             .entry(group.clone())
             .or_default()
@@ -112,8 +115,8 @@ impl Dedup {
 
     fn forget_of_most(&mut self) {
         let most = self.owners.last().and_then(|(_, owner)| {
-            let (_, room, sender) = self.sizes.get(owner)?.last()?;
-            Some((owner.clone(), *room, sender.clone()))
+            let (_, log, sender) = self.sizes.get(owner)?.last()?;
+            Some((owner.clone(), log.clone(), sender.clone()))
         });
         let oldest = most.and_then(|group| self.groups.get(&group)?.front().copied());
         if let Some(number) = oldest {
@@ -127,8 +130,8 @@ impl Dedup {
             return;
         };
         self.offsets.remove(&name);
-        let (room, sender, _) = name;
-        let group = (owner, room, sender);
+        let (log, sender, _) = name;
+        let group = (owner, log, sender);
         if let Some(numbers) = self.groups.get_mut(&group) {
             numbers.pop_front();
             if numbers.is_empty() {
@@ -141,17 +144,17 @@ impl Dedup {
     /// A group has one id more, or one fewer.
     fn recount(&mut self, group: Group, change: impl Fn(usize) -> usize) {
         let size = self.groups.get(&group).map_or(0, VecDeque::len);
-        let (owner, room, sender) = group;
+        let (owner, log, sender) = group;
         let count = self.counts.get(&owner).copied().unwrap_or(0);
         let is = change(count);
         self.owners.remove(&(count, owner.clone()));
         let sizes = self.sizes.entry(owner.clone()).or_default();
         // It was one fewer, or one more, whichever of the two it was.
         for was in [size.wrapping_sub(1), size + 1] {
-            sizes.remove(&(was, room, sender.clone()));
+            sizes.remove(&(was, log.clone(), sender.clone()));
         }
         if size > 0 {
-            sizes.insert((size, room, sender));
+            sizes.insert((size, log, sender));
         }
         if is == 0 {
             self.sizes.remove(&owner);
@@ -165,11 +168,11 @@ impl Dedup {
     /// Checks that all that is known of ids is the same.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut counts: BTreeMap<&Owner, usize> = BTreeMap::new();
-        for ((owner, room, sender), numbers) in &self.groups {
+        for ((owner, log, sender), numbers) in &self.groups {
             *counts.entry(owner).or_default() += numbers.len();
             let sizes = self.sizes.get(owner);
             let is_known = sizes.is_some_and(|it| {
-                let size = (numbers.len(), *room, sender.clone());
+                let size = (numbers.len(), log.clone(), sender.clone());
                 it.contains(&size)
             });
             ensure(is_known, "it is not known whose ids are most")?;

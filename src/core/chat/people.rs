@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::core::chat::person::{Author, Guests, Name, PersonId};
+use crate::core::chat::person::{Author, Guests, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{Look, PersonName};
 use crate::core::id::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
@@ -61,11 +61,16 @@ impl People {
         self.people.insert(id, record);
     }
 
+    /// How others know someone.
+    pub(super) fn public_id(&self, id: PersonId) -> PublicId {
+        self.guests.public_id(id)
+    }
+
     /// Someone as they are now. Who came by another door is a guest.
     pub(super) fn author(&self, id: PersonId) -> Author {
         match self.people.get(&id) {
             Some(record) => Author {
-                id,
+                id: self.guests.public_id(id),
                 name: record.name.clone(),
             },
             None => self.guests.author(id),
@@ -252,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_theirs_for_a_while() {
-        let mut people = People::new(Guests::since(PersonId(0)));
+        let mut people = People::new(Guests::since(PersonId(0), 0));
         people.begin(PersonId(1), Secret(7), connection(1));
         people.begin(PersonId(2), Secret(8), connection(2));
         assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
@@ -267,7 +272,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_in_time_is_not_forgotten() {
-        let mut people = People::new(Guests::since(PersonId(0)));
+        let mut people = People::new(Guests::since(PersonId(0), 0));
         people.begin(PersonId(1), Secret(7), connection(1));
         let token = people.resume_token(PersonId(1)).unwrap();
         people.disconnect(PersonId(1), connection(1), 0);

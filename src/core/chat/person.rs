@@ -6,20 +6,26 @@ use std::rc::Rc;
 use crate::core::id::ConnectionId;
 
 /// A person, by the number of the connection they first came with: a guest for as long as that lasts, or one who has
-/// logged in and may have several. No other person of this process has it.
+/// logged in and may have several. No other person of this process has it. What others are told is their [`PublicId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) struct PersonId(pub(in crate::core) u64);
 
-impl fmt::Display for PersonId {
+/// How others know a person: no restart of this server gives it again, and no other server. 22 bits by chance tell the
+/// process, and 42, which begin anywhere, the person: two processes that have had a million people each have one in common
+/// with a probability of about 10^-13.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::core) struct PublicId(u64);
+
+impl fmt::Display for PublicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p{:x}", self.0)
+        write!(f, "p{:016x}", self.0)
     }
 }
 
 /// A person as they were when they said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core) struct Author {
-    pub(in crate::core) id: PersonId,
+    pub(in crate::core) id: PublicId,
     pub(in crate::core) name: Name,
 }
 
@@ -48,12 +54,21 @@ enum Digits {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guests {
     first: PersonId,
+    process: u64,
 }
 
 impl Guests {
-    /// The first guest has, or will have, this number.
-    pub(super) fn since(first: PersonId) -> Self {
-        Self { first }
+    /// The first guest has, or will have, this number. `random` tells their process from others.
+    pub(super) fn since(first: PersonId, random: u64) -> Self {
+        Self {
+            first,
+            process: random & !ConnectionId::NUMBER_MASK,
+        }
+    }
+
+    /// How others know a person of this process.
+    pub(super) fn public_id(self, id: PersonId) -> PublicId {
+        PublicId(self.process | id.0)
     }
 
     /// This guest. The first million have short names: their numbers differ in the 20 bits that four digits tell.
@@ -65,9 +80,16 @@ impl Guests {
         };
         let number = id.0;
         Author {
-            id,
+            id: self.public_id(id),
             name: Name::Guest(GuestName { number, digits }),
         }
+    }
+}
+
+#[cfg(test)]
+impl PublicId {
+    pub(in crate::core) fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -75,7 +97,7 @@ impl Guests {
 impl Author {
     /// A guest, for tests that have one or a few.
     pub(in crate::core) fn guest(id: PersonId) -> Self {
-        Guests::since(PersonId(0)).author(id)
+        Guests::since(PersonId(0), 0).author(id)
     }
 }
 
@@ -123,7 +145,7 @@ mod tests {
 
     /// The names of guests with these numbers, counted from the first, where the first has the number `first`.
     fn names(first: u64, numbers: impl Iterator<Item = u64>) -> BTreeSet<String> {
-        let guests = Guests::since(PersonId(first));
+        let guests = Guests::since(PersonId(first), 0);
         let id = |number| PersonId((first + number) & ConnectionId::NUMBER_MASK);
         numbers
             .map(|number| guests.author(id(number)).name.to_string())

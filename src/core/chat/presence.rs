@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::chat::person::{Author, PersonId};
+use crate::core::chat::person::{Author, PublicId};
 use crate::limits::MAX_LISTED;
 
 /// What has changed in a room since it was last said.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    people: BTreeMap<PersonId, Entry>,
+    people: BTreeMap<PublicId, Entry>,
     /// How often someone was told who is here.
     listings: u64,
     /// More has changed than is listed: who it was is forgotten, their number is not.
@@ -136,13 +136,14 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::chat::person::PersonId;
 
     fn guest(number: u64) -> Author {
         Author::guest(PersonId(number))
     }
 
     fn ids(people: &[Author]) -> Vec<u64> {
-        people.iter().map(|who| who.id.0).collect()
+        people.iter().map(|who| who.id.number()).collect()
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn who_comes_back_with_a_new_name_is_told() {
         let renamed = Author {
-            id: PersonId(1),
+            id: Author::guest(PersonId(1)).id,
             name: super::super::person::Name::Chosen("alice".into()),
         };
         let mut changes = Changes::default();

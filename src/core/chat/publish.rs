@@ -1,7 +1,7 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
 use crate::core::chat::books::{Books, Entry};
-use crate::core::chat::dedup::Sender;
+use crate::core::chat::dedup::{Log, Sender};
 use crate::core::chat::format::RoomId;
 use crate::core::chat::ledger::TooFast;
 use crate::core::chat::ledger::entry::OwnerId;
@@ -157,7 +157,7 @@ impl Chat {
         now: Now,
     ) -> Result<Proposed, Refusal> {
         if let Some((name, sender)) = draft.dedup
-            && let Some(offset) = self.dedup.find(room, sender, name, now.ms)
+            && let Some(offset) = self.dedup.find(self.log_of(room), sender, name, now.ms)
         {
             return Ok(Proposed::Again(offset));
         }
@@ -200,6 +200,11 @@ impl Chat {
         Ok(Keeping { owner, state })
     }
 
+    fn log_of(&self, room: RoomId) -> Log {
+        let room = &self.rooms[room.index];
+        (room.name.clone(), room.epoch)
+    }
+
     /// The offset that the next message of a room gets where there is no store.
     pub(in crate::core) fn next_offset(&self, room: RoomId) -> u64 {
         self.offset(room) + 1
@@ -216,8 +221,9 @@ impl Chat {
         if let Some(offset) = accepted.offset {
             self.rooms[room.index].offset = offset;
             if let Some((name, sender)) = draft.dedup {
+                let log = self.log_of(room);
                 self.dedup
-                    .remember(room, sender, name, offset, draft.owner, now.ms);
+                    .remember(log, sender, name, offset, draft.owner, now.ms);
             }
         }
         draft.message(accepted.offset, accepted.at_ms)

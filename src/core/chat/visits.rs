@@ -8,7 +8,7 @@ use crate::core::chat::format::{Context, Format, Reading, RoomId};
 use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::people::{NameTaken, Secret};
-use crate::core::chat::person::{Author, Name, PersonId};
+use crate::core::chat::person::{Author, Name, PersonId, PublicId};
 use crate::core::chat::person_name::PersonName;
 use crate::core::chat::presence::Change;
 use crate::core::chat::room::{Member, TooManyRooms};
@@ -320,6 +320,11 @@ impl Chat {
     /// Whether someone has come in, and is not forgotten.
     pub(in crate::core) fn knows(&self, person: PersonId) -> bool {
         self.people.knows(person)
+    }
+
+    /// How others know someone.
+    pub(in crate::core) fn public_id(&self, id: PersonId) -> PublicId {
+        self.people.public_id(id)
     }
 
     pub(in crate::core) fn author(&self, id: PersonId) -> Author {

@@ -196,7 +196,9 @@ impl<S: Stream> Server<S> {
             return self.chat.author(guest);
         };
         Author {
-            id: self.chat.find_named(&grant.name).unwrap_or(guest),
+            id: self
+                .chat
+                .public_id(self.chat.find_named(&grant.name).unwrap_or(guest)),
             name: Name::Chosen(grant.name.shown()),
         }
     }

@@ -367,17 +367,14 @@ fn accounts_of_those_who_hold_nothing_are_closed() {
 #[test]
 fn a_strangers_ids_make_nobody_else_say_something_twice() {
     let mut dedup = Dedup::default();
-    let room = RoomId {
-        index: 0,
-        serial: 1,
-    };
+    let log = || (name("tea"), 7);
     let person = |number| Sender::Person(PersonId(number));
     let (own, other) = (Sender::Owner(at(1)), Sender::Owner(at(2)));
-    dedup.remember(room, &own, "mine", 1, &at(1), 0);
-    dedup.remember(room, &person(7), "by-another", 2, &at(2), 0);
+    dedup.remember(log(), &own, "mine", 1, &at(1), 0);
+    dedup.remember(log(), &person(7), "by-another", 2, &at(2), 0);
     for number in 0..MAX_DEDUP as u64 + 500 {
         dedup.remember(
-            room,
+            log(),
             &other,
             &format!("x{number}"),
             9,
@@ -386,7 +383,7 @@ fn a_strangers_ids_make_nobody_else_say_something_twice() {
         );
     }
     dedup.check().unwrap();
-    let mut find = |sender: &Sender, id: &str| dedup.find(room, sender, id, 200);
+    let mut find = |sender: &Sender, id: &str| dedup.find(log(), sender, id, 200);
     assert_eq!(find(&own, "mine"), Some(1));
     assert_eq!(find(&other, "mine"), None, "it is another's");
     assert_eq!(
@@ -399,9 +396,9 @@ fn a_strangers_ids_make_nobody_else_say_something_twice() {
         (None, Some(9))
     );
     assert_eq!(find(&other, "x100499"), Some(9));
-    dedup.find(room, &own, "none", DEDUP_MS + 1_000);
+    dedup.find(log(), &own, "none", DEDUP_MS + 1_000);
     dedup.check().unwrap();
-    assert_eq!(dedup.find(room, &own, "mine", 0), None);
+    assert_eq!(dedup.find(log(), &own, "mine", 0), None);
 }
 
 /// Two who filled all rooms with state took the only one without.
