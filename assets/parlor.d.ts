@@ -71,7 +71,10 @@ export interface Welcome {
   id?: number;
   you: Person;
   resume?: string;
+  /** Which process this is: another one after a restart. */
   node: string;
+  /** How safe a message is when `publish` has resolved: lost with the process, or on the disk of the server. */
+  durability?: 'memory' | 'disk';
   server: string;
   /** How often the server pings who is silent; null for never. */
   ping_ms: number | null;

@@ -402,9 +402,10 @@ export class Parlor extends EventTarget {
       return void this.#link.abandon(error.code, error.message);
     }
     if (this.#link.connection !== link) return;
-    // A server that has forgotten who one was does not know their messages by their ids; one that has started anew
-    // has forgotten the messages as well.
-    const isForgotten = identity.node === this.#node && identity.resume !== this.#chosen.resume;
+    // A server that has forgotten who one was does not know their messages by their ids. One that keeps them in memory
+    // and has started anew has forgotten the messages as well.
+    const isAnew = identity.node !== this.#node && (identity.durability ?? 'memory') === 'memory';
+    const isForgotten = !isAnew && identity.resume !== this.#chosen.resume;
     this.#node = identity.node;
     if (isForgotten) this.#dropSent();
     if (!welcome) this.#heed(identity);

@@ -4,6 +4,7 @@
 //! answers come back by [`Server::on_answer`](super::Server::on_answer). A store answers the appends to one room, of one
 //! epoch, in the order of their tickets; between rooms in any order, and late. What it never answers times out.
 
+pub use crate::codec::json::event::Durability;
 use crate::core::chat::{Author, Content, Draft, RoomName};
 
 /// Names a request until it is answered. No other request of this server has it.

@@ -173,6 +173,35 @@ test('a publish is repeated to a server that started anew, not to one that forgo
   assert.deepEqual(await comeBack('n2'), ['never sent']);
 });
 
+test('a publish is not repeated to a server that keeps messages on its disk, and has forgotten who one was', async (t) => {
+  const all = await start(t);
+  all.server.open();
+  const fields = (node) => ({ node, durability: 'disk' });
+  await all.server.welcome('guest-1', undefined, fields('n1'));
+  const sent = assert.rejects(all.parlor.publish('tea', 'sent'), { code: 'unconfirmed' });
+  await all.server.end();
+  await all.tick(all.parlor.state.retryAt - Date.now());
+  all.server.open();
+  await all.server.welcome('guest-2', undefined, fields('n2'));
+  await all.server.refuse('login', 'bad_resume');
+  await sent;
+  assert.deepEqual(all.server.got('publish'), []);
+});
+
+test('a publish that cannot be kept for now is sent again under the same id', async (t) => {
+  const all = await inTea(t);
+  const published = all.parlor.publish('tea', 'patient');
+  const [first] = all.server.got('publish');
+  await all.server.say({ type: 'error', id: first.id, code: 'unavailable', message: 'not now', retry_ms: 250 });
+  await all.tick(249);
+  assert.equal(all.server.got('publish').length, 1);
+  await all.tick(1);
+  const [, second] = all.server.got('publish');
+  assert.deepEqual(second, first);
+  await all.server.say({ type: 'ok', id: second.id, offset: 7 });
+  assert.equal((await published).offset, 7);
+});
+
 test('a direct message in flight is not repeated, one that waits is sent', async (t) => {
   const all = await inTea(t);
   const inFlight = assert.rejects(all.parlor.direct('ben', 'psst'), { code: 'unconfirmed' });

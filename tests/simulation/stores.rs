@@ -1,6 +1,6 @@
 //! What those see who publish while a store keeps the messages: late, out of step between rooms, not at all.
 
-use parlor::core::store::{Answer, Append, Request};
+use parlor::core::store::{Answer, Append, Durability, Request};
 use parlor::limits::{MAX_UNANSWERED_EACH, STORE_TIMEOUT_MS};
 
 use crate::hall::{GuestId, Hall};
@@ -15,7 +15,7 @@ struct Shelf {
 impl Shelf {
     fn new(flags: &[&str]) -> Self {
         let mut hall = Hall::new(flags);
-        hall.server.use_store();
+        hall.server.use_store(Durability::Disk);
         Self {
             hall,
             waiting: Vec::new(),

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use parlor::core::budget::{Stage, cost};
 use parlor::core::site::{File, Site};
+use parlor::core::store::Durability;
 use parlor::core::{Now, Ready, Server, Stream};
 use parlor::limits::{FANOUT_SLICE, FANOUT_SLICE_BYTES, Limits, TICK};
 
@@ -100,7 +101,7 @@ impl World {
             now,
         );
         let store = plan.store.map(|habit| {
-            server.use_store();
+            server.use_store(Durability::Disk);
             LateStore::new(habit, Random::new(plan.seed, 0x5704e))
         });
         let places = (0..plan.clients)

@@ -8,6 +8,16 @@ use serde::{Serialize, Serializer};
 use super::command::Id;
 use crate::codec::error_code::ErrorCode;
 
+/// How safe a message is when its sender is told that it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// It is lost with this process.
+    Memory,
+    /// It is on this machine's disk.
+    Disk,
+}
+
 /// An event, or the answer to a command.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -22,6 +32,8 @@ pub enum Event<'a> {
         you: Person<'a>,
         resume: &'a str,
         node: &'a str,
+        /// How safe a message is that is answered with `ok`.
+        durability: Durability,
         server: &'a str,
         ping_ms: Option<u64>,
         limits: Limits,

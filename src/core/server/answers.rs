@@ -45,6 +45,7 @@ impl<S: Stream> Server<S> {
             you: encode::person(&self.chat.author(person)),
             resume: &self.chat.resume_token(person)?,
             node: &self.node,
+            durability: self.durability(),
             server: concat!("parlor/", env!("CARGO_PKG_VERSION")),
             ping_ms: limits.ping_interval.ms(),
             limits: event::Limits {

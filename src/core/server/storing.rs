@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::codec::json::event::Durability;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
 use crate::core::chat::{Accepted, Draft, Refusal, RoomId, RoomName};
@@ -17,14 +18,23 @@ use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
 
 /// Requests that the store has not taken yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    durability: Durability,
     requests: VecDeque<Request>,
     /// Tickets given so far.
     tickets: u64,
 }
 
 impl Outbox {
+    fn new(durability: Durability) -> Self {
+        Self {
+            durability,
+            requests: VecDeque::new(),
+            tickets: 0,
+        }
+    }
+
     fn append(&mut self, room: &RoomName, epoch: u64, draft: &Draft<'_>) -> Ticket {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
@@ -39,11 +49,17 @@ impl Outbox {
 }
 
 impl<S: Stream> Server<S> {
-    /// From now on a message is published when a store has kept it. To be called before the first connection; then
+    /// From now on a message is published when a store has kept it, as safely as clients are told. To be called before the first connection; then
     /// whoever drives the server passes on what [`next_request`](Self::next_request) gives, and calls
     /// [`on_answer`](Self::on_answer).
-    pub fn use_store(&mut self) {
-        self.outbox = Some(Outbox::default());
+    pub fn use_store(&mut self, durability: Durability) {
+        self.outbox = Some(Outbox::new(durability));
+    }
+
+    /// How safe a message is when its sender is told that it is published.
+    pub(super) fn durability(&self) -> Durability {
+        let outbox = self.outbox.as_ref();
+        outbox.map_or(Durability::Memory, |outbox| outbox.durability)
     }
 
     /// The next request for the store.

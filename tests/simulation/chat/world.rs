@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use parlor::core::site::Site;
+use parlor::core::store::Durability;
 use parlor::core::{Now, Server};
 
 use super::line::Network;
@@ -76,7 +77,7 @@ impl ChatWorld {
             now,
         );
         let store = plan.store.map(|habit| {
-            server.use_store();
+            server.use_store(Durability::Disk);
             LateStore::new(habit, Random::new(plan.seed, 0x5704e))
         });
         let mut shadow = Shadow::new(plan, now.ms);

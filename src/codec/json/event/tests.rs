@@ -190,6 +190,7 @@ fn a_welcome() {
         you: person(&"Bob"),
         resume: "secret",
         node: "n",
+        durability: Durability::Memory,
         server: "parlor/1",
         ping_ms: None,
         limits,
@@ -197,7 +198,7 @@ fn a_welcome() {
     };
     assert_eq!(
         text(&welcome),
-        r#"{"type":"welcome","you":{"id":"5","name":"Bob"},"resume":"secret","node":"n","server":"parlor/1","ping_ms":null,"limits":{"message":1,"rate":null,"burst":null,"rooms":2,"name":3,"room":4,"key":5,"dedup":6,"history":7}}"#
+        r#"{"type":"welcome","you":{"id":"5","name":"Bob"},"resume":"secret","node":"n","durability":"memory","server":"parlor/1","ping_ms":null,"limits":{"message":1,"rate":null,"burst":null,"rooms":2,"name":3,"room":4,"key":5,"dedup":6,"history":7}}"#
     );
 }
 
