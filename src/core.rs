@@ -26,6 +26,7 @@ mod stream;
 pub use crate::codec::http::origin::parse as parse_origin;
 pub use crate::codec::proxy::Client;
 pub use id::ConnectionId;
+pub use net::ending::EndReason;
 pub use net::hosts::Hosts;
 pub use net::proxied::Proxied;
 pub use now::Now;

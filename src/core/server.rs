@@ -8,12 +8,13 @@ mod answers;
 mod arguments;
 mod arrivals;
 mod clients;
+mod close;
 mod deadlines;
 mod deliver;
 mod direct;
 mod doors;
 mod drain;
-mod end;
+
 mod error;
 mod invariants;
 mod listing;
@@ -55,6 +56,7 @@ use crate::core::id::{ConnectionId, Numbers};
 use crate::core::net::addresses::Addresses;
 use crate::core::net::connection::{Connection, Input};
 use crate::core::net::door::Door;
+use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::frames::{FrameKind, Frames, Meter};
 use crate::core::net::hosts::Hosts;
 use crate::core::net::phase::Phase;
@@ -243,9 +245,9 @@ impl<S: Stream> Server<S> {
     }
 
     /// Gives a connection up, for a reason that is logged.
-    pub fn abandon(&mut self, index: usize, reason: &'static str, now: Now) {
+    pub fn abandon(&mut self, index: usize, reason: EndReason, now: Now) {
         if let Some(id) = self.connections.get(index).map(|connection| connection.id) {
-            self.close_now(id, reason, now);
+            self.close(id, Ending::Abort(reason), now);
         }
     }
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::core::Now;
-use crate::core::{Proxied, Server};
+use crate::core::{EndReason, Proxied, Server};
 use crate::shell::tls::Tls;
 use crate::shell::transport::Transport;
 
@@ -142,7 +142,7 @@ impl Entrance {
         };
         if self.tls.is_some() && server.is_over_its_limit(index) {
             // To be told so takes a handshake, which is what the limit is to save.
-            return server.abandon(index, "too many from its address", now);
+            return server.abandon(index, EndReason::TooManyFromAddress, now);
         }
         let Some(transport) = server.socket_mut(index) else {
             return;
@@ -154,7 +154,7 @@ impl Entrance {
             .register(transport.socket_mut(), Token(index), interest)
         {
             log::warn!("cannot poll a connection: {error}");
-            server.abandon(index, "cannot be polled", now);
+            server.abandon(index, EndReason::CannotBePolled, now);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 DELIVER = "src/core/server/deliver.rs"
 READ = "src/core/server/read.rs"
-END = "src/core/server/end.rs"
+CLOSE = "src/core/server/close.rs"
 DEADLINES = "src/core/server/deadlines.rs"
 QUEUE = "src/core/net/write_queue.rs"
 BROADCAST = "src/core/delivery/broadcast.rs"
@@ -28,19 +28,19 @@ MUTANTS = [
     ),
     (
         "who is lost stays a member",
-        END,
-        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, now: Now) {\n        self.leave(id, now);",
-        "    pub(super) fn close_now(&mut self, id: ConnectionId, reason: EndReason, _: Now) {",
+        CLOSE,
+        "    fn abort(&mut self, id: ConnectionId, reason: EndReason, now: Now) {\n        self.leave_rooms(id, now);",
+        "    fn abort(&mut self, id: ConnectionId, reason: EndReason, _: Now) {",
     ),
     (
         "a slot is never freed",
-        END,
+        CLOSE,
         "        self.closed.push_back(id);",
         "        if id.index() != 3 {\n            self.closed.push_back(id);\n        }",
     ),
     (
         "a connection is freed inside the tick",
-        END,
+        CLOSE,
         "        self.closed.push_back(id);",
         "        self.closed.push_back(id);\n        self.connections.remove(id.index());",
     ),
@@ -130,7 +130,7 @@ MUTANTS = [
     ),
     (
         "input that is dropped stays accounted",
-        END,
+        CLOSE,
         "            connection.take_pending();\n            self.meter_held(id);",
         "            connection.take_pending();\n            connection.metered_bytes = 0;",
     ),
@@ -142,15 +142,15 @@ MUTANTS = [
     ),
     (
         "the answer to a close frame overtakes the last words",
-        END,
+        CLOSE,
         "Some(connection) if connection.served < until => {",
         "Some(connection) if connection.served > until => {",
     ),
     (
         "a socket is closed with unread input",
         DELIVER,
-        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.linger(id, reason, now),",
-        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.close_now(id, reason, now),",
+        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.close(id, Ending::Linger(reason), now),",
+        "                handshake: CloseHandshake::Done,\n                reason,\n            } => self.close(id, Ending::Abort(reason), now),",
     ),
     (
         "a frame is cut when a slow reader is closed",
@@ -340,7 +340,7 @@ MUTANTS = [
     ),
     (
         "a close frame that is kept before the kernel is thrown away",
-        END,
+        CLOSE,
         "            _ if connection.has_output() => {}",
         "            _ if !connection.queue.is_empty() => {}",
     ),
@@ -514,7 +514,7 @@ MUTANTS = [
     ),
     (
         "all who have ended are freed in one tick",
-        END,
+        CLOSE,
         "        while self.budget.is_left()\n            && let Some(id) = self.closed.pop_front()",
         "        while let Some(id) = self.closed.pop_front()",
     ),
@@ -552,8 +552,8 @@ MUTANTS = [
     (
         "a response is cut however steadily it is taken",
         DEADLINES,
-        "        if taken - before < timeout.least_bytes() {\n            return self.close_now(id, \"response not taken in time\", now);",
-        "        if taken >= before {\n            return self.close_now(id, \"response not taken in time\", now);",
+        "        if taken - before < timeout.least_bytes() {\n            return self.close(id, Ending::Abort(EndReason::ResponseTimeout), now);",
+        "        if taken >= before {\n            return self.close(id, Ending::Abort(EndReason::ResponseTimeout), now);",
     ),
     (
         "a body has no more time for coming steadily",
@@ -569,13 +569,13 @@ MUTANTS = [
     ),
     (
         "who closes while it is behind waits for what does not come",
-        END,
+        CLOSE,
         "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if !self.is_behind(id) => {",
         "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if self.get(id).is_some() => {",
     ),
     (
         "the FIN comes with the close frame after a violation",
-        END,
+        CLOSE,
         "                    false => CloseHandshake::PassingOver,",
         "                    false => CloseHandshake::Done,",
     ),
@@ -630,12 +630,12 @@ MUTANTS = [
     (
         "the end within a body drops the answers before it",
         READ,
-        "self.end_after_queue(id, \"connection lost\", now);",
-        "self.close_now(id, \"connection lost\", now);",
+        "self.close(id, Ending::Flush(EndReason::ConnectionLost), now);",
+        "self.close(id, Ending::Abort(EndReason::ConnectionLost), now);",
     ),
     (
         "who waits for the store leaves at once",
-        END,
+        CLOSE,
         "            0 => until,\n            _ => u64::MAX,",
         "            _ => until,",
     ),

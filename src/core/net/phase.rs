@@ -1,6 +1,6 @@
 //! Where a connection stands.
 
-use crate::codec::ws::close::CloseReason;
+use crate::core::net::ending::{EndReason, PeerEnd};
 
 /// Where a connection stands. It goes through these from top to bottom, save that a kept-alive HTTP connection goes from
 /// `Response` back to `Request`. Each phase has one deadline.
@@ -22,7 +22,7 @@ pub(in crate::core) enum Phase {
     Streaming { stuck_at: Option<u64> },
     /// About to close, and a member of its room until it has been served all that was said there up to the number
     /// `until` in its audience's sequence: its own last words among it. What it still sends is not heard.
-    Leaving { until: u64, goodbye: Goodbye },
+    Leaving { until: u64, end: PeerEnd },
     /// A close frame is queued or sent.
     Closing {
         handshake: CloseHandshake,
@@ -52,17 +52,6 @@ impl AfterResponse {
     }
 }
 
-/// Why a WebSocket leaves, and what it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Goodbye {
-    /// The peer has sent a close frame with this code; it gets the same back.
-    Answer(Option<u16>),
-    /// The peer has broken the protocol.
-    Violation(CloseReason),
-    /// The peer's side of the connection ended without a close frame; it gets none either.
-    EndOfInput,
-}
-
 /// How far the close handshake is (RFC 6455 section 7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum CloseHandshake {
@@ -74,6 +63,3 @@ pub(in crate::core) enum CloseHandshake {
     /// Both are said, or no answer is waited for.
     Done,
 }
-
-/// Why a connection ended, for the log.
-pub(in crate::core) type EndReason = &'static str;

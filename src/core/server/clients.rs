@@ -13,8 +13,9 @@ use crate::core::id::ConnectionId;
 use crate::core::net::addresses::Refusal;
 use crate::core::net::connection::{Connection, Place};
 use crate::core::net::door::Door;
+use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::peer::Peer;
-use crate::core::net::phase::{EndReason, Phase};
+use crate::core::net::phase::Phase;
 use crate::core::network::Network;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -134,7 +135,7 @@ impl<S: Stream> Server<S> {
                 self.take_place(id, place);
                 self.tell_refused_typist(id, now);
             }
-            None => self.close_now(id, "too many from its address", now),
+            None => self.close(id, Ending::Abort(EndReason::TooManyFromAddress), now),
         }
     }
 
@@ -145,7 +146,7 @@ impl<S: Stream> Server<S> {
             && matches!(connection.door, Door::Lines { .. })
         {
             self.say_line(id, refusal.line());
-            self.end_after_queue(id, refusal.reason(), now);
+            self.close(id, Ending::Flush(refusal.reason()), now);
         }
     }
 
@@ -306,9 +307,9 @@ impl Refusal {
     /// Why, for the log.
     pub(super) fn reason(self) -> EndReason {
         match self {
-            Self::Full => "the server is full",
-            Self::TooMany => "too many from its address",
-            Self::TooFast => "too often from its address",
+            Self::Full => EndReason::ServerFull,
+            Self::TooMany => EndReason::TooManyFromAddress,
+            Self::TooFast => EndReason::TooOftenFromAddress,
         }
     }
 

@@ -9,7 +9,8 @@ use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::door::Door;
-use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
+use crate::core::net::ending::{EndReason, Ending};
+use crate::core::net::phase::{AfterResponse, Phase};
 use crate::core::net::timers::Slot;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -105,9 +106,9 @@ impl<S: Stream> Server<S> {
             Phase::Response { then, taken } => self.on_response_timeout(id, then, taken, now),
             Phase::Open { pinged } => self.on_quiet(id, pinged, now),
             Phase::Streaming { stuck_at } => self.on_heartbeat(id, stuck_at, now),
-            Phase::Leaving { goodbye, .. } => self.finish_leaving(id, goodbye, now),
+            Phase::Leaving { .. } => self.finish_leaving(id, now),
             Phase::Closing { reason, .. } | Phase::Lingering { reason } => {
-                self.close_now(id, reason, now);
+                self.close(id, Ending::Abort(reason), now);
             }
             // Those who wait for the store have the deadlines of what they wait for.
             Phase::Publishing | Phase::Closed { .. } => {}
@@ -143,7 +144,7 @@ impl<S: Stream> Server<S> {
         let timeout = self.limits.handshake_timeout;
         let taken = self.bytes_taken(id);
         if taken - before < timeout.least_bytes() {
-            return self.close_now(id, "response not taken in time", now);
+            return self.close(id, Ending::Abort(EndReason::ResponseTimeout), now);
         }
         let phase = Phase::Response { then, taken };
         self.enter(id, phase, timeout.after(now.ms));
@@ -159,10 +160,7 @@ impl<S: Stream> Server<S> {
         match pinged {
             Some(_) if connection.in_line => self.ping(id, now),
             Some(before) if waits => self.on_unread(id, before, now),
-            Some(_) => {
-                let handshake = CloseHandshake::AwaitingPeer;
-                self.begin_close(id, CloseReason::PingTimeout, handshake, now);
-            }
+            Some(_) => self.close(id, Ending::Announce(CloseReason::PingTimeout), now),
             None => self.ping(id, now),
         }
     }
@@ -177,7 +175,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         if waits && taken - before < timeout.least_bytes() {
-            return self.cut_off(id, CloseReason::TooSlow, now);
+            return self.close(id, Ending::Truncate(CloseReason::TooSlow), now);
         }
         let pinged = Some(taken);
         self.enter(id, Phase::Open { pinged }, timeout.after(now.ms));
@@ -224,7 +222,7 @@ impl<S: Stream> Server<S> {
         let waits = self.still_waits(id, now);
         let taken = self.bytes_taken(id);
         if waits && stuck_at.is_some_and(|before| taken - before < interval.least_bytes()) {
-            return self.close_now(id, "stream not taken in time", now);
+            return self.close(id, Ending::Abort(EndReason::StreamTimeout), now);
         }
         let heartbeat = Rc::clone(&self.heartbeat);
         let Some(connection) = self.get_mut(id).filter(|it| it.is_member()) else {

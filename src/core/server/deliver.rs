@@ -6,6 +6,7 @@ use crate::core::chat::RoomId;
 use crate::core::delivery::broadcast::Delivery;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
+use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
 use crate::core::net::write_queue::{Chunk, Enqueue, Flush};
 use crate::core::now::Now;
@@ -63,18 +64,16 @@ impl<S: Stream> Server<S> {
             }
             Enqueue::Full if self.chat.conflates(room) => {
                 self.lagging.fall_behind(id, room, delivery.first_offset);
-                if let Phase::Leaving { goodbye, .. } = phase {
-                    // It will not be served what it waits for.
-                    self.finish_leaving(id, goodbye, now);
-                }
+                // It will not be served what it may be waiting for.
+                self.finish_leaving(id, now);
                 return;
             }
-            Enqueue::Full => return self.cut_off(id, CloseReason::TooSlow, now),
+            Enqueue::Full => return self.close(id, Ending::Truncate(CloseReason::TooSlow), now),
         }
-        if let Phase::Leaving { until, goodbye } = phase
+        if let Phase::Leaving { until, .. } = phase
             && until <= delivery.last
         {
-            self.finish_leaving(id, goodbye, now);
+            self.finish_leaving(id, now);
         }
     }
 
@@ -136,7 +135,7 @@ impl<S: Stream> Server<S> {
                 self.on_blocked(id);
                 self.watch_typist(id, now);
             }
-            Err(error) => self.on_failure(id, &error, now),
+            Err(error) => self.on_io_error(id, &error, now),
         }
     }
 
@@ -172,11 +171,11 @@ impl<S: Stream> Server<S> {
             Phase::Response {
                 then: AfterResponse::Close,
                 ..
-            } => self.linger(id, "done", now),
+            } => self.close(id, Ending::Linger(EndReason::Done), now),
             Phase::Closing {
                 handshake: CloseHandshake::Done,
                 reason,
-            } => self.linger(id, reason, now),
+            } => self.close(id, Ending::Linger(reason), now),
             _ => {}
         }
     }

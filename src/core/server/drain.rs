@@ -3,7 +3,8 @@
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
-use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
+use crate::core::net::ending::{EndReason, Ending};
+use crate::core::net::phase::{AfterResponse, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::respond::unavailable;
@@ -79,7 +80,7 @@ impl<S: Stream> Server<S> {
         while self.budget.is_left() && next < self.connections.capacity() {
             self.budget.spend(cost::MESSAGE);
             if let Some(id) = self.connections.get(next).map(|connection| connection.id) {
-                self.dismiss(id, now);
+                self.close_for_shutdown(id, now);
                 // Whoever was not listened to meanwhile may have answered, or gone.
                 self.line_up(id);
             }
@@ -97,16 +98,18 @@ impl<S: Stream> Server<S> {
         self.waiting.is_empty() && !self.broadcast.is_busy()
     }
 
-    fn dismiss(&mut self, id: ConnectionId, now: Now) {
+    fn close_for_shutdown(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
         match &mut connection.phase {
-            Phase::Open { .. } => {
-                self.begin_close(id, CloseReason::Shutdown, CloseHandshake::AwaitingPeer, now);
+            Phase::Open { .. } | Phase::Streaming { .. } => {
+                self.close(id, Ending::Announce(CloseReason::Shutdown), now);
             }
-            Phase::Streaming { .. } => self.end_stream(id, CloseReason::Shutdown, now),
-            Phase::Request { .. } => self.close_now(id, CloseReason::Shutdown.phrase(), now),
+            Phase::Request { .. } => {
+                let reason = EndReason::Told(CloseReason::Shutdown);
+                self.close(id, Ending::Abort(reason), now);
+            }
             Phase::Body { .. } => {
                 self.refuse_body(&unavailable("the server is shutting down"), id, now);
             }

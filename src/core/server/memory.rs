@@ -10,6 +10,7 @@ use std::mem;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
+use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::stream::Stream;
@@ -125,7 +126,7 @@ impl<S: Stream> Server<S> {
             };
             leaving += self.get(id).map_or(0, |it| it.socket.held_bytes());
             eviction.closing.push(id);
-            self.cut_off(id, CloseReason::OutOfMemory, now);
+            self.close(id, Ending::Truncate(CloseReason::OutOfMemory), now);
         }
         true
     }

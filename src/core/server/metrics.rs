@@ -5,12 +5,12 @@ use std::fmt::{Display, Write};
 
 use crate::codec::http::response::Status;
 use crate::codec::token::Refused;
-use crate::codec::ws::close::CloseReason;
 use crate::core::ensure::ensure;
 use crate::core::net::addresses::Refusal;
 use crate::core::net::connection::{Connection, Traffic};
 use crate::core::net::door::Door;
-use crate::core::net::phase::{EndReason, Phase};
+use crate::core::net::ending::EndReason;
+use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::datagrams::Verdict;
@@ -24,7 +24,7 @@ pub(super) struct Counters {
     started_ms: u64,
     /// Connections now, by the number of their door.
     doors: [usize; Door::COUNT],
-    ended: BTreeMap<EndReason, u64>,
+    ended: BTreeMap<&'static str, u64>,
     /// Of all connections, those that have ended too, and of datagrams.
     pub(super) traffic: Traffic,
     responses: BTreeMap<u16, u64>,
@@ -34,37 +34,17 @@ pub(super) struct Counters {
     datagrams: BTreeMap<Verdict, u64>,
 }
 
-/// Why a connection may end besides the reasons that a close frame gives.
-const OTHER_ENDS: [EndReason; 15] = [
-    "TLS failed",
-    "bad PROXY header",
-    "cannot be polled",
-    "closed by peer",
-    "connection lost",
-    "connection reset",
-    "done",
-    "idle",
-    "response not taken in time",
-    "spoke HTTP to the line port",
-    "spoke TLS to the line port",
-    "stream not taken in time",
-    "the server is full",
-    "too many from its address",
-    "too often from its address",
-];
-
 fn zeros<K: Ord>(keys: impl IntoIterator<Item = K>) -> BTreeMap<K, u64> {
     keys.into_iter().map(|key| (key, 0)).collect()
 }
 
 impl Counters {
     pub(super) fn new(started_ms: u64) -> Self {
-        let phrases = CloseReason::ALL.map(CloseReason::phrase);
         let verdicts = Refused::ALL.map(Refused::label);
         Self {
             started_ms,
             doors: [0; Door::COUNT],
-            ended: zeros(phrases.into_iter().chain(OTHER_ENDS)),
+            ended: zeros(EndReason::all().map(EndReason::as_str)),
             traffic: Traffic::default(),
             responses: zeros(Status::ALL.map(|status| status.code)),
             tokens: zeros(verdicts.into_iter().chain(["taken", NOT_LOOKED_AT])),
@@ -131,7 +111,7 @@ impl Counters {
 
     pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
         if let Phase::Closed { reason } = connection.phase {
-            *self.ended.entry(reason).or_default() += 1;
+            *self.ended.entry(reason.as_str()).or_default() += 1;
         }
         self.leave(&connection.door);
     }

@@ -14,8 +14,9 @@ use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Deflate, Input};
 use crate::core::net::door::Door;
+use crate::core::net::ending::{EndReason, Ending, PeerEnd};
 use crate::core::net::frames::{FrameKind, Frames};
-use crate::core::net::phase::{AfterResponse, CloseHandshake, Goodbye, Phase};
+use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::stream::Stream;
@@ -179,7 +180,7 @@ impl<S: Stream> Server<S> {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) => {
                 connection.input = Input::Drained;
-                self.on_failure(id, &error, now);
+                self.on_io_error(id, &error, now);
                 0
             }
         }
@@ -224,7 +225,7 @@ impl<S: Stream> Server<S> {
                     false => Step::NeedMore,
                 },
                 Phase::Leaving {
-                    goodbye: Goodbye::Violation(_),
+                    end: PeerEnd::Violation(_),
                     ..
                 }
                 | Phase::Closing {
@@ -319,7 +320,7 @@ impl<S: Stream> Server<S> {
             }
             Ok(None) => Step::NeedMore,
             Err(reason) => {
-                self.on_end_of_talk(id, Goodbye::Violation(reason), now);
+                self.close(id, Ending::Answer(PeerEnd::Violation(reason)), now);
                 Step::Taken
             }
         };
@@ -343,7 +344,7 @@ impl<S: Stream> Server<S> {
                 connection.phase = Phase::Closing { handshake, reason };
                 if !connection.has_output() {
                     // More may follow, and a reset would overtake our close frame.
-                    self.linger(id, reason, now);
+                    self.close(id, Ending::Linger(reason), now);
                 }
             }
         }
@@ -357,7 +358,7 @@ impl<S: Stream> Server<S> {
             Event::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
             Event::Pong => {}
-            Event::Close(code) => self.on_end_of_talk(id, Goodbye::Answer(code), now),
+            Event::Close(code) => self.close(id, Ending::Answer(PeerEnd::CloseFrame(code)), now),
         }
     }
 
@@ -375,7 +376,7 @@ impl<S: Stream> Server<S> {
                 self.budget.spend(cost::DEFLATE + bytes);
                 self.on_message(id, kind, message, now);
             }
-            Err(reason) => self.on_end_of_talk(id, Goodbye::Violation(reason), now),
+            Err(reason) => self.close(id, Ending::Answer(PeerEnd::Violation(reason)), now),
         }
         inflater.shrink(READ_BUFFER);
         self.inflater = Some(inflater);
@@ -401,33 +402,26 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The peer has said, or done, what ends a WebSocket.
-    fn on_end_of_talk(&mut self, id: ConnectionId, goodbye: Goodbye, now: Now) {
-        match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Open { .. }) => self.say_goodbye(id, goodbye, now),
-            Some(Phase::Closing { reason, .. }) => self.finish_close(id, goodbye, reason, now),
-            _ => {}
-        }
-    }
-
     /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
     fn on_end_of_input(&mut self, unfinished: &mut [u8], id: ConnectionId, now: Now) {
         let is_lines = matches!(self.get(id).map(|it| &it.door), Some(Door::Lines { .. }));
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Request { .. }) => self.close_now(id, "done", now),
+            Some(Phase::Request { .. }) => self.close(id, Ending::Abort(EndReason::Done), now),
             Some(Phase::Body { .. }) => {
                 if let Some(connection) = self.get_mut(id) {
                     connection.take_pending();
                 }
                 // Those before it are answered.
-                self.end_after_queue(id, "connection lost", now);
+                self.close(id, Ending::Flush(EndReason::ConnectionLost), now);
             }
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
-                self.on_end_of_talk(id, Goodbye::EndOfInput, now);
+                self.close(id, Ending::Answer(PeerEnd::EndOfInput), now);
             }
             Some(Phase::Streaming { .. }) if is_lines => self.end_lines(unfinished, id, now),
-            Some(Phase::Streaming { .. }) => self.close_now(id, "closed by peer", now),
-            Some(Phase::Lingering { reason }) => self.close_now(id, reason, now),
+            Some(Phase::Streaming { .. }) => {
+                self.close(id, Ending::Abort(EndReason::ClosedByPeer), now);
+            }
+            Some(Phase::Lingering { reason }) => self.close(id, Ending::Abort(reason), now),
             Some(
                 Phase::Publishing
                 | Phase::Response { .. }
@@ -441,7 +435,9 @@ impl<S: Stream> Server<S> {
     /// The request did not arrive in time.
     pub(super) fn on_request_timeout(&mut self, id: ConnectionId, now: Now) {
         match self.get(id) {
-            Some(connection) if connection.tail.is_empty() => self.close_now(id, "idle", now),
+            Some(connection) if connection.tail.is_empty() => {
+                self.close(id, Ending::Abort(EndReason::Idle), now);
+            }
             Some(_) => {
                 let problem = Problem::new(
                     Status::REQUEST_TIMEOUT,

@@ -12,8 +12,8 @@ use crate::core::budget::cost;
 use crate::core::chat::{Author, Name, NameTaken, Owner, PersonId, PersonName, RoomId, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
+use crate::core::net::ending::Ending;
 use crate::core::net::peer::Peer;
-use crate::core::net::phase::{CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::{CommandError, NAME_TAKEN, NO_TOKEN, TOO_MANY_OF_ONE};
@@ -127,7 +127,7 @@ impl<S: Stream> Server<S> {
         for room in rooms {
             let name = self.chat.room_name(room);
             if !name.is_some_and(|name| rights.may_subscribe(name)) {
-                self.put_out(id, room, CloseReason::NotAllowed, now);
+                self.remove_from_room(id, room, CloseReason::NotAllowed, now);
             }
         }
         Ok(())
@@ -246,19 +246,7 @@ impl<S: Stream> Server<S> {
                 Rights::Granted(_) => CloseReason::TokenExpired,
                 Rights::Open | Rights::Stranger => CloseReason::NoToken,
             };
-            self.send_away(id, reason, now);
-        }
-    }
-
-    /// Ends a connection that lasts, at whatever door, after what is queued for it.
-    pub(super) fn send_away(&mut self, id: ConnectionId, reason: CloseReason, now: Now) {
-        match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Open { .. }) => {
-                self.begin_close(id, reason, CloseHandshake::AwaitingPeer, now);
-            }
-            Some(Phase::Streaming { .. }) => self.end_stream(id, reason, now),
-            Some(Phase::Leaving { goodbye, .. }) => self.finish_leaving(id, goodbye, now),
-            _ => {}
+            self.close(id, Ending::Announce(reason), now);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
 use crate::core::chat::{Accepted, Draft, Refusal, RoomId, RoomName};
 use crate::core::id::ConnectionId;
+use crate::core::net::ending::Ending;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -176,7 +177,7 @@ impl<S: Stream> Server<S> {
             }
             Publisher::Plain(id) => {
                 if outcome.is_err() {
-                    self.send_away(id, CloseReason::TryAgainLater, now);
+                    self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
                 }
                 id
             }
@@ -193,8 +194,8 @@ impl<S: Stream> Server<S> {
     fn on_told(&mut self, id: ConnectionId, now: Now) {
         let count = self.waiting.count_of(id);
         match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Leaving { until, goodbye }) if count == 0 && until == u64::MAX => {
-                self.say_goodbye(id, goodbye, now);
+            Some(Phase::Leaving { until, end }) if count == 0 && until == u64::MAX => {
+                self.begin_leaving(id, end, now);
             }
             Some(_) if count + 1 == MAX_UNANSWERED_EACH => self.line_up(id),
             _ => {}

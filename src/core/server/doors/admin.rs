@@ -12,6 +12,7 @@ use crate::core::chat::{Format, PersonName, RoomId, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::door::Door;
+use crate::core::net::ending::Ending;
 use crate::core::net::pending::Reply;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -86,7 +87,7 @@ impl<S: Stream> Server<S> {
         }
         log::warn!("{} closes {}", admin_name(by), name.shown());
         for id in connections {
-            self.send_away(id, CloseReason::Removed, now);
+            self.close(id, Ending::Announce(CloseReason::Removed), now);
         }
         true
     }
@@ -100,7 +101,7 @@ impl<S: Stream> Server<S> {
         for format in Format::ALL {
             let members = self.chat.members(room.audience(format));
             for member in members.iter().flat_map(|members| members.iter()) {
-                self.put_out(member.id, room, CloseReason::Emptied, now);
+                self.remove_from_room(member.id, room, CloseReason::Emptied, now);
             }
         }
         self.chat.end_if_empty(room);
@@ -108,7 +109,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Takes someone out of a room, and tells them. At a door that leads to one room, that is the end.
-    pub(in crate::core::server) fn put_out(
+    pub(in crate::core::server) fn remove_from_room(
         &mut self,
         id: ConnectionId,
         room: RoomId,
@@ -118,7 +119,7 @@ impl<S: Stream> Server<S> {
         let door = self.get(id).map(|connection| &connection.door);
         let is_line = matches!(door, Some(Door::Lines { .. }));
         if !is_line && !matches!(door, Some(Door::Json { .. })) {
-            return self.send_away(id, reason, now);
+            return self.close(id, Ending::Announce(reason), now);
         }
         let (Some(person), Some(name)) = (self.person(id), self.chat.room_name(room).cloned())
         else {

@@ -11,7 +11,8 @@ use crate::core::chat::{Login, PersonName, Position, RoomName, Sender, Wanted, W
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
-use crate::core::net::phase::{CloseHandshake, Phase};
+use crate::core::net::ending::Ending;
+use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::pace::Admission;
 use crate::core::server::Server;
@@ -132,8 +133,7 @@ impl<S: Stream> Server<S> {
                 false
             }
             Admission::Insistent => {
-                let handshake = CloseHandshake::AwaitingPeer;
-                self.begin_close(id, CloseReason::TooManyCommands, handshake, now);
+                self.close(id, Ending::Announce(CloseReason::TooManyCommands), now);
                 false
             }
         }

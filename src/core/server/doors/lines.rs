@@ -17,7 +17,8 @@ use crate::core::id::ConnectionId;
 use crate::core::net::addresses::Refusal;
 use crate::core::net::connection::Connection;
 use crate::core::net::door::Door;
-use crate::core::net::phase::{Goodbye, Phase};
+use crate::core::net::ending::{EndReason, Ending, PeerEnd};
+use crate::core::net::phase::Phase;
 use crate::core::net::session::Session;
 use crate::core::now::Now;
 use crate::core::pace::Admission;
@@ -47,7 +48,7 @@ impl<S: Stream> Server<S> {
         let is_ending = self.drain.is_begun().then_some(Refusal::Full);
         if let Some(refusal) = self.refusal(id).or(is_ending) {
             self.say_line(id, refusal.line());
-            self.end_after_queue(id, refusal.reason(), now);
+            self.close(id, Ending::Flush(refusal.reason()), now);
             return Ok(index);
         }
         let session = Session::new(PersonId(id.number()), self.limits.rate, now.ms);
@@ -84,7 +85,7 @@ impl<S: Stream> Server<S> {
             && let Some(foreign) = foreign::recognize(input)
         {
             *input = &mut [];
-            self.turn_away(id, foreign, now);
+            self.reject_foreign(id, foreign, now);
             return true;
         }
         let mut text = mem::take(&mut self.text);
@@ -113,7 +114,7 @@ impl<S: Stream> Server<S> {
             self.get(id).map(|it| it.phase),
             Some(Phase::Streaming { .. })
         ) {
-            self.say_goodbye(id, Goodbye::EndOfInput, now);
+            self.close(id, Ending::Answer(PeerEnd::EndOfInput), now);
         }
     }
 
@@ -124,17 +125,17 @@ impl<S: Stream> Server<S> {
 
     /// Closes who speaks another protocol. A web page may send any lines to any port of its visitor's machine, but none
     /// before the head of its request.
-    fn turn_away(&mut self, id: ConnectionId, foreign: Foreign, now: Now) {
+    fn reject_foreign(&mut self, id: ConnectionId, foreign: Foreign, now: Now) {
         let (protocol, reason) = match foreign {
-            Foreign::Http => ("HTTP", "spoke HTTP to the line port"),
-            Foreign::Tls => ("TLS", "spoke TLS to the line port"),
+            Foreign::Http => ("HTTP", EndReason::SpokeHttp),
+            Foreign::Tls => ("TLS", EndReason::SpokeTls),
         };
         if let Some(peer) = self.peer(None, id) {
             log::info!("{reason} peer={peer}");
         }
         let text = format!("! this port takes lines of text, and no {protocol}\n");
         self.say_line(id, &text);
-        self.end_after_queue(id, reason, now);
+        self.close(id, Ending::Flush(reason), now);
     }
 
     fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, Refused>, now: Now) {
@@ -149,7 +150,7 @@ impl<S: Stream> Server<S> {
             }
             Err(Refused::TooLong) => {
                 self.say_line(id, "! that line is too long\n");
-                self.end_stream(id, CloseReason::TooBig, now);
+                self.close(id, Ending::Announce(CloseReason::TooBig), now);
             }
         }
     }
@@ -191,7 +192,7 @@ impl<S: Stream> Server<S> {
             }
             Line::Quit => {
                 self.say_line(id, "* goodbye\n");
-                self.end_after_queue(id, "closed by peer", now);
+                self.close(id, Ending::Flush(EndReason::ClosedByPeer), now);
                 Ok(())
             }
             Line::Unknown(_) => Err(CommandError::new(
@@ -214,7 +215,7 @@ impl<S: Stream> Server<S> {
                 false
             }
             Some(Admission::Insistent) => {
-                self.end_stream(id, CloseReason::TooManyCommands, now);
+                self.close(id, Ending::Announce(CloseReason::TooManyCommands), now);
                 false
             }
             None => false,

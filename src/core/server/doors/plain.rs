@@ -5,6 +5,7 @@ use crate::codec::ws::message::Kind;
 use crate::core::chat::{Content, Draft, PersonId, Refusal};
 use crate::core::id::ConnectionId;
 use crate::core::net::door::Door;
+use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::publish::Submitted;
@@ -28,7 +29,7 @@ impl<S: Stream> Server<S> {
         let rights = self.access.rights(id);
         let may = self.chat.room_name(room);
         if !may.is_some_and(|name| rights.may_publish(name)) {
-            return self.send_away(id, CloseReason::MayNotPublish, now);
+            return self.close(id, Ending::Announce(CloseReason::MayNotPublish), now);
         }
         let (key, retain) = match self.get(id).map(|connection| &connection.door) {
             Some(Door::Keyed(keyed)) => (Some(keyed.key.clone()), keyed.retain),
@@ -57,8 +58,10 @@ impl<S: Stream> Server<S> {
             Ok(Submitted::Waiting(ticket)) => {
                 self.waiting.tell(ticket, Publisher::Plain(id), now.ms);
             }
-            Err(Refusal::Unavailable { .. }) => self.send_away(id, CloseReason::TryAgainLater, now),
-            Err(_) => self.send_away(id, CloseReason::TooManyKeys, now),
+            Err(Refusal::Unavailable { .. }) => {
+                self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
+            }
+            Err(_) => self.close(id, Ending::Announce(CloseReason::TooManyKeys), now),
         }
     }
 }
