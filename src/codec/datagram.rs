@@ -1,7 +1,7 @@
 //! Datagrams, from things that can only spray UDP: one is a message, `room text`, or the state of a key, `room/key text`;
 //! with a token in front where one is wanted.
 
-use super::target::{BadKey, Target};
+use super::target::{KeyError, Target};
 
 /// What a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Datagram<'a> {
 
 /// Why a datagram is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum DatagramError {
     /// It is not UTF-8.
     NotUtf8,
     /// Nothing follows the room's name.
@@ -23,8 +23,8 @@ pub enum Refused {
     BadKey,
 }
 
-impl From<BadKey> for Refused {
-    fn from(_: BadKey) -> Self {
+impl From<KeyError> for DatagramError {
+    fn from(_: KeyError) -> Self {
         Self::BadKey
     }
 }
@@ -34,7 +34,7 @@ impl From<BadKey> for Refused {
 ///
 /// # Errors
 /// For what says nothing that could be passed on.
-pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Refused> {
+pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, DatagramError> {
     split(line_of(bytes)?)
 }
 
@@ -42,27 +42,29 @@ pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Refused> {
 ///
 /// # Errors
 /// Those of `parse`: who leaves the token out may have said nothing in a room.
-pub fn parse_with_token(bytes: &[u8]) -> Result<(&str, Datagram<'_>), Refused> {
-    let (token, said) = line_of(bytes)?.split_once(' ').ok_or(Refused::NoText)?;
+pub fn parse_with_token(bytes: &[u8]) -> Result<(&str, Datagram<'_>), DatagramError> {
+    let (token, said) = line_of(bytes)?
+        .split_once(' ')
+        .ok_or(DatagramError::NoText)?;
     Ok((token, split(said)?))
 }
 
 /// What was sent, without the end of its line.
-fn line_of(bytes: &[u8]) -> Result<&str, Refused> {
-    let said = str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?;
+fn line_of(bytes: &[u8]) -> Result<&str, DatagramError> {
+    let said = str::from_utf8(bytes).map_err(|_| DatagramError::NotUtf8)?;
     Ok(match said.strip_suffix('\n') {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),
         None => said,
     })
 }
 
-fn split(said: &str) -> Result<Datagram<'_>, Refused> {
+fn split(said: &str) -> Result<Datagram<'_>, DatagramError> {
     match said.split_once(' ') {
         Some((target, text)) if !text.is_empty() => Ok(Datagram {
             target: Target::parse(target)?,
             text,
         }),
-        _ => Err(Refused::NoText),
+        _ => Err(DatagramError::NoText),
     }
 }
 
@@ -72,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn says<'a>(target: &'a str, text: &'a str) -> Result<Datagram<'a>, Refused> {
+    fn says<'a>(target: &'a str, text: &'a str) -> Result<Datagram<'a>, DatagramError> {
         let target = Target::parse(target)?;
         Ok(Datagram { target, text })
     }
@@ -93,19 +95,19 @@ mod tests {
                 says("plant/boiler.temp", "21.5"),
             ),
             ("plant/a/b 1", says("plant/a/b", "1")),
-            ("plant/ 1", Err(Refused::BadKey)),
-            ("plant/boiler.temp", Err(Refused::NoText)),
+            ("plant/ 1", Err(DatagramError::BadKey)),
+            ("plant/boiler.temp", Err(DatagramError::NoText)),
             (" nowhere", says("", "nowhere")),
-            ("", Err(Refused::NoText)),
-            ("\n", Err(Refused::NoText)),
-            ("plant", Err(Refused::NoText)),
-            ("plant ", Err(Refused::NoText)),
-            ("plant \r\n", Err(Refused::NoText)),
+            ("", Err(DatagramError::NoText)),
+            ("\n", Err(DatagramError::NoText)),
+            ("plant", Err(DatagramError::NoText)),
+            ("plant ", Err(DatagramError::NoText)),
+            ("plant \r\n", Err(DatagramError::NoText)),
         ] {
             assert_eq!(parse(datagram.as_bytes()), expected, "{datagram:?}");
         }
-        assert_eq!(parse(b"plant \xff"), Err(Refused::NotUtf8));
-        assert_eq!(parse(b"\xffplant 1"), Err(Refused::NotUtf8));
+        assert_eq!(parse(b"plant \xff"), Err(DatagramError::NotUtf8));
+        assert_eq!(parse(b"\xffplant 1"), Err(DatagramError::NotUtf8));
     }
 
     #[test]
@@ -127,9 +129,12 @@ mod tests {
             "a plant \n",
         ] {
             let refused = parse_with_token(without.as_bytes());
-            assert_eq!(refused, Err(Refused::NoText), "{without:?}");
+            assert_eq!(refused, Err(DatagramError::NoText), "{without:?}");
         }
-        assert_eq!(parse_with_token(b"a plant \xff"), Err(Refused::NotUtf8));
+        assert_eq!(
+            parse_with_token(b"a plant \xff"),
+            Err(DatagramError::NotUtf8)
+        );
     }
 
     proptest! {

@@ -42,7 +42,7 @@ pub enum Line<'a> {
 
 /// Why a line is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum LineError {
     /// It is longer than it may be, or will be when its end comes.
     TooLong,
     /// It is not UTF-8.
@@ -58,15 +58,15 @@ pub fn take<'t>(
     input: &mut &mut [u8],
     max: usize,
     text: &'t mut String,
-) -> Result<Option<&'t str>, Refused> {
+) -> Result<Option<&'t str>, LineError> {
     let Some(end) = telnet::find_line_end(input) else {
         return match input.len() > max {
-            true => Err(Refused::TooLong),
+            true => Err(LineError::TooLong),
             false => Ok(None),
         };
     };
     if end > max {
-        return Err(Refused::TooLong);
+        return Err(LineError::TooLong);
     }
     let (line, rest) = std::mem::take(input).split_at_mut(end + 1);
     *input = rest;
@@ -81,18 +81,18 @@ pub fn take_last<'t>(
     input: &mut [u8],
     max: usize,
     text: &'t mut String,
-) -> Result<Option<&'t str>, Refused> {
+) -> Result<Option<&'t str>, LineError> {
     if input.len() > max {
-        return Err(Refused::TooLong);
+        return Err(LineError::TooLong);
     }
     let line = clean(input, text)?;
     Ok((!line.is_empty()).then_some(line))
 }
 
 /// The text of a line, without telnet's commands and control characters.
-fn clean<'t>(line: &mut [u8], text: &'t mut String) -> Result<&'t str, Refused> {
+fn clean<'t>(line: &mut [u8], text: &'t mut String) -> Result<&'t str, LineError> {
     let length = telnet::strip(line);
-    let line = str::from_utf8(&line[..length]).map_err(|_| Refused::NotUtf8)?;
+    let line = str::from_utf8(&line[..length]).map_err(|_| LineError::NotUtf8)?;
     text.clear();
     push_clean(line, text);
     Ok(text)
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     /// The lines that come of bytes, in portions, and what is refused.
-    fn lines(portions: &[&[u8]], max: usize) -> Vec<Result<String, Refused>> {
+    fn lines(portions: &[&[u8]], max: usize) -> Vec<Result<String, LineError>> {
         let (mut held, mut seen) = (Vec::new(), Vec::new());
         let mut text = String::new();
         for portion in portions {
@@ -177,7 +177,7 @@ mod tests {
                     Ok(Some(line)) => seen.push(Ok(line.to_owned())),
                     Err(refused) => seen.push(Err(refused)),
                 }
-                if seen.last() == Some(&Err(Refused::TooLong)) {
+                if seen.last() == Some(&Err(LineError::TooLong)) {
                     return seen;
                 }
             }
@@ -196,9 +196,9 @@ mod tests {
         assert_eq!(last(b"last one"), Ok(Some("last one".to_owned())));
         assert_eq!(last(b"a\r"), Ok(Some("a".to_owned())));
         assert_eq!(last(b"\xff\xfb\x1f"), Ok(None));
-        assert_eq!(last(b"\xff\xfb"), Err(Refused::NotUtf8));
-        assert_eq!(last(b"\xe9"), Err(Refused::NotUtf8));
-        assert_eq!(last(b"123456789"), Err(Refused::TooLong));
+        assert_eq!(last(b"\xff\xfb"), Err(LineError::NotUtf8));
+        assert_eq!(last(b"\xe9"), Err(LineError::NotUtf8));
+        assert_eq!(last(b"123456789"), Err(LineError::TooLong));
     }
 
     #[test]
@@ -219,8 +219,8 @@ mod tests {
             said("hello")
         );
         // A byte that is sent is no command, and no UTF-8.
-        assert_eq!(one(b"\xff\xff\n"), vec![Err(Refused::NotUtf8)]);
-        assert_eq!(one(b"na\xffve\n"), vec![Err(Refused::NotUtf8)]);
+        assert_eq!(one(b"\xff\xff\n"), vec![Err(LineError::NotUtf8)]);
+        assert_eq!(one(b"na\xffve\n"), vec![Err(LineError::NotUtf8)]);
         assert_eq!(
             lines(&[b"\xff", b"\xfb", b"\x1f", b"a", b"\n"], 80),
             said("a")
@@ -283,9 +283,12 @@ mod tests {
     fn lines_are_clean_and_bounded() {
         let ok = |text: &str| Ok(text.to_owned());
         assert_eq!(lines(&[b"a\r\n\x1b[2Jb\tc\n"], 10), [ok("a"), ok("[2Jb c")]);
-        assert_eq!(lines(&[b"\xff\nb\n"], 10), [Err(Refused::NotUtf8), ok("b")]);
-        assert_eq!(lines(&[b"12345678901"], 10), [Err(Refused::TooLong)]);
-        assert_eq!(lines(&[b"12345678901\n"], 10), [Err(Refused::TooLong)]);
+        assert_eq!(
+            lines(&[b"\xff\nb\n"], 10),
+            [Err(LineError::NotUtf8), ok("b")]
+        );
+        assert_eq!(lines(&[b"12345678901"], 10), [Err(LineError::TooLong)]);
+        assert_eq!(lines(&[b"12345678901\n"], 10), [Err(LineError::TooLong)]);
         let mut out = String::new();
         push_clean("two\r\nlines \u{202e}evil", &mut out);
         assert_eq!(out, "two / lines evil");

@@ -54,22 +54,22 @@ pub enum Beginning {
 
 /// Why a header is not one, for whoever runs the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed(&'static str);
+pub struct ProxyHeaderError(&'static str);
 
-impl fmt::Display for Malformed {
+impl fmt::Display for ProxyHeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "bad PROXY header: {}", self.0)
     }
 }
 
-impl Error for Malformed {}
+impl Error for ProxyHeaderError {}
 
 impl Beginning {
     /// Looks at all that has been read of a connection, which is never more than an answer has asked for.
     ///
     /// # Errors
     /// The header is not as the specification has it: the connection is to be closed.
-    pub fn parse(input: &[u8]) -> Result<Self, Malformed> {
+    pub fn parse(input: &[u8]) -> Result<Self, ProxyHeaderError> {
         let seen = input.len().min(SIGNATURE.len());
         if input[..seen] != SIGNATURE[..seen] {
             return Ok(Self::Other);
@@ -80,23 +80,23 @@ impl Beginning {
         let &[.., version_and_command, family, high, low] = fixed;
         let length = usize::from(u16::from_be_bytes([high, low]));
         if length > MAX_LENGTH {
-            return Err(Malformed("it is longer than 4096 bytes"));
+            return Err(ProxyHeaderError("it is longer than 4096 bytes"));
         }
         let is_local = match version_and_command {
             0x20 => true,
             0x21 => false,
-            0x22..=0x2f => return Err(Malformed("its command is neither LOCAL nor PROXY")),
-            _ => return Err(Malformed("it is not of version 2")),
+            0x22..=0x2f => return Err(ProxyHeaderError("its command is neither LOCAL nor PROXY")),
+            _ => return Err(ProxyHeaderError("it is not of version 2")),
         };
         let wanted = match (is_local, family) {
             (false, 0x11) => INET,
             (false, 0x21) => INET6,
             // Unspecified, datagrams or Unix sockets; with LOCAL whatever is there does not count.
             (false, 0x00 | 0x12 | 0x22 | 0x31 | 0x32) | (true, _) => 0,
-            _ => return Err(Malformed("its family of addresses is unknown")),
+            _ => return Err(ProxyHeaderError("its family of addresses is unknown")),
         };
         if length < wanted {
-            return Err(Malformed("it is too short for its addresses"));
+            return Err(ProxyHeaderError("it is too short for its addresses"));
         }
         if addresses.len() < wanted {
             return Ok(Self::Unfinished(wanted - addresses.len()));

@@ -14,21 +14,21 @@ pub struct Target<'a> {
 
 /// The key is empty, or longer than keys may be, or has a `?` in it, which is left for what is to be said of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadKey;
+pub struct KeyError;
 
 impl<'a> Target<'a> {
     /// Reads what stands before the first space.
     ///
     /// # Errors
     /// What follows the first slash is no key.
-    pub fn parse(text: &'a str) -> Result<Self, BadKey> {
+    pub fn parse(text: &'a str) -> Result<Self, KeyError> {
         match text.split_once('/') {
             None => Ok(Self {
                 room: text,
                 key: None,
             }),
             Some((_, key)) if key.is_empty() || key.len() > MAX_KEY || key.contains('?') => {
-                Err(BadKey)
+                Err(KeyError)
             }
             Some((room, key)) => Ok(Self {
                 room,
@@ -53,8 +53,8 @@ mod tests {
             assert_eq!(Target::parse(&text), target("plant", Some(key)));
         }
         for bad in ["plant/", "/", "plant/a?expect=60", "plant/?"] {
-            assert_eq!(Target::parse(bad), Err(BadKey), "{bad}");
+            assert_eq!(Target::parse(bad), Err(KeyError), "{bad}");
         }
-        assert_eq!(Target::parse(&format!("plant/{longest}k")), Err(BadKey));
+        assert_eq!(Target::parse(&format!("plant/{longest}k")), Err(KeyError));
     }
 }

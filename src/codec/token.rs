@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub use claims::Claims;
 pub use keys::{Keys, MIN_SECRET};
-pub use refused::{Claim, Refused};
+pub use refused::{Claim, TokenError};
 
 use crate::limits::{CLOCK_SKEW_MS, MAX_TOKEN};
 
@@ -52,30 +52,30 @@ impl Keys {
     ///
     /// # Errors
     /// Why it is not taken.
-    pub fn verify(&self, token: &str, now_unix_ms: u64) -> Result<Claims, Refused> {
+    pub fn verify(&self, token: &str, now_unix_ms: u64) -> Result<Claims, TokenError> {
         if token.len() > MAX_TOKEN {
-            return Err(Refused::TooLong);
+            return Err(TokenError::TooLong);
         }
-        let parts = Parts::of(token).ok_or(Refused::Malformed)?;
+        let parts = Parts::of(token).ok_or(TokenError::Malformed)?;
         self.check_signature(&parts)?;
         let json = BASE64URL_NOPAD.decode(parts.claims.as_bytes());
-        let json = json.map_err(|_| Refused::Malformed)?;
+        let json = json.map_err(|_| TokenError::Malformed)?;
         let claims = Claims::read(&json, self.audience())?;
         check_times(&claims, now_unix_ms)?;
         Ok(claims)
     }
 
     /// Looks for the key that has signed a token.
-    fn check_signature(&self, parts: &Parts<'_>) -> Result<(), Refused> {
-        let mut refused = Refused::Algorithm;
+    fn check_signature(&self, parts: &Parts<'_>) -> Result<(), TokenError> {
+        let mut refused = TokenError::Algorithm;
         for key in self.of_algorithm(&parts.head.alg) {
             if !key.may_be(parts.head.kid.as_deref()) {
-                refused = Refused::UnknownKey;
+                refused = TokenError::UnknownKey;
                 continue;
             }
             match key.has_signed(parts.signed, parts.signature) {
                 true => return Ok(()),
-                false => refused = Refused::Signature,
+                false => refused = TokenError::Signature,
             }
         }
         Err(refused)
@@ -83,12 +83,12 @@ impl Keys {
 }
 
 /// One that has ended has ended; one may begin a little early, because clocks differ.
-fn check_times(claims: &Claims, now_unix_ms: u64) -> Result<(), Refused> {
+fn check_times(claims: &Claims, now_unix_ms: u64) -> Result<(), TokenError> {
     if claims.expires_unix_ms() <= now_unix_ms {
-        return Err(Refused::Expired);
+        return Err(TokenError::Expired);
     }
     if claims.begins_unix_ms() > now_unix_ms.saturating_add(CLOCK_SKEW_MS) {
-        return Err(Refused::NotYet);
+        return Err(TokenError::NotYet);
     }
     Ok(())
 }

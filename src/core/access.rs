@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::codec::token::Refused;
+use crate::codec::token::TokenError;
 pub use crate::codec::token::{Claims, Keys};
 use crate::core::chat::{PersonName, RoomName};
 use crate::core::ensure::ensure;
@@ -65,7 +65,7 @@ pub(super) enum Rights {
 /// They would not, and why.
 pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>> {
     if PersonName::of_token(&claims.sub).is_none() {
-        return Err(Refused::Subject.message().into());
+        return Err(TokenError::Subject.message().into());
     }
     for pattern in claims.subscribe.iter().chain(&claims.publish) {
         if RoomPatterns::new(std::slice::from_ref(pattern)).is_empty() {
@@ -86,14 +86,14 @@ impl Access {
     }
 
     /// What a token allows.
-    pub(super) fn check(&self, token: &str, now: Now) -> Result<Rights, Refused> {
+    pub(super) fn check(&self, token: &str, now: Now) -> Result<Rights, TokenError> {
         let Some(keys) = &self.keys else {
             return Ok(Rights::Open);
         };
         let claims = keys.verify(token, now.unix_ms)?;
         let left_ms = claims.expires_unix_ms().saturating_sub(now.unix_ms);
         Ok(Rights::Granted(Rc::new(Grant {
-            name: PersonName::of_token(&claims.sub).ok_or(Refused::Subject)?,
+            name: PersonName::of_token(&claims.sub).ok_or(TokenError::Subject)?,
             subscribe: RoomPatterns::new(&claims.subscribe),
             publish: RoomPatterns::new(&claims.publish),
             ends_ms: now.ms.saturating_add(left_ms),
@@ -340,7 +340,7 @@ mod tests {
         let stranger = access.rights(connection(1));
         assert!(stranger.is_stranger() && !stranger.may_subscribe(&room("lobby")));
         let refused = access.check(&token("guest-1", 10.0), at(0));
-        assert_eq!(refused.err(), Some(Refused::Subject));
+        assert_eq!(refused.err(), Some(TokenError::Subject));
     }
 
     #[test]

@@ -41,18 +41,18 @@ use dedup::Dedup;
 pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 use ledger::Ledger;
-pub(super) use ledger::{Holdings, TooFast};
+pub(super) use ledger::{Holdings, TooFastError};
 pub(super) use message::{Content, Message};
 pub(super) use owner::Owner;
-pub(super) use people::NameTaken;
+pub(super) use people::NameTakenError;
 use people::People;
 use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
-pub(super) use publish::{Accepted, Draft, Keeping, Proposed, Refusal, Submission};
+pub(super) use publish::{Accepted, Draft, Keeping, Proposed, PublishError, Submission};
 use room::Room;
-pub(super) use room::{Member, TooManyRooms};
+pub(super) use room::{Member, TooManyRoomsError};
 pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
@@ -120,7 +120,7 @@ impl Chat {
         name: &RoomName,
         owner: &Owner,
         now_ms: u64,
-    ) -> Result<RoomId, TooManyRooms> {
+    ) -> Result<RoomId, TooManyRoomsError> {
         match self.find(name) {
             Some(room) => Ok(room),
             None => self.begin(name, owner, now_ms),
@@ -133,7 +133,7 @@ impl Chat {
         name: &RoomName,
         owner: &Owner,
         now_ms: u64,
-    ) -> Result<RoomId, Refusal> {
+    ) -> Result<RoomId, PublishError> {
         if let Some(room) = self.find(name) {
             return Ok(room);
         }
@@ -335,7 +335,7 @@ impl Chat {
         name: &RoomName,
         owner: &Owner,
         now_ms: u64,
-    ) -> Result<RoomId, TooManyRooms> {
+    ) -> Result<RoomId, TooManyRoomsError> {
         let owner = self.ledger.open(owner, now_ms);
         self.make_room_for_room(owner)?;
         self.ledger.add_room(owner);

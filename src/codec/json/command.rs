@@ -147,7 +147,7 @@ pub struct Series {
 
 /// Why a message is not a command.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct CommandParseError {
     /// `BadJson` or `BadCommand`.
     pub code: ErrorCode,
     /// What is wrong, for people.
@@ -208,7 +208,7 @@ pub fn id_of(text: &str) -> Id<'_> {
 ///
 /// # Errors
 /// What is wrong with it, to be answered.
-pub fn parse(text: &str) -> (Id<'_>, Result<Command<'_>, Invalid>) {
+pub fn parse(text: &str) -> (Id<'_>, Result<Command<'_>, CommandParseError>) {
     let id = match serde_json::from_str::<WithId<'_>>(text) {
         Ok(with_id) => with_id.id,
         Err(error) => return (None, Err(invalid(&error))),
@@ -224,7 +224,7 @@ pub fn parse(text: &str) -> (Id<'_>, Result<Command<'_>, Invalid>) {
 }
 
 impl<'a> Fields<'a> {
-    fn into_command(self) -> Result<Command<'a>, Invalid> {
+    fn into_command(self) -> Result<Command<'a>, CommandParseError> {
         Ok(match &*self.r#type {
             "login" => Command::Login {
                 name: self.name,
@@ -283,7 +283,7 @@ fn decode<'a>(
     data: Option<&'a RawValue>,
     binary: Option<Cow<'a, str>>,
     otherwise: &str,
-) -> Result<Data<'a>, Invalid> {
+) -> Result<Data<'a>, CommandParseError> {
     match (data, binary) {
         (Some(data), None) => decode_json(data.get()).map_err(|error| invalid(&error)),
         (None, Some(binary)) => match BASE64.decode(binary.as_bytes()) {
@@ -323,7 +323,10 @@ fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn needed<'a>(field: Option<Cow<'a, str>>, otherwise: &str) -> Result<Cow<'a, str>, Invalid> {
+fn needed<'a>(
+    field: Option<Cow<'a, str>>,
+    otherwise: &str,
+) -> Result<Cow<'a, str>, CommandParseError> {
     field.ok_or_else(|| bad_command(otherwise.to_owned()))
 }
 
@@ -333,17 +336,17 @@ fn is_string_or_number(id: &RawValue) -> bool {
     id.get().starts_with(begins) && id.get().len() <= MAX_ID && compact(id.get()).is_ok()
 }
 
-fn bad_command(message: String) -> Invalid {
-    Invalid {
+fn bad_command(message: String) -> CommandParseError {
+    CommandParseError {
         code: ErrorCode::BadCommand,
         message,
     }
 }
 
-fn invalid(error: &serde_json::Error) -> Invalid {
+fn invalid(error: &serde_json::Error) -> CommandParseError {
     match error.classify() {
         Category::Data => bad_command(error.to_string()),
-        _ => Invalid {
+        _ => CommandParseError {
             code: ErrorCode::BadJson,
             message: format!("one JSON object per message is expected: {error}"),
         },

@@ -13,7 +13,7 @@ fn header(version_and_command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 /// Reads what it is asked to until there is an answer; says how much was read.
-fn read(input: &[u8]) -> (Result<Beginning, Malformed>, usize) {
+fn read(input: &[u8]) -> (Result<Beginning, ProxyHeaderError>, usize) {
     let mut have = 0;
     loop {
         match Beginning::parse(&input[..have]) {
@@ -25,7 +25,11 @@ fn read(input: &[u8]) -> (Result<Beginning, Malformed>, usize) {
     }
 }
 
-fn is_header(client: Option<Client>, length: usize, rest: usize) -> Result<Beginning, Malformed> {
+fn is_header(
+    client: Option<Client>,
+    length: usize,
+    rest: usize,
+) -> Result<Beginning, ProxyHeaderError> {
     Ok(Beginning::Header {
         client,
         length,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::keys;
-use super::refused::{Claim, Refused};
+use super::refused::{Claim, TokenError};
 use crate::limits::{MAX_PATTERNS, MAX_TOKEN, MAX_UNIX_MS};
 
 /// What a token says once its signature has been checked.
@@ -53,22 +53,22 @@ impl Claims {
     /// Why it cannot be made: one that would not be taken either.
     pub fn sign(&self, secret: &[u8]) -> Result<String, Cow<'static, str>> {
         if self.has_too_many_patterns() {
-            return Err(Refused::Patterns.message().into());
+            return Err(TokenError::Patterns.message().into());
         }
         let key = EncodingKey::from_secret(keys::check_secret(secret)?);
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), self, &key)
             .map_err(|error| Cow::from(error.to_string()))?;
         if token.len() > MAX_TOKEN {
-            return Err(Refused::TooLong.message().into());
+            return Err(TokenError::TooLong.message().into());
         }
         Ok(token)
     }
 
     /// Reads the claims of a genuine token for `audience`, or for nobody in particular. A claim that is `null` is not
     /// there; others than those that are looked at may be anything.
-    pub(super) fn read(json: &[u8], audience: Option<&str>) -> Result<Self, Refused> {
-        let json = str::from_utf8(json).map_err(|_| Refused::Malformed)?;
-        let read = Read(serde_json::from_str(json).map_err(|_| Refused::Malformed)?);
+    pub(super) fn read(json: &[u8], audience: Option<&str>) -> Result<Self, TokenError> {
+        let json = str::from_utf8(json).map_err(|_| TokenError::Malformed)?;
+        let read = Read(serde_json::from_str(json).map_err(|_| TokenError::Malformed)?);
         check_audience(read.claim(Claim::Aud)?.as_ref(), audience)?;
         let claims = Self {
             sub: read.needed(Claim::Sub)?,
@@ -81,7 +81,7 @@ impl Claims {
             admin: read.claim(Claim::Admin)?.unwrap_or_default(),
         };
         match claims.has_too_many_patterns() {
-            true => Err(Refused::Patterns),
+            true => Err(TokenError::Patterns),
             false => Ok(claims),
         }
     }
@@ -95,15 +95,15 @@ impl Claims {
 struct Read<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
 impl Read<'_> {
-    fn claim<T: DeserializeOwned>(&self, claim: Claim) -> Result<Option<T>, Refused> {
+    fn claim<T: DeserializeOwned>(&self, claim: Claim) -> Result<Option<T>, TokenError> {
         let Some(json) = self.0.get(claim.name()) else {
             return Ok(None);
         };
-        serde_json::from_str(json.get()).map_err(|_| Refused::Type(claim))
+        serde_json::from_str(json.get()).map_err(|_| TokenError::Type(claim))
     }
 
-    fn needed<T: DeserializeOwned>(&self, claim: Claim) -> Result<T, Refused> {
-        self.claim(claim)?.ok_or(Refused::Missing(claim))
+    fn needed<T: DeserializeOwned>(&self, claim: Claim) -> Result<T, TokenError> {
+        self.claim(claim)?.ok_or(TokenError::Missing(claim))
     }
 }
 
@@ -117,7 +117,7 @@ enum Audience {
 
 /// One that is made for somebody is only taken by them, and one that is made for nobody in particular only by those who
 /// have no name.
-fn check_audience(made_for: Option<&Audience>, ours: Option<&str>) -> Result<(), Refused> {
+fn check_audience(made_for: Option<&Audience>, ours: Option<&str>) -> Result<(), TokenError> {
     let made_for = match made_for {
         None => &[],
         Some(Audience::One(name)) => std::slice::from_ref(name),
@@ -127,7 +127,7 @@ fn check_audience(made_for: Option<&Audience>, ours: Option<&str>) -> Result<(),
         None => made_for.is_empty(),
         Some(ours) => made_for.iter().any(|name| name == ours),
     };
-    is_ours.then_some(()).ok_or(Refused::Audience)
+    is_ours.then_some(()).ok_or(TokenError::Audience)
 }
 
 /// Milliseconds of a `NumericDate`: a time before 1970 has passed, and one that is too far away never comes.

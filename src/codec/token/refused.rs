@@ -4,7 +4,7 @@ use crate::codec::error_code::ErrorCode;
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum TokenError {
     /// Longer than any honest one.
     TooLong,
     /// Not three parts in base 64, or not JSON objects in them.
@@ -31,7 +31,7 @@ pub enum Refused {
     Patterns,
 }
 
-impl Refused {
+impl TokenError {
     /// All of them.
     pub const ALL: [Self; 10] = [
         Self::TooLong,

@@ -23,12 +23,12 @@ fn claims() -> Value {
 }
 
 /// What becomes of a token with these claims, and this head, signed with the secret.
-fn verify_with(keys: &Keys, header: &Header, claims: &Value) -> Result<Claims, Refused> {
+fn verify_with(keys: &Keys, header: &Header, claims: &Value) -> Result<Claims, TokenError> {
     let key = EncodingKey::from_secret(SECRET.trim_ascii_end());
     keys.verify(&encode(header, claims, &key).unwrap(), NOW_MS)
 }
 
-fn verify(keys: &Keys, claims: &Value) -> Result<Claims, Refused> {
+fn verify(keys: &Keys, claims: &Value) -> Result<Claims, TokenError> {
     verify_with(keys, &Header::new(Algorithm::HS256), claims)
 }
 
@@ -62,7 +62,7 @@ fn what_is_signed_here_is_taken_here() {
     let token = claims.sign(SECRET).unwrap();
     assert_eq!(keys().verify(&token, NOW_MS), Ok(claims.clone()));
     let other = claims.sign(b"another secret of at least 32 bytes").unwrap();
-    assert_eq!(keys().verify(&other, NOW_MS), Err(Refused::Signature));
+    assert_eq!(keys().verify(&other, NOW_MS), Err(TokenError::Signature));
     assert!(claims.sign(b"short").unwrap_err().contains("at least 32"));
     let long = Claims {
         publish: vec!["x".repeat(MAX_TOKEN)],
@@ -78,14 +78,14 @@ fn times() {
         claims[name] = value;
         verify(&keys(), &claims).map(|_| ())
     };
-    assert_eq!(with("exp", json!(1000)), Err(Refused::Expired));
+    assert_eq!(with("exp", json!(1000)), Err(TokenError::Expired));
     assert_eq!(with("exp", json!(1000.5)), Ok(()));
-    assert_eq!(with("exp", json!(-1)), Err(Refused::Expired));
+    assert_eq!(with("exp", json!(-1)), Err(TokenError::Expired));
     for never in [json!(1e300), json!(1_u64 << 63), json!(u64::MAX)] {
         assert_eq!(with("exp", never), Ok(()));
     }
     assert_eq!(with("nbf", json!(1029)), Ok(()), "clocks differ");
-    assert_eq!(with("nbf", json!(1031)), Err(Refused::NotYet));
+    assert_eq!(with("nbf", json!(1031)), Err(TokenError::NotYet));
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn what_has_to_be_there() {
     for (name, claim) in [("sub", Claim::Sub), ("exp", Claim::Exp)] {
         let mut claims = claims();
         claims.as_object_mut().unwrap().remove(name);
-        assert_eq!(verify(&keys(), &claims), Err(Refused::Missing(claim)));
+        assert_eq!(verify(&keys(), &claims), Err(TokenError::Missing(claim)));
         claims[name] = Value::Null;
         let refused = verify(&keys(), &claims).unwrap_err();
-        assert_eq!(refused, Refused::Missing(claim));
+        assert_eq!(refused, TokenError::Missing(claim));
         assert!(refused.message().contains(&format!("no {name}")));
     }
 }
@@ -118,7 +118,7 @@ fn a_refusal_names_the_claim_that_is_wrong() {
             let mut claims = claims();
             claims[name] = value;
             let refused = verify(&keys(), &claims).unwrap_err();
-            assert_eq!(refused, Refused::Type(claim), "{claims}");
+            assert_eq!(refused, TokenError::Type(claim), "{claims}");
             let message = refused.message();
             assert!(message.contains(&format!("token's {name} ")), "{message}");
         }
@@ -157,7 +157,7 @@ fn no_end_is_beyond_what_is_told() {
     );
     let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
     let refused = keys().verify(&format!("{signed}.{signature}"), NOW_MS);
-    assert_eq!(refused, Err(Refused::Type(Claim::Exp)));
+    assert_eq!(refused, Err(TokenError::Type(Claim::Exp)));
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn patterns_are_bounded() {
         verify(&keys(), &claims).map(|_| ())
     };
     assert_eq!(with(MAX_PATTERNS - 1), Ok(()), "one is to subscribe");
-    assert_eq!(with(MAX_PATTERNS), Err(Refused::Patterns));
+    assert_eq!(with(MAX_PATTERNS), Err(TokenError::Patterns));
     let words = format!("more than {MAX_PATTERNS} patterns");
-    assert!(Refused::Patterns.message().contains(&words));
+    assert!(TokenError::Patterns.message().contains(&words));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn audiences() {
     let taken = |keys: &Keys, claims: &Value| verify(keys, claims).map(|_| ());
     assert_eq!(
         taken(&keys(), &for_whom(json!("theirs"))),
-        Err(Refused::Audience)
+        Err(TokenError::Audience)
     );
     let mut ours = Keys::new(Some("ours".to_owned()));
     ours.add_secret(SECRET).unwrap();
@@ -192,11 +192,11 @@ fn audiences() {
     for wrong in [json!("theirs"), json!([]), json!(["theirs"]), Value::Null] {
         assert_eq!(
             taken(&ours, &for_whom(wrong.clone())),
-            Err(Refused::Audience),
+            Err(TokenError::Audience),
             "{wrong}"
         );
     }
-    assert_eq!(taken(&ours, &claims()), Err(Refused::Audience));
+    assert_eq!(taken(&ours, &claims()), Err(TokenError::Audience));
 }
 
 #[test]
@@ -205,14 +205,14 @@ fn no_algorithm_but_that_of_the_key() {
         let header = Header::new(algorithm);
         assert_eq!(
             verify_with(&keys(), &header, &claims()),
-            Err(Refused::Algorithm)
+            Err(TokenError::Algorithm)
         );
     }
     for alg in ["none", "None", "RS256", "ES256", "EdDSA", ""] {
         let token = format!("{}.{}.", part(&json!({"alg": alg})), part(&claims()));
         assert_eq!(
             keys().verify(&token, NOW_MS),
-            Err(Refused::Algorithm),
+            Err(TokenError::Algorithm),
             "{alg}"
         );
     }
@@ -233,8 +233,8 @@ fn both_names_of_ed25519_are_taken() {
         for (alg, expected) in [
             ("EdDSA", Ok("alice")),
             ("Ed25519", Ok("alice")),
-            ("Ed448", Err(Refused::Algorithm)),
-            ("ed25519", Err(Refused::Algorithm)),
+            ("Ed448", Err(TokenError::Algorithm)),
+            ("ed25519", Err(TokenError::Algorithm)),
         ] {
             let signed = format!("{}.{}", part(&json!({"alg": alg})), part(&claims()));
             let signature =
@@ -265,7 +265,7 @@ fn a_public_key_is_not_taken_for_a_secret() {
     for secret in [x.as_slice(), jwk["x"].as_str().unwrap().as_bytes()] {
         let header = Header::new(Algorithm::HS256);
         let forged = encode(&header, &claims(), &EncodingKey::from_secret(secret)).unwrap();
-        assert_eq!(keys.verify(&forged, NOW_MS), Err(Refused::Algorithm));
+        assert_eq!(keys.verify(&forged, NOW_MS), Err(TokenError::Algorithm));
     }
 }
 
@@ -293,7 +293,7 @@ fn a_key_that_is_named_is_the_only_one_tried() {
     assert_eq!(signed(&second, Some("b")), Ok(()));
     assert_eq!(signed(&second, None), Ok(()));
     assert!(signed(&second, Some("a")).is_err());
-    assert_eq!(signed(&second, Some("c")), Err(Refused::UnknownKey));
+    assert_eq!(signed(&second, Some("c")), Err(TokenError::UnknownKey));
 }
 
 #[test]
@@ -381,8 +381,12 @@ fn unreadable_keys_in_a_set_are_passed_over() {
 #[test]
 fn what_is_no_token() {
     let long = "a".repeat(MAX_TOKEN + 1);
-    assert_eq!(keys().verify(&long, NOW_MS), Err(Refused::TooLong));
-    assert!(Refused::TooLong.message().contains(&MAX_TOKEN.to_string()));
+    assert_eq!(keys().verify(&long, NOW_MS), Err(TokenError::TooLong));
+    assert!(
+        TokenError::TooLong
+            .message()
+            .contains(&MAX_TOKEN.to_string())
+    );
     let crit = format!(
         "{}.{}.x",
         part(&json!({"alg": "HS256", "crit": ["b64"]})),
@@ -399,7 +403,7 @@ fn what_is_no_token() {
     ] {
         assert_eq!(
             keys().verify(text, NOW_MS),
-            Err(Refused::Malformed),
+            Err(TokenError::Malformed),
             "{text}"
         );
     }

@@ -23,7 +23,7 @@ pub(in crate::core) use entry::{Holdings, OwnerId};
 
 /// Somebody does something too often, and may do it again after this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) struct TooFast {
+pub(in crate::core) struct TooFastError {
     pub(in crate::core) retry_ms: u64,
 }
 
@@ -119,21 +119,21 @@ impl Ledger {
     }
 
     /// Whether an owner may begin another room now.
-    pub(super) fn may_begin(&mut self, id: OwnerId, now_ms: u64) -> Result<(), TooFast> {
+    pub(super) fn may_begin(&mut self, id: OwnerId, now_ms: u64) -> Result<(), TooFastError> {
         let pace = match self.is_many(id) {
             true => self.begins_here,
             false => self.begins,
         };
         let bucket = &mut self.accounts[id.0 as usize].begins;
         let taken = bucket.take_or_wait(&pace, now_ms);
-        taken.map_err(|retry_ms| TooFast { retry_ms })
+        taken.map_err(|retry_ms| TooFastError { retry_ms })
     }
 
     /// The same of a POST.
-    pub(super) fn may_post(&mut self, id: OwnerId, now_ms: u64) -> Result<(), TooFast> {
+    pub(super) fn may_post(&mut self, id: OwnerId, now_ms: u64) -> Result<(), TooFastError> {
         let bucket = &mut self.accounts[id.0 as usize].posts;
         let taken = bucket.take_or_wait(&self.posts, now_ms);
-        taken.map_err(|retry_ms| TooFast { retry_ms })
+        taken.map_err(|retry_ms| TooFastError { retry_ms })
     }
 
     /// An owner has begun a room.

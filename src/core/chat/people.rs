@@ -34,7 +34,7 @@ pub(in crate::core) struct Secret(pub(in crate::core) u128);
 
 /// The name is someone else's.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::core) struct NameTaken;
+pub(in crate::core) struct NameTakenError;
 
 impl People {
     pub(super) fn new(guests: Guests) -> Self {
@@ -114,9 +114,9 @@ impl People {
     }
 
     /// Takes a free name.
-    pub(super) fn rename(&mut self, id: PersonId, name: &PersonName) -> Result<(), NameTaken> {
+    pub(super) fn rename(&mut self, id: PersonId, name: &PersonName) -> Result<(), NameTakenError> {
         if self.find(name).any(|owner| owner != id) {
-            return Err(NameTaken);
+            return Err(NameTakenError);
         }
         if let Some(record) = self.people.get_mut(&id) {
             let name = Name::Chosen(name.shown());
@@ -262,9 +262,15 @@ mod tests {
         people.begin(PersonId(2), Secret(8), connection(2));
         assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
         assert_eq!(people.rename(PersonId(1), &name("alice")), Ok(()));
-        assert_eq!(people.rename(PersonId(2), &name("ALICE")), Err(NameTaken));
+        assert_eq!(
+            people.rename(PersonId(2), &name("ALICE")),
+            Err(NameTakenError)
+        );
         people.disconnect(PersonId(1), connection(1), 1000);
-        assert_eq!(people.rename(PersonId(2), &name("alice")), Err(NameTaken));
+        assert_eq!(
+            people.rename(PersonId(2), &name("alice")),
+            Err(NameTakenError)
+        );
         assert!(people.forget_due(1000 + ABSENCE_MS));
         assert_eq!(people.rename(PersonId(2), &name("alice")), Ok(()));
         assert_eq!(people.check(), Ok(()));

@@ -3,12 +3,12 @@
 use crate::core::chat::books::{Books, Entry};
 use crate::core::chat::dedup::{Log, Sender};
 use crate::core::chat::format::RoomId;
-use crate::core::chat::ledger::TooFast;
+use crate::core::chat::ledger::TooFastError;
 use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::message::{Content, Kept, Message};
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::Author;
-use crate::core::chat::room::TooManyRooms;
+use crate::core::chat::room::TooManyRoomsError;
 use crate::core::chat::{Chat, alarm};
 use crate::core::now::Now;
 
@@ -70,7 +70,7 @@ pub(in crate::core) struct Keeping {
 
 /// Why something cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Refusal {
+pub(in crate::core) enum PublishError {
     /// The room has the state of `--max-keys` keys already.
     TooManyKeys,
     /// `--history-memory` is used up by the state of keys.
@@ -83,14 +83,14 @@ pub(in crate::core) enum Refusal {
     Unavailable { retry_ms: u64 },
 }
 
-impl From<TooManyRooms> for Refusal {
-    fn from(_: TooManyRooms) -> Self {
+impl From<TooManyRoomsError> for PublishError {
+    fn from(_: TooManyRoomsError) -> Self {
         Self::TooManyRooms
     }
 }
 
-impl From<TooFast> for Refusal {
-    fn from(TooFast { retry_ms }: TooFast) -> Self {
+impl From<TooFastError> for PublishError {
+    fn from(TooFastError { retry_ms }: TooFastError) -> Self {
         Self::TooFast { retry_ms }
     }
 }
@@ -155,7 +155,7 @@ impl Chat {
         room: RoomId,
         draft: &Draft<'_>,
         now: Now,
-    ) -> Result<Proposed, Refusal> {
+    ) -> Result<Proposed, PublishError> {
         if let Some((name, sender)) = draft.dedup
             && let Some(offset) = self.dedup.find(self.log_of(room), sender, name, now.ms)
         {
@@ -193,7 +193,7 @@ impl Chat {
         draft: &Draft<'_>,
         owner: OwnerId,
         now: Now,
-    ) -> Result<Keeping, Refusal> {
+    ) -> Result<Keeping, PublishError> {
         let state = self.completed_state(room, draft, &draft.message(None, now.unix_ms));
         let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
         self.make_room_for_state(room, draft, bytes, owner)?;

@@ -66,7 +66,7 @@ pub(in crate::core) struct Member {
 
 /// There are `--max-rooms` rooms already.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::core) struct TooManyRooms;
+pub(in crate::core) struct TooManyRoomsError;
 
 impl Room {
     pub(super) fn audience(&self, format: Format) -> &Audience {

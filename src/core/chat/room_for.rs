@@ -8,11 +8,11 @@ use crate::core::chat::books::Books;
 use crate::core::chat::format::RoomId;
 use crate::core::chat::history::History;
 use crate::core::chat::ledger::entry::{Holdings, OwnerId};
-use crate::core::chat::ledger::{Ledger, TooFast};
+use crate::core::chat::ledger::{Ledger, TooFastError};
 use crate::core::chat::owner::Owner;
-use crate::core::chat::publish::{Draft, Refusal};
+use crate::core::chat::publish::{Draft, PublishError};
 use crate::core::chat::retained::value_bytes;
-use crate::core::chat::room::{Room, TooManyRooms};
+use crate::core::chat::room::{Room, TooManyRoomsError};
 use crate::core::chat::room_name::RoomName;
 use crate::core::now::Now;
 use crate::limits::{MAX_HANDED_OVER, MAX_PAGE, SHARES};
@@ -27,7 +27,11 @@ pub(in crate::core) struct Forgotten {
 
 impl Chat {
     /// Whether somebody may send another POST now.
-    pub(in crate::core) fn may_post(&mut self, owner: &Owner, now: Now) -> Result<(), TooFast> {
+    pub(in crate::core) fn may_post(
+        &mut self,
+        owner: &Owner,
+        now: Now,
+    ) -> Result<(), TooFastError> {
         let owner = self.ledger.open(owner, now.ms);
         self.ledger.may_post(owner, now.ms)
     }
@@ -38,7 +42,7 @@ impl Chat {
         room: RoomId,
         owner: OwnerId,
         now_ms: u64,
-    ) -> Result<(), TooFast> {
+    ) -> Result<(), TooFastError> {
         let room = &mut self.rooms[room.index];
         if !room.is_counted {
             self.ledger.may_begin(owner, now_ms)?;
@@ -49,7 +53,7 @@ impl Chat {
 
     /// Makes room for one more room of an owner's, who may have begun half of all there may be. This machine may all: it
     /// may stand for many.
-    pub(super) fn make_room_for_room(&mut self, owner: OwnerId) -> Result<(), TooManyRooms> {
+    pub(super) fn make_room_for_room(&mut self, owner: OwnerId) -> Result<(), TooManyRoomsError> {
         let most = self.limits.max_rooms;
         if self.ledger.rooms_of(owner) >= most.div_ceil(2) && !self.ledger.is_many(owner) {
             return self.end_for_another(|ledger| ledger.first_forgettable_of(owner));
@@ -65,16 +69,16 @@ impl Chat {
     fn end_for_another(
         &mut self,
         pick: impl Fn(&Ledger) -> Option<usize>,
-    ) -> Result<(), TooManyRooms> {
+    ) -> Result<(), TooManyRoomsError> {
         for _ in 0..MAX_HANDED_OVER {
-            let room = pick(&self.ledger).ok_or(TooManyRooms)?;
+            let room = pick(&self.ledger).ok_or(TooManyRoomsError)?;
             if !self.hand_over(room) {
                 self.forgotten.rooms += 1;
                 self.end(room);
                 return Ok(());
             }
         }
-        Err(TooManyRooms)
+        Err(TooManyRoomsError)
     }
 
     /// Counts a room that nobody is in for somebody else who has something in it. Says whether there is such a one.
@@ -103,14 +107,14 @@ impl Chat {
         draft: &Draft<'_>,
         body: usize,
         owner: OwnerId,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), PublishError> {
         let Some(key) = draft.key.filter(|_| draft.retain && !draft.removes_key()) else {
             return Ok(());
         };
         let retained = &self.rooms[room.index].history.retained;
         let bytes = value_bytes(key.len(), body);
         let go = retained.to_go(key, bytes, owner, &self.limits);
-        for key in go.ok_or(Refusal::TooManyKeys)? {
+        for key in go.ok_or(PublishError::TooManyKeys)? {
             self.forget_state(room.index, &key);
         }
         let most = self.limits.history_memory / 2;
@@ -120,7 +124,7 @@ impl Chat {
                 return Ok(());
             }
             let place = self.ledger.first_state_to_go(owner, bytes, most / SHARES);
-            let (room, key) = place.ok_or(Refusal::NoMemory)?;
+            let (room, key) = place.ok_or(PublishError::NoMemory)?;
             self.forget_state(room, &key);
         }
     }

@@ -84,7 +84,7 @@ fn publish(
     room: RoomId,
     draft: &Draft<'_>,
     now: Now,
-) -> Result<(bool, u64), Refusal> {
+) -> Result<(bool, u64), PublishError> {
     let keeping = match chat.propose(room, draft, now)? {
         Proposed::Again(offset) => return Ok((false, offset)),
         Proposed::New(keeping) => keeping,
@@ -285,7 +285,7 @@ fn the_state_of_a_key_is_its_latest_message() {
     let now = Now { ms: 0, unix_ms: 0 };
     assert_eq!(
         publish(&mut chat, room, &third, now),
-        Err(Refusal::TooManyKeys)
+        Err(PublishError::TooManyKeys)
     );
     say(&mut chat, room, "null", Some("b"), 0);
     assert_eq!(offsets(&chat.retained(room)), [3]);

@@ -7,11 +7,11 @@ use crate::core::chat::Chat;
 use crate::core::chat::format::{Context, Format, Reading, RoomId};
 use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
-use crate::core::chat::people::{NameTaken, Secret};
+use crate::core::chat::people::{NameTakenError, Secret};
 use crate::core::chat::person::{Author, Name, PersonId, PublicId};
 use crate::core::chat::person_name::PersonName;
 use crate::core::chat::presence::Change;
-use crate::core::chat::room::{Member, TooManyRooms};
+use crate::core::chat::room::{Member, TooManyRoomsError};
 use crate::core::chat::room_name::RoomName;
 use crate::core::chat::seats::Seat;
 use crate::core::id::ConnectionId;
@@ -88,8 +88,8 @@ pub(in crate::core) enum JoinError {
     TooManyJoined,
 }
 
-impl From<TooManyRooms> for JoinError {
-    fn from(_: TooManyRooms) -> Self {
+impl From<TooManyRoomsError> for JoinError {
+    fn from(_: TooManyRoomsError) -> Self {
         Self::TooManyRooms
     }
 }
@@ -262,7 +262,7 @@ impl Chat {
         // The name first: if it is taken, nothing has happened.
         if let Some(name) = name {
             let before = self.people.author(owner);
-            if self.people.rename(owner, name) == Err(NameTaken) {
+            if self.people.rename(owner, name) == Err(NameTakenError) {
                 return Login::NameTaken;
             }
             if before != self.people.author(owner) {
@@ -299,9 +299,9 @@ impl Chat {
         person: PersonId,
         name: &PersonName,
         now_ms: u64,
-    ) -> Result<PersonId, NameTaken> {
+    ) -> Result<PersonId, NameTakenError> {
         if self.is_taken_by_another(name) {
-            return Err(NameTaken);
+            return Err(NameTakenError);
         }
         match self.find_named(name) {
             Some(owner) if owner != person => {

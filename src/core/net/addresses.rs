@@ -13,7 +13,7 @@ use crate::limits::{Limits, MAX_QUIET_ADDRESSES};
 
 /// Why a connection is here only to be told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::core) enum Refusal {
+pub(in crate::core) enum AdmissionError {
     /// There are `--max-connections`.
     Full,
     /// Its address has `--max-per-address`.
@@ -22,7 +22,7 @@ pub(in crate::core) enum Refusal {
     TooFast,
 }
 
-impl Refusal {
+impl AdmissionError {
     /// All of them.
     pub(in crate::core) const ALL: [Self; 3] = [Self::Full, Self::TooMany, Self::TooFast];
 }
@@ -93,15 +93,15 @@ impl Addresses {
         &mut self,
         network: Network,
         now_ms: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AdmissionError> {
         self.tidy(now_ms);
         let account = self.known.entry(network).or_default();
         if self.max_connections > 0 && account.connections as usize >= self.max_connections {
-            return Err(Refusal::TooMany);
+            return Err(AdmissionError::TooMany);
         }
         let may_come = account.connects.take(&self.connects, now_ms);
         self.list_if_quiet(network);
-        may_come.then_some(()).ok_or(Refusal::TooFast)
+        may_come.then_some(()).ok_or(AdmissionError::TooFast)
     }
 
     /// A connection is there.

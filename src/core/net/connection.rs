@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use crate::codec::ws::message::Decoder;
 use crate::core::chat::{Format, PersonId, Reading};
 use crate::core::id::ConnectionId;
-use crate::core::net::addresses::Refusal;
+use crate::core::net::addresses::AdmissionError;
 use crate::core::net::door::Door;
 use crate::core::net::peer::Peer;
 use crate::core::net::pending::Pending;
@@ -65,7 +65,7 @@ pub(in crate::core) enum Place {
     /// For its peer's address.
     Counted,
     /// As one more than there may be, which is here to be told so.
-    Refused(Refusal),
+    Refused(AdmissionError),
 }
 
 #[derive(Debug)]

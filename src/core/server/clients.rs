@@ -10,7 +10,7 @@ use crate::codec::http::response::{Problem, Status};
 use crate::codec::proxy::Client;
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
-use crate::core::net::addresses::Refusal;
+use crate::core::net::addresses::AdmissionError;
 use crate::core::net::connection::{Connection, Place};
 use crate::core::net::door::Door;
 use crate::core::net::ending::{EndReason, Ending};
@@ -37,7 +37,9 @@ impl<S: Stream> Server<S> {
         let place = self.connections.get(index).map(|it| it.place);
         matches!(
             place,
-            Some(Place::Refused(Refusal::TooMany | Refusal::TooFast))
+            Some(Place::Refused(
+                AdmissionError::TooMany | AdmissionError::TooFast
+            ))
         )
     }
 
@@ -45,7 +47,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn find_place(&mut self, peer: SocketAddr, now: Now) -> Option<Place> {
         let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
         let place = if is_full {
-            Place::Refused(Refusal::Full)
+            Place::Refused(AdmissionError::Full)
         } else if self.is_trusted(peer.ip()) {
             Place::Proxy
         } else {
@@ -76,7 +78,7 @@ impl<S: Stream> Server<S> {
         Some(place)
     }
 
-    fn count_refusal(&mut self, refusal: Refusal, peer: &Peer) {
+    fn count_refusal(&mut self, refusal: AdmissionError, peer: &Peer) {
         self.counters.count_refusal(refusal);
         log::debug!("refused peer={peer} reason=\"{}\"", refusal.reason());
     }
@@ -260,7 +262,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// What those are answered who are here only for that.
-    pub(super) fn refusal(&self, id: ConnectionId) -> Option<Refusal> {
+    pub(super) fn refusal(&self, id: ConnectionId) -> Option<AdmissionError> {
         match self.get(id)?.place {
             Place::Refused(refusal) => Some(refusal),
             _ => None,
@@ -294,7 +296,7 @@ fn is_forwarded(request: &Request<'_>) -> bool {
     request.has("forwarded") || request.has("x-forwarded-for")
 }
 
-impl Refusal {
+impl AdmissionError {
     /// Why, for metrics.
     pub(super) fn label(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use chacha20::rand_core::Rng;
 
 use crate::codec::json::event::Event;
-use crate::codec::proxy::Malformed;
+use crate::codec::proxy::ProxyHeaderError;
 use crate::codec::ws::close::{self, CloseReason};
 use crate::codec::ws::message::Decoder;
 use crate::core::budget::cost;
@@ -269,7 +269,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         let reason = match error.get_ref() {
-            Some(cause) if cause.is::<Malformed>() => {
+            Some(cause) if cause.is::<ProxyHeaderError>() => {
                 // It is a misconfigured proxy of the operator, not an attack.
                 log::warn!("{error} from peer={}", connection.peer);
                 EndReason::ProxyFailed

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::codec::error_code::ErrorCode;
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::json::command::Invalid;
-use crate::codec::token::Refused;
-use crate::core::chat::{JoinError, Refusal, TooFast, TooManyRooms};
+use crate::codec::json::command::CommandParseError;
+use crate::codec::token::TokenError;
+use crate::core::chat::{JoinError, PublishError, TooFastError, TooManyRoomsError};
 use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
 /// Why a command or a request is not obeyed. The connection stays open.
@@ -67,8 +67,8 @@ impl From<CommandError> for Problem {
     }
 }
 
-impl From<TooFast> for CommandError {
-    fn from(TooFast { retry_ms }: TooFast) -> Self {
+impl From<TooFastError> for CommandError {
+    fn from(TooFastError { retry_ms }: TooFastError) -> Self {
         Self {
             retry_ms: Some(retry_ms),
             ..Self::new(
@@ -79,8 +79,8 @@ impl From<TooFast> for CommandError {
     }
 }
 
-impl From<Invalid> for CommandError {
-    fn from(invalid: Invalid) -> Self {
+impl From<CommandParseError> for CommandError {
+    fn from(invalid: CommandParseError) -> Self {
         Self {
             code: invalid.code,
             message: invalid.message.into(),
@@ -92,7 +92,7 @@ impl From<Invalid> for CommandError {
 impl From<JoinError> for CommandError {
     fn from(error: JoinError) -> Self {
         match error {
-            JoinError::TooManyRooms => TooManyRooms.into(),
+            JoinError::TooManyRooms => TooManyRoomsError.into(),
             JoinError::TooManyJoined => {
                 Self::new(ErrorCode::TooManyRooms, "leave a room first; see limits")
             }
@@ -100,28 +100,28 @@ impl From<JoinError> for CommandError {
     }
 }
 
-impl From<TooManyRooms> for CommandError {
-    fn from(_: TooManyRooms) -> Self {
+impl From<TooManyRoomsError> for CommandError {
+    fn from(_: TooManyRoomsError) -> Self {
         let message =
             "there are as many rooms as there may be, or you have begun as many as you may";
         Self::new(ErrorCode::TooManyRooms, message)
     }
 }
 
-impl From<Refusal> for CommandError {
-    fn from(refusal: Refusal) -> Self {
+impl From<PublishError> for CommandError {
+    fn from(refusal: PublishError) -> Self {
         match refusal {
-            Refusal::TooManyKeys => Self::new(
+            PublishError::TooManyKeys => Self::new(
                 ErrorCode::TooManyKeys,
                 "this room retains as many keys as it may",
             ),
-            Refusal::NoMemory => Self::new(
+            PublishError::NoMemory => Self::new(
                 ErrorCode::TooManyKeys,
                 "the server retains as much as it may",
             ),
-            Refusal::TooManyRooms => TooManyRooms.into(),
-            Refusal::TooFast { retry_ms } => TooFast { retry_ms }.into(),
-            Refusal::Unavailable { retry_ms } => Self {
+            PublishError::TooManyRooms => TooManyRoomsError.into(),
+            PublishError::TooFast { retry_ms } => TooFastError { retry_ms }.into(),
+            PublishError::Unavailable { retry_ms } => Self {
                 retry_ms: Some(retry_ms),
                 ..Self::new(
                     ErrorCode::Unavailable,
@@ -132,8 +132,8 @@ impl From<Refusal> for CommandError {
     }
 }
 
-impl From<Refused> for CommandError {
-    fn from(refused: Refused) -> Self {
+impl From<TokenError> for CommandError {
+    fn from(refused: TokenError) -> Self {
         Self::new(refused.code(), refused.message())
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use crate::codec::http::response::Status;
-use crate::codec::token::Refused;
+use crate::codec::token::TokenError;
 use crate::core::ensure::ensure;
-use crate::core::net::addresses::Refusal;
+use crate::core::net::addresses::AdmissionError;
 use crate::core::net::connection::{Connection, Traffic};
 use crate::core::net::door::Door;
 use crate::core::net::ending::EndReason;
@@ -30,7 +30,7 @@ pub(super) struct Counters {
     responses: BTreeMap<u16, u64>,
     /// By what became of them.
     tokens: BTreeMap<&'static str, u64>,
-    refused: BTreeMap<Refusal, u64>,
+    refused: BTreeMap<AdmissionError, u64>,
     datagrams: BTreeMap<Verdict, u64>,
 }
 
@@ -40,7 +40,7 @@ fn zeros<K: Ord>(keys: impl IntoIterator<Item = K>) -> BTreeMap<K, u64> {
 
 impl Counters {
     pub(super) fn new(started_ms: u64) -> Self {
-        let verdicts = Refused::ALL.map(Refused::label);
+        let verdicts = TokenError::ALL.map(TokenError::label);
         Self {
             started_ms,
             doors: [0; Door::COUNT],
@@ -48,7 +48,7 @@ impl Counters {
             traffic: Traffic::default(),
             responses: zeros(Status::ALL.map(|status| status.code)),
             tokens: zeros(verdicts.into_iter().chain(["taken", NOT_LOOKED_AT])),
-            refused: zeros(Refusal::ALL),
+            refused: zeros(AdmissionError::ALL),
             datagrams: zeros(Verdict::ALL),
         }
     }
@@ -99,7 +99,7 @@ impl Counters {
         *self.tokens.entry(result).or_default() += 1;
     }
 
-    pub(super) fn count_refusal(&mut self, refusal: Refusal) {
+    pub(super) fn count_refusal(&mut self, refusal: AdmissionError) {
         *self.refused.entry(refusal).or_default() += 1;
     }
 

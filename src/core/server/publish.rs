@@ -3,7 +3,7 @@
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::core::chat::{
-    Accepted, Draft, Format, Keeping, Message, Proposed, Refusal, RoomId, RoomName,
+    Accepted, Draft, Format, Keeping, Message, Proposed, PublishError, RoomId, RoomName,
 };
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -70,7 +70,7 @@ impl<S: Stream> Server<S> {
         room: RoomId,
         draft: &Draft<'_>,
         now: Now,
-    ) -> Result<Submitted, Refusal> {
+    ) -> Result<Submitted, PublishError> {
         if let Some(ticket) = self.waiting.find(room, draft) {
             return Ok(Submitted::Waiting(ticket));
         }

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use crate::codec::error_code::ErrorCode;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
-use crate::codec::token::Refused;
+use crate::codec::token::TokenError;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::{Keys, Rights};
 use crate::core::budget::cost;
-use crate::core::chat::{Author, Name, NameTaken, Owner, PersonId, PersonName, RoomId, RoomName};
+use crate::core::chat::{
+    Author, Name, NameTakenError, Owner, PersonId, PersonName, RoomId, RoomName,
+};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::ending::Ending;
@@ -82,13 +84,13 @@ impl<S: Stream> Server<S> {
         token: &str,
         peer: Option<Peer>,
         now: Now,
-    ) -> Result<Rights, Refused> {
+    ) -> Result<Rights, TokenError> {
         let checked = self.access.check(token, now);
         let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
         self.counters.count_token(label);
         if let (Err(refused), Some(peer)) = (&checked, peer) {
             log::info!("refused a token peer={peer} reason={label}");
-            if !matches!(refused, Refused::Expired) {
+            if !matches!(refused, TokenError::Expired) {
                 self.addresses.on_failed_token(peer.ip, now.ms);
             }
         }
@@ -163,7 +165,7 @@ impl<S: Stream> Server<S> {
             person = self.chat.begin_person(id);
         }
         let person = self.chat.login_as(id, person, name, now.ms);
-        let person = person.map_err(|NameTaken| NAME_TAKEN)?;
+        let person = person.map_err(|NameTakenError| NAME_TAKEN)?;
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.person = person;
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::codec::json::event::Durability;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
-use crate::core::chat::{Accepted, Draft, Refusal, RoomId, RoomName};
+use crate::core::chat::{Accepted, Draft, PublishError, RoomId, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::Ending;
 use crate::core::net::phase::Phase;
@@ -94,8 +94,8 @@ impl<S: Stream> Server<S> {
         room: RoomId,
         draft: &Draft<'_>,
         now: Now,
-    ) -> Result<Ticket, Refusal> {
-        let unavailable = Refusal::Unavailable {
+    ) -> Result<Ticket, PublishError> {
+        let unavailable = PublishError::Unavailable {
             retry_ms: STORE_RETRY_MS,
         };
         if self.waiting.is_full() {
@@ -122,7 +122,7 @@ impl<S: Stream> Server<S> {
         {
             for publisher in publishers {
                 self.budget.spend(cost::MESSAGE);
-                let overdue = Err(Refusal::Unavailable {
+                let overdue = Err(PublishError::Unavailable {
                     retry_ms: STORE_RETRY_MS,
                 });
                 self.tell_outcome(publisher, RoomId::default(), overdue, now);
@@ -130,16 +130,16 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn outcome(&mut self, waiter: &Waiter, answer: Answer, now: Now) -> Result<u64, Refusal> {
+    fn outcome(&mut self, waiter: &Waiter, answer: Answer, now: Now) -> Result<u64, PublishError> {
         let (offset, at_ms) = match answer {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
-            Answer::Refused { retry_ms, .. } => return Err(Refusal::Unavailable { retry_ms }),
+            Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
         };
         let room = waiter.room;
         let expected = self.chat.next_offset(room);
         if offset != expected {
             log::error!("the store has given the offset {offset} where {expected} is next");
-            return Err(Refusal::Unavailable {
+            return Err(PublishError::Unavailable {
                 retry_ms: STORE_RETRY_MS,
             });
         }
@@ -158,7 +158,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         publisher: Publisher,
         room: RoomId,
-        outcome: Result<u64, Refusal>,
+        outcome: Result<u64, PublishError>,
         now: Now,
     ) {
         let id = match publisher {

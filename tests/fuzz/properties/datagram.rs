@@ -1,6 +1,6 @@
 //! A datagram: no panic, and what is read is what was sent, but for one end of line.
 
-use parlor::codec::datagram::{Refused, parse, parse_with_token};
+use parlor::codec::datagram::{DatagramError, parse, parse_with_token};
 use parlor::codec::target::Target;
 use parlor::limits::MAX_KEY;
 
@@ -16,13 +16,13 @@ pub(crate) fn check(data: &[u8]) {
             assert!(matches!(end, b"" | b"\n" | b"\r\n"));
             assert!(!end.is_empty() || !said.ends_with('\n'));
         }
-        Err(Refused::BadKey) => {
+        Err(DatagramError::BadKey) => {
             let said = str::from_utf8(data).expect("it is UTF-8");
             let target = said.split(' ').next().expect("there is a first part");
             assert!(target.ends_with('/') || target.contains('?') || target.len() > MAX_KEY);
         }
-        Err(Refused::NotUtf8) => assert!(str::from_utf8(data).is_err()),
-        Err(Refused::NoText) => {
+        Err(DatagramError::NotUtf8) => assert!(str::from_utf8(data).is_err()),
+        Err(DatagramError::NoText) => {
             let said = str::from_utf8(data).expect("it is UTF-8");
             let text = said.split_once(' ').map_or("", |(_, text)| text);
             assert!(matches!(text, "" | "\n" | "\r\n"));

@@ -1,12 +1,12 @@
 //! Lines of text: no panic, any split gives the same, nothing that a terminal obeys comes through, and what is long is
 //! refused when it is too long, not when it ends.
 
-use parlor::codec::line::{self, Line, Refused};
+use parlor::codec::line::{self, Line, LineError};
 
 const MAX_LINE: usize = 30;
 
 /// The lines, and whether it ends with one that is too long.
-type Outcome = (Vec<Result<String, Refused>>, bool);
+type Outcome = (Vec<Result<String, LineError>>, bool);
 
 /// The first bytes decide where the rest is cut.
 pub(crate) fn check(data: &[u8]) {
@@ -40,7 +40,7 @@ fn take(input: &[u8], cuts: &[usize]) -> Outcome {
             match line::take(&mut rest, MAX_LINE, &mut text) {
                 Ok(Some(line)) => lines.push(Ok(line.to_owned())),
                 Ok(None) => break,
-                Err(Refused::TooLong) => return (lines, true),
+                Err(LineError::TooLong) => return (lines, true),
                 Err(refused) => lines.push(Err(refused)),
             }
         }

@@ -14,7 +14,7 @@ fn tell(
     owner: &Owner,
     room: &str,
     (key, body): (Option<&str>, &str),
-) -> Result<(), Refusal> {
+) -> Result<(), PublishError> {
     let author = Author::guest(PersonId(0));
     let draft = Draft {
         author: &author,
@@ -52,7 +52,7 @@ fn a_flood_of_rooms_costs_nobody_else_theirs() {
         );
         let expected = match number {
             0..20 => Ok(()),
-            _ => Err(Refusal::TooManyRooms),
+            _ => Err(PublishError::TooManyRooms),
         };
         assert_eq!(told, expected, "half of all rooms are theirs");
     }
@@ -86,7 +86,7 @@ fn within_a_share_nobody_loses_a_room_with_state() {
     // Two of eight are a share; whoever has more loses the one that was used least recently.
     begin(4, "d1").unwrap();
     begin(4, "d2").unwrap();
-    assert_eq!(begin(5, "e1"), Err(Refusal::TooManyRooms));
+    assert_eq!(begin(5, "e1"), Err(PublishError::TooManyRooms));
     let left: Vec<&str> = chat.by_name.keys().map(RoomName::as_str).collect();
     assert_eq!(left, ["a3", "a4", "b1", "b2", "c1", "c2", "d1", "d2"]);
     chat.check().unwrap();
@@ -135,7 +135,7 @@ fn rooms_begin_at_a_rate() {
         250,
         "a share at once"
     );
-    assert_eq!(told[250], Err(Refusal::TooFast { retry_ms: 100 }));
+    assert_eq!(told[250], Err(PublishError::TooFast { retry_ms: 100 }));
     assert_eq!(begin(1, 0), Ok(()), "it has begun already");
     assert_eq!(begin(2, 300), Ok(()), "it is somebody else's allowance");
     assert!(
@@ -178,14 +178,14 @@ fn whoever_fills_the_memory_for_state_loses_it_first() {
     let mut flood = |host, n| tell(&mut chat, &at(host), &format!("r-{n}"), (Some("k"), &large));
     let told = (0..20).map(|n| flood(2, n));
     assert_eq!(told.filter(Result::is_ok).count(), 8, "then all is used up");
-    assert_eq!(flood(2, 99), Err(Refusal::NoMemory));
+    assert_eq!(flood(2, 99), Err(PublishError::NoMemory));
     // Others still have theirs kept, and it is the flooder's that goes.
     for n in 0..4 {
         assert_eq!(flood(3, 100 + n), Ok(()), "{n}");
     }
     assert_eq!(
         flood(3, 104),
-        Err(Refusal::NoMemory),
+        Err(PublishError::NoMemory),
         "it has as much itself"
     );
     assert_eq!(
@@ -224,12 +224,12 @@ fn in_a_room_whoever_has_most_keys_makes_room() {
     let told = (0..20).map(|n| set(2, &format!("k-{n}")));
     assert_eq!(told.filter(Result::is_ok).count(), 7);
     assert_eq!(set(1, "pump"), Ok(()));
-    assert_eq!(set(2, "k-20"), Err(Refusal::TooManyKeys));
+    assert_eq!(set(2, "k-20"), Err(PublishError::TooManyKeys));
     for n in 0..3 {
         assert_eq!(set(3, &format!("t-{n}")), Ok(()));
     }
     // Now nobody has more than the one for whom it would be.
-    assert_eq!(set(3, "t-3"), Err(Refusal::TooManyKeys));
+    assert_eq!(set(3, "t-3"), Err(PublishError::TooManyKeys));
     let room = chat.find(&name("plant")).unwrap();
     let retained = chat.retained(room);
     let keys: Vec<&str> = retained.iter().filter_map(|it| it.key).collect();
@@ -256,7 +256,7 @@ fn a_value_makes_no_room_for_its_own_successor() {
         set(2, key, 6_000).unwrap();
     }
     assert_eq!(set(1, "a", 9_000), Ok(()));
-    assert_eq!(set(1, "a", 19_000), Err(Refusal::TooManyKeys));
+    assert_eq!(set(1, "a", 19_000), Err(PublishError::TooManyKeys));
     let room = chat.find(&name("plant")).unwrap();
     let retained = chat.retained(room);
     let state = retained.iter().map(|it| (it.key.unwrap(), it.body.len()));

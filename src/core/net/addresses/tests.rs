@@ -21,7 +21,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 /// Someone connects from here, and stays if they may.
-fn connect(addresses: &mut Addresses, from: &str, now_ms: u64) -> Result<(), Refusal> {
+fn connect(addresses: &mut Addresses, from: &str, now_ms: u64) -> Result<(), AdmissionError> {
     let Some(network) = addresses.network(ip(from)) else {
         return Ok(());
     };
@@ -43,7 +43,7 @@ fn an_address_has_so_many_connections() {
     }
     assert_eq!(
         connect(&mut addresses, "192.0.2.1", 0),
-        Err(Refusal::TooMany)
+        Err(AdmissionError::TooMany)
     );
     assert_eq!(connect(&mut addresses, "192.0.2.2", 0), Ok(()));
     leave(&mut addresses, "192.0.2.1", 0);
@@ -63,10 +63,10 @@ fn an_address_comes_so_often() {
     for _ in 0..20 {
         assert_eq!(come(5_000), Ok(()));
     }
-    assert_eq!(come(5_000), Err(Refusal::TooFast));
-    assert_eq!(come(5_099), Err(Refusal::TooFast));
+    assert_eq!(come(5_000), Err(AdmissionError::TooFast));
+    assert_eq!(come(5_099), Err(AdmissionError::TooFast));
     assert_eq!(come(5_100), Ok(()));
-    assert_eq!(come(5_100), Err(Refusal::TooFast));
+    assert_eq!(come(5_100), Err(AdmissionError::TooFast));
     assert_eq!(
         (0..30).filter(|_| come(100_000).is_ok()).count(),
         20,
@@ -238,11 +238,11 @@ proptest! {
                 leave(&mut addresses, people[who], now_ms);
             } else {
                 let expected = if model.connections >= 3 {
-                    Err(Refusal::TooMany)
+                    Err(AdmissionError::TooMany)
                 } else if model.may_come(now_ms, rate) {
                     Ok(())
                 } else {
-                    Err(Refusal::TooFast)
+                    Err(AdmissionError::TooFast)
                 };
                 prop_assert_eq!(connect(&mut addresses, people[who], now_ms), expected);
                 if expected.is_ok() {

@@ -4,12 +4,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::codec::datagram::{self, Datagram, Refused};
+use crate::codec::datagram::{self, Datagram, DatagramError};
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::chat::{Content, Draft, PersonId, Refusal, RoomName, Sender};
+use crate::core::chat::{Content, Draft, PersonId, PublishError, RoomName, Sender};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
@@ -195,18 +195,18 @@ impl<S: Stream> Server<S> {
     }
 }
 
-impl From<Refusal> for Verdict {
-    fn from(refusal: Refusal) -> Self {
+impl From<PublishError> for Verdict {
+    fn from(refusal: PublishError) -> Self {
         Self::Refused(CommandError::from(refusal).code)
     }
 }
 
-impl From<Refused> for Verdict {
-    fn from(refused: Refused) -> Self {
+impl From<DatagramError> for Verdict {
+    fn from(refused: DatagramError) -> Self {
         match refused {
-            Refused::NotUtf8 => Self::NotUtf8,
-            Refused::NoText => Self::NoText,
-            Refused::BadKey => Self::BadKey,
+            DatagramError::NotUtf8 => Self::NotUtf8,
+            DatagramError::NoText => Self::NoText,
+            DatagramError::BadKey => Self::BadKey,
         }
     }
 }

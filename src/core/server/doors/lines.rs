@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
 use crate::codec::line::foreign::{self, Foreign};
-use crate::codec::line::{self, Line, Refused};
+use crate::codec::line::{self, Line, LineError};
 use crate::codec::target::Target;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
 use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Sender, Wanted};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
-use crate::core::net::addresses::Refusal;
+use crate::core::net::addresses::AdmissionError;
 use crate::core::net::connection::Connection;
 use crate::core::net::door::Door;
 use crate::core::net::ending::{EndReason, Ending, PeerEnd};
@@ -45,7 +45,7 @@ impl<S: Stream> Server<S> {
     pub fn admit_lines(&mut self, socket: S, peer: SocketAddr, now: Now) -> Result<usize, S> {
         let index = self.admit(socket, peer, now)?;
         let id = self.connections[index].id;
-        let is_ending = self.drain.is_begun().then_some(Refusal::Full);
+        let is_ending = self.drain.is_begun().then_some(AdmissionError::Full);
         if let Some(refusal) = self.refusal(id).or(is_ending) {
             self.say_line(id, refusal.line());
             self.close(id, Ending::Flush(refusal.reason()), now);
@@ -138,17 +138,17 @@ impl<S: Stream> Server<S> {
         self.close(id, Ending::Flush(reason), now);
     }
 
-    fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, Refused>, now: Now) {
+    fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, LineError>, now: Now) {
         match result {
             Ok(None) => {}
             Ok(Some(line)) => self.on_line(id, line::parse(line), now),
-            Err(Refused::NotUtf8) => {
+            Err(LineError::NotUtf8) => {
                 if self.admit_line(id, now) {
                     self.count_line(id);
                     self.say_line(id, "! that line is not UTF-8\n");
                 }
             }
-            Err(Refused::TooLong) => {
+            Err(LineError::TooLong) => {
                 self.say_line(id, "! that line is too long\n");
                 self.close(id, Ending::Announce(CloseReason::TooBig), now);
             }

@@ -2,7 +2,7 @@
 
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
-use crate::core::chat::{Content, Draft, PersonId, Refusal};
+use crate::core::chat::{Content, Draft, PersonId, PublishError};
 use crate::core::id::ConnectionId;
 use crate::core::net::door::Door;
 use crate::core::net::ending::Ending;
@@ -58,7 +58,7 @@ impl<S: Stream> Server<S> {
             Ok(Submitted::Waiting(ticket)) => {
                 self.waiting.tell(ticket, Publisher::Plain(id), now.ms);
             }
-            Err(Refusal::Unavailable { .. }) => {
+            Err(PublishError::Unavailable { .. }) => {
                 self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
             }
             Err(_) => self.close(id, Ending::Announce(CloseReason::TooManyKeys), now),
