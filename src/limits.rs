@@ -361,6 +361,9 @@ pub const UNANSWERED_SHARE: usize = 4;
 /// commit without waiting for it.
 pub const MAX_UNANSWERED_EACH: usize = 64;
 
+/// Messages that somebody gets who comes back to a room, of those that only the store has.
+pub const MAX_RECOVERED: usize = 10_000;
+
 /// Milliseconds after which whoever has sent a message is told that the store has not answered.
 pub const STORE_TIMEOUT_MS: u64 = 10_000;
 

@@ -24,6 +24,7 @@ mod metrics;
 mod presence;
 mod publish;
 mod read;
+mod reading;
 mod rights;
 mod send;
 mod speaker;
@@ -70,6 +71,7 @@ pub use doors::datagrams::Verdict;
 use drain::Drain;
 use memory::Eviction;
 use metrics::Counters;
+use reading::Readers;
 use storing::Outbox;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 use unfinished::UnfinishedCommands;
@@ -105,6 +107,8 @@ pub struct Server<S> {
     outbox: Option<Outbox>,
     /// Submissions that it has not answered.
     waiting: Waiting,
+    /// Those who wait for it to read.
+    readers: Readers,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
     over_memory: Vec<ConnectionId>,
     /// Connections to free at the end of a tick.
@@ -187,6 +191,7 @@ impl<S: Stream> Server<S> {
             meter,
             budget,
             addresses: Addresses::new(&limits),
+            readers: Readers::default(),
             waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
             sources: Sources::new(limits.rate, now.ms),
             limits,
@@ -295,6 +300,7 @@ impl<S: Stream> Server<S> {
         // Deadlines first: what they end is not written to, what they ping is flushed below.
         self.run_deadlines(now);
         self.tell_overdue(now);
+        self.give_up_readers(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
@@ -337,7 +343,7 @@ impl<S: Stream> Server<S> {
     pub fn has_work(&self) -> bool {
         !self.members.is_empty()
             || !self.newcomers.is_empty()
-            || (self.drain.has_work() && self.waiting.is_empty())
+            || (self.drain.has_work() && self.waits_for_nothing())
             || !self.dirty.is_empty()
             || !self.unfinished.is_empty()
             || !self.closed.is_empty()
@@ -354,6 +360,7 @@ impl<S: Stream> Server<S> {
             self.access.next_deadline_ms(),
             self.snapshots.next_deadline_ms(),
             self.waiting.next_due_ms(),
+            self.readers.next_due_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

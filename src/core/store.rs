@@ -5,7 +5,7 @@
 //! epoch, in the order of their tickets; between rooms in any order, and late. What it never answers times out.
 
 pub use crate::codec::json::event::Durability;
-use crate::core::chat::{Author, Content, Draft, RoomName};
+use crate::core::chat::{Author, Content, Draft, Message, RoomName};
 
 /// Names a request until it is answered. No other request of this server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub struct Ticket(pub(super) u64);
 pub enum Request {
     /// To give a message the next offset of its room, and to keep it.
     Append(Append),
+    /// Messages that the server does not remember any more.
+    Read(Read),
 }
 
 /// A message to be kept.
@@ -29,6 +31,47 @@ pub struct Append {
     pub epoch: u64,
     /// The message.
     pub record: Record,
+}
+
+/// Which messages are asked for: the newest `limit` of those between two offsets.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// The name of the room.
+    pub room: RoomName,
+    /// Which of the rooms that had this name.
+    pub epoch: u64,
+    /// The messages after this offset.
+    pub after: u64,
+    /// And before this one.
+    pub before: u64,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// A message that is kept.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its place in the room's order.
+    pub offset: u64,
+    /// When it was accepted, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The message.
+    pub record: Record,
+}
+
+impl Stored {
+    pub(super) fn message(&self) -> Message<'_> {
+        Message {
+            offset: Some(self.offset),
+            at_ms: self.at_ms,
+            author: &self.record.author,
+            key: self.record.key.as_deref(),
+            content: self.record.content,
+            body: &self.record.body,
+        }
+    }
 }
 
 /// A message as a store keeps it, beside its offset and its time.
@@ -89,7 +132,7 @@ impl Record {
 }
 
 /// What a store answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Answer {
     /// The message is kept, as safely as this store keeps any.
     Accepted {
@@ -100,11 +143,30 @@ pub enum Answer {
         /// When it was accepted, in milliseconds since 1970.
         at_ms: u64,
     },
-    /// The message is not kept, and will not be: its sender may send it again.
+    /// Messages that were asked for.
+    Page {
+        /// That of the request.
+        ticket: Ticket,
+        /// The messages, the oldest first, without a hole among those that the room has.
+        messages: Vec<Stored>,
+        /// There are older ones between the two offsets.
+        more: bool,
+    },
+    /// The message is not kept, and will not be: its sender may send it again. Or it cannot be read now.
     Refused {
         /// That of the request.
         ticket: Ticket,
         /// Milliseconds after which that may help.
         retry_ms: u64,
     },
+}
+
+impl Answer {
+    /// The ticket of the request that it answers.
+    pub(super) fn ticket(&self) -> Ticket {
+        let (Self::Accepted { ticket, .. }
+        | Self::Page { ticket, .. }
+        | Self::Refused { ticket, .. }) = self;
+        *ticket
+    }
 }

@@ -359,8 +359,8 @@ MUTANTS = [
     (
         "the next command does not wait for a listing",
         "src/core/server/unfinished.rs",
-        "        self.set_busy(id, true);",
-        "        self.set_busy(id, false);",
+        "        self.set_busy(id, true);\n        self.unfinished",
+        "        self.set_busy(id, false);\n        self.unfinished",
     ),
     (
         "a stale snapshot is handed out",
@@ -660,7 +660,19 @@ MUTANTS = [
     (
         "a drain does not wait for the store",
         "src/core/server/drain.rs",
-        "        self.waiting.is_empty() && !self.broadcast.is_busy()",
+        "        self.waits_for_nothing() && !self.broadcast.is_busy()",
         "        !self.broadcast.is_busy()",
+    ),
+    (
+        "who waits for the store to read is told of what is said meanwhile",
+        "src/core/server/reading.rs",
+        "            self.lagging.wait_for_store(id, room, after + 1);",
+        "            self.lagging.forget(id, room);",
+    ),
+    (
+        "what was said while the store was reading is left out",
+        "src/core/server/reading.rs",
+        "let is_behind = !more && !is_whole;",
+        "let is_behind = false;",
     ),
 ]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlor::core::store::{Answer, Append, Request, Ticket};
+use parlor::core::store::{Answer, Append, Read, Request, Stored};
 use parlor::core::{Now, Server, Stream};
 
 use crate::random::Random;
@@ -24,15 +24,49 @@ pub(crate) struct LateStore {
     rooms: BTreeMap<(String, u64), Log>,
     /// The bodies of the messages that were accepted lately, in their order.
     pub(crate) accepted: Vec<Vec<u8>>,
-    pub(crate) refused: usize,
 }
 
 /// The log of a room.
+#[derive(Default)]
 struct Log {
-    offset: u64,
     late_ms: usize,
+    stored: Vec<Stored>,
     /// When each message is answered, in the order of their tickets.
-    waiting: VecDeque<(u64, Ticket, Vec<u8>)>,
+    appends: VecDeque<(u64, Append)>,
+    reads: VecDeque<(u64, Read)>,
+}
+
+impl Log {
+    fn keep(&mut self, append: Append, now: Now) -> Answer {
+        let (offset, at_ms) = (self.stored.len() as u64 + 1, now.unix_ms);
+        let record = append.record;
+        self.stored.push(Stored {
+            offset,
+            at_ms,
+            record,
+        });
+        Answer::Accepted {
+            ticket: append.ticket,
+            offset,
+            at_ms,
+        }
+    }
+
+    fn page(&self, read: &Read) -> Answer {
+        page(&self.stored, read)
+    }
+}
+
+/// What of these messages is asked for.
+pub(crate) fn page(stored: &[Stored], read: &Read) -> Answer {
+    let is_asked = |it: &&Stored| read.after < it.offset && it.offset < read.before;
+    let asked: Vec<&Stored> = stored.iter().filter(is_asked).collect();
+    let more = asked.len().saturating_sub(read.limit);
+    Answer::Page {
+        ticket: read.ticket,
+        messages: asked.into_iter().skip(more).cloned().collect(),
+        more: more > 0,
+    }
 }
 
 impl LateStore {
@@ -42,28 +76,28 @@ impl LateStore {
             random,
             rooms: BTreeMap::new(),
             accepted: Vec::new(),
-            refused: 0,
         }
     }
 
     /// Takes what the server asks for.
     pub(crate) fn take<S: Stream>(&mut self, server: &mut Server<S>, now: Now) {
-        while let Some(Request::Append(append)) = server.next_request() {
-            self.keep(&append, now);
+        while let Some(request) = server.next_request() {
+            let (room, epoch) = match &request {
+                Request::Append(append) => (&append.room, append.epoch),
+                Request::Read(read) => (&read.room, read.epoch),
+            };
+            let (random, most) = (&mut self.random, self.habit.late_ms);
+            let name = (room.as_str().to_owned(), epoch);
+            let log = self.rooms.entry(name).or_insert_with(|| Log {
+                late_ms: if random.chance(250) { 10 * most } else { most },
+                ..Log::default()
+            });
+            let due_ms = now.ms + random.below(log.late_ms + 1) as u64;
+            match request {
+                Request::Append(append) => log.appends.push_back((due_ms, append)),
+                Request::Read(read) => log.reads.push_back((due_ms, read)),
+            }
         }
-    }
-
-    fn keep(&mut self, append: &Append, now: Now) {
-        let name = (append.room.as_str().to_owned(), append.epoch);
-        let (random, most) = (&mut self.random, self.habit.late_ms);
-        let log = self.rooms.entry(name).or_insert_with(|| Log {
-            offset: 0,
-            late_ms: if random.chance(250) { 10 * most } else { most },
-            waiting: VecDeque::new(),
-        });
-        let due_ms = now.ms + random.below(log.late_ms + 1) as u64;
-        let body = append.record.body().to_vec();
-        log.waiting.push_back((due_ms, append.ticket, body));
     }
 
     /// Answers what is due: rooms in any order, each in its own.
@@ -76,26 +110,20 @@ impl LateStore {
             rooms.reverse();
         }
         for log in rooms {
-            while log
-                .waiting
-                .front()
-                .is_some_and(|(due_ms, ..)| *due_ms <= now.ms)
-                && let Some((_, ticket, body)) = log.waiting.pop_front()
-            {
+            while let Some(append) = take_due(&mut log.appends, now) {
                 let answer = if self.random.chance(self.habit.refused) {
-                    self.refused += 1;
-                    let retry_ms = 250;
-                    Answer::Refused { ticket, retry_ms }
-                } else {
-                    self.accepted.push(body);
-                    log.offset += 1;
-                    Answer::Accepted {
-                        ticket,
-                        offset: log.offset,
-                        at_ms: now.unix_ms,
+                    Answer::Refused {
+                        ticket: append.ticket,
+                        retry_ms: 250,
                     }
+                } else {
+                    self.accepted.push(append.record.body().to_vec());
+                    log.keep(append, now)
                 };
                 server.on_answer(answer, now);
+            }
+            while let Some(read) = take_due(&mut log.reads, now) {
+                server.on_answer(log.page(&read), now);
             }
         }
     }
@@ -111,8 +139,17 @@ impl LateStore {
     /// When it answers next.
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
         let logs = self.rooms.values().filter(|_| !self.habit.is_dead);
-        logs.filter_map(|log| log.waiting.front())
-            .map(|(due_ms, ..)| *due_ms)
-            .min()
+        let due = logs.flat_map(|log| {
+            let append = log.appends.front().map(|(due_ms, _)| *due_ms);
+            let read = log.reads.front().map(|(due_ms, _)| *due_ms);
+            append.into_iter().chain(read)
+        });
+        due.min()
     }
+}
+
+/// The first request whose time has come.
+fn take_due<T>(requests: &mut VecDeque<(u64, T)>, now: Now) -> Option<T> {
+    requests.front().filter(|(due_ms, _)| *due_ms <= now.ms)?;
+    requests.pop_front().map(|(_, request)| request)
 }

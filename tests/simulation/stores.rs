@@ -1,15 +1,18 @@
 //! What those see who publish while a store keeps the messages: late, out of step between rooms, not at all.
 
-use parlor::core::store::{Answer, Append, Durability, Request};
+use parlor::core::store::{Answer, Append, Durability, Read, Request, Stored};
 use parlor::limits::{MAX_UNANSWERED_EACH, STORE_TIMEOUT_MS};
 
 use crate::hall::{GuestId, Hall};
 use crate::reader::Seen;
+use crate::store::page;
 
 /// A hall beside a store, which answers when it is told to.
 struct Shelf {
     hall: Hall,
     waiting: Vec<Append>,
+    reads: Vec<Read>,
+    stored: Vec<Stored>,
 }
 
 impl Shelf {
@@ -19,26 +22,44 @@ impl Shelf {
         Self {
             hall,
             waiting: Vec::new(),
+            reads: Vec::new(),
+            stored: Vec::new(),
         }
     }
 
     fn tick(&mut self) {
         self.hall.tick(u64::MAX);
-        while let Some(Request::Append(append)) = self.hall.server.next_request() {
-            self.waiting.push(append);
+        while let Some(request) = self.hall.server.next_request() {
+            match request {
+                Request::Append(append) => self.waiting.push(append),
+                Request::Read(read) => self.reads.push(read),
+            }
         }
     }
 
     /// The store accepts the message that waits in this place, at an offset.
     fn accept(&mut self, place: usize, offset: u64) {
-        let ticket = self.waiting.remove(place).ticket;
+        let Append { ticket, record, .. } = self.waiting.remove(place);
         let at_ms = 784_111_777_123;
+        self.stored.push(Stored {
+            offset,
+            at_ms,
+            record,
+        });
         let accepted = Answer::Accepted {
             ticket,
             offset,
             at_ms,
         };
         self.hall.server.on_answer(accepted, self.hall.now);
+        self.tick();
+    }
+
+    /// The store reads what it is asked for first, of a hall with one room.
+    fn read_stored(&mut self) {
+        let read = self.reads.remove(0);
+        let page = page(&self.stored, &read);
+        self.hall.server.on_answer(page, self.hall.now);
         self.tick();
     }
 
@@ -81,6 +102,20 @@ impl Shelf {
             other => format!("{other:?}"),
         })
         .collect()
+    }
+}
+
+impl Shelf {
+    /// The event of a type that a guest has read since.
+    fn event(&mut self, guest: GuestId, kind: &str) -> serde_json::Value {
+        let seen = self.hall.read(guest);
+        let texts = seen.iter().filter_map(|seen| match seen {
+            Seen::Message { payload, .. } => str::from_utf8(payload).ok(),
+            _ => None,
+        });
+        let mut events = texts.map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap());
+        let event = events.find(|event| event["type"] == kind);
+        event.unwrap_or_else(|| panic!("no {kind}: {seen:?}"))
     }
 }
 
@@ -289,4 +324,175 @@ fn who_sends_it_again_after_the_timeout_waits_for_the_same_answer() {
     let mut seen = shelf.read(alice);
     seen.sort();
     assert_eq!(seen, ["message 1 \"x\"", "ok 1 1"]);
+}
+
+/// A room of which the server remembers two messages, and the store all; who has sent so many, and the room's epoch.
+fn forgetful(count: u64) -> (Shelf, GuestId, String) {
+    let mut shelf = Shelf::new(&["--ping-interval", "0", "--rate", "0", "--history", "2"]);
+    let alice = shelf.person("tea");
+    for offset in 1..=count {
+        shelf.publish(alice, "tea", &format!("m{offset}"), 0);
+        shelf.tick();
+        shelf.accept(0, offset);
+    }
+    shelf.hall.read(alice);
+    shelf.command(alice, r#"{"type":"history","room":"tea","limit":1}"#);
+    shelf.tick();
+    let epoch = shelf.event(alice, "history")["epoch"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    (shelf, alice, epoch)
+}
+
+/// Somebody who comes back to where they were in that room.
+fn come_back(shelf: &mut Shelf, epoch: &str, offset: u64) -> GuestId {
+    let guest = shelf.hall.connect(usize::MAX);
+    shelf.hall.enter_json(guest);
+    shelf.hall.read(guest);
+    let since = format!(r#"{{"epoch":"{epoch}","offset":{offset}}}"#);
+    shelf.command(
+        guest,
+        &format!(r#"{{"type":"join","room":"tea","since":{since}}}"#),
+    );
+    shelf.tick();
+    guest
+}
+
+/// Somebody who reads a stream of the room from where they were.
+fn stream(shelf: &mut Shelf, epoch: &str, offset: u64) -> GuestId {
+    let guest = shelf.hall.connect(usize::MAX);
+    let request = format!(
+        "GET /rooms/tea/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {epoch}-{offset}\r\n\r\n"
+    );
+    shelf.hall.send(guest, request.as_bytes());
+    shelf.tick();
+    let head = String::from_utf8(shelf.hall.sip(guest, usize::MAX)).unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    guest
+}
+
+fn get(shelf: &mut Shelf, guest: GuestId, query: &str) {
+    let request = format!("GET /rooms/tea/messages{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    shelf.hall.send(guest, request.as_bytes());
+    shelf.tick();
+}
+
+/// The data of the messages of an event.
+fn data(event: &serde_json::Value) -> Vec<&str> {
+    let messages = event["messages"].as_array().unwrap().iter();
+    messages
+        .map(|message| message["data"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn who_has_missed_more_than_is_remembered_gets_it_from_the_store() {
+    let (mut shelf, alice, epoch) = forgetful(6);
+    let bob = come_back(&mut shelf, &epoch, 1);
+    // The room goes on meanwhile, beyond what it remembers.
+    for offset in 7..=10 {
+        shelf.publish(alice, "tea", &format!("m{offset}"), 0);
+        shelf.tick();
+        shelf.accept(0, offset);
+        assert!(shelf.read(bob).is_empty(), "it is not told in part");
+    }
+    shelf.read_stored();
+    assert_eq!(shelf.reads.len(), 1, "the rest is asked for");
+    shelf.read_stored();
+    let joined = shelf.event(bob, "joined");
+    assert_eq!(joined["recovered"], true);
+    assert_eq!(
+        data(&joined),
+        ["m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m10"]
+    );
+    shelf.publish(alice, "tea", "m11", 0);
+    shelf.tick();
+    shelf.accept(0, 11);
+    assert_eq!(shelf.read(bob), ["message 11 \"m11\""], "it is live");
+}
+
+#[test]
+fn who_comes_back_while_the_store_is_away_is_told_what_is_remembered() {
+    let (mut shelf, _, epoch) = forgetful(6);
+    let bob = come_back(&mut shelf, &epoch, 1);
+    shelf.command(bob, r#"{"type":"ping","id":2}"#);
+    shelf.tick();
+    assert!(shelf.read(bob).is_empty(), "the next command waits");
+    shelf.hall.now.ms += STORE_TIMEOUT_MS;
+    shelf.hall.end_tick(u64::MAX);
+    let joined = shelf.event(bob, "joined");
+    assert_eq!(
+        (&joined["recovered"], data(&joined)),
+        (&false.into(), vec!["m5", "m6"])
+    );
+    shelf.tick();
+    assert_eq!(shelf.read(bob), ["pong 2"]);
+    // An answer that comes later is no use any more.
+    shelf.read_stored();
+    assert!(shelf.read(bob).is_empty());
+}
+
+#[test]
+fn who_leaves_before_the_store_has_answered_is_told_nothing() {
+    let (mut shelf, _, epoch) = forgetful(6);
+    let bob = stream(&mut shelf, &epoch, 1);
+    shelf.hall.end(bob);
+    shelf.tick();
+    shelf.read_stored();
+    assert!(shelf.hall.is_gone(bob));
+    assert!(shelf.hall.sip(bob, usize::MAX).is_empty());
+}
+
+#[test]
+fn a_stream_begins_with_what_the_store_has_found() {
+    let (mut shelf, alice, epoch) = forgetful(6);
+    let bob = stream(&mut shelf, &epoch, 2);
+    shelf.read_stored();
+    shelf.publish(alice, "tea", "m7", 0);
+    shelf.tick();
+    shelf.accept(0, 7);
+    let text = String::from_utf8(shelf.hall.sip(bob, usize::MAX)).unwrap();
+    assert!(text.contains("\"recovered\":true"), "{text}");
+    let place = |body: &str| {
+        assert_eq!(text.matches(body).count(), 1, "{body} in {text}");
+        text.find(body)
+    };
+    let places = ["m3", "m4", "m5", "m6", "m7"].map(place);
+    assert!(places.is_sorted(), "{text}");
+}
+
+#[test]
+fn old_pages_come_from_the_store_at_both_doors() {
+    let (mut shelf, alice, _) = forgetful(9);
+    shelf.command(
+        alice,
+        r#"{"type":"history","room":"tea","before":5,"limit":3,"id":1}"#,
+    );
+    shelf.tick();
+    shelf.read_stored();
+    let page = shelf.event(alice, "history");
+    assert_eq!(
+        (data(&page), &page["more"]),
+        (vec!["m2", "m3", "m4"], &true.into())
+    );
+    let program = shelf.hall.connect(usize::MAX);
+    get(&mut shelf, program, "?limit=4");
+    assert!(shelf.hall.sip(program, usize::MAX).is_empty());
+    shelf.read_stored();
+    let response = String::from_utf8(shelf.hall.sip(program, usize::MAX)).unwrap();
+    let has = |body: &str| response.contains(&format!("\"{body}\""));
+    assert!(!has("m5") && has("m6") && has("m9"), "{response}");
+    // What the server remembers it does not ask for.
+    get(&mut shelf, program, "?limit=2");
+    assert!(shelf.reads.is_empty());
+    assert!(!shelf.hall.sip(program, usize::MAX).is_empty());
+    get(&mut shelf, program, "");
+    shelf.hall.now.ms += STORE_TIMEOUT_MS;
+    shelf.tick();
+    let response = String::from_utf8(shelf.hall.sip(program, usize::MAX)).unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
 }

@@ -157,6 +157,13 @@ impl History {
         is_whole.then(|| self.after(offset))
     }
 
+    /// Whether a page of `limit` messages is as it would be if all were still here.
+    pub(super) fn is_whole_page(&self, page: &[Message<'_>], limit: usize) -> bool {
+        let oldest = page.first().and_then(|message| message.offset);
+        let is_full = page.len() == limit && oldest.is_some_and(|oldest| self.whole_after < oldest);
+        self.whole_after == 0 || is_full
+    }
+
     /// The messages after `offset` that are still here.
     fn after(&self, offset: u64) -> impl Iterator<Item = Message<'_>> {
         let from = self.talk.partition_point(|kept| kept.offset <= offset);

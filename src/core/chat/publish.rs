@@ -291,6 +291,17 @@ impl Chat {
         Some(self.get(id)?.history.before(before, limit))
     }
 
+    /// Whether a page of `limit` messages of a room is as it would be if the room remembered all.
+    pub(in crate::core) fn is_whole_page(
+        &self,
+        id: RoomId,
+        page: &[Message<'_>],
+        limit: usize,
+    ) -> bool {
+        let room = self.get(id);
+        room.is_some_and(|room| room.history.is_whole_page(page, limit))
+    }
+
     /// The state of all keys of a room, in the order of their offsets.
     pub(in crate::core) fn retained(&self, id: RoomId) -> Vec<Message<'_>> {
         self.get(id)

@@ -197,6 +197,47 @@ impl Chat {
         })
     }
 
+    /// A member is told who is in a room.
+    pub(in crate::core) fn on_listed(&mut self, id: RoomId) {
+        if let Some(room) = self.get_mut(id) {
+            room.changes.on_listed();
+        }
+    }
+
+    /// After which offset messages of a position's own room are missing that the room does not remember any more.
+    pub(in crate::core) fn forgotten_after(&self, id: RoomId, wanted: Wanted) -> Option<u64> {
+        let room = self.get(id)?;
+        let Wanted::Since { position, .. } = wanted else {
+            return None;
+        };
+        let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
+        let is_known = room.history.since(position.offset).is_some();
+        (is_of_room && !is_known).then_some(position.offset)
+    }
+
+    /// What someone finds who comes back to a room, and of whose missed messages the store has found these; `None` if
+    /// what the room remembers does not follow on them.
+    pub(in crate::core) fn arrival_after<'a>(
+        &'a self,
+        id: RoomId,
+        found: Vec<Message<'a>>,
+    ) -> Option<Arrival<'a>> {
+        let room = self.get(id)?;
+        let last = found.last()?.offset?;
+        let fresh = room.history.since(last)?;
+        Some(Arrival {
+            room: &room.name,
+            position: Position {
+                epoch: room.epoch,
+                offset: room.offset,
+            },
+            recovered: true,
+            messages: found.into_iter().chain(fresh).collect(),
+            state: None,
+            count: room.count(),
+        })
+    }
+
     /// Takes a connection out of a room. Says whether it was in it.
     pub(in crate::core) fn leave(
         &mut self,

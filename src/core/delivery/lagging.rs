@@ -21,10 +21,18 @@ pub(in crate::core) struct Lagging {
 /// Where someone is behind.
 #[derive(Debug, Default)]
 struct Behind {
-    /// For each room the offset of the first message that was missed.
-    rooms: BTreeMap<RoomId, u64>,
+    rooms: BTreeMap<RoomId, Missed>,
     /// Waits among the drained to be told.
     is_drained: bool,
+}
+
+/// What someone has missed in a room.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    /// The offset of the first message.
+    from: u64,
+    /// The store is asked for what came before, and they are told all of it when it answers.
+    waits_for_store: bool,
 }
 
 impl Lagging {
@@ -39,7 +47,7 @@ impl Lagging {
 
     /// The offset of the first message that someone has missed in a room and was not told of.
     pub(in crate::core) fn missed_from(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
-        self.behind.get(&id)?.rooms.get(&room).copied()
+        Some(self.behind.get(&id)?.rooms.get(&room)?.from)
     }
 
     /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
@@ -52,9 +60,27 @@ impl Lagging {
     pub(in crate::core) fn fall_behind(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         let told = self.told.get(&(id, room)).map_or(0, |told| told + 1);
         let offset = offset.max(told);
+        let missed = Missed {
+            from: offset,
+            waits_for_store: false,
+        };
+        self.miss(id, room, missed);
+    }
+
+    /// Someone has come back to a room, and is told nothing before the store has found what they had missed until then.
+    pub(in crate::core) fn wait_for_store(&mut self, id: ConnectionId, room: RoomId, from: u64) {
+        self.forget(id, room);
+        let missed = Missed {
+            from,
+            waits_for_store: true,
+        };
+        self.miss(id, room, missed);
+    }
+
+    fn miss(&mut self, id: ConnectionId, room: RoomId, missed: Missed) {
         let behind = self.behind.entry(id).or_default();
         let before = behind.rooms.len();
-        behind.rooms.entry(room).or_insert(offset);
+        behind.rooms.entry(room).or_insert(missed);
         behind.is_drained = false;
         self.behind_count += behind.rooms.len() - before;
     }
@@ -85,8 +111,10 @@ impl Lagging {
         while let Some(&id) = self.drained.front() {
             // Who has fallen behind again meanwhile is told when their queue is empty again.
             if let Some(behind) = self.behind.get_mut(&id).filter(|it| it.is_drained)
-                && let Some((room, from)) = behind.rooms.pop_first()
+                && let Some((&room, &Missed { from, .. })) =
+                    behind.rooms.iter().find(|(_, it)| !it.waits_for_store)
             {
+                behind.rooms.remove(&room);
                 self.behind_count -= 1;
                 if behind.rooms.is_empty() {
                     self.behind.remove(&id);
@@ -113,5 +141,11 @@ impl Lagging {
         self.behind
             .iter()
             .flat_map(|(id, behind)| behind.rooms.keys().map(|room| (*id, *room)))
+    }
+
+    /// Whether someone is told when the store has answered.
+    pub(in crate::core) fn waits_for_store(&self, id: ConnectionId, room: RoomId) -> bool {
+        let behind = self.behind.get(&id);
+        behind.is_some_and(|it| it.rooms.get(&room).is_some_and(|it| it.waits_for_store))
     }
 }

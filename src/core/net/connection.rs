@@ -218,7 +218,7 @@ impl<S> Connection<S> {
 
     /// Whether responses are on their way that have to leave before what follows the request is done.
     pub(in crate::core) fn is_answering(&self) -> bool {
-        matches!(self.phase, Phase::Response { .. } | Phase::Publishing)
+        matches!(self.phase, Phase::Response { .. } | Phase::AwaitingStore)
     }
 
     /// Whether it is, or may be, in rooms.

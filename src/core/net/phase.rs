@@ -10,8 +10,8 @@ pub(in crate::core) enum Phase {
     Request { seen: usize },
     /// Waiting for the rest of a request's body. `arrived`: so many bytes had come when the deadline was set.
     Body { arrived: u64 },
-    /// A POST is whole, and waits for the store. What the peer sends meanwhile waits.
-    Publishing,
+    /// A request waits for the store. What the peer sends meanwhile waits.
+    AwaitingStore,
     /// Writing responses. Pipelined requests wait, but for POSTs that came in one read. `taken`: so many bytes had been
     /// taken when the deadline was set.
     Response { then: AfterResponse, taken: u64 },

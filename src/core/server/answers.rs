@@ -3,14 +3,17 @@
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Cut, Epoch, Event};
 use crate::codec::ws::deflate::Readers;
-use crate::core::chat::{Context, Reading, RoomName};
-use crate::core::delivery::encode;
+use crate::core::chat::{Context, Message, Reading, RoomId, RoomName};
+use crate::core::delivery::encode::{self, Encoder};
 use crate::core::delivery::rope::Rope;
-use crate::core::delivery::snapshot::{Form, Of, Place};
+use crate::core::delivery::snapshot::{Form, Of, Place, Snapshots};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::arrivals::messages;
 use crate::core::server::error::CommandError;
+use crate::core::server::reading::Page;
+use crate::core::store::Stored;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
@@ -77,48 +80,88 @@ impl<S: Stream> Server<S> {
     /// The answer to `history`.
     pub(super) fn history(
         &mut self,
-        name: &RoomName,
-        before: u64,
-        limit: usize,
+        page: &Page,
         echo: Id<'_>,
         reading: Reading,
         now: Now,
     ) -> Rope {
+        let name = &page.room;
         self.chat.forget_expired_in(name, now.ms);
         self.snapshots.begin(now.ms);
         let room = self.chat.find(name);
-        let found = room.and_then(|room| self.chat.history(room, before, limit));
+        let found = room.and_then(|room| self.chat.history(room, page.before, page.limit));
         let (found, more) = found.unwrap_or_default();
-        let messages = encode::newest_within(&found, name.as_str(), MAX_ANSWER);
-        let is_cut = messages.len() < found.len();
-        let epoch = room.map_or(0, |room| self.chat.epoch(room));
-        let head = Event::History {
-            id: echo,
-            room: name.as_str(),
-            epoch: Epoch(epoch),
-        };
-        let mut rope = Rope::default();
-        event::open(&head, rope.own());
-        rope.own().extend_from_slice(b",\"messages\":[");
-        if let Some(room) = room {
-            let context = Context {
-                room: name.as_str(),
-                epoch,
-                reading,
-                readers: Readers::One,
-            };
-            let place = Place { room, context };
-            let (form, encoder) = (Form::Json, &mut self.encoder);
-            self.snapshots
-                .messages(place, (Of::Talk, messages), form, encoder, &mut rope);
-        }
-        rope.own().extend_from_slice(b"],\"more\":");
-        event::write(&(more || is_cut), rope.own());
-        if is_cut {
-            rope.own().extend_from_slice(b",\"reason\":");
-            event::write(&Cut::Bytes, rope.own());
-        }
-        rope.own().push(b'}');
-        rope
+        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+        let place = room.map(|room| (room, self.chat.epoch(room)));
+        write_history(
+            (name, place),
+            (&found, more),
+            echo,
+            reading,
+            (snapshots, encoder),
+        )
     }
+
+    /// The same of messages that the store has found.
+    pub(super) fn history_of(
+        &mut self,
+        name: &RoomName,
+        (found, more): (Vec<Stored>, bool),
+        echo: Id<'_>,
+        reading: Reading,
+        now: Now,
+    ) -> Rope {
+        self.snapshots.begin(now.ms);
+        let found = messages(&found);
+        let room = self.chat.find(name);
+        let place = room.map(|room| (room, self.chat.epoch(room)));
+        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+        write_history(
+            (name, place),
+            (&found, more),
+            echo,
+            reading,
+            (snapshots, encoder),
+        )
+    }
+}
+
+/// Writes the answer to `history`, as far as one answer goes.
+fn write_history(
+    (name, place): (&RoomName, Option<(RoomId, u64)>),
+    (found, more): (&[Message<'_>], bool),
+    echo: Id<'_>,
+    reading: Reading,
+    (snapshots, encoder): (&mut Snapshots, &mut Encoder),
+) -> Rope {
+    let messages = encode::newest_within(found, name.as_str(), MAX_ANSWER);
+    let is_cut = messages.len() < found.len();
+    let epoch = place.map_or(0, |(_, epoch)| epoch);
+    let head = Event::History {
+        id: echo,
+        room: name.as_str(),
+        epoch: Epoch(epoch),
+    };
+    let mut rope = Rope::default();
+    event::open(&head, rope.own());
+    rope.own().extend_from_slice(b",\"messages\":[");
+    if let Some((room, _)) = place {
+        let context = Context {
+            room: name.as_str(),
+            epoch,
+            reading,
+            readers: Readers::One,
+        };
+        let place = Place { room, context };
+        let talk = (Of::Talk, messages);
+        snapshots.messages(place, talk, Form::Json, encoder, &mut rope);
+    }
+    rope.own().extend_from_slice(b"],\"more\":");
+    event::write(&(more || is_cut), rope.own());
+    if is_cut {
+        rope.own().extend_from_slice(b",\"reason\":");
+        event::write(&Cut::Bytes, rope.own());
+    }
+    rope.own().push(b'}');
+    rope
 }

@@ -16,8 +16,10 @@ use crate::core::net::phase::Phase;
 use crate::core::net::write_queue::Chunk;
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::store::Stored;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, RECONNECT_MS};
+use serde_json::value::RawValue;
 
 impl<S: Stream> Server<S> {
     /// The connection is told all that was said in a room so far.
@@ -32,21 +34,23 @@ impl<S: Stream> Server<S> {
     }
 
     /// The answer to `join` of a connection, which is charged for what is looked at for it; `window`: with the numbers of
-    /// how long.
+    /// how long; `found`: what the store has found of what was missed.
     pub(super) fn joined(
         &mut self,
         (id, reading): (ConnectionId, Reading),
         room: RoomId,
         wanted: Wanted,
         window: Option<Window>,
-        echo: Id<'_>,
+        (echo, found): (Id<'_>, &[Stored]),
         now: Now,
     ) -> Rope {
         let mut looked_at = 0;
         let mut rope = Rope::default();
         self.chat.forget_expired_of(room, now.ms);
+        self.chat.on_listed(room);
         self.snapshots.begin(now.ms);
-        if let Some(arrival) = self.chat.arrival(room, wanted) {
+        let recovered = self.chat.arrival_after(room, messages(found));
+        if let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, wanted)) {
             let context = arrival.context(reading);
             let place = Place { room, context };
             encode::open_joined(&arrival, echo, rope.own());
@@ -94,8 +98,37 @@ impl<S: Stream> Server<S> {
         sse::encode_retry(RECONNECT_MS, rope.own());
         self.chat.forget_expired_of(room, now.ms);
         self.snapshots.begin(now.ms);
-        self.push_opened(room, wanted, &mut rope);
+        self.push_opened(room, wanted, &[], &mut rope);
         rope
+    }
+
+    /// Tells a member who has come back what it has missed, as the store has found it, and lets it hear what is said from
+    /// now on.
+    pub(super) fn welcome_back(
+        &mut self,
+        (id, room): (ConnectionId, RoomId),
+        wanted: Wanted,
+        window: Option<Window>,
+        (echo, found): (Option<Box<RawValue>>, &[Stored]),
+        now: Now,
+    ) {
+        let Some(reading) = self.chat.reading_of(id) else {
+            return;
+        };
+        self.lagging.forget(id, room);
+        self.skip_to_now(id, room);
+        if reading.format == Format::Events {
+            let mut rope = Rope::default();
+            self.chat.forget_expired_of(room, now.ms);
+            self.snapshots.begin(now.ms);
+            self.push_opened(room, wanted, found, &mut rope);
+            self.answer_rope(id, reading.format, rope);
+        } else {
+            let echo = (echo.as_deref(), found);
+            let joined = self.joined((id, reading), room, wanted, window, echo, now);
+            self.send_message(id, joined);
+            self.end_wait(id);
+        }
     }
 
     /// The state of all keys for a newcomer at the plain door.
@@ -152,11 +185,11 @@ impl<S: Stream> Server<S> {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
                 let wanted = Wanted::LatestBesideState { after };
-                let joined = self.joined((id, reading), room, wanted, None, None, now);
+                let joined = self.joined((id, reading), room, wanted, None, (None, &[]), now);
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {
-                self.push_opened(room, Wanted::LatestBesideState { after }, &mut rope);
+                self.push_opened(room, Wanted::LatestBesideState { after }, &[], &mut rope);
                 self.answer_rope(id, reading.format, rope);
             }
             Format::Plain | Format::PlainDeflated | Format::Lines => {
@@ -175,8 +208,9 @@ impl<S: Stream> Server<S> {
         self.skip_to_now(id, room);
     }
 
-    fn push_opened(&mut self, room: RoomId, wanted: Wanted, rope: &mut Rope) {
-        let Some(arrival) = self.chat.arrival(room, wanted) else {
+    fn push_opened(&mut self, room: RoomId, wanted: Wanted, found: &[Stored], rope: &mut Rope) {
+        let recovered = self.chat.arrival_after(room, messages(found));
+        let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, wanted)) else {
             return;
         };
         let context = arrival.context(Format::Events.into());
@@ -252,6 +286,10 @@ impl<S: Stream> Server<S> {
             self.mark_dirty(id);
         }
     }
+}
+
+pub(super) fn messages(found: &[Stored]) -> Vec<Message<'_>> {
+    found.iter().map(Stored::message).collect()
 }
 
 /// What of a room's newest messages a newcomer is told: as many as one answer takes. What someone has missed, and the latest

@@ -111,7 +111,7 @@ impl<S: Stream> Server<S> {
                 self.close(id, Ending::Abort(reason), now);
             }
             // Those who wait for the store have the deadlines of what they wait for.
-            Phase::Publishing | Phase::Closed { .. } => {}
+            Phase::AwaitingStore | Phase::Closed { .. } => {}
         }
     }
 

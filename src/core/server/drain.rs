@@ -95,7 +95,7 @@ impl<S: Stream> Server<S> {
 
     /// Whether what was said before is accepted, or was refused, and is on its way to those who read it.
     fn has_handed_out(&self) -> bool {
-        self.waiting.is_empty() && !self.broadcast.is_busy()
+        self.waits_for_nothing() && !self.broadcast.is_busy()
     }
 
     fn close_for_shutdown(&mut self, id: ConnectionId, now: Now) {
@@ -114,7 +114,7 @@ impl<S: Stream> Server<S> {
                 self.refuse_body(&unavailable("the server is shutting down"), id, now);
             }
             Phase::Response { then, .. } => *then = AfterResponse::Close,
-            Phase::Publishing
+            Phase::AwaitingStore
             | Phase::Leaving { .. }
             | Phase::Closing { .. }
             | Phase::Lingering { .. }

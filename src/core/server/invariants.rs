@@ -170,8 +170,9 @@ impl<S: Stream> Server<S> {
                 "someone lags in a room they left",
             )?;
             let waits = self.get(id).is_some_and(Connection::has_output);
+            let is_told_later = self.lagging.waits_for_store(id, room);
             ensure(
-                waits || self.lagging.has_drained(),
+                waits || is_told_later || self.lagging.has_drained(),
                 "someone has fallen behind and will not be told",
             )?;
         }

@@ -204,7 +204,7 @@ impl<S: Stream> Server<S> {
                 Phase::Response { then, .. } if self.may_pipeline(id, then, rest) => {
                     self.take_request(&mut rest, 0, id, now)
                 }
-                Phase::Response { .. } | Phase::Publishing => Step::Wait,
+                Phase::Response { .. } | Phase::AwaitingStore => Step::Wait,
                 Phase::Open { .. } | Phase::Streaming { .. } | Phase::Closing { .. }
                     if !is_first && !rest.is_empty() && !self.budget.has_turn() =>
                 {
@@ -423,7 +423,7 @@ impl<S: Stream> Server<S> {
             }
             Some(Phase::Lingering { reason }) => self.close(id, Ending::Abort(reason), now),
             Some(
-                Phase::Publishing
+                Phase::AwaitingStore
                 | Phase::Response { .. }
                 | Phase::Leaving { .. }
                 | Phase::Closed { .. },

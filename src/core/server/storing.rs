@@ -14,9 +14,14 @@ use crate::core::server::Server;
 use crate::core::server::answers::ok;
 use crate::core::server::error::CommandError;
 use crate::core::server::waiting::{Publisher, Waiter};
-use crate::core::store::{Answer, Append, Record, Request, Ticket};
+use crate::core::store::{Answer, Append, Read, Record, Request, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
+
+/// The store cannot be used now.
+const UNAVAILABLE: PublishError = PublishError::Unavailable {
+    retry_ms: STORE_RETRY_MS,
+};
 
 /// Requests that the store has not taken yet.
 #[derive(Debug)]
@@ -36,9 +41,32 @@ impl Outbox {
         }
     }
 
-    fn append(&mut self, room: &RoomName, epoch: u64, draft: &Draft<'_>) -> Ticket {
-        let ticket = Ticket(self.tickets);
+    fn next_ticket(&mut self) -> Ticket {
         self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    pub(super) fn read(
+        &mut self,
+        room: RoomName,
+        epoch: u64,
+        (after, before): (u64, u64),
+        limit: usize,
+    ) -> Ticket {
+        let ticket = self.next_ticket();
+        self.requests.push_back(Request::Read(Read {
+            ticket,
+            room,
+            epoch,
+            after,
+            before,
+            limit,
+        }));
+        ticket
+    }
+
+    fn append(&mut self, room: &RoomName, epoch: u64, draft: &Draft<'_>) -> Ticket {
+        let ticket = self.next_ticket();
         self.requests.push_back(Request::Append(Append {
             ticket,
             room: room.clone(),
@@ -72,13 +100,15 @@ impl<S: Stream> Server<S> {
     /// what was answered before is ignored.
     pub fn on_answer(&mut self, answer: Answer, now: Now) {
         self.budget.spend(cost::MESSAGE);
-        let (Answer::Accepted { ticket, .. } | Answer::Refused { ticket, .. }) = answer;
-        let Some(waiter) = self.waiting.take(ticket) else {
-            log::error!("the store has answered twice, or to no request: {answer:?}");
+        let Err(answer) = self.on_read_answer(answer, now) else {
+            return;
+        };
+        let Some(waiter) = self.waiting.take(answer.ticket()) else {
+            log::warn!("the store has answered too late, twice, or to no request: {answer:?}");
             return;
         };
         let room = waiter.room;
-        let outcome = self.outcome(&waiter, answer, now);
+        let outcome = self.outcome(&waiter, &answer, now);
         for publisher in waiter.publishers {
             self.tell_outcome(publisher, room, outcome, now);
         }
@@ -95,14 +125,11 @@ impl<S: Stream> Server<S> {
         draft: &Draft<'_>,
         now: Now,
     ) -> Result<Ticket, PublishError> {
-        let unavailable = PublishError::Unavailable {
-            retry_ms: STORE_RETRY_MS,
-        };
         if self.waiting.is_full() {
-            return Err(unavailable);
+            return Err(UNAVAILABLE);
         }
         let (Some(outbox), Some(name)) = (&mut self.outbox, self.chat.room_name(room)) else {
-            return Err(unavailable);
+            return Err(UNAVAILABLE);
         };
         let ticket = outbox.append(name, self.chat.epoch(room), draft);
         self.waiting.add(ticket, room, draft, now.ms);
@@ -122,26 +149,26 @@ impl<S: Stream> Server<S> {
         {
             for publisher in publishers {
                 self.budget.spend(cost::MESSAGE);
-                let overdue = Err(PublishError::Unavailable {
-                    retry_ms: STORE_RETRY_MS,
-                });
+                let overdue = Err(UNAVAILABLE);
                 self.tell_outcome(publisher, RoomId::default(), overdue, now);
             }
         }
     }
 
-    fn outcome(&mut self, waiter: &Waiter, answer: Answer, now: Now) -> Result<u64, PublishError> {
-        let (offset, at_ms) = match answer {
+    fn outcome(&mut self, waiter: &Waiter, answer: &Answer, now: Now) -> Result<u64, PublishError> {
+        let (offset, at_ms) = match *answer {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
             Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
+            Answer::Page { .. } => {
+                log::error!("the store has answered an append with messages");
+                return Err(UNAVAILABLE);
+            }
         };
         let room = waiter.room;
         let expected = self.chat.next_offset(room);
         if offset != expected {
             log::error!("the store has given the offset {offset} where {expected} is next");
-            return Err(PublishError::Unavailable {
-                retry_ms: STORE_RETRY_MS,
-            });
+            return Err(UNAVAILABLE);
         }
         let mut draft = waiter.submission.draft();
         let keeping = self.chat.propose_accepted(room, &mut draft, now);

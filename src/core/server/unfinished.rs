@@ -91,6 +91,17 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// The next command of a connection waits until the store has answered the last.
+    pub(super) fn begin_wait(&mut self, id: ConnectionId) {
+        self.set_busy(id, true);
+    }
+
+    /// The store has answered it.
+    pub(super) fn end_wait(&mut self, id: ConnectionId) {
+        self.set_busy(id, false);
+        self.line_up(id);
+    }
+
     fn set_busy(&mut self, id: ConnectionId, is_busy: bool) {
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.is_busy = is_busy;

@@ -159,6 +159,8 @@ impl Shadow {
             };
         };
         let (must, may) = match since_epoch == epoch {
+            // A store has all, unless the clock jumps while it works.
+            true if self.plan.store.is_some() => (!self.plan.jumps, true),
             true => self.reaches_back(room, epoch, *since, offset, asked.sent_ms),
             false => (false, false),
         };
@@ -281,7 +283,8 @@ impl Shadow {
             }
             Claim::Recovered(since, upto, recovered) => {
                 let is_whole = *since >= Log::forgotten(said, *upto, limits.history);
-                *recovered == is_whole || !is_exact
+                let from_store = *recovered && self.plan.store.is_some();
+                *recovered == is_whole || !is_exact || from_store
             }
             Claim::Filled(filled) => self.is_filled(said, filled),
         };

@@ -48,10 +48,12 @@ impl<S: Stream> Server<S> {
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
         self.let_in(client, id);
         self.skip_to_now(id, room);
-        let opened = self.opened(room, wanted, now);
-        self.charge_query(request, id, opened.len(), now);
         self.queue_response(Status::OK, id, head, None);
-        self.answer_rope(id, Format::Events, opened);
+        if !self.recover_from_store(id, room, wanted, None, None, now) {
+            let opened = self.opened(room, wanted, now);
+            self.charge_query(request, id, opened.len(), now);
+            self.answer_rope(id, Format::Events, opened);
+        }
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
         self.set_door(id, Door::Events(name));

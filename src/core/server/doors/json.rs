@@ -21,6 +21,7 @@ use crate::core::server::arguments::{content_of, page_size, parse_room};
 use crate::core::server::direct::Said;
 use crate::core::server::error::{BAD_NAME, CommandError, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
 use crate::core::server::publish::Submitted;
+use crate::core::server::reading::{Page, Reader};
 use crate::core::server::speaker::Speaker;
 use crate::core::server::waiting::Publisher;
 use crate::core::stream::Stream;
@@ -184,10 +185,12 @@ impl<S: Stream> Server<S> {
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
                 let before = before.unwrap_or(u64::MAX);
-                if let Some(reading) = self.get(id).map(Connection::reading) {
-                    let answer = self.history(&room, before, limit, echo, reading, now);
-                    self.send_message(id, answer);
-                }
+                let page = Page {
+                    room,
+                    before,
+                    limit,
+                };
+                self.answer_history(id, &page, echo, now);
                 Ok(None)
             }
             Command::Members { room } => {
@@ -290,9 +293,30 @@ impl<S: Stream> Server<S> {
             self.skip_to_now(id, room);
             Wanted::from_reader(wish.position, wish.last)
         };
-        let joined = self.joined((id, reading), room, wanted, wish.window, echo, now);
+        let owned = echo.map(ToOwned::to_owned);
+        if self.recover_from_store(id, room, wanted, wish.window, owned, now) {
+            self.begin_wait(id);
+            return Ok(None);
+        }
+        let joined = self.joined((id, reading), room, wanted, wish.window, (echo, &[]), now);
         self.send_message(id, joined);
         Ok(None)
+    }
+
+    fn answer_history(&mut self, id: ConnectionId, page: &Page, echo: Id<'_>, now: Now) {
+        let owned = echo.map(ToOwned::to_owned);
+        let reader = |page| Reader::Command {
+            id,
+            page,
+            echo: owned,
+        };
+        if self.read_page(page, now, reader) {
+            return self.begin_wait(id);
+        }
+        if let Some(reading) = self.get(id).map(Connection::reading) {
+            let answer = self.history(page, echo, reading, now);
+            self.send_message(id, answer);
+        }
     }
 
     fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {

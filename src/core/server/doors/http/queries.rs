@@ -8,12 +8,15 @@ use crate::core::access::Rights;
 use crate::core::chat::{Format, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
+use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arguments::page_size;
 use crate::core::server::doors::http::fields::{number, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::listing::Listing;
+use crate::core::server::reading::{Page, Reader};
+use crate::core::store::Stored;
 use crate::core::stream::Stream;
 use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
 
@@ -33,12 +36,35 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), Problem> {
         let before = number(request, "before")?.unwrap_or(u64::MAX);
         let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
-        let reading = Format::Json.into();
-        let mut json = self.history(room, before, limit, None, reading, now);
+        let page = Page {
+            room: room.clone(),
+            before,
+            limit,
+        };
+        let owned = Box::new(reply.clone());
+        let reader = |page| Reader::Request { reply: owned, page };
+        if self.read_page(&page, now, reader) {
+            self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
+            return Ok(());
+        }
+        let mut json = self.history(&page, None, Format::Json.into(), now);
         self.charge_query(request, reply.id, json.len(), now);
         json.own().push(b'\n');
         self.respond_rope(json, reply, now);
         Ok(())
+    }
+
+    /// The same with messages that the store has found.
+    pub(in crate::core::server) fn respond_messages(
+        &mut self,
+        room: &RoomName,
+        found: (Vec<Stored>, bool),
+        reply: &Reply,
+        now: Now,
+    ) {
+        let mut json = self.history_of(room, found, None, Format::Json.into(), now);
+        json.own().push(b'\n');
+        self.respond_rope(json, reply, now);
     }
 
     /// Who is in a room, as at the JSON door.

@@ -261,7 +261,7 @@ impl<S: Stream> Server<S> {
                 self.respond_to_post(room, Ok(offset), &reply, now);
             }
             Ok((_, Submitted::Waiting(ticket))) => {
-                self.enter(reply.id, Phase::Publishing, u64::MAX);
+                self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
                 self.waiting
                     .tell(ticket, Publisher::Http(Box::new(reply)), now.ms);
             }
