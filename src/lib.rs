@@ -12,7 +12,8 @@
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the command line | message formats |
 //!
-//! [`limits`] is beside them: one table, no logic.
+//! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
+//! a file; and [`limits`], which are the loop's own.
 //!
 //! # The walk of one message
 //!
@@ -67,4 +68,5 @@
 pub mod codec;
 pub mod core;
 pub mod limits;
+pub mod settings;
 pub mod shell;

@@ -1,4 +1,4 @@
-//! Ring three: the poll loop, the listener, TLS, the clock, signals and the command line. Knows no message formats.
+//! Ring three: the poll loop, the listener, TLS, the clock, signals and the configuration. Knows no message formats.
 
 mod announce;
 pub mod config;
@@ -8,9 +8,10 @@ mod entrance;
 mod event_loop;
 mod files;
 mod input_file;
-pub mod keys;
+mod keys;
 mod listener;
 pub mod logging;
+mod reload;
 mod timestamp;
 mod tls;
 pub mod token;

@@ -6,10 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use clap::Parser;
 use parlor::core::site::Site;
 use parlor::core::{Now, Ready, Server, Stream};
-use parlor::shell::config::Config;
+use parlor::settings::Limits;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -67,7 +66,7 @@ impl Room {
     /// A room of `count` members who only listen.
     fn of(count: usize) -> Self {
         let flags = ["--max-connections", "1000000", "--history", "256"];
-        let limits = Config::parse_from([&["parlor"][..], &flags].concat()).limits;
+        let limits = Limits::of_flags(&flags);
         let mut room = Self {
             server: Server::new(limits, Vec::new(), Site::new(&[]), [1; 32], NOW),
             peers: Vec::with_capacity(count),

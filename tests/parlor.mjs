@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Starts parlor and waits for the line that says where it listens. */
 export async function startServer({ port = 0, args = [] } = {}) {
-  const binary = process.env.PARLOR_BIN ?? fileURLToPath(new URL('../target/release/parlor', import.meta.url));
+  const binary = process.env.TESTED_PARLOR ?? fileURLToPath(new URL('../target/release/parlor', import.meta.url));
   const child = spawn(binary, ['--port', String(port), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const line = await Promise.race([

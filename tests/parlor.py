@@ -9,7 +9,7 @@ import threading
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BINARY = os.path.abspath(os.environ.get("PARLOR_BIN", os.path.join(ROOT, "target", "release", "parlor")))
+BINARY = os.path.abspath(os.environ.get("TESTED_PARLOR", os.path.join(ROOT, "target", "release", "parlor")))
 TOOLS = os.path.join(ROOT, "target", "tools", "bin")  # what setup.sh builds
 
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(BINARY), TOOLS, os.environ["PATH"]])

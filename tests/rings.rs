@@ -44,6 +44,7 @@ fn the_codec_knows_no_rooms_sockets_or_clocks() {
             "std::net",
             "Instant",
             "SystemTime",
+            "clap::",
         ],
     );
 }
@@ -58,8 +59,17 @@ fn the_core_knows_no_loop_clocks_threads_or_chance() {
         "std::thread",
         "HashMap",
         "RandomState",
+        "clap::",
     ];
     assert_knows_nothing_of("core", &words);
+}
+
+#[test]
+fn settings_know_neither_the_command_line_nor_who_uses_them() {
+    assert_knows_nothing_of(
+        "settings",
+        &["clap::", "toml::", "crate::core", "crate::shell"],
+    );
 }
 
 #[test]

@@ -35,7 +35,9 @@ use slab::Slab;
 
 use crate::codec::ws::deflate::Readers;
 use crate::core::id::ConnectionId;
-use crate::limits::{ABSENCE_MS, Limits, Overflow};
+use crate::limits::ABSENCE_MS;
+use crate::settings::Limits;
+use crate::settings::Overflow;
 use books::Books;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
@@ -281,7 +283,8 @@ impl Chat {
 
     /// Whether a slow reader of this room misses messages instead of being closed.
     pub(super) fn conflates(&self, room: RoomId) -> bool {
-        self.get(room).is_some_and(|room| room.conflates)
+        self.get(room)
+            .is_some_and(|room| room.limits.overflow == Overflow::Latest)
     }
 
     pub(super) fn room_count(&self) -> usize {
@@ -352,7 +355,7 @@ impl Chat {
             changes: presence::Changes::default(),
             waiting: 0,
             is_detached: false,
-            conflates: self.limits.overflow(name.as_str()) == Overflow::Latest,
+            limits: self.limits.of_room(name.as_str()),
             left_ms: None,
             ends_ms: None,
             owner,
@@ -380,7 +383,7 @@ impl Chat {
         let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         let ends_ms = match room.history.newest_ms() {
             _ if room.has_state() => u64::MAX,
-            Some(newest_ms) => self.limits.history_time.after(newest_ms).max(missed_ms),
+            Some(newest_ms) => room.limits.history_time.after(newest_ms).max(missed_ms),
             None => missed_ms,
         };
         room.ends_ms = Some(ends_ms);
@@ -418,8 +421,10 @@ impl Chat {
             ledger: &mut self.ledger,
             room: index,
         };
-        let history = &mut self.rooms[index].history;
-        history.forget_expired(now_ms, &mut books, &self.limits);
+        let Room {
+            history, limits, ..
+        } = &mut self.rooms[index];
+        history.forget_expired(now_ms, &mut books, limits);
     }
 
     /// Forgets a room, unless somebody is in it. One that waits for the store gives up its name at once.

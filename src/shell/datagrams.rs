@@ -8,13 +8,13 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::RunError;
 use crate::core::Now;
 use crate::core::Server;
 use crate::core::Stream;
 use crate::core::budget::Stage;
 use crate::limits::MAX_DATAGRAM;
-use crate::shell::RunError;
-use crate::shell::config::Config;
+use crate::settings::Listen;
 
 /// Datagrams taken in one tick from each socket at most, so that a flood of them does not starve the connections.
 const BATCH: usize = 128;
@@ -39,14 +39,14 @@ struct DatagramSocket {
 
 impl DatagramPort {
     /// Binds to `--udp-bind`, else to where `--bind` says, else to loopback: what comes here is from anyone.
-    pub(super) fn open(config: &Config) -> Result<Self, RunError> {
-        let Some(port) = config.udp_port else {
+    pub(super) fn open(listen: &Listen) -> Result<Self, RunError> {
+        let Some(port) = listen.udp_port else {
             return Ok(Self::default());
         };
-        let address = config.udp_bind.or(config.bind);
+        let address = listen.udp_bind.or(listen.bind);
         let bound = match address {
-            Some(ip) => bind(SocketAddr::new(ip, port), config.reuse_port).map(|it| vec![it]),
-            None => bind_loopback(port, config.reuse_port),
+            Some(ip) => bind(SocketAddr::new(ip, port), listen.reuse_port).map(|it| vec![it]),
+            None => bind_loopback(port, listen.reuse_port),
         };
         let sockets = bound.map_err(|error| refusal(address, port, error))?;
         Ok(Self {

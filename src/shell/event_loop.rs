@@ -10,20 +10,27 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
+use super::RunError;
+use super::announce::Page;
+use super::announce::here;
+use super::config::Config;
+use super::datagrams::DatagramPort;
+use super::entrance::Entrance;
+use super::entrance::admit_lines;
+use super::files::FILES;
+use super::keys;
+use super::listener;
+use super::reload::Files;
+use super::tls::Identity;
+use super::tls::Tls;
+use super::transport::Transport;
 use crate::core::Now;
 use crate::core::budget::Stage;
 use crate::core::site::Site;
 use crate::core::{Hosts, Ready, Server};
 use crate::limits::TICK;
-use crate::shell::announce::{Page, here};
-use crate::shell::config::Config;
-use crate::shell::datagrams::DatagramPort;
-use crate::shell::entrance::{Entrance, admit_lines};
-use crate::shell::files::FILES;
-use crate::shell::keys::KeyFiles;
-use crate::shell::tls::{Files, Tls};
-use crate::shell::transport::Transport;
-use crate::shell::{RunError, listener};
+use crate::settings::Access;
+use crate::settings::Listen;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
@@ -52,7 +59,7 @@ struct EventLoop {
     datagrams: DatagramPort,
     signals: Signals,
     server: Server<Transport>,
-    key_files: KeyFiles,
+    config: Config,
     clock: Clock,
     /// When to say what a drain waits for.
     notice_ms: Option<u64>,
@@ -60,21 +67,21 @@ struct EventLoop {
 
 impl EventLoop {
     fn new(config: Config) -> Result<Self, RunError> {
-        let keys = config.keys.load()?;
-        let mut datagrams = DatagramPort::open(&config)?;
-        let mut limits = config.limits;
+        let settings = &config.settings;
+        let files = Files::read(settings)?;
+        let mut datagrams = DatagramPort::open(&settings.listen)?;
+        let mut limits = settings.limits.clone();
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
-        let listen = |port| listener::listen(config.bind, port, config.reuse_port);
-        let tls = match (config.tls_cert, config.tls_key) {
-            (Some(certificate), Some(key)) => Some(Tls::new(Files { certificate, key })?),
-            _ => None,
-        };
-        let mut main = Entrance::new(listen(config.port)?, LISTENER, Server::admit);
-        main.tls = tls;
+        let Listen {
+            bind, reuse_port, ..
+        } = settings.listen;
+        let listen = |port| listener::listen(bind, port, reuse_port);
+        let mut main = Entrance::new(listen(settings.listen.port)?, LISTENER, Server::admit);
+        main.tls = files.identity.map(Tls::new);
         let bound = main.listener.local_addr().map_err(cannot_listen)?;
         let page = Page::new(bound, main.tls.is_some());
         let mut entrances = vec![main];
-        if let Some(port) = config.line_port {
+        if let Some(port) = settings.listen.line_port {
             let lines = Entrance::new(listen(port)?, LINE_LISTENER, admit_lines);
             entrances.push(lines);
         }
@@ -84,14 +91,14 @@ impl EventLoop {
             .map_err(|error| RunError::new("cannot get random bytes", error.into(), ""))?;
         let mut server = Server::new(
             limits,
-            config.allow_origin,
+            names(&settings.access.allow_origin),
             Site::new(FILES),
             seed,
             clock.now(),
         );
-        server.answer_to(Hosts::new(listener::own_names(), config.allow_host));
+        server.answer_to(hosts(&settings.access));
         server.budget().use_clock(nanoseconds);
-        let is_open = match keys {
+        let is_open = match files.keys {
             None => true,
             Some(keys) => {
                 server.guard(keys);
@@ -111,7 +118,7 @@ impl EventLoop {
             datagrams,
             signals,
             server,
-            key_files: config.keys,
+            config,
             clock,
             notice_ms: None,
         })
@@ -224,14 +231,20 @@ impl EventLoop {
 
     /// Reads the certificate and the keys again. Where they are no good now, the old ones stay.
     fn reload(&mut self) {
-        let certificate = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
-        let certificate = certificate.map(Tls::reload);
-        let keys = self.key_files.load().transpose();
-        if certificate.is_none() && keys.is_none() {
+        let settings = &self.config.settings;
+        let identity = Identity::read(&settings.listen).transpose();
+        let keys = keys::load(&settings.access).transpose();
+        if identity.is_none() && keys.is_none() {
             log::warn!("SIGHUP is ignored: there is neither a certificate nor a key to read again");
         }
-        match certificate {
-            Some(Ok(())) => log::info!("the certificate was read again"),
+        match identity {
+            Some(Ok(identity)) => {
+                let tls = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
+                if let Some(tls) = tls {
+                    tls.set_identity(identity);
+                }
+                log::info!("the certificate was read again");
+            }
             Some(Err(error)) => log::error!("the old certificate stays: {error}"),
             None => {}
         }
@@ -262,6 +275,14 @@ impl EventLoop {
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;
         Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
     }
+}
+
+fn names(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn hosts(access: &Access) -> Hosts {
+    Hosts::new(listener::own_names(), names(&access.allow_host))
 }
 
 fn cannot_listen(error: io::Error) -> RunError {

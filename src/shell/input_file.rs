@@ -1,7 +1,7 @@
-//! Files that the command line names: read whole, as far as such a file may go.
+//! Files that the settings name, and the one of theirs: read whole, as far as such a file may go.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::RunError;
@@ -9,15 +9,20 @@ use crate::limits::MAX_INPUT_FILE;
 
 /// What is in a file. `advice` is what to do where it cannot be read.
 pub(super) fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {
-    let cannot = |error| RunError::new(format!("cannot read {}", path.display()), error, advice);
     // A pipe would be waited for, on the loop when it is read again.
-    if !fs::metadata(path).map_err(cannot)?.is_file() {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, error, advice))?;
+    if !metadata.is_file() {
         return Err(RunError {
             what: format!("{} is no regular file", path.display()),
             cause: None,
             advice,
         });
     }
+    read_once(path, advice)
+}
+
+/// The same of what may be a pipe, as a shell makes of `<(parlor config)`, and is not read again.
+pub(super) fn read_once(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {
     let mut content = Vec::new();
     let result =
         File::open(path).and_then(|file| file.take(MAX_INPUT_FILE + 1).read_to_end(&mut content));
@@ -28,6 +33,10 @@ pub(super) fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunErro
             advice,
         }),
         Ok(_) => Ok(content),
-        Err(error) => Err(cannot(error)),
+        Err(error) => Err(unreadable(path, error, advice)),
     }
+}
+
+fn unreadable(path: &Path, error: io::Error, advice: &'static str) -> RunError {
+    RunError::new(format!("cannot read {}", path.display()), error, advice)
 }

@@ -2,54 +2,27 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
-use clap::Args;
+use std::path::Path;
 
 use super::{RunError, input_file};
 use crate::core::access::Keys;
+use crate::settings::Access;
 
-/// Where the keys are, read at the start and again on SIGHUP.
-#[derive(Args, Clone, Debug)]
-pub struct KeyFiles {
-    /// Ask everyone for a JSON Web Token (HS256) signed with the secret in this file [default: the parlor is open]
-    #[arg(long, value_name = "FILE")]
-    pub secret_file: Option<PathBuf>,
-
-    /// The same for tokens of others, whose public keys are in this file, a JSON Web Key Set (RS256, ES256, EdDSA)
-    #[arg(long, value_name = "FILE")]
-    pub jwks_file: Option<PathBuf>,
-
-    /// Take only tokens that are made for this audience [default: those made for nobody in particular]
-    #[arg(long, value_name = "NAME")]
-    pub audience: Option<String>,
-}
-
-impl KeyFiles {
-    /// The keys; `None` if there are to be none, and the parlor is open.
-    pub(super) fn load(&self) -> Result<Option<Keys>, RunError> {
-        let mut keys = Keys::new(self.audience.clone());
-        if let Some(path) = &self.secret_file {
-            let secret = read_secret(path)?;
-            let added = keys.add_secret(&secret);
-            added.map_err(|what| unusable("secret", path, &what, SECRET_ADVICE))?;
-        }
-        if let Some(path) = &self.jwks_file {
-            let added = keys.add_jwks(&input_file::read(path, JWKS_ADVICE)?);
-            for why in added.map_err(|what| unusable("keys", path, &what, JWKS_ADVICE))? {
-                log::warn!("passed over a key in {}: {why}", path.display());
-            }
-        }
-        let is_guarded = self.secret_file.is_some() || self.jwks_file.is_some();
-        if self.audience.is_some() && !is_guarded {
-            return Err(RunError {
-                what: "--audience is of tokens, and none are asked for".to_owned(),
-                cause: None,
-                advice: "see --secret-file and --jwks-file",
-            });
-        }
-        Ok(is_guarded.then_some(keys))
+/// The keys, read at the start and again on SIGHUP; `None` if there are to be none, and the parlor is open.
+pub(super) fn load(access: &Access) -> Result<Option<Keys>, RunError> {
+    let mut keys = Keys::new(access.audience.clone());
+    if let Some(path) = &access.secret_file {
+        let secret = read_secret(path)?;
+        let added = keys.add_secret(&secret);
+        added.map_err(|what| unusable("secret", path, &what, SECRET_ADVICE))?;
     }
+    if let Some(path) = &access.jwks_file {
+        let added = keys.add_jwks(&input_file::read(path, JWKS_ADVICE)?);
+        for why in added.map_err(|what| unusable("keys", path, &what, JWKS_ADVICE))? {
+            log::warn!("passed over a key in {}: {why}", path.display());
+        }
+    }
+    Ok(access.asks_for_tokens().then_some(keys))
 }
 
 const SECRET_ADVICE: &str = "`openssl rand -hex 32` makes a secret";

@@ -7,7 +7,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub(super) use certificate::Files;
 pub(super) use stream::TlsStream;
 
 use std::cell::RefCell;
@@ -20,38 +19,49 @@ use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, ServerConfig};
 
+use self::certificate::Files;
 use crate::core::Stream;
+use crate::settings::Listen;
 use crate::shell::RunError;
 use crate::shell::tls::buffers::Buffers;
 
 /// What takes connections in that speak TLS.
 pub(super) struct Tls {
-    files: Files,
-    config: Arc<ServerConfig>,
+    identity: Identity,
     buffers: Rc<RefCell<Buffers>>,
 }
 
-impl Tls {
-    /// Reads the files.
+/// The certificate and its key, ready to be shown.
+pub(super) struct Identity(Arc<ServerConfig>);
+
+impl Identity {
+    /// Reads the files that the settings name; `None` if they name none, and the port does not speak TLS.
     ///
     /// # Errors
     /// They are not there, or not what they should be, or do not belong together.
-    pub(super) fn new(files: Files) -> Result<Self, RunError> {
-        Ok(Self {
-            config: load(&files)?,
-            files,
+    pub(super) fn read(listen: &Listen) -> Result<Option<Self>, RunError> {
+        let (Some(certificate), Some(key)) = (&listen.tls_cert, &listen.tls_key) else {
+            return Ok(None);
+        };
+        let files = Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        };
+        load(&files).map(Self).map(Some)
+    }
+}
+
+impl Tls {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
             buffers: Rc::new(RefCell::new(Buffers::new())),
-        })
+        }
     }
 
-    /// Reads the files again. Those who are here do not notice; who comes next gets the new certificate, or the old one if
-    /// the files are no good now.
-    ///
-    /// # Errors
-    /// The same.
-    pub(super) fn reload(&mut self) -> Result<(), RunError> {
-        self.config = load(&self.files)?;
-        Ok(())
+    /// Who comes next is shown this. Those who are here do not notice.
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        self.identity = identity;
     }
 
     /// Awaits a handshake on a new connection.
@@ -59,8 +69,8 @@ impl Tls {
     /// # Errors
     /// None that come from the peer, which has not been heard yet.
     pub(super) fn accept<S: Stream>(&self, socket: S) -> io::Result<TlsStream<S>> {
-        let session =
-            UnbufferedServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        let session = UnbufferedServerConnection::new(Arc::clone(&self.identity.0))
+            .map_err(io::Error::other)?;
         Ok(TlsStream::new(socket, session, Rc::clone(&self.buffers)))
     }
 }

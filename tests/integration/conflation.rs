@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Client, JsonClient, Server, narrow};
+use crate::common::{Client, JsonClient, Server, TestFile, narrow};
 
 /// Together more than the kernel takes for a socket that is not read.
 const ROUNDS: usize = 600;
@@ -27,17 +27,19 @@ fn measure(server: &Server) {
 
 #[test]
 fn a_slow_reader_gets_the_latest_of_each_key() {
-    let flags = [
-        "--overflow",
-        "lobby=close",
-        "--overflow",
-        "plant*=latest",
-        "--max-queue",
-        "100000",
-        "--rate",
-        "0",
-    ];
-    let server = Server::start(&flags);
+    expect_the_latest(&["--overflow", "lobby=close", "--overflow", "plant*=latest"]);
+}
+
+#[test]
+fn so_it_does_in_a_room_whose_pattern_says_so() {
+    let text =
+        "[[rooms]]\npattern = \"lobby\"\n[[rooms]]\npattern = \"plant*\"\noverflow = \"latest\"\n";
+    let file = TestFile::new(text);
+    expect_the_latest(&["--config", file.path()]);
+}
+
+fn expect_the_latest(flags: &[&str]) {
+    let server = Server::start(&[flags, &["--max-queue", "100000", "--rate", "0"]].concat());
     let mut slow = JsonClient::over(narrow(&server), "/ws/plant-1");
     slow.expect("joined");
     measure(&server);

@@ -6,6 +6,7 @@ mod addresses;
 mod admin;
 mod clock;
 mod close;
+mod config;
 mod conflation;
 mod deaths;
 mod deflate;

@@ -72,7 +72,7 @@ fn what_cannot_be_made() {
     let file = TestFile::new(SECRET);
     let short = TestFile::new("too short");
     let cases: [(&[&str], i32, &str); 8] = [
-        (&["--port", "0", "--audience", "a"], 1, "--secret-file"),
+        (&["--port", "0", "--audience", "a"], 2, "--secret-file"),
         (
             &[
                 "token",

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use clap::Parser;
 use parlor::core::site::{File, Site};
 use parlor::core::{Now, Proxied, Server};
-use parlor::shell::config::Config;
+use parlor::settings::Limits;
 
 use crate::plan::PAGE;
 use crate::random::Random;
@@ -59,7 +58,7 @@ impl Hall {
             ms,
             unix_ms: 784_111_777_000,
         };
-        let mut limits = Config::parse_from([&["parlor"], flags].concat()).limits;
+        let mut limits = Limits::of_flags(flags);
         if limits.max_connections == 0 {
             limits.max_connections = 10_000;
         }

@@ -1,8 +1,6 @@
 //! What a seed decides of a whole run.
 
-use clap::Parser;
-use parlor::limits::Limits;
-use parlor::shell::config::Config;
+use parlor::settings::Limits;
 
 use crate::random::Random;
 use crate::store::Habit;
@@ -59,7 +57,7 @@ impl Plan {
     /// A run like most: a few dozen clients, each limit tight in some of the runs.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed, 0);
-        let mut limits = default_limits();
+        let mut limits = Limits::default();
         let clients = random.between(2, 24);
         let rooms = random.between(1, 4);
         let (jumps, pings) = (random.chance(300), random.chance(500));
@@ -165,7 +163,7 @@ impl Plan {
     fn be_roomy(&mut self) {
         self.is_memory_tight = false;
         self.keeps_order = !self.is_busy;
-        self.limits.max_memory = default_limits().max_memory;
+        self.limits.max_memory = Limits::default().max_memory;
     }
 
     /// A run in which nothing that a client does can depend on another's reading.
@@ -182,8 +180,4 @@ impl Plan {
         plan.limits.history = 0;
         plan
     }
-}
-
-fn default_limits() -> Limits {
-    Config::parse_from(["parlor"]).limits
 }

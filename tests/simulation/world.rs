@@ -9,7 +9,8 @@ use parlor::core::budget::{Stage, cost};
 use parlor::core::site::{File, Site};
 use parlor::core::store::Durability;
 use parlor::core::{Now, Ready, Server, Stream};
-use parlor::limits::{FANOUT_SLICE, FANOUT_SLICE_BYTES, Limits, TICK};
+use parlor::limits::{FANOUT_SLICE, FANOUT_SLICE_BYTES, TICK};
+use parlor::settings::Limits;
 
 use crate::client::Client;
 use crate::habits::{Habits, Reading};

@@ -38,11 +38,11 @@ impl Chat {
             )?;
             held.rooms
                 .push((index, room.owner, room.dormant, room.has_state()));
-            for (owner, said) in room.history.check(room.offset, &self.limits)? {
+            for (owner, said) in room.history.check(room.offset, &room.limits)? {
                 held.messages.push((index, *owner, *said));
             }
             held.state
-                .extend(room.history.retained.check(&self.limits)?);
+                .extend(room.history.retained.check(&room.limits)?);
         }
         let rooms = self.rooms.iter();
         let detached = rooms.filter(|(_, room)| room.is_detached).count();

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use crate::core::chat::books::{Books, Entry};
-use crate::core::chat::keyed::{self, Keyed};
-use crate::core::chat::ledger::entry::{OwnerId, Said};
-use crate::core::chat::message::{Kept, Message};
+use crate::core::chat::books::Books;
+use crate::core::chat::books::Entry;
+use crate::core::chat::keyed;
+use crate::core::chat::keyed::Keyed;
+use crate::core::chat::ledger::entry::OwnerId;
+use crate::core::chat::ledger::entry::Said;
+use crate::core::chat::message::Kept;
+use crate::core::chat::message::Message;
 use crate::core::chat::retained::Retained;
-use crate::limits::Limits;
+use crate::settings::RoomLimits;
 
 /// A larger buffer is given back when its message is forgotten, and not kept for the next.
 const SPARE_BYTES: usize = 2 << 10;
@@ -39,7 +43,7 @@ impl History {
         message: &Message<'_>,
         entry: Entry,
         books: &mut Books<'_>,
-        limits: &Limits,
+        limits: &RoomLimits,
     ) {
         if limits.history == 0 {
             self.whole_after = entry.offset;
@@ -115,7 +119,12 @@ impl History {
         true
     }
 
-    pub(super) fn forget_expired(&mut self, now_ms: u64, books: &mut Books<'_>, limits: &Limits) {
+    pub(super) fn forget_expired(
+        &mut self,
+        now_ms: u64,
+        books: &mut Books<'_>,
+        limits: &RoomLimits,
+    ) {
         let is_expired = |kept: &Kept| limits.history_time.after(kept.kept_ms) <= now_ms;
         while self.talk.front().is_some_and(is_expired)
             || self.keyed.oldest().is_some_and(is_expired)
@@ -275,7 +284,7 @@ impl History {
     pub(super) fn check(
         &self,
         last: u64,
-        limits: &Limits,
+        limits: &RoomLimits,
     ) -> Result<&BTreeMap<OwnerId, Said>, String> {
         use crate::core::ensure::ensure;
         self.keyed.check(limits.history)?;

@@ -14,7 +14,8 @@ use slab::Slab;
 
 use crate::core::chat::owner::Owner;
 use crate::core::pace::Pace;
-use crate::limits::{Limits, MAX_OWNERS, POSTS_PER_COMMAND, SHARES};
+use crate::limits::{MAX_OWNERS, POSTS_PER_COMMAND, SHARES};
+use crate::settings::Limits;
 use account::Account;
 pub(super) use check::Held;
 use entry::class;

@@ -1,15 +1,20 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
-use crate::core::chat::books::{Books, Entry};
-use crate::core::chat::dedup::{Log, Sender};
+use crate::core::chat::Chat;
+use crate::core::chat::alarm;
+use crate::core::chat::books::Books;
+use crate::core::chat::books::Entry;
+use crate::core::chat::dedup::Log;
+use crate::core::chat::dedup::Sender;
 use crate::core::chat::format::RoomId;
 use crate::core::chat::ledger::TooFastError;
 use crate::core::chat::ledger::entry::OwnerId;
-use crate::core::chat::message::{Content, Kept, Message};
+use crate::core::chat::message::Content;
+use crate::core::chat::message::Kept;
+use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::Author;
-use crate::core::chat::room::TooManyRoomsError;
-use crate::core::chat::{Chat, alarm};
+use crate::core::chat::room::{Room, TooManyRoomsError};
 use crate::core::now::Now;
 
 /// What someone wants to say.
@@ -262,7 +267,9 @@ impl Chat {
             ledger: &mut self.ledger,
             room: id.index,
         };
-        let history = &mut self.rooms[id.index].history;
+        let Room {
+            history, limits, ..
+        } = &mut self.rooms[id.index];
         match draft.key {
             Some(key) if draft.retain && draft.removes_key() => {
                 history.retained.remove(key, &mut books);
@@ -274,7 +281,7 @@ impl Chat {
             }
             _ => {}
         }
-        history.keep(message, entry, &mut books, &self.limits);
+        history.keep(message, entry, &mut books, limits);
         self.keep_within_memory(id.index, now_ms);
         if self.rooms[id.index].is_empty() {
             self.settle(id.index, now_ms);

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::core::chat::books::{Books, Entry};
+use crate::core::chat::books::Books;
+use crate::core::chat::books::Entry;
 use crate::core::chat::ledger::entry::OwnerId;
-use crate::core::chat::message::{Kept, Message};
-use crate::limits::{Limits, SHARES};
+use crate::core::chat::message::Kept;
+use crate::core::chat::message::Message;
+use crate::limits::SHARES;
+use crate::settings::RoomLimits;
 
 #[derive(Debug, Default)]
 pub(super) struct Retained {
@@ -109,7 +112,7 @@ impl Retained {
         key: &str,
         bytes: usize,
         for_owner: OwnerId,
-        limits: &Limits,
+        limits: &RoomLimits,
     ) -> Option<Vec<Rc<str>>> {
         let replaced = self.bytes_of(key);
         let others = self.values.len() - usize::from(replaced > 0);
@@ -169,7 +172,7 @@ impl Retained {
     }
 
     /// Checks that the bytes are counted right; gives them by owner.
-    pub(super) fn check(&self, limits: &Limits) -> Result<BTreeMap<OwnerId, usize>, String> {
+    pub(super) fn check(&self, limits: &RoomLimits) -> Result<BTreeMap<OwnerId, usize>, String> {
         use crate::core::ensure::ensure;
         let mut by_owner: BTreeMap<OwnerId, usize> = BTreeMap::new();
         for value in self.values.values() {

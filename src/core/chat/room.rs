@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use crate::core::chat::format::Format;
 use crate::core::chat::history::History;
-use crate::core::chat::ledger::entry::{Dormant, OwnerId};
+use crate::core::chat::ledger::entry::Dormant;
+use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::person::PersonId;
 use crate::core::chat::presence::Changes;
 use crate::core::chat::room_name::RoomName;
 use crate::core::id::ConnectionId;
+use crate::settings::RoomLimits;
 
 #[derive(Debug)]
 pub(super) struct Room {
@@ -28,8 +30,8 @@ pub(super) struct Room {
     pub(super) roster_changes: u64,
     pub(super) history: History,
     pub(super) changes: Changes,
-    /// A slow reader misses messages and gets the latest of each key, instead of being closed.
-    pub(super) conflates: bool,
+    /// How much it remembers, and what happens to its slow readers.
+    pub(super) limits: RoomLimits,
     /// Messages that the store has not answered yet: until then the room does not end.
     pub(super) waiting: usize,
     /// It was emptied meanwhile: its name is free, and it ends with the last of them.

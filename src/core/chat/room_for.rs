@@ -111,9 +111,11 @@ impl Chat {
         let Some(key) = draft.key.filter(|_| draft.retain && !draft.removes_key()) else {
             return Ok(());
         };
-        let retained = &self.rooms[room.index].history.retained;
+        let Room {
+            history, limits, ..
+        } = &self.rooms[room.index];
         let bytes = value_bytes(key.len(), body);
-        let go = retained.to_go(key, bytes, owner, &self.limits);
+        let go = history.retained.to_go(key, bytes, owner, limits);
         for key in go.ok_or(PublishError::TooManyKeys)? {
             self.forget_state(room.index, &key);
         }

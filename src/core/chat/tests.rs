@@ -1,18 +1,9 @@
-use clap::Parser;
-
 use super::*;
 use crate::core::now::Now;
 use crate::limits::PRESENCE_MS;
 
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    limits: Limits,
-}
-
 fn chat(flags: &[&str]) -> Chat {
-    let flags = Flags::parse_from([&["parlor"], flags].concat());
-    Chat::new(flags.limits, [1; 32], PersonId(0))
+    Chat::new(Limits::of_flags(flags), [1; 32], PersonId(0))
 }
 
 fn id(index: u32) -> ConnectionId {

@@ -5,16 +5,28 @@ use std::mem;
 
 use data_encoding::BASE64;
 
+use crate::codec::json;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
+use crate::codec::line;
+use crate::codec::sse;
 use crate::codec::ws::deflate::{Deflater, Effort, Readers};
 use crate::codec::ws::frame;
-use crate::codec::{json, line, sse};
-use crate::core::budget::{Budget, cost};
-use crate::core::chat::{
-    Arrival, Author, Content, Context, Format, Message, Name, News, Position, Reading, Series,
-};
-use crate::limits::{Compression, MAX_ANSWER};
+use crate::core::budget::Budget;
+use crate::core::budget::cost;
+use crate::core::chat::Arrival;
+use crate::core::chat::Author;
+use crate::core::chat::Content;
+use crate::core::chat::Context;
+use crate::core::chat::Format;
+use crate::core::chat::Message;
+use crate::core::chat::Name;
+use crate::core::chat::News;
+use crate::core::chat::Position;
+use crate::core::chat::Reading;
+use crate::core::chat::Series;
+use crate::limits::MAX_ANSWER;
+use crate::settings::Compression;
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 
 /// A message as events have it.

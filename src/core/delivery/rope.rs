@@ -170,7 +170,7 @@ mod tests {
     use crate::codec::ws::deflate::{Deflater, Effort, Inflater};
     use crate::core::budget::Budget;
     use crate::core::chat::Format;
-    use crate::limits::Compression;
+    use crate::settings::Compression;
 
     /// A piece that many get, with or without its compressed form.
     fn shared(text: &str, is_deflated: bool, meter: &Meter) -> Shared {

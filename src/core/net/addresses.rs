@@ -8,8 +8,10 @@ use ipnet::IpNet;
 
 use crate::core::ensure::ensure;
 use crate::core::network::Network;
-use crate::core::pace::{Bucket, Pace};
-use crate::limits::{Limits, MAX_QUIET_ADDRESSES};
+use crate::core::pace::Bucket;
+use crate::core::pace::Pace;
+use crate::limits::MAX_QUIET_ADDRESSES;
+use crate::settings::Limits;
 
 /// Why a connection is here only to be told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -106,25 +106,18 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::core::access::{Access, Claims, Keys};
     use crate::core::chat::{Owner, PersonId};
     use crate::core::now::Now;
-    use crate::limits::{LOOKS_AT_ONCE, Limits};
+    use crate::limits::LOOKS_AT_ONCE;
+    use crate::settings::Limits;
 
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
     const ROOMS: usize = 9_000;
 
-    #[derive(Parser)]
-    struct Flags {
-        #[command(flatten)]
-        limits: Limits,
-    }
-
     fn chat() -> Chat {
-        let mut chat = Chat::new(Flags::parse_from(["parlor"]).limits, [1; 32], PersonId(0));
+        let mut chat = Chat::new(Limits::default(), [1; 32], PersonId(0));
         for number in 0..ROOMS {
             begin(&mut chat, &format!("room-{number}"));
         }

@@ -16,9 +16,9 @@ use crate::shell::{RunError, input_file};
 
 /// Where the certificate and its key are.
 #[derive(Clone, Debug)]
-pub(in crate::shell) struct Files {
-    pub(in crate::shell) certificate: PathBuf,
-    pub(in crate::shell) key: PathBuf,
+pub(super) struct Files {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 /// Reads the certificate, with those behind it, and its key. That clients will refuse it for its dates is a warning.

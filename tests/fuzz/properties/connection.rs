@@ -7,13 +7,10 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::sync::OnceLock;
 
-use clap::Parser;
 use parlor::core::site::{File, Site};
 use parlor::core::{Now, Ready, Server, Stream};
-use parlor::limits::Limits;
-use parlor::shell::config::Config;
+use parlor::settings::Limits;
 
 #[path = "../../simulation/reader.rs"]
 mod reader;
@@ -320,14 +317,13 @@ fn check_line(line: &str) {
 }
 
 fn limits() -> Limits {
-    static LIMITS: OnceLock<Limits> = OnceLock::new();
-    let limits = LIMITS.get_or_init(|| {
-        let mut limits = Config::parse_from(["parlor"]).limits;
-        (limits.max_message, limits.max_queue, limits.max_memory) = (200, 1000, 8000);
-        limits.deflate_min = Some(0);
-        limits
-    });
-    limits.clone()
+    Limits {
+        max_message: 200,
+        max_queue: 1000,
+        max_memory: 8000,
+        deflate_min: Some(0),
+        ..Limits::default()
+    }
 }
 
 impl Read for Socket {

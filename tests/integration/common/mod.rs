@@ -20,7 +20,7 @@ pub(crate) use health::with_a_healthy_pair;
 pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
-pub(crate) use server::{Finished, Server, run};
+pub(crate) use server::{Finished, Server, run, run_with_environment};
 pub(crate) use tokens::{SECRET, TestFile, token, token_by, token_of, unix_seconds};
 
 /// How long an expected event may take before a test fails: far beyond what an idle machine needs, as

@@ -42,6 +42,13 @@ impl Server {
         Server::spawn(command)
     }
 
+    /// Starts `parlor` with these flags and variables alone, which have to say that it is to listen on port 0.
+    pub(crate) fn start_bare(flags: &[&str], variables: &[(&str, &str)]) -> Server {
+        let mut command = parlor();
+        command.args(flags).envs(variables.iter().copied());
+        Server::spawn(command)
+    }
+
     /// Like `start`, on a port that is known to be free or to be shared.
     pub(crate) fn start_on(port: u16, flags: &[&str]) -> Server {
         let mut command = parlor();
@@ -246,8 +253,14 @@ impl Drop for Server {
 
 /// Runs parlor with exactly `flags` until it ends.
 pub(crate) fn run(flags: &[&str]) -> Finished {
+    run_with_environment(&[], flags)
+}
+
+/// The same with these variables set.
+pub(crate) fn run_with_environment(variables: &[(&str, &str)], flags: &[&str]) -> Finished {
     let mut child = parlor()
         .args(flags)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -269,6 +282,11 @@ pub(crate) fn run(flags: &[&str]) -> Finished {
 fn parlor() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
     command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "1");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PARLOR_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -24,6 +24,10 @@ impl TestFile {
         Self(path)
     }
 
+    pub(crate) fn write(&self, content: &str) {
+        fs::write(&self.0, content).unwrap();
+    }
+
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("the path is text")
     }

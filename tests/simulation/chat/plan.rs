@@ -1,8 +1,6 @@
 //! What a seed decides of a run of the chat.
 
-use clap::Parser;
-use parlor::limits::Limits;
-use parlor::shell::config::Config;
+use parlor::settings::Limits;
 
 use crate::random::Random;
 use crate::store::Habit;
@@ -44,11 +42,11 @@ impl ChatPlan {
         let mut random = Random::new(seed, 2);
         let conflates = random.chance(350);
         let flags: &[&str] = if conflates {
-            &["parlor", "--overflow", "room-0=latest"]
+            &["--overflow", "room-0=latest"]
         } else {
-            &["parlor"]
+            &[]
         };
-        let mut limits = Config::parse_from(flags).limits;
+        let mut limits = Limits::of_flags(flags);
         limits.max_connections = 10_000;
         let seconds = |text: &str| text.parse().expect("these are seconds");
         let has_tight_queues = random.chance(450);
@@ -99,12 +97,11 @@ impl ChatPlan {
     /// A short run, in which the one in the last place loses its connection once.
     pub(crate) fn to_be_cut(seed: u64) -> Self {
         let mut plan = Self::new(seed);
-        let defaults = Config::parse_from(["parlor"]).limits;
         plan.limits = Limits {
             max_connections: 10_000,
             rate: 0,
             history: [256, 2][seed as usize / 2 % 2],
-            ..defaults
+            ..Limits::default()
         };
         (plan.clients, plan.steps, plan.rests, plan.rooms) = (3, 14, 1, 1);
         (plan.jumps, plan.conflates, plan.has_tight_queues) = (false, false, false);

@@ -1,19 +1,11 @@
 use std::collections::BTreeSet;
 
-use clap::Parser;
 use proptest::prelude::*;
 
 use super::*;
 
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    limits: Limits,
-}
-
 fn addresses(flags: &[&str]) -> Addresses {
-    let flags = Flags::parse_from([&["parlor"], flags].concat());
-    Addresses::new(&flags.limits)
+    Addresses::new(&Limits::of_flags(flags))
 }
 
 fn ip(text: &str) -> IpAddr {

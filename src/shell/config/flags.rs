@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::ValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::Sources;
+use super::sources::{Given, Layer, Place};
+use crate::settings::{ALL, Kind, Setting, Settings};
+use crate::shell::token::TokenArgs;
+
+/// What the binary is asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// To serve.
+    Serve(Sources),
+    /// To say what is wrong with its configuration, and where each value comes from.
+    Check(Sources),
+    /// To print a configuration with every setting at its default.
+    Config,
+    /// To say how many connections this machine allows.
+    Doctor,
+    /// To make a token.
+    Token(TokenArgs),
+}
+
+impl Invocation {
+    /// What these arguments ask for, the name of the program first, where the environment has these variables.
+    ///
+    /// # Errors
+    /// The command line is wrong; or it asks for the help or the version, which are errors to clap.
+    pub fn parse(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(arguments)?;
+        let sources = |matches: &ArgMatches| {
+            let file = matches.get_one::<PathBuf>("config").cloned();
+            let sources = Sources::new(given(matches), environment, file);
+            match sources.wrong_flags() {
+                None => Ok(sources),
+                Some(error) => Err(command().error(ErrorKind::MissingRequiredArgument, error)),
+            }
+        };
+        Ok(match matches.subcommand() {
+            Some(("check", matches)) => Self::Check(sources(matches)?),
+            Some(("config", _)) => Self::Config,
+            Some(("doctor", _)) => Self::Doctor,
+            Some((_, matches)) => Self::Token(TokenArgs::from_arg_matches(matches)?),
+            None => Self::Serve(sources(&matches)?),
+        })
+    }
+}
+
+/// The command line as clap has to know it.
+pub(super) fn command() -> Command {
+    let token = TokenArgs::augment_args(Command::new("token"));
+    Command::new("parlor")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A chat-room and live-broadcast server in one small binary")
+        .long_about(
+            "A chat-room and live-broadcast server in one small binary.\n\n\
+            Open the page it names, or connect a WebSocket client to /ws: everyone is in the room.",
+        )
+        .after_help(
+            "Each setting can also be a variable of the environment, as in PARLOR_MAX_QUEUE, and a line of the file that \
+            --config names, as in `max-queue = 1048576`. Flags win over the environment, and the environment over the file.",
+        )
+        .args_override_self(true)
+        .args_conflicts_with_subcommands(true)
+        .args(arguments())
+        .subcommand(
+            Command::new("check")
+                .about("Say what is wrong with the settings, or each value and where it comes from")
+                .args_override_self(true)
+                .args(arguments()),
+        )
+        .subcommand(
+            Command::new("config")
+                .about("Print a file for --config with every setting at its default, and what it is for"),
+        )
+        .subcommand(
+            Command::new("doctor")
+                .about("Say how many connections this machine allows, and what to change for more"),
+        )
+        .subcommand(token.about("Make a token with the secret that the server has"))
+}
+
+/// A flag for each setting, and those that are only the command line's.
+fn arguments() -> Vec<Arg> {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("File with settings, which `parlor config` prints; read again on SIGHUP [default: none]");
+    let verbose = Arg::new("verbose")
+        .short('v')
+        .long("verbose")
+        .action(ArgAction::Count)
+        .conflicts_with_all(["quiet", "log"])
+        .help_heading("Logging")
+        .help("Log more: each connection, and with -vv what helps to find faults");
+    let quiet = Arg::new("quiet")
+        .short('q')
+        .long("quiet")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("log")
+        .help_heading("Logging")
+        .help("Log errors only");
+    let settings = ALL.iter().map(argument);
+    [config]
+        .into_iter()
+        .chain(settings)
+        .chain([verbose, quiet])
+        .collect()
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let name = setting.name();
+    let help = match setting.default() {
+        default if default.is_empty() => setting.help(),
+        default => format!("{} [default: {default}]", setting.help()),
+    };
+    let argument = Arg::new(name.clone())
+        .long(name.clone())
+        .help(help)
+        .help_heading(setting.group);
+    let argument = match &*name {
+        "port" => argument.short('p'),
+        "bind" => argument.short('b'),
+        _ => argument,
+    };
+    if setting.kind == Kind::Switch {
+        return argument.action(ArgAction::SetTrue);
+    }
+    let check = move |text: &str| -> Result<String, String> {
+        let values = [text.to_owned()];
+        setting.set(&mut Settings::default(), &values)?;
+        Ok(text.to_owned())
+    };
+    let action = match setting.is_list {
+        true => ArgAction::Append,
+        false => ArgAction::Set,
+    };
+    argument
+        .value_name(setting.unit.name)
+        .value_parser(ValueParser::from(check))
+        .action(action)
+}
+
+/// The settings that the command line gives.
+fn given(matches: &ArgMatches) -> Layer {
+    let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let values_of = |setting: &Setting| match setting.kind {
+        Kind::Switch => vec!["true".to_owned()],
+        _ => {
+            let values = matches.get_many::<String>(&setting.name());
+            values.into_iter().flatten().cloned().collect()
+        }
+    };
+    let mut layer: Layer = ALL
+        .iter()
+        .map(|setting| (setting.name(), setting))
+        .filter(|(name, _)| is_given(name))
+        .map(|(name, setting)| (name, Given::new(values_of(setting), Place::Flag)))
+        .collect();
+    let level = match (matches.get_flag("quiet"), matches.get_count("verbose")) {
+        (true, _) => Some("error"),
+        (false, 0) => None,
+        (false, 1) => Some("info"),
+        (false, _) => Some("debug"),
+    };
+    if let Some(level) = level {
+        let given = Given::new(vec![level.to_owned()], Place::Flag);
+        layer.insert("log".to_owned(), given);
+    }
+    layer
+}

@@ -1,0 +1,221 @@
+//! What each source says, and what comes of all of them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
+
+use super::ConfigErrors;
+use super::environment::{self, Environment};
+use super::file::{self, File};
+use crate::settings::{self, ALL, RoomRule, Setting, Settings};
+use crate::shell::{RunError, input_file};
+
+/// The settings that one source gives, by name.
+pub(super) type Layer = BTreeMap<String, Given>;
+
+/// The values of a setting, and where they stand.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) values: Vec<String>,
+    pub(super) place: Place,
+}
+
+impl Given {
+    pub(super) fn new(values: Vec<String>, place: Place) -> Self {
+        Self { values, place }
+    }
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the command line.
+    Flag,
+    /// In the environment.
+    Variable,
+    /// In this line of the file.
+    Line(usize),
+}
+
+impl Place {
+    /// The name of a setting as it is written there.
+    fn named(self, name: &str) -> String {
+        match self {
+            Self::Flag => format!("--{name}"),
+            Self::Variable => settings::find(name).map_or_else(String::new, Setting::variable),
+            Self::Line(_) => name.to_owned(),
+        }
+    }
+}
+
+/// Flags, the environment as it was at the start, and the name of the file, which is read anew each time.
+#[derive(Debug)]
+pub struct Sources {
+    flags: Layer,
+    environment: Environment,
+    file: Option<PathBuf>,
+}
+
+/// The settings of a server, and where each of them comes from.
+#[derive(Debug)]
+pub struct Config {
+    pub(in crate::shell) settings: Settings,
+    places: BTreeMap<String, Place>,
+    /// The line of each room pattern.
+    room_lines: Vec<usize>,
+    file: Option<PathBuf>,
+}
+
+impl Sources {
+    pub(super) fn new(
+        flags: Layer,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let environment = environment::read(variables);
+        let file = file.or_else(|| environment.file.clone());
+        Self {
+            flags,
+            environment,
+            file,
+        }
+    }
+
+    /// What is wrong with flags that do not go together, where nothing else says anything: then the command line is wrong.
+    pub(super) fn wrong_flags(&self) -> Option<String> {
+        let is_alone = self.file.is_none() && self.environment.layer.is_empty();
+        let error = is_alone.then(|| self.merge(File::default()).err())?;
+        error
+            .filter(|_| self.environment.errors.0.is_empty())
+            .map(|it| it.to_string())
+    }
+
+    /// The settings at the start. The file may be a pipe then.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn load(&self) -> Result<Config, RunError> {
+        self.load_with(input_file::read_once)
+    }
+
+    fn load_with(
+        &self,
+        read: fn(&Path, &'static str) -> Result<Vec<u8>, RunError>,
+    ) -> Result<Config, RunError> {
+        let file = match &self.file {
+            None => File::default(),
+            Some(path) => {
+                let advice = "--config is to name a file of settings, as `parlor config` prints it";
+                let text = String::from_utf8(read(path, advice)?).map_err(|_| RunError {
+                    what: format!("{} is no text in UTF-8", path.display()),
+                    cause: None,
+                    advice,
+                })?;
+                file::read(path, &text)
+            }
+        };
+        self.merge(file)
+    }
+
+    fn merge(&self, mut file: File) -> Result<Config, RunError> {
+        let mut config = Config {
+            settings: Settings::default(),
+            places: BTreeMap::new(),
+            room_lines: Vec::new(),
+            file: self.file.clone(),
+        };
+        let mut errors = ConfigErrors::default();
+        errors.append(std::mem::take(&mut file.errors));
+        errors.0.extend(self.environment.errors.0.iter().cloned());
+        // What comes later wins; what is wrong is told also where it would not count.
+        for layer in [&file.layer, &self.environment.layer, &self.flags] {
+            for setting in ALL {
+                if let Some(given) = layer.get(&setting.name()) {
+                    config.take(setting, given, &mut errors);
+                }
+            }
+        }
+        let (rules, lines): (Vec<RoomRule>, Vec<usize>) = file.rooms.into_iter().unzip();
+        (config.settings.limits.rooms, config.room_lines) = (rules, lines);
+        config.check_pairs(&mut errors);
+        errors.into_result()?;
+        Ok(config)
+    }
+}
+
+impl Config {
+    /// What is logged, unless `RUST_LOG` says otherwise.
+    ///
+    /// By default not each connection: a line costs as much as a message, and a terminal that is not read stops the loop.
+    pub fn log_level(&self) -> LevelFilter {
+        self.settings.logging.log.0
+    }
+
+    fn take(&mut self, setting: &Setting, given: &Given, errors: &mut ConfigErrors) {
+        let name = setting.name();
+        match setting.set(&mut self.settings, &given.values) {
+            Ok(()) => {
+                self.places.insert(name, given.place);
+            }
+            Err(error) => {
+                let shown = given.values.join(",");
+                let error = format!("{}: {error}, not {shown:?}", given.place.named(&name));
+                errors.add(self.at(given.place, error));
+            }
+        }
+    }
+
+    /// Settings that make sense only with another.
+    fn check_pairs(&self, errors: &mut ConfigErrors) {
+        let needs: [(&str, &[&str]); 4] = [
+            ("tls-cert", &["tls-key"]),
+            ("tls-key", &["tls-cert"]),
+            ("udp-bind", &["udp-port"]),
+            ("audience", &["secret-file", "jwks-file"]),
+        ];
+        let is_set = |name: &&str| self.places.contains_key(*name);
+        for (name, needed) in needs {
+            if let Some(place) = self.places.get(name)
+                && !needed.iter().any(is_set)
+            {
+                let needed: Vec<String> = needed.iter().map(|it| place.named(it)).collect();
+                let error = format!("{} needs {}, too", place.named(name), needed.join(" or "));
+                errors.add(self.at(*place, error));
+            }
+        }
+    }
+
+    /// An error about a setting that stands there.
+    fn at(&self, place: Place, error: String) -> String {
+        match place {
+            Place::Line(_) => format!("{}: {error}", self.show(place)),
+            Place::Flag | Place::Variable => error,
+        }
+    }
+
+    /// Where the value of a setting comes from.
+    pub(super) fn place_of(&self, name: &str) -> String {
+        match self.places.get(name) {
+            None => "default".to_owned(),
+            Some(place) => self.show(*place),
+        }
+    }
+
+    /// The room patterns, each with where it stands.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (&RoomRule, String)> {
+        let rules = self.settings.limits.rooms.iter();
+        rules
+            .zip(&self.room_lines)
+            .map(|(rule, line)| (rule, self.show(Place::Line(*line))))
+    }
+
+    fn show(&self, place: Place) -> String {
+        match (place, &self.file) {
+            (Place::Flag, _) => "flag".to_owned(),
+            (Place::Line(line), Some(path)) => format!("{}:{line}", path.display()),
+            (Place::Variable | Place::Line(_), _) => "environment".to_owned(),
+        }
+    }
+}
