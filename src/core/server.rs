@@ -327,8 +327,9 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::LOOKUP);
         }
         self.forget_ended();
-        // What was too much for one turn.
+        // What was too much for one turn, and what a room was too far behind for.
         self.budget.enter(Stage::Listing);
+        self.continue_answers(now);
         self.go_on_with_commands(now);
         // Who had fallen behind, and has read all that was queued.
         self.budget.enter(Stage::CatchingUp);
@@ -362,6 +363,7 @@ impl<S: Stream> Server<S> {
             || !self.unfinished.is_empty()
             || !self.closed.is_empty()
             || self.is_evicting()
+            || self.waiting.has_deferred()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
     }

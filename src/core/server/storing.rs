@@ -103,12 +103,37 @@ impl<S: Stream> Server<S> {
         let Err(answer) = self.on_read_answer(answer, now) else {
             return;
         };
-        let Some(waiter) = self.waiting.take(answer.ticket()) else {
+        let Some(room) = self.waiting.room_of(answer.ticket()) else {
             log::warn!("the store has answered too late, twice, or to no request: {answer:?}");
             return;
         };
+        let deferred = self.waiting.deferred(room);
+        if deferred.is_some() || self.broadcast.congested(room).is_some() {
+            return self.waiting.defer(room, answer);
+        }
+        self.conclude(&answer, now);
+    }
+
+    /// Goes on with what the store has answered, and had to wait because its room was too far behind.
+    pub(super) fn continue_answers(&mut self, now: Now) {
+        for room in self.waiting.deferred_rooms() {
+            while self.budget.is_left()
+                && self.broadcast.congested(room).is_none()
+                && let Some(answer) = self.waiting.take_deferred(room)
+            {
+                self.budget.spend(cost::MESSAGE);
+                self.conclude(&answer, now);
+            }
+        }
+    }
+
+    /// The end of a submission: it is published or not, and whoever has sent it is told.
+    fn conclude(&mut self, answer: &Answer, now: Now) {
+        let Some(waiter) = self.waiting.take(answer.ticket()) else {
+            return;
+        };
         let room = waiter.room;
-        let outcome = self.outcome(&waiter, &answer, now);
+        let outcome = self.outcome(&waiter, answer, now);
         for publisher in waiter.publishers {
             self.tell_outcome(publisher, room, outcome, now);
         }

@@ -8,7 +8,7 @@ use crate::core::chat::{Draft, RoomId, Sender, Submission};
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
-use crate::core::store::Ticket;
+use crate::core::store::{Answer, Ticket};
 use crate::limits::{MAX_UNANSWERED, STORE_TIMEOUT_MS};
 
 /// Whom the outcome of a submission is told.
@@ -61,6 +61,8 @@ pub(super) struct Waiting {
     due: VecDeque<(u64, Ticket)>,
     bytes: usize,
     most_bytes: usize,
+    /// What the store has answered of rooms that are too far behind, in the order of each.
+    deferred: BTreeMap<RoomId, VecDeque<Answer>>,
     /// Connections that are not read until there is place for more.
     held: Vec<ConnectionId>,
 }
@@ -75,6 +77,7 @@ impl Waiting {
             due: VecDeque::new(),
             bytes: 0,
             most_bytes,
+            deferred: BTreeMap::new(),
             held: Vec::new(),
         }
     }
@@ -152,6 +155,38 @@ impl Waiting {
                 .or_default() += 1;
             waiter.publishers.push(publisher);
         }
+    }
+
+    /// The room of the submission that waits for this answer.
+    pub(super) fn room_of(&self, ticket: Ticket) -> Option<RoomId> {
+        self.by_ticket.get(&ticket).map(|waiter| waiter.room)
+    }
+
+    /// Answers of a room that wait for it to catch up.
+    pub(super) fn deferred(&self, room: RoomId) -> Option<&VecDeque<Answer>> {
+        self.deferred.get(&room)
+    }
+
+    pub(super) fn defer(&mut self, room: RoomId, answer: Answer) {
+        self.deferred.entry(room).or_default().push_back(answer);
+    }
+
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    pub(super) fn deferred_rooms(&self) -> Vec<RoomId> {
+        self.deferred.keys().copied().collect()
+    }
+
+    /// The first of those answers.
+    pub(super) fn take_deferred(&mut self, room: RoomId) -> Option<Answer> {
+        let answers = self.deferred.get_mut(&room)?;
+        let answer = answers.pop_front();
+        if answers.is_empty() {
+            self.deferred.remove(&room);
+        }
+        answer
     }
 
     /// The store has answered. `None` if it has before.
