@@ -16,6 +16,7 @@ mod person;
 mod person_name;
 mod presence;
 mod publish;
+mod reconfigure;
 mod retained;
 mod room;
 mod room_for;
@@ -53,6 +54,7 @@ pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::News;
 pub(super) use publish::{Accepted, Draft, Keeping, Proposed, PublishError, Submission};
+use reconfigure::Reconfiguring;
 use room::Room;
 pub(super) use room::{Member, TooManyRoomsError};
 pub(super) use room_for::Forgotten;
@@ -85,6 +87,7 @@ pub(super) struct Chat {
     /// Of use for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
     limits: Limits,
+    reconfiguring: Reconfiguring,
 }
 
 impl Chat {
@@ -106,6 +109,7 @@ impl Chat {
             ended: Vec::new(),
             rooms_begun: 0,
             random,
+            reconfiguring: Reconfiguring::new(&limits),
             limits,
         }
     }

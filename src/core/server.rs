@@ -25,6 +25,7 @@ mod presence;
 mod publish;
 mod read;
 mod reading;
+mod reconfigure;
 mod rights;
 mod send;
 mod speaker;
@@ -86,6 +87,7 @@ use drain::Drain;
 use memory::Eviction;
 use metrics::Counters;
 use reading::Readers;
+use reconfigure::Bounds;
 use storing::Outbox;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 use unfinished::UnfinishedCommands;
@@ -155,6 +157,7 @@ pub struct Server<S> {
     counters: Counters,
     /// Of use for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
+    bounds: Bounds,
 }
 
 /// What a socket is ready for.
@@ -208,6 +211,7 @@ impl<S: Stream> Server<S> {
             readers: Readers::default(),
             waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
             sources: Sources::new(limits.rate, now.ms),
+            bounds: Bounds::of(&limits),
             limits,
             allowed_origins,
             hosts: Hosts::default(),
@@ -326,6 +330,7 @@ impl<S: Stream> Server<S> {
         while self.budget.is_left() && self.chat.forget_due(now.ms) {
             self.budget.spend(cost::LOOKUP);
         }
+        self.go_on_reconfiguring(now);
         self.forget_ended();
         // What was too much for one turn, and what a room was too far behind for.
         self.budget.enter(Stage::Listing);
@@ -366,6 +371,7 @@ impl<S: Stream> Server<S> {
             || self.waiting.has_deferred()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
+            || self.chat.is_reconfiguring()
     }
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.

@@ -18,6 +18,7 @@ mod plan;
 mod posts;
 mod random;
 mod reader;
+mod reconfigure;
 mod record;
 mod regressions;
 mod socket;

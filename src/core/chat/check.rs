@@ -36,6 +36,10 @@ impl Chat {
                 room.dormant.is_some() == room.is_idle(),
                 "an empty room cannot be forgotten",
             )?;
+            ensure(
+                self.is_reconfiguring() || room.limits == self.limits.of_room(room.name.as_str()),
+                "a room has other limits than it should",
+            )?;
             held.rooms
                 .push((index, room.owner, room.dormant, room.has_state()));
             for (owner, said) in room.history.check(room.offset, &room.limits)? {
@@ -54,7 +58,7 @@ impl Chat {
         ensure(seated == seats, "a seat is taken by no member")?;
         ensure(seats == self.seated, "seats are miscounted")?;
         ensure(
-            self.rooms.len() <= self.limits.max_rooms,
+            self.rooms.len() <= self.reconfiguring.most_rooms(),
             "there are too many rooms",
         )?;
         self.ledger.check(&held)?;

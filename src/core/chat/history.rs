@@ -67,6 +67,21 @@ impl History {
         self.forget_expired(entry.now_ms, books, limits);
     }
 
+    /// Forgets what other limits leave no place for, but for state.
+    pub(super) fn shrink(&mut self, now_ms: u64, books: &mut Books<'_>, limits: &RoomLimits) {
+        while self.talk.len() > limits.history && self.forget_of(None, books) {}
+        for key in self.keyed.keys_with_more_than(limits.history) {
+            while self.keyed.count_of(&key) > limits.history && self.forget_of(Some(&key), books) {}
+        }
+        while self.message_bytes() > limits.history_bytes && self.forget_of_larger(books) {}
+        self.forget_expired(now_ms, books, limits);
+    }
+
+    /// How many messages are remembered, with a key and without, but for state.
+    pub(super) fn message_count(&self) -> usize {
+        self.talk.len() + self.keyed.count()
+    }
+
     /// How many messages of this key, or without one, are remembered.
     fn count_like(&self, key: Option<&str>) -> usize {
         key.map_or(self.talk.len(), |key| self.keyed.count_of(key))

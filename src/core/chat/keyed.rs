@@ -43,6 +43,17 @@ impl Keyed {
         self.bytes
     }
 
+    /// How many messages there are.
+    pub(super) fn count(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The keys that have more messages than that.
+    pub(super) fn keys_with_more_than(&self, most: usize) -> Vec<Rc<str>> {
+        let long = self.keys.iter().filter(|(_, it)| it.offsets.len() > most);
+        long.map(|(key, _)| Rc::clone(key)).collect()
+    }
+
     /// How many messages a key has.
     pub(super) fn count_of(&self, key: &str) -> usize {
         self.keys.get(key).map_or(0, |of_key| of_key.offsets.len())

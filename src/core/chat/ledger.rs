@@ -56,10 +56,7 @@ impl Ledger {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut accounts = Slab::new();
         accounts.insert(Account::default());
-        let begins = |burst| {
-            let burst = u32::try_from(burst).unwrap_or(u32::MAX);
-            Pace::new(limits.rate, burst.max(2 * limits.rate))
-        };
+        let [begins, begins_here, posts] = paces(limits);
         Self {
             ids: BTreeMap::new(),
             accounts,
@@ -70,12 +67,17 @@ impl Ledger {
             message_bytes: 0,
             state_bytes: 0,
             uses: 0,
-            begins: begins(limits.max_rooms / SHARES),
-            begins_here: begins(limits.max_rooms / 2),
-            posts: Pace::per_second(limits.rate.saturating_mul(POSTS_PER_COMMAND)),
+            begins,
+            begins_here,
+            posts,
             #[cfg(test)]
             looks: std::cell::Cell::default(),
         }
+    }
+
+    /// Other limits hold from now on.
+    pub(super) fn reconfigure(&mut self, limits: &Limits) {
+        [self.begins, self.begins_here, self.posts] = paces(limits);
     }
 
     /// The account of an owner, which is opened if there is none, and place for it.
@@ -269,6 +271,13 @@ impl Ledger {
         may.then(|| place.clone())
     }
 
+    /// The largest value of whoever has most.
+    pub(super) fn largest_state(&self) -> Option<Place> {
+        let (_, id) = self.look(&self.by_state)?;
+        let (_, place) = self.account(id).state.first_key_value()?;
+        Some(place.clone())
+    }
+
     /// The owners that hold most, those with most state first.
     pub(super) fn holdings(&self, limit: usize) -> Vec<Holdings> {
         let mut all: Vec<Holdings> = self.accounts.iter().map(|(_, it)| it.holdings()).collect();
@@ -363,6 +372,19 @@ impl Ledger {
             }
         }
     }
+}
+
+/// How often rooms may begin, on this machine, too, and how often POSTs come.
+fn paces(limits: &Limits) -> [Pace; 3] {
+    let begins = |burst| {
+        let burst = u32::try_from(burst).unwrap_or(u32::MAX);
+        Pace::new(limits.rate, burst.max(2 * limits.rate))
+    };
+    [
+        begins(limits.max_rooms / SHARES),
+        begins(limits.max_rooms / 2),
+        Pace::per_second(limits.rate.saturating_mul(POSTS_PER_COMMAND)),
+    ]
 }
 
 fn reindex(index: &mut BTreeSet<(usize, OwnerId)>, id: OwnerId, was: usize, is: usize) {

@@ -153,6 +153,23 @@ impl Retained {
         (gone.keys >= over_keys && gone.bytes >= over_bytes).then_some(go)
     }
 
+    /// The keys for which other limits leave no place: those least recently set.
+    pub(super) fn beyond(&self, limits: &RoomLimits) -> Vec<Rc<str>> {
+        let (mut keys, mut bytes) = (self.values.len(), self.bytes);
+        if keys <= limits.max_keys && bytes <= limits.history_bytes {
+            return Vec::new();
+        }
+        let mut by_use: Vec<(&Rc<str>, &Value)> = self.values.iter().collect();
+        by_use.sort_unstable_by_key(|(_, value)| value.used);
+        let go = by_use.into_iter().take_while(|(_, value)| {
+            let is_beyond = keys > limits.max_keys || bytes > limits.history_bytes;
+            keys -= 1;
+            bytes -= value.held_bytes();
+            is_beyond
+        });
+        go.map(|(key, _)| Rc::clone(key)).collect()
+    }
+
     /// Somebody else who has set some of it.
     pub(super) fn held_by_other(&self, owner: OwnerId) -> Option<OwnerId> {
         let mut owners = self.values().map(|kept| kept.owner);

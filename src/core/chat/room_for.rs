@@ -131,7 +131,7 @@ impl Chat {
         }
     }
 
-    fn forget_state(&mut self, room: usize, key: &str) {
+    pub(super) fn forget_state(&mut self, room: usize, key: &str) {
         self.forgotten.states += 1;
         self.with_books(room, |history, books| history.retained.remove(key, books));
         let left = &self.rooms[room];

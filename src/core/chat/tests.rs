@@ -437,6 +437,7 @@ fn who_comes_back_with_another_name_is_listed_anew() {
 }
 
 mod keyed;
+mod reconfigure;
 mod strangers;
 
 #[test]

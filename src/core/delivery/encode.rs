@@ -127,6 +127,11 @@ impl Encoder {
         }
     }
 
+    /// Which payloads are compressed from now on.
+    pub(in crate::core) fn set_compression(&mut self, compression: Option<Compression>) {
+        self.compression = compression;
+    }
+
     /// What follows is another message; the buffer of the last one is kept.
     pub(in crate::core) fn begin(&mut self) {
         self.json.clear();

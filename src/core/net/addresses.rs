@@ -35,14 +35,32 @@ impl AdmissionError {
 /// is looked up a few at a time, whenever someone comes or goes, so that no one pays for all.
 #[derive(Debug)]
 pub(in crate::core) struct Addresses {
+    rules: Rules,
+    known: BTreeMap<Network, Account>,
+    /// Those without connections, longest first; some may have come back.
+    quiet: VecDeque<Network>,
+}
+
+/// Whose word counts, and what an address may do.
+#[derive(Debug)]
+struct Rules {
     trusted: Vec<IpNet>,
     max_connections: usize,
     connects: Pace,
     failed_tokens: Pace,
     queries: Pace,
-    known: BTreeMap<Network, Account>,
-    /// Those without connections, longest first; some may have come back.
-    quiet: VecDeque<Network>,
+}
+
+impl Rules {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            trusted: limits.trusted_proxy.clone(),
+            max_connections: limits.max_per_address,
+            connects: Pace::per_second(limits.connect_rate),
+            failed_tokens: Pace::per_minute(limits.max_failed_tokens),
+            queries: Pace::per_second(limits.rate),
+        }
+    }
 }
 
 /// What one address has and has done.
@@ -66,20 +84,24 @@ impl Account {
 impl Addresses {
     pub(in crate::core) fn new(limits: &Limits) -> Self {
         Self {
-            trusted: limits.trusted_proxy.clone(),
-            max_connections: limits.max_per_address,
-            connects: Pace::per_second(limits.connect_rate),
-            failed_tokens: Pace::per_minute(limits.max_failed_tokens),
-            queries: Pace::per_second(limits.rate),
+            rules: Rules::new(limits),
             known: BTreeMap::new(),
             quiet: VecDeque::new(),
         }
     }
 
+    /// Other limits hold from now on, for those who are here, too.
+    pub(in crate::core) fn reconfigure(&mut self, limits: &Limits) {
+        self.rules = Rules::new(limits);
+    }
+
     /// Whether this is the address of a proxy whose word counts.
     pub(in crate::core) fn is_trusted(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        self.trusted.iter().any(|network| network.contains(&ip))
+        self.rules
+            .trusted
+            .iter()
+            .any(|network| network.contains(&ip))
     }
 
     /// Whom the limits count a connection from here for: nobody if it is from this machine, where whoever has to be
@@ -98,10 +120,12 @@ impl Addresses {
     ) -> Result<(), AdmissionError> {
         self.tidy(now_ms);
         let account = self.known.entry(network).or_default();
-        if self.max_connections > 0 && account.connections as usize >= self.max_connections {
+        if self.rules.max_connections > 0
+            && account.connections as usize >= self.rules.max_connections
+        {
             return Err(AdmissionError::TooMany);
         }
-        let may_come = account.connects.take(&self.connects, now_ms);
+        let may_come = account.connects.take(&self.rules.connects, now_ms);
         self.list_if_quiet(network);
         may_come.then_some(()).ok_or(AdmissionError::TooFast)
     }
@@ -123,7 +147,10 @@ impl Addresses {
     /// Whether a token from here is looked at: not for some time after many that were bad.
     pub(in crate::core) fn may_try_token(&self, ip: IpAddr, now_ms: u64) -> bool {
         let account = self.network(ip).and_then(|it| self.known.get(&it));
-        account.is_none_or(|it| it.failed_tokens.has_token(&self.failed_tokens, now_ms))
+        account.is_none_or(|it| {
+            it.failed_tokens
+                .has_token(&self.rules.failed_tokens, now_ms)
+        })
     }
 
     /// A token from here was bad.
@@ -131,7 +158,9 @@ impl Addresses {
         if let Some(network) = self.network(ip) {
             self.tidy(now_ms);
             let account = self.known.entry(network).or_default();
-            account.failed_tokens.take(&self.failed_tokens, now_ms);
+            account
+                .failed_tokens
+                .take(&self.rules.failed_tokens, now_ms);
             self.list_if_quiet(network);
         }
     }
@@ -145,7 +174,7 @@ impl Addresses {
         self.tidy(now_ms);
         let network = Network::of(ip);
         let account = self.known.entry(network).or_default();
-        let may_ask = account.queries.take_or_wait(&self.queries, now_ms);
+        let may_ask = account.queries.take_or_wait(&self.rules.queries, now_ms);
         self.list_if_quiet(network);
         may_ask
     }
@@ -155,7 +184,9 @@ impl Addresses {
         if commands > 0 && !self.is_trusted(ip) {
             let network = Network::of(ip);
             let account = self.known.entry(network).or_default();
-            account.queries.charge(&self.queries, commands, now_ms);
+            account
+                .queries
+                .charge(&self.rules.queries, commands, now_ms);
             self.list_if_quiet(network);
         }
     }

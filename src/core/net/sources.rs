@@ -37,6 +37,11 @@ impl Sources {
         }
     }
 
+    /// Another rate holds, for those who come from now on.
+    pub(in crate::core) fn set_rate(&mut self, rate: u32) {
+        self.pace = Pace::per_second(rate);
+    }
+
     /// Who sends from an address, unless it sends more than `--rate`. `new_person` is asked for who comes for the first
     /// time.
     pub(in crate::core) fn admit(

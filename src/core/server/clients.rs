@@ -93,9 +93,7 @@ impl<S: Stream> Server<S> {
         match place {
             Place::Free | Place::Proxy => {}
             Place::Counted => {
-                if let Some(network) = self.addresses.network(ip) {
-                    self.addresses.enter(network);
-                }
+                self.addresses.enter(Network::of(ip));
             }
             Place::Refused(_) => self.refused += 1,
         }
@@ -106,9 +104,9 @@ impl<S: Stream> Server<S> {
         match connection.place {
             Place::Free | Place::Proxy => {}
             Place::Counted => {
-                if let Some(network) = self.addresses.network(connection.peer.ip) {
-                    self.addresses.leave(network, now.ms);
-                }
+                // Whatever proxies are trusted now.
+                let network = Network::of(connection.peer.ip);
+                self.addresses.leave(network, now.ms);
             }
             Place::Refused(_) => self.refused -= 1,
         }
@@ -274,12 +272,14 @@ impl<S: Stream> Server<S> {
         let mut counted: BTreeMap<Network, u32> = BTreeMap::new();
         let mut refused = 0;
         for (_, connection) in &self.connections {
-            let network = self.addresses.network(connection.peer.ip);
-            match (connection.place, network) {
-                (Place::Counted, Some(network)) => *counted.entry(network).or_default() += 1,
-                (Place::Refused(_), _) => refused += 1,
-                (Place::Counted, None) => return Err("someone is counted for nobody".to_owned()),
-                (Place::Free | Place::Proxy, _) => {}
+            let ip = connection.peer.ip;
+            match connection.place {
+                Place::Counted if ip.to_canonical().is_loopback() => {
+                    return Err("someone is counted for nobody".to_owned());
+                }
+                Place::Counted => *counted.entry(Network::of(ip)).or_default() += 1,
+                Place::Refused(_) => refused += 1,
+                Place::Free | Place::Proxy => {}
             }
         }
         ensure(

@@ -34,7 +34,7 @@ impl<S: Stream> Server<S> {
         self.access.check_holders(|id| self.get(id).is_some())?;
         self.check_lagging()?;
         self.timers.check()?;
-        self.broadcast.check(self.limits.max_message)?;
+        self.broadcast.check(self.bounds.max_message())?;
         self.snapshots.check()?;
         self.check_meter()
     }
@@ -124,7 +124,7 @@ impl<S: Stream> Server<S> {
         )?;
         connection.queue.check()?;
         ensure(
-            !is_member || connection.queue.is_within(self.limits.max_queue),
+            !is_member || connection.queue.is_within(self.bounds.max_queue()),
             "more is queued than the limit allows",
         )?;
         ensure(
@@ -132,7 +132,7 @@ impl<S: Stream> Server<S> {
             "the meter does not know what it holds",
         )?;
         // A vector that grows doubles; a decoder's box and control payload are small.
-        let most = 2 * (READ_BUFFER + self.limits.max_message) + 1024;
+        let most = 2 * (READ_BUFFER + self.bounds.max_message()) + 1024;
         ensure(
             connection.held_bytes() <= most,
             "it holds more input than it may",

@@ -82,6 +82,11 @@ impl Waiting {
         }
     }
 
+    /// From now on its submissions may hold so many bytes.
+    pub(super) fn set_most_bytes(&mut self, most_bytes: usize) {
+        self.most_bytes = most_bytes;
+    }
+
     /// Nothing waits, which is always so without a store.
     pub(super) fn is_empty(&self) -> bool {
         self.by_ticket.is_empty()
@@ -244,8 +249,8 @@ impl Waiting {
             "those who wait are miscounted",
         )?;
         ensure(
-            self.held.is_empty() || self.is_full(),
-            "somebody is held, though there is place",
+            self.held.is_empty() || !self.is_empty(),
+            "somebody is held, though nothing waits",
         )?;
         let due = |ticket: &Ticket| self.due.iter().any(|(_, due)| due == ticket);
         let mut told = self.by_ticket.iter();
