@@ -28,7 +28,7 @@ fn run(invocation: Invocation) -> Result<(), RunError> {
         Invocation::Serve(sources) => {
             let config = sources.load()?;
             logging::init(config.log_level());
-            shell::run(config)
+            shell::run(sources, config)
         }
         Invocation::Check(sources) => config::check(&sources),
         Invocation::Config => config::print_template(),

@@ -4,10 +4,12 @@
 //! The tables below make the structs that the core and the shell work with, their defaults, and [`ALL`]: one row for each
 //! setting, from which come the flags, the variables, the keys of the file, `--help` and the reference in the guide.
 
+mod reload;
 mod rooms;
 mod table;
 mod value;
 
+pub use reload::{Changed, Kept};
 pub use rooms::{Overflow, OverflowRule, RoomLimits, RoomRule};
 pub use table::{Kind, Reload, Setting, Unit, Whether};
 pub use value::{HostName, Level, Origin, Timeout};

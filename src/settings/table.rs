@@ -26,6 +26,7 @@ pub struct Setting {
     pub whether: Option<Whether>,
     pub(super) set: fn(&mut Settings, &Unit, &[String]) -> Result<(), String>,
     pub(super) get: fn(&Settings) -> Vec<String>,
+    pub(super) copy: fn(&Settings, &mut Settings),
 }
 
 /// What is expected of the values of a setting.
@@ -149,6 +150,11 @@ impl Setting {
     pub fn get(&self, settings: &Settings) -> Vec<String> {
         (self.get)(settings)
     }
+
+    /// Sets it in `to` to what it is in `from`.
+    pub(super) fn copy(&self, from: &Settings, to: &mut Settings) {
+        (self.copy)(from, to);
+    }
 }
 
 /// Makes the structs of settings, their defaults and the rows from one table.
@@ -203,6 +209,7 @@ macro_rules! settings {
                     Ok(())
                 },
                 get: |settings| value::Value::show(&settings.$group.$field),
+                copy: |from, to| to.$group.$field = from.$group.$field.clone(),
             }, )+ )+
         ];
     };

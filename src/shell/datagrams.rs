@@ -9,10 +9,8 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::RunError;
-use crate::core::Now;
-use crate::core::Server;
-use crate::core::Stream;
 use crate::core::budget::Stage;
+use crate::core::{Now, Server, Stream};
 use crate::limits::MAX_DATAGRAM;
 use crate::settings::Listen;
 

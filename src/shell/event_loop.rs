@@ -10,27 +10,20 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
-use super::RunError;
-use super::announce::Page;
-use super::announce::here;
-use super::config::Config;
+use super::announce::{Page, here};
+use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
-use super::entrance::Entrance;
-use super::entrance::admit_lines;
+use super::entrance::{Entrance, admit_lines};
 use super::files::FILES;
-use super::keys;
-use super::listener;
-use super::reload::Files;
-use super::tls::Identity;
+use super::reload::{Files, Reload};
 use super::tls::Tls;
 use super::transport::Transport;
-use crate::core::Now;
+use super::{RunError, listener, logging};
 use crate::core::budget::Stage;
 use crate::core::site::Site;
-use crate::core::{Hosts, Ready, Server};
+use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::TICK;
-use crate::settings::Access;
-use crate::settings::Listen;
+use crate::settings::{Access, Listen};
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LISTENER: Token = Token(usize::MAX - 2);
@@ -48,8 +41,8 @@ const DRAIN_NOTICE_MS: u64 = 500;
 ///
 /// # Errors
 /// What kept it from starting, or from going on.
-pub fn run(config: Config) -> Result<(), RunError> {
-    EventLoop::new(config)?.run()
+pub fn run(sources: Sources, config: Config) -> Result<(), RunError> {
+    EventLoop::new(sources, config)?.run()
 }
 
 struct EventLoop {
@@ -59,6 +52,7 @@ struct EventLoop {
     datagrams: DatagramPort,
     signals: Signals,
     server: Server<Transport>,
+    sources: Sources,
     config: Config,
     clock: Clock,
     /// When to say what a drain waits for.
@@ -66,7 +60,7 @@ struct EventLoop {
 }
 
 impl EventLoop {
-    fn new(config: Config) -> Result<Self, RunError> {
+    fn new(sources: Sources, config: Config) -> Result<Self, RunError> {
         let settings = &config.settings;
         let files = Files::read(settings)?;
         let mut datagrams = DatagramPort::open(&settings.listen)?;
@@ -118,6 +112,7 @@ impl EventLoop {
             datagrams,
             signals,
             server,
+            sources,
             config,
             clock,
             notice_ms: None,
@@ -229,33 +224,33 @@ impl EventLoop {
         );
     }
 
-    /// Reads the certificate and the keys again. Where they are no good now, the old ones stay.
+    /// Reads the settings again, and the files that they name. Where anything is no good now, all stays as it was.
     fn reload(&mut self) {
-        let settings = &self.config.settings;
-        let identity = Identity::read(&settings.listen).transpose();
-        let keys = keys::load(&settings.access).transpose();
-        if identity.is_none() && keys.is_none() {
-            log::warn!("SIGHUP is ignored: there is neither a certificate nor a key to read again");
-        }
-        match identity {
-            Some(Ok(identity)) => {
-                let tls = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
-                if let Some(tls) = tls {
-                    tls.set_identity(identity);
+        let reload = match Reload::prepare(&self.sources, &self.config) {
+            Ok(reload) => reload,
+            Err(errors) => {
+                for error in errors {
+                    log::error!("SIGHUP changes nothing: {error}");
                 }
-                log::info!("the certificate was read again");
+                return;
             }
-            Some(Err(error)) => log::error!("the old certificate stays: {error}"),
-            None => {}
+        };
+        logging::set_level(reload.config.log_level());
+        reload.log(&self.sources);
+        let settings = &reload.config.settings;
+        let mut limits = settings.limits.clone();
+        limits.max_connections = reload.max_connections;
+        self.server
+            .reconfigure(limits, names(&settings.access.allow_origin));
+        self.server.answer_to(hosts(&settings.access));
+        if let Some(keys) = reload.files.keys {
+            self.server.guard(keys);
         }
-        match keys {
-            Some(Ok(keys)) => {
-                self.server.guard(keys);
-                log::info!("the keys for tokens were read again");
-            }
-            Some(Err(error)) => log::error!("the old keys for tokens stay: {error}"),
-            None => {}
+        let tls = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
+        if let Some((tls, identity)) = tls.zip(reload.files.identity) {
+            tls.set_identity(identity);
         }
+        self.config = reload.config;
     }
 
     /// How long to wait for events: not at all with work to do, else until the next deadline.

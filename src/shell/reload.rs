@@ -1,9 +1,12 @@
-//! The files that the settings name.
+//! What SIGHUP brings: all of it, or nothing.
 
+use super::RunError;
+use super::config::{Config, Sources};
+use super::keys;
+use super::listener::connections_allowed;
 use super::tls::Identity;
-use super::{RunError, keys};
 use crate::core::access::Keys;
-use crate::settings::Settings;
+use crate::settings::{Changed, Kept, Settings};
 
 /// What is in the files that the settings name.
 pub(super) struct Files {
@@ -23,5 +26,99 @@ impl Files {
             keys: keys::load(&settings.access)?,
             identity: Identity::read(&settings.listen)?,
         })
+    }
+}
+
+/// A reload that can no longer fail.
+pub(super) struct Reload {
+    pub(super) config: Config,
+    pub(super) files: Files,
+    /// What the limit on open files allows.
+    pub(super) max_connections: usize,
+    changed: Vec<Changed>,
+    kept: Vec<Kept>,
+    rooms_changed: bool,
+}
+
+impl Reload {
+    /// Reads everything again.
+    ///
+    /// # Errors
+    /// Each thing that is no good: all has to stay as it was.
+    pub(super) fn prepare(sources: &Sources, current: &Config) -> Result<Self, Vec<String>> {
+        let mut config = sources.load_again().map_err(|error| {
+            let lines = error.to_string();
+            let lines = lines
+                .lines()
+                .map(|line| format!("the old settings stay: {line}"));
+            lines.collect::<Vec<_>>()
+        })?;
+        let (settings, changed, kept) = current.settings.reload(config.settings);
+        config.settings = settings;
+        let rooms_changed = config.settings.limits.rooms != current.settings.limits.rooms;
+        let settings = &config.settings;
+        let identity = Identity::read(&settings.listen)
+            .map_err(|error| format!("the old certificate stays: {error}"));
+        let keys = keys::load(&settings.access)
+            .map_err(|error| format!("the old keys for tokens stay: {error}"));
+        let max_connections = connections_allowed(settings.limits.max_connections)
+            .map_err(|error| format!("the old settings stay: {error}"));
+        match (identity, keys, max_connections) {
+            (Ok(identity), Ok(keys), Ok(max_connections)) => Ok(Self {
+                files: Files { keys, identity },
+                config,
+                max_connections,
+                changed,
+                kept,
+                rooms_changed,
+            }),
+            (identity, keys, max_connections) => {
+                let errors = [identity.err(), keys.err(), max_connections.err()];
+                Err(errors.into_iter().flatten().collect())
+            }
+        }
+    }
+
+    /// Says what was read, what is different now, and what is not because it takes a restart.
+    pub(super) fn log(&self, sources: &Sources) {
+        let Self { files, .. } = self;
+        if sources.file().is_none() && files.keys.is_none() && files.identity.is_none() {
+            log::warn!(
+                "SIGHUP is ignored: there is no --config, no certificate and no key to read again"
+            );
+        }
+        if let Some(path) = sources.file() {
+            log::info!("{} was read again", path.display());
+        }
+        if files.identity.is_some() {
+            log::info!("the certificate was read again");
+        }
+        if files.keys.is_some() {
+            log::info!("the keys for tokens were read again");
+        }
+        for Changed {
+            setting,
+            before,
+            after,
+        } in &self.changed
+        {
+            let (name, before, after) = (setting.name(), or_none(before), or_none(after));
+            log::info!("{name} is {after} now, and was {before}");
+        }
+        if self.rooms_changed {
+            log::info!("the room patterns are others now");
+        }
+        for Kept { setting, why } in &self.kept {
+            let current = or_none(&setting.get(&self.config.settings));
+            let name = setting.name();
+            log::warn!("{name} stays {current} until the server is started again: {why}");
+        }
+    }
+}
+
+fn or_none(values: &[String]) -> String {
+    match values {
+        [] => "unset".to_owned(),
+        values => values.join(", "),
     }
 }

@@ -1,12 +1,13 @@
-//! Where settings come from: flags, the environment and a file; and what of it all is told.
+//! Where settings come from: flags, the environment and a file; what SIGHUP changes of them; and what of it all is told.
 
 use std::process::Command;
+use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::common::tls::Authority;
 use crate::common::{
-    Finished, JsonClient, SECRET, Server, TestFile, get, post, run, run_with_environment,
+    Finished, JsonClient, SECRET, Server, TestFile, get, post, run, run_with_environment, token_of,
 };
 
 /// A run that failed with status 1, and what it said.
@@ -40,6 +41,12 @@ fn remembered(server: &Server, room: &str) -> usize {
     let response = server.http().ask(get(&format!("/rooms/{room}/messages")));
     let page: Value = serde_json::from_slice(&response.body).expect("JSON");
     page["messages"].as_array().expect("a list").len()
+}
+
+/// Has the server read everything again, and waits until it says this.
+fn reload(server: &Server, words: &str) {
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains(words));
 }
 
 #[test]
@@ -195,11 +202,112 @@ fn a_check_looks_into_the_files_and_shows_nothing_of_them() {
 }
 
 #[test]
+fn sighup_applies_what_a_file_says_now() {
+    let file = TestFile::new("max-message = 10");
+    let server = Server::start(&["--config", file.path(), "--max-rooms", "2"]);
+    let mut member = server.client("/ws/tea");
+    assert_eq!(posted(&server, "tea", 11), 413);
+    assert_eq!(server.log(), "");
+    // What has changed is told at this level.
+    file.write("max-message = 20\nmax-rooms = 50\nlog = \"info\"");
+    reload(&server, "max-message is 20 now, and was 10");
+    member.say("who is here stays");
+    assert_eq!(
+        (posted(&server, "tea", 20), posted(&server, "tea", 21)),
+        (200, 413)
+    );
+    // The flag wins, still: a room that somebody is in does not end for another.
+    let _other = server.client("/ws/green");
+    assert_eq!(posted(&server, "white", 1), 503);
+    assert!(!server.log().contains("max-rooms is"), "{}", server.log());
+}
+
+#[test]
+fn a_file_that_is_no_good_now_changes_nothing() {
+    let (file, secret) = (TestFile::new("max-message = 10"), TestFile::new(SECRET));
+    let flags = [
+        "--config",
+        file.path(),
+        "--secret-file",
+        secret.path(),
+        "-v",
+    ];
+    let server = Server::start(&flags);
+    let status = |length: usize| {
+        let bearer = format!("Authorization: Bearer {}\r\n", token_of("alice"));
+        let request = post("/rooms/tea", &bearer, "x".repeat(length));
+        server.http().ask(request).status
+    };
+    assert_eq!(status(11), 413);
+    let before = status(10);
+    // The key is another one, and good; the file is not.
+    file.write("max-message = 20\n\nmax-mesage = 20");
+    secret.write("another secret of at least 32 bytes, too");
+    server.signal("HUP");
+    let told = server.wait_for_log(|line| line.contains("SIGHUP changes nothing"));
+    assert!(told.contains(&format!("{}:3: ", file.path())), "{told}");
+    assert!(told.contains("did you mean max-message?"), "{told}");
+    assert_eq!((status(10), status(11)), (before, 413));
+    // The file is good, and the key is not.
+    file.write("max-message = 20");
+    secret.write("short");
+    server.signal("HUP");
+    server.wait_for_log(|line| line.contains("the old keys for tokens stay"));
+    assert_eq!((status(10), status(11)), (before, 413));
+    secret.write(SECRET);
+    reload(&server, "max-message is 20 now");
+    assert_eq!(status(11), before);
+}
+
+#[test]
+fn what_takes_a_restart_is_told_and_stays() {
+    let (file, secret) = (
+        TestFile::new("port = 0\nmax-message = 10"),
+        TestFile::new(SECRET),
+    );
+    let server = Server::start_bare(&["--config", file.path()], &[]);
+    let wanted = format!(
+        "port = 1\nmax-message = 20\nsecret-file = \"{}\"",
+        secret.path()
+    );
+    file.write(&wanted);
+    server.signal("HUP");
+    let port = server.wait_for_log(|line| line.contains("port stays 0 until"));
+    assert!(port.contains("the sockets are bound once"), "{port}");
+    let guard = server.wait_for_log(|line| line.contains("secret-file stays unset until"));
+    assert!(guard.contains("under the rule that held then"), "{guard}");
+    // All else holds, and nobody is asked for a token.
+    assert_eq!(
+        (posted(&server, "tea", 20), posted(&server, "tea", 21)),
+        (200, 413)
+    );
+}
+
+#[test]
+fn settings_that_came_through_a_pipe_stay() {
+    let pipe = TestFile::new("");
+    std::fs::remove_file(pipe.path()).unwrap();
+    let made = Command::new("mkfifo").arg(pipe.path()).status().unwrap();
+    assert!(made.success());
+    let server = thread::scope(|scope| {
+        scope.spawn(|| std::fs::write(pipe.path(), "max-message = 10"));
+        Server::start(&["--config", pipe.path()])
+    });
+    server.signal("HUP");
+    let told = server.wait_for_log(|line| line.contains("SIGHUP changes nothing"));
+    assert!(told.contains("no regular file"), "{told}");
+    assert_eq!(
+        (posted(&server, "tea", 10), posted(&server, "tea", 11)),
+        (200, 413)
+    );
+}
+
+#[test]
 fn a_room_pattern_limits_what_its_rooms_remember() {
     let file = TestFile::new(
         "history = 5\nrate = 0\n[[rooms]]\npattern = \"plant-*\"\nhistory = 2\nmax-keys = 1\n",
     );
-    let server = Server::start(&["--config", file.path()]);
+    let server = Server::start(&["--config", file.path(), "-v"]);
     for room in ["plant-1", "lobby"] {
         for _ in 0..9 {
             assert_eq!(posted(&server, room, 1), 200);
@@ -221,4 +329,12 @@ fn a_room_pattern_limits_what_its_rooms_remember() {
         (set("lobby", "a"), set("lobby", "b")),
         (json!("ok"), json!("ok"))
     );
+    // Rooms that there are follow when it changes.
+    file.write("history = 3\nrate = 0\n[[rooms]]\npattern = \"lobby\"\nhistory = 1\n");
+    reload(&server, "the room patterns are others now");
+    // Of the lobby one without a key, and one of each key.
+    assert_eq!(both(&server), (3, 3));
+    posted(&server, "plant-1", 1);
+    posted(&server, "plant-1", 1);
+    assert_eq!(both(&server).0, 3 + 1);
 }

@@ -83,6 +83,11 @@ impl Sources {
         }
     }
 
+    /// The file that `--config`, or the environment, names.
+    pub(in crate::shell) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// What is wrong with flags that do not go together, where nothing else says anything: then the command line is wrong.
     pub(super) fn wrong_flags(&self) -> Option<String> {
         let is_alone = self.file.is_none() && self.environment.layer.is_empty();
@@ -98,6 +103,14 @@ impl Sources {
     /// All that is wrong with them.
     pub fn load(&self) -> Result<Config, RunError> {
         self.load_with(input_file::read_once)
+    }
+
+    /// The settings as they are now.
+    ///
+    /// # Errors
+    /// The same; or the file is a pipe, which cannot be read again.
+    pub(in crate::shell) fn load_again(&self) -> Result<Config, RunError> {
+        self.load_with(input_file::read)
     }
 
     fn load_with(
