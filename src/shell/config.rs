@@ -5,6 +5,8 @@ mod check;
 mod environment;
 mod file;
 mod flags;
+#[cfg(test)]
+mod guide;
 mod nearest;
 mod sources;
 mod template;

@@ -1,5 +1,6 @@
 //! Where settings come from: flags, the environment and a file; what SIGHUP changes of them; and what of it all is told.
 
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -62,6 +63,39 @@ fn a_server_begins_with_its_file() {
         (posted(&server, "tea", 10), posted(&server, "tea", 11)),
         (200, 413)
     );
+}
+
+/// The first block of commands of the guide, as a reader would type it, but for the port and an end.
+#[test]
+fn three_lines_of_the_guide_start_a_server() {
+    let page = include_str!("../../assets/guide/configuration.md");
+    let block = page.split("```").nth(1).expect("a block");
+    let lines: Vec<&str> = block.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{block}");
+    let script = lines.join("\n").replace("= 9999", "= 0");
+    let script = script.replace("parlor --config", "exec parlor --config");
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lines-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_parlor"));
+    let path = std::env::join_paths([
+        binary.parent().unwrap(),
+        "/usr/bin".as_ref(),
+        "/bin".as_ref(),
+    ]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-euc", &script])
+        .env("PATH", path.unwrap())
+        .current_dir(&folder);
+    let server = Server::start_by(command);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(
+        server
+            .announcement
+            .starts_with("parlor listening on http://localhost:")
+    );
+    assert_eq!(posted(&server, "tea", 1), 200);
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Server {
         Server::spawn(command)
     }
 
+    /// A server that this command starts, on port 0, and becomes.
+    pub(crate) fn start_by(command: Command) -> Server {
+        Server::spawn(command)
+    }
+
     fn spawn(mut command: Command) -> Server {
         let mut child = command
             .stdin(Stdio::null())
