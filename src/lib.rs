@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, tokens, lines, datagrams | sockets, rooms, time |
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
-//! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the command line | message formats |
+//! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
 //! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
 //! a file; and [`limits`], which are the loop's own.
