@@ -31,10 +31,10 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the README's commands, these targets, the binary's size
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size
 	python3 tests/doors.py
 	python3 tests/proxies.py
-	python3 tests/readme.py
+	python3 tests/manual.py
 	python3 tests/targets.py
 	python3 tests/size.py
 

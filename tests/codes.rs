@@ -80,10 +80,10 @@ fn no_two_error_codes_are_the_same() {
 fn the_manual_has_the_table_of_error_codes() {
     let rows = ErrorCode::ALL.map(|code| format!("| `{code}` | {} |\n", code.meaning()));
     let table = format!("\n| code | meaning |\n|---|---|\n{}\n", rows.concat());
-    let manual = manual_after("Error codes:");
+    let manual = manual_after("## Error codes");
     assert!(
         manual.starts_with(&table),
-        "below \"Error codes:\" has to be:\n{table}"
+        "below \"## Error codes\" has to be:\n{table}"
     );
 }
 
@@ -141,7 +141,7 @@ fn scripts_compare_with_error_codes_that_there_are() {
 
 /// The reasons in the manual's table, each with its code.
 fn reasons_in_manual() -> BTreeSet<(u16, String)> {
-    let manual = manual_after("### Close codes");
+    let manual = manual_after("## Codes and reasons");
     let rows = manual.lines().skip(3).take_while(|it| it.starts_with('|'));
     let reasons = rows.filter_map(|row| {
         let mut cells = row.split('|').map(str::trim).skip(1);

@@ -16,7 +16,7 @@ import time
 sys.dont_write_bytecode = True
 
 from cases import all_cases
-from report import SECTIONS, write_readme, write_report
+from report import RECORDS, record, write_report
 from servers import DOORS, FLOORS, GENERATOR, OUT, PLAIN, REAL_TIME, SERVERS, Server, build_own
 
 # Those whose latency over time is drawn.
@@ -31,8 +31,9 @@ def parse_arguments():
     parser.add_argument("--cases", help="cases whose name begins with one of these, by comma")
     parser.add_argument("--seconds", type=float, help="to measure each at the least (3, or 1 when quick)")
     parser.add_argument("--rounds", type=int, help="of each case; ratios are the median (3, or 1 when quick)")
-    parser.add_argument("--readme", choices=list(SECTIONS), nargs="?", const="bench", help="also put the tables and plots "
-                        "into README.md; peers: only what compares the servers, into a section of its own")
+    parser.add_argument("--record", choices=list(RECORDS), nargs="?", const="bench", help="also put the tables and plots "
+                        "into tests/bench/results.md and the guide; peers: only what compares the servers, into a section "
+                        "of its own")
     parser.add_argument("--list", action="store_true", help="say what would be run")
     arguments = parser.parse_args()
     arguments.seconds = arguments.seconds or (1 if arguments.quick else 3)
@@ -128,8 +129,8 @@ def main():
                 print(f"{case.name:28} {name:12} {shown}{clean}", file=sys.stderr, flush=True)
     (OUT / "results.json").write_text(json.dumps({"machine": describe_machine(), "results": results}, indent=1))
     write_report(describe_machine(), plan, results)
-    if arguments.readme:
-        write_readme(arguments.readme)
+    if arguments.record:
+        record(arguments.record)
     print(f"{OUT}/table.md")
 
 

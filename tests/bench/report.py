@@ -1,4 +1,4 @@
-"""What a run of the matrix shows: target/bench/table.md, peers.md and the charts."""
+"""What a run of the matrix shows: tables and charts in target/bench, and in the pages that keep them."""
 
 import shutil
 import sys
@@ -8,11 +8,12 @@ from cases import FLOOR, JSON_DOOR_GOAL, JSON_ROOMS_GOAL, LOADS, NOTHING, ROOMS,
 from chart import bars
 from servers import OUT, ROOT, SERVERS
 
-README = ROOT / "README.md"
-# The plots that the README shows have to be in the repository.
+GUIDE = ROOT / "assets/guide/performance.md"
+RESULTS = ROOT / "tests/bench/results.md"
+# The plots that results.md shows have to be in the repository, beside it.
 PLOTS = ROOT / "tests/bench/plots"
-# What goes between the marks of the same name in the README.
-SECTIONS = {"bench": OUT / "table.md", "peers": OUT / "peers.md"}
+# What is recorded of a run: sections in pages. Each goes between the marks of its name, and is in target/bench/NAME.md.
+RECORDS = {"bench": {"figures": GUIDE, "goals": RESULTS}, "peers": {"peers": GUIDE}}
 
 # Latency is measured in microseconds and read in milliseconds; a share of a core in per cent.
 READABLE = {"µs": (1e-3, "ms"), "of a core": (100, "% of a core")}
@@ -137,7 +138,7 @@ def ratio_table(results, plan, server):
 def other_table(results, plan):
     cases = [case for case, _ in plan if not case.name.startswith(("fan-out/", "rooms/"))]
     names = [name for name in SERVERS if any(results.value(case.name, name) is not None for case in cases)]
-    header = ["", *[SERVERS[name][0] for name in names]]
+    header = ["case", *[SERVERS[name][0] for name in names]]
     rows = []
     for case in cases:
         scale, unit = READABLE.get(case.unit, (1, case.unit))
@@ -162,7 +163,7 @@ def goal_table(results, plan):
         values = [f"{number(value * scale)} {unit}" for value in (figure, case.goal)]
         rows.append([case.name + against, values[0], f"{sign} {values[1]}", "yes" if met else "**no**", limited])
     rows += door_goals(results)
-    return table(["parlor", "measured", "goal", "met", "limit"], rows) if rows else ""
+    return table(["case", "measured", "goal", "met", "limit"], rows) if rows else ""
 
 
 def door_goals(results):
@@ -195,40 +196,51 @@ def write_charts(results):
 
 def write_report(machine, plan, results):
     results = Results(results)
+    measured_on = (
+        f"{machine['cpu']}, Linux {machine['kernel']}, {machine['date']}. Server on one core, generator on the other."
+    )
     compared = [
-        f"{machine['cpu']}, Linux {machine['kernel']}, {machine['date']}. Server on one core, generator on the other.",
+        measured_on,
         "CPU of the server per delivery, µs:",
         *[server_table(results, size) for size in (64, 1_024)],
         *[rooms_table(results, size) for size in (64, 1_024)],
     ]
-    parts = [
-        *compared,
+    others = [
         ratio_table(results, plan, "parlor"),
         ratio_table(results, plan, "uwebsockets"),
         other_table(results, plan),
-        goal_table(results, plan),
     ]
-    for section, content in (("bench", parts), ("peers", compared)):
-        SECTIONS[section].write_text("\n\n".join(part for part in content if part) + "\n")
+    goals = goal_table(results, plan)
     write_charts(results)
+    sections = {
+        "table": [*compared, *others, goals],
+        "figures": [*compared, *others],
+        "goals": [measured_on, goals, *plots()],
+        "peers": compared,
+    }
+    for name, parts in sections.items():
+        (OUT / f"{name}.md").write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
-def write_readme(name):
-    """Replaces a section of the README, and the plots that it shows."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    text = README.read_text()
-    if begin not in text or end not in text:
-        sys.exit(f"{README} has no {begin} and {end}")
-    images = copy_plots() if name == "bench" else []
-    section = "\n\n".join([begin, SECTIONS[name].read_text().strip(), *images, end])
-    README.write_text(text[: text.index(begin)] + section + text[text.index(end) + len(end) :])
+def record(name):
+    """Puts a run into the pages that keep it, and its plots beside them."""
+    for section, page in RECORDS[name].items():
+        begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+        text = page.read_text()
+        if begin not in text or end not in text:
+            sys.exit(f"{page} has no {begin} and {end}")
+        content = (OUT / f"{section}.md").read_text().strip()
+        page.write_text(text[: text.index(begin)] + f"{begin}\n\n{content}\n\n" + text[text.index(end) :])
+    if name == "bench":
+        PLOTS.mkdir(exist_ok=True)
+        for plot in shown_plots():
+            shutil.copy(plot, PLOTS)
 
 
-def copy_plots():
-    """Puts the plots into the repository; Markdown that shows them."""
-    PLOTS.mkdir(exist_ok=True)
-    plots = sorted(OUT.glob("*.svg"))
-    shown = [plot for plot in plots if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
-    for plot in shown:
-        shutil.copy(plot, PLOTS)
-    return [f"![{plot.stem}]({(PLOTS / plot.name).relative_to(ROOT)})" for plot in shown]
+def shown_plots():
+    return [plot for plot in sorted(OUT.glob("*.svg")) if plot.stem.startswith("fan-out") or plot.stem.endswith("parlor")]
+
+
+def plots():
+    """Markdown that shows them, in results.md."""
+    return [f"![{plot.stem}]({PLOTS.name}/{plot.name})" for plot in shown_plots()]

@@ -137,7 +137,7 @@ async function moduleRuns(t, server, code, prepare = () => {}) {
   };
 }
 
-test('the README’s examples run in a page', async (t) => {
+test('the guide’s examples run in a page', async (t) => {
   const { plain, guarded, bare } = examples();
   const server = await startServer({ args: ['--allow-origin', '*'] });
   t.after(() => server.stop());

@@ -23,7 +23,7 @@ pub enum Durability {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub enum Event<'a> {
     Welcome {
@@ -140,7 +140,7 @@ pub enum Cut {
 #[derive(Debug)]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub struct Message<'a> {
     pub room: &'a str,
@@ -237,7 +237,7 @@ impl Serialize for Base64<'_> {
 #[derive(Debug, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub struct Person<'a> {
     #[serde(serialize_with = "as_text")]
@@ -259,7 +259,7 @@ fn as_text<S: Serializer>(shown: &&dyn Shown, serializer: S) -> Result<S::Ok, S:
 #[derive(Debug, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub struct Room<'a> {
     pub name: &'a str,
@@ -295,7 +295,7 @@ impl Serialize for Epoch {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub struct Limits {
     /// Bytes of a message.
@@ -319,7 +319,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[expect(
     missing_docs,
-    reason = "the fields are those of the protocol, which the README describes"
+    reason = "the fields are those of the protocol, which the guide describes"
 )]
 pub struct Rights<'a> {
     /// Patterns of rooms.

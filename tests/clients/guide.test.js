@@ -1,4 +1,4 @@
-// The README's examples in JavaScript, as they are there: in Node, with the two differences that the README names. In a page
+// The guide's examples in JavaScript, as they are there: in Node, with the two differences that the guide names. In a page
 // tests/browser runs them.
 
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ const { plain, guarded, bare, node } = examples();
 
 /** A folder with the client in it, as `curl -O` leaves it. */
 async function folderWithClient(t, server) {
-  const folder = await mkdtemp(join(tmpdir(), 'parlor-readme-'));
+  const folder = await mkdtemp(join(tmpdir(), 'parlor-guide-'));
   t.after(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(join(folder, 'parlor.js'), await (await fetch(`${server.url}parlor.js`)).text());
@@ -39,7 +39,7 @@ async function prints(t, folder, code, expected) {
   assert.fail(`${code}\nended without ${due[0]}:\n${errors}`);
 }
 
-/** As the README has it for Node. */
+/** As the guide has it for Node. */
 const [fromFile, withUrl] = [/import .*\n/.exec(node)[0], /url: "[^"]*"/.exec(node)[0]];
 const forNode = (code) => code.replace(/import .*\n/, fromFile).replace('new Parlor({', `new Parlor({ ${withUrl},`);
 const at = (server, code) => code.replaceAll('localhost:8080', `127.0.0.1:${server.port}`);
