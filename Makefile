@@ -35,6 +35,7 @@ test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in 
 	python3 tests/doors.py
 	python3 tests/proxies.py
 	python3 tests/manual.py
+	python3 tests/links.py
 	python3 tests/targets.py
 	python3 tests/size.py
 

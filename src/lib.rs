@@ -13,7 +13,8 @@
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
 //! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
-//! a file; and [`limits`], which are the loop's own.
+//! a file; and [`limits`], which are the loop's own. `src/guide` is the build script,
+//! which renders the guide, `assets/guide`.
 //!
 //! # The walk of one message
 //!

@@ -1,4 +1,4 @@
-//! The page: files that are served as they are, held ready in memory, compressed and not.
+//! The page and the guide: files that are served as they are, held ready in memory, compressed and not.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;

@@ -14,7 +14,7 @@ use super::announce::{Page, here};
 use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
 use super::entrance::{Entrance, admit_lines};
-use super::files::FILES;
+use super::files::{FILES, GUIDE};
 use super::reload::{Files, Reload};
 use super::tls::Tls;
 use super::transport::Transport;
@@ -86,7 +86,7 @@ impl EventLoop {
         let mut server = Server::new(
             limits,
             names(&settings.access.allow_origin),
-            Site::new(FILES),
+            Site::new(&[FILES, GUIDE].concat()),
             seed,
             clock.now(),
         );

@@ -1,4 +1,4 @@
-//! The page's files, embedded in the binary.
+//! The page's files and the guide, embedded in the binary.
 
 use crate::core::site::File;
 
@@ -22,7 +22,10 @@ macro_rules! asset {
     };
 }
 
-/// What is served besides the rooms.
+/// The guide: HTML that the build script has made of `assets/guide`.
+pub(super) const GUIDE: &[File] = include!(concat!(env!("OUT_DIR"), "/guide.rs"));
+
+/// What else is served besides the rooms.
 pub(super) const FILES: &[File] = &[
     asset!("actions.js", SCRIPT),
     asset!("alarms.js", SCRIPT),
@@ -41,6 +44,7 @@ pub(super) const FILES: &[File] = &[
     asset!("favicon.svg", PICTURE),
     asset!("gate.css", STYLE),
     asset!("gate.js", SCRIPT),
+    asset!("guide/guide.css", STYLE),
     asset!("index.html", "/", HTML),
     asset!("links.js", SCRIPT),
     asset!("locale.js", SCRIPT),

@@ -15,6 +15,7 @@ mod faults;
 mod floods;
 mod fragments;
 mod frames;
+mod guide;
 mod hosts;
 mod http;
 mod http_refused;

@@ -81,6 +81,16 @@ fn both_versions_and_the_protocol_is_agreed_on() {
 }
 
 #[test]
+fn the_guide_is_served_too() {
+    let authority = Authority::new("guide");
+    let server = authority.serve(&[]);
+    let mut client = connect(server.tcp(), HOST, authority.client_config(&[&TLS13])).unwrap();
+    let request = "GET /guide/tls HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = ask(&mut client, request);
+    assert!(answer.contains("<h1 id=\"tls\">TLS</h1>"), "{answer}");
+}
+
+#[test]
 fn whoever_comes_back_is_known_by_a_ticket() {
     let authority = Authority::new("tickets");
     let server = authority.serve(&[]);

@@ -77,11 +77,12 @@ impl<S: Stream> Server<S> {
                 self.respond_problem(&problem, &reply, now);
             }
         } else if self.site.asset(request.path).is_none() {
-            let problem = Problem::new(
-                Status::NOT_FOUND,
-                "nothing is here: the page is at /, the rooms at /ws and /rooms",
-            );
-            self.respond_problem(&problem, &reply, now);
+            let detail = if request.path.starts_with("/guide/") {
+                "the guide has no such page: /guide lists all of them"
+            } else {
+                "nothing is here: the page is at /, the rooms at /ws and /rooms, the guide at /guide"
+            };
+            self.respond_problem(&Problem::new(Status::NOT_FOUND, detail), &reply, now);
         } else if request.method != "GET" && !reply.is_head {
             self.respond_problem(&read_only(), &reply, now);
         } else {
