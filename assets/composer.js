@@ -172,5 +172,9 @@ export function commandList(commands) {
   const rows = commands.flatMap((command) => [
     element('dt', '', usage(command)), element('dd', '', text.commands[command.name]),
   ]);
-  return element('div', 'command-list', element('dl', '', ...rows), element('p', '', text.slashes));
+  const guide = element('a', '', text.guideTells);
+  guide.href = 'guide';
+  guide.target = '_blank';
+  guide.rel = 'noopener';
+  return element('div', 'command-list', element('dl', '', ...rows), element('p', '', text.slashes), element('p', '', guide));
 }

@@ -25,6 +25,7 @@ export const english = {
   send: 'Send',
   conversation: (room) => `Conversation in ${room}`,
   commandList: 'Commands',
+  guide: 'Guide',
   keys: 'Enter sends, Shift + Enter starts a new line, / lists commands',
   emptyHint: 'Write something first, then send it',
   tooLongHint: (bytes, limit) =>
@@ -172,6 +173,7 @@ export const english = {
     help: 'list the commands',
   },
   slashes: 'To send a text that begins with a slash, begin with two.',
+  guideTells: 'The guide explains the rest',
   unknownCommand: (name) => `There is no command /${name}. /help lists them; two slashes send one`,
   missing: (usage) => `Write it like this: ${usage}`,
   whoIsHere: (names, others) => `Here now: ${names}${others > 0 ? ` and ${number(others)} more` : ''}`,

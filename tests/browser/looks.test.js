@@ -188,8 +188,8 @@ test('everything is reached by keyboard, in the order it is seen, and the focus 
   await sayAndSee(page, 'so that there is a conversation');
   await page.getByRole('complementary').getByText('ben').waitFor();
   await page.getByRole('link', { name: 'keys' }).focus();
-  assert.deepEqual(await tabThrough(page, 14), [
-    '#keys', 'Leave keys', 'room', 'Enter this room', 'you',
+  assert.deepEqual(await tabThrough(page, 15), [
+    '#keys', 'Leave keys', 'room', 'Enter this room', 'Guide', 'you',
     'view-chat', 'view-board', 'copy-link', 'notify', 'people-toggle',
     'Conversation in keys', 'message', 'send', 'Bben',
   ]);
@@ -202,7 +202,7 @@ test('on a phone the panels are reached by keyboard, keep the focus, and give it
   const menu = page.getByRole('button', { name: 'Rooms and your name' });
   await menu.focus();
   await page.keyboard.press('Enter');
-  assert.deepEqual(await tabThrough(page, 5), ['#panels', 'Leave panels', 'room', 'Enter this room', 'you']);
+  assert.deepEqual(await tabThrough(page, 6), ['#panels', 'Leave panels', 'room', 'Enter this room', 'Guide', 'you']);
   await page.keyboard.press('Escape');
   assert.equal(await menu.evaluate((button) => button === document.activeElement), true);
   assert.equal(await page.getByRole('navigation').isVisible(), false);
