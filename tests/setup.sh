@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 websocat=1.14.1
 # The fonts are for the pictures of the page in Chinese, which show boxes without.
 packages=(
-    chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libssl-dev netcat-openbsd openssl pkg-config
+    chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libpcre2-8-0 libssl-dev netcat-openbsd openssl pkg-config
     webkit2gtk-driver xvfb
     # Libraries in Python, Perl and Ruby that clients are tried with.
     libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-jwt ruby ruby-faye-websocket ruby-jwt
@@ -19,12 +19,23 @@ for package in "${packages[@]}"; do
     status=$(dpkg-query --show --showformat '${Status}' "$package" 2>/dev/null || true)
     [ "$status" = "install ok installed" ] || missing+=("$package")
 done
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
 if [ ${#missing[@]} -gt 0 ]; then
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get update
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --no-install-recommends "${missing[@]}"
+fi
+
+# The program alone: its package would start a web server on this machine.
+if [ ! -x target/tools/nginx/usr/sbin/nginx ]; then
+    mkdir -p target/tools/nginx
+    (
+        cd target/tools/nginx
+        apt-get download nginx || { "${as_root[@]}" apt-get update && apt-get download nginx; }
+        dpkg --extract nginx_*.deb .
+        rm nginx_*.deb
+    )
 fi
 
 # With TLS, which is OpenSSL's, and without compression, which the tests do not use it for.
