@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
-use crate::codec::http::encoding;
+use crate::codec::http::encoding::Gzip;
 use crate::core::net::frames::Frames;
 
 /// A file to serve.
@@ -54,7 +54,9 @@ pub(super) const SECURITY_FIELDS: [(&str, &str); 3] = [
 impl Site {
     /// A site of these files.
     pub fn new(files: &[File]) -> Self {
-        Self(files.iter().map(Asset::new).collect())
+        let mut gzip = Gzip::default();
+        let assets = files.iter().map(|file| Asset::new(file, &mut gzip));
+        Self(assets.collect())
     }
 
     pub(super) fn asset(&self, path: &str) -> Option<&Asset> {
@@ -63,13 +65,12 @@ impl Site {
 }
 
 impl Asset {
-    fn new(file: &File) -> Self {
+    fn new(file: &File, gzip: &mut Gzip) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(file.bytes);
         let hash = hasher.finish();
         // Once, before anyone asks: it takes longer than to send it.
-        let compressed = encoding::gzip(file.bytes).ok();
-        let shorter = compressed.filter(|bytes| bytes.len() < file.bytes.len());
+        let shorter = gzip.shorten(file.bytes);
         Self {
             path: file.path,
             content_type: file.content_type,

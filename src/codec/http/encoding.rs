@@ -1,12 +1,12 @@
 //! Content codings: which one a client takes (RFC 9110 section 12.5.3), and gzip, the one that there is (RFC 1952).
 
-use std::io::{self, Write};
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// The greatest quality, in thousandths.
 const MOST: u16 = 1000;
+
+/// The largest window that DEFLATE has, 32 KiB.
+const WINDOW_BITS: u8 = 15;
 
 /// Whether a client takes gzip, and likes it no less than none: by the items of all its `Accept-Encoding`. Without that
 /// field everything is acceptable, but who does not say so may not know gzip.
@@ -30,14 +30,29 @@ pub fn prefers_gzip<'a>(items: impl Iterator<Item = &'a [u8]>) -> bool {
     gzip > 0 && gzip >= identity.unwrap_or(0)
 }
 
-/// Compresses as hard as can be: for what is sent often.
-///
-/// # Errors
-/// None but those of a writer, and memory does not fail.
-pub fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::best());
-    encoder.write_all(bytes)?;
-    encoder.finish()
+/// Compresses files as hard as can be, for what is sent often. One compressor serves all of them: its memory is large, and a
+/// compressor for each would leave holes between the results, which the allocator keeps.
+#[derive(Debug)]
+pub struct Gzip(Compress);
+
+impl Default for Gzip {
+    fn default() -> Self {
+        Self(Compress::new_gzip(Compression::best(), WINDOW_BITS))
+    }
+}
+
+impl Gzip {
+    /// The file compressed, if that is shorter.
+    pub fn shorten(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.0.reset();
+        // There is no room for what is not shorter, so it does not come to an end.
+        let mut shorter = Vec::with_capacity(bytes.len().saturating_sub(1));
+        let done = self
+            .0
+            .compress_vec(bytes, &mut shorter, FlushCompress::Finish);
+        shorter.shrink_to_fit();
+        matches!(done, Ok(Status::StreamEnd)).then_some(shorter)
+    }
 }
 
 /// A coding and its quality in thousandths, as in `gzip;q=0.5`; nothing for what is malformed.
@@ -135,13 +150,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_comes_out_again() {
-        for original in [&b""[..], b"p", &[b'p'; 100_000]] {
+    fn what_is_compressed_comes_out_again_and_is_shorter() {
+        let mut gzip = Gzip::default();
+        let repeated = [b'p'; 100_000];
+        for original in [
+            &repeated[..],
+            &b"one, two, three. ".repeat(10),
+            &repeated[..40],
+        ] {
+            let compressed = gzip.shorten(original).unwrap();
+            assert!(compressed.len() < original.len());
             let mut inflated = Vec::new();
-            GzDecoder::new(&*gzip(original).unwrap())
+            GzDecoder::new(&*compressed)
                 .read_to_end(&mut inflated)
                 .unwrap();
             assert_eq!(inflated, original);
         }
+    }
+
+    #[test]
+    fn what_would_not_be_shorter_is_not_compressed() {
+        let mut gzip = Gzip::default();
+        for original in [&b""[..], b"p", b"no letter twice"] {
+            assert_eq!(gzip.shorten(original), None);
+        }
+        assert!(
+            gzip.shorten(&[b'p'; 100]).is_some(),
+            "it goes on after that"
+        );
     }
 }
