@@ -386,25 +386,31 @@ export class Actions {
       if (!isRoomName(room)) return text.roomNames;
       return void this.#govern(this.#parlor.emptyRoom(room), text.emptiedRoom(room));
     },
-    help: () => { this.places.current.conversation.notice(commandList(commandsFor(this.#parlor.rights))); },
+    help: () => { this.#note(this.places.current, commandList(commandsFor(this.#parlor.rights))); },
   };
+
+  /** Puts a line of the page's own into a conversation, where the welcome makes room for it. */
+  #note(place, what) {
+    place.conversation.notice(what);
+    this.showWelcome(place);
+  }
 
   /** Tells what became of what an admin did. */
   async #govern(deed, done, name) {
-    const { conversation } = this.places.current;
+    const place = this.places.current;
     try {
       await deed;
-      conversation.notice(done);
+      this.#note(place, done);
     } catch (error) {
       this.#composer.refuse(error.code === 'no_such_user' ? text.nobodyNamed(name) : text.failure(error.code));
     }
   }
 
-  async #listMembers({ name, isDirect, conversation }) {
-    if (isDirect) return;
+  async #listMembers(place) {
+    if (place.isDirect) return;
     try {
-      const { members, count } = await this.#parlor.members(name);
-      conversation.notice(text.whoIsHere(members.map((member) => member.name).join(', '), count - members.length));
+      const { members, count } = await this.#parlor.members(place.name);
+      this.#note(place, text.whoIsHere(members.map((member) => member.name).join(', '), count - members.length));
     } catch (error) {
       this.#composer.refuse(text.failure(error.code));
     }
