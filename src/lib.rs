@@ -25,10 +25,11 @@
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
-//! 4. A whole message goes to the door by which its sender came (`core::server::doors`): at the plain one it is published
-//!    as it is, at the others a command or a line may ask for that (`core::server`, `publish`). Whether
-//!    its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets its
-//!    offset from the room, which remembers it (`core::chat`).
+//! 4. A whole message goes to the door by which its sender came, through the one place that knows them all
+//!    (`core::server::doors`, `on_incoming`): at the plain one it is published as it is, at the others a command or a line
+//!    may ask for that (`core::server`, `publish`). Everything else knows a door by its row of facts (`core::net::door`).
+//!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets
+//!    its offset from the room, which remembers it (`core::chat`).
 //! 5. The members who read the same format are an audience. `core::delivery::encode` makes the message's bytes once for each
 //!    audience, and `core::delivery::broadcast` puts them behind what else that audience is told in this tick.
 //! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::net::write_queue`)

@@ -299,7 +299,7 @@ MUTANTS = [
     (
         "who posts does not wait for the room",
         READ,
-        "            Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),\n",
+        "            (Publishes::ByRequest, Some(pending)) => self.chat.find(&pending.post.room),\n",
         "",
     ),
     (
@@ -570,8 +570,8 @@ MUTANTS = [
     (
         "who closes while it is behind waits for what does not come",
         CLOSE,
-        "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if !self.is_behind(id) => {",
-        "            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if self.get(id).is_some() => {",
+        "            Some(Publishes::InItsRoom) if !self.is_behind(id) => ",
+        "            Some(Publishes::InItsRoom) if self.get(id).is_some() => ",
     ),
     (
         "the FIN comes with the close frame after a violation",

@@ -114,7 +114,7 @@ impl<S> Connection<S> {
             queue: WriteQueue::default(),
             decoder: Decoder::default(),
             tail: Tail::default(),
-            door: Door::Http(None),
+            door: Door::default(),
             deflate: Deflate::Off,
             traffic: Traffic::default(),
             status: 0,
@@ -134,15 +134,12 @@ impl<S> Connection<S> {
 
     /// Who this is, at the doors at which one can take a name.
     pub(in crate::core) fn session_mut(&mut self) -> Option<&mut Session> {
-        match &mut self.door {
-            Door::Json { session, .. } | Door::Lines { session, .. } => Some(session),
-            _ => None,
-        }
+        self.door.session_mut().map(|(session, _)| session)
     }
 
     /// An answer is queued, and how long it was before it was compressed.
     pub(in crate::core) fn on_answer(&mut self, queued: usize, encoded: usize) {
-        if let Some((session, has_answers)) = self.answered_mut() {
+        if let Some((session, has_answers)) = self.door.session_mut() {
             *has_answers = true;
             session.on_answer(queued, encoded);
         }
@@ -150,69 +147,40 @@ impl<S> Connection<S> {
 
     /// All that was queued has been taken. Says whether a command has waited for that.
     pub(in crate::core) fn on_answers_taken(&mut self) -> bool {
-        self.answered_mut().is_some_and(|(session, has_answers)| {
+        let session = self.door.session_mut();
+        session.is_some_and(|(session, has_answers)| {
             std::mem::take(has_answers) && session.on_drained()
         })
     }
 
-    fn answered_mut(&mut self) -> Option<(&mut Box<Session>, &mut bool)> {
-        match &mut self.door {
-            Door::Json {
-                session,
-                has_answers,
-            }
-            | Door::Lines {
-                session,
-                has_answers,
-            } => Some((session, has_answers)),
-            _ => None,
-        }
-    }
-
     /// The request whose body is arriving.
     pub(in crate::core) fn pending(&self) -> Option<&Pending> {
-        match &self.door {
-            Door::Http(pending) => pending.as_deref(),
-            _ => None,
-        }
+        self.door.pending()
     }
 
     /// The same, to be answered.
     pub(in crate::core) fn take_pending(&mut self) -> Option<Box<Pending>> {
-        match &mut self.door {
-            Door::Http(pending) => pending.take(),
-            _ => None,
-        }
+        self.door.take_pending()
     }
 
-    /// Who this is: at the JSON door whoever has logged in, else a guest for as long as the connection lasts.
+    /// Who this is: at the doors at which one can take a name whoever has logged in, else a guest for as long as the
+    /// connection lasts.
     pub(in crate::core) fn person(&self) -> PersonId {
-        match &self.door {
-            Door::Json { session, .. } | Door::Lines { session, .. } => session.person,
-            _ => PersonId(self.id.number()),
-        }
+        let guest = PersonId(self.id.number());
+        self.door.session().map_or(guest, |session| session.person)
     }
 
-    /// What a WebSocket reads, at the JSON door or the plain one.
-    pub(in crate::core) fn reading(&self) -> Reading {
-        let is_json = matches!(self.door, Door::Json { .. });
-        let format = match (is_json, self.deflate) {
-            (false, Deflate::Off) => Format::Plain,
-            (false, _) => Format::PlainDeflated,
-            (true, Deflate::Off) => Format::Json,
-            (true, _) => Format::JsonDeflated,
+    /// What a WebSocket reads whose messages are in this format, if they are not compressed.
+    pub(in crate::core) fn reading(&self, format: Format) -> Reading {
+        let format = match (format, self.deflate) {
+            (format, Deflate::Off) => format,
+            (Format::Plain, _) => Format::PlainDeflated,
+            (Format::Json, _) => Format::JsonDeflated,
+            (format, _) => format,
         };
         Reading {
             format,
             is_narrow: self.deflate == Deflate::Narrow,
-        }
-    }
-
-    /// What someone with a name reads who is told something alone: it is not compressed.
-    pub(in crate::core) fn own_format(&self) -> Format {
-        match self.door {
-            Door::Lines { .. } => Format::Lines,
-            _ => Format::Json,
         }
     }
 

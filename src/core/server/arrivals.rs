@@ -247,7 +247,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.traffic.messages_out += 1;
-        let reading = connection.reading();
+        let reading = connection.reading(Format::Json);
         self.counters.traffic.messages_out += 1;
         self.answer_message(id, reading, rope);
     }

@@ -8,11 +8,11 @@ use crate::codec::http::host::{Authority, Host};
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::proxy::Client;
+use crate::core::chat::Format;
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::net::addresses::AdmissionError;
 use crate::core::net::connection::{Connection, Place};
-use crate::core::net::door::Door;
 use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::peer::Peer;
 use crate::core::net::phase::Phase;
@@ -139,11 +139,11 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// At the line port nothing is asked first, so that there is no other moment to say it.
+    /// Where nothing is asked first there is no other moment to say it.
     fn tell_refused_typist(&mut self, id: ConnectionId, now: Now) {
         if let Some(connection) = self.get(id)
             && let Place::Refused(refusal) = connection.place
-            && matches!(connection.door, Door::Lines { .. })
+            && connection.door.facts().words == Some(Format::Lines)
         {
             self.say_line(id, refusal.line());
             self.close(id, Ending::Flush(refusal.reason()), now);

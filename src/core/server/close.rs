@@ -13,7 +13,7 @@ use crate::core::chat::Format;
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Input};
-use crate::core::net::door::Door;
+use crate::core::net::door::Publishes;
 use crate::core::net::ending::{EndReason, Ending, PeerEnd};
 use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::net::phase::{CloseHandshake, Phase};
@@ -77,10 +77,8 @@ impl<S: Stream> Server<S> {
     /// message and a close frame together gets the message back first.
     pub(super) fn begin_leaving(&mut self, id: ConnectionId, end: PeerEnd, now: Now) {
         // At the JSON door the answers to its commands are queued already, and it waits for nothing else.
-        let until = match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }) if !self.is_behind(id) => {
-                self.chat.last_sequence_for(id)
-            }
+        let until = match self.get(id).map(|it| it.door.facts().publishes) {
+            Some(Publishes::InItsRoom) if !self.is_behind(id) => self.chat.last_sequence_for(id),
             _ => 0,
         };
         // What the store has not answered may be refused yet, or be published after all that was published so far.
@@ -235,12 +233,11 @@ impl<S: Stream> Server<S> {
     /// Tells a client that can read it why it is closed, and when to come back. Each gets another time, so that a restart
     /// is not followed by a stampede.
     fn send_bye(&mut self, id: ConnectionId, reason: CloseReason) {
-        let format = match self.get(id).map(|it| (&it.door, it.phase)) {
-            Some((Door::Json { .. }, Phase::Open { .. })) => Format::Json,
-            Some((Door::Events(_), Phase::Streaming { .. })) => Format::Events,
-            Some((Door::Lines { .. }, Phase::Streaming { .. })) => {
+        let format = match self.get(id).map(|it| (it.door.facts().words, it.phase)) {
+            Some((Some(Format::Lines), Phase::Streaming { .. })) => {
                 return self.say_line(id, &format!("* {}\n", reason.phrase()));
             }
+            Some((Some(format), Phase::Open { .. } | Phase::Streaming { .. })) => format,
             _ => return,
         };
         let (code, phrase) = (reason.code(), reason.phrase());
@@ -308,7 +305,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         let person = connection.person();
-        let has_person = matches!(connection.door, Door::Json { .. } | Door::Lines { .. });
+        let has_person = connection.door.facts().has_people;
         while let Some(room) = self.chat.room_of(id) {
             self.lagging.forget(id, room);
             self.chat.leave(id, person, room, now.ms);

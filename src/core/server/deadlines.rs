@@ -8,7 +8,7 @@ use chacha20::rand_core::Rng;
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
-use crate::core::net::door::Door;
+use crate::core::net::door::{Door, Heartbeat};
 use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::phase::{AfterResponse, Phase};
 use crate::core::net::timers::Slot;
@@ -201,8 +201,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.queue.push_control(ping);
-        if matches!(connection.door, Door::Json { .. }) {
-            // Scripts in browsers do not see the other.
+        if connection.door.facts().heartbeat == Heartbeat::PingAndEvent {
             connection.queue.push_control(json_ping);
         }
         self.mark_dirty(id);
@@ -228,14 +227,17 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id).filter(|it| it.is_member()) else {
             return;
         };
-        let is_typist = matches!(connection.door, Door::Lines { .. });
-        if !is_typist {
-            connection.queue.push_control(heartbeat);
-            self.mark_dirty(id);
-        }
-        let deadline = match is_typist && !waits {
-            true => u64::MAX,
-            false => interval.after(now.ms),
+        let deadline = match connection.door.facts().heartbeat {
+            Heartbeat::Tcp if !waits => u64::MAX,
+            Heartbeat::Tcp => interval.after(now.ms),
+            Heartbeat::Comment => {
+                connection.queue.push_control(heartbeat);
+                self.mark_dirty(id);
+                interval.after(now.ms)
+            }
+            Heartbeat::Nothing | Heartbeat::Ping | Heartbeat::PingAndEvent => {
+                return self.close(id, Ending::Abort(EndReason::Idle), now);
+            }
         };
         let stuck_at = waits.then_some(taken);
         self.enter(id, Phase::Streaming { stuck_at }, deadline);
@@ -245,7 +247,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn watch_typist(&mut self, id: ConnectionId, now: Now) {
         let deadline = self.limits.ping_interval.after(now.ms);
         if let Some(connection) = self.get(id)
-            && matches!(connection.door, Door::Lines { .. })
+            && connection.door.facts().heartbeat == Heartbeat::Tcp
             && connection.phase == (Phase::Streaming { stuck_at: None })
         {
             let stuck_at = Some(connection.traffic.bytes_out);

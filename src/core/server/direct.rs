@@ -7,7 +7,6 @@ use crate::core::chat::{Content, Format, Message, PersonId};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
-use crate::core::net::door::Door;
 use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -103,11 +102,11 @@ impl<S: Stream> Server<S> {
     /// Answers whoever has said it, when it has gone on for some turns.
     pub(super) fn answer_mailing(&mut self, id: ConnectionId, mailing: &Mailing) {
         let is_refused = mailing.is_refused();
-        match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Lines { .. }) if is_refused => {
+        match self.get(id).and_then(|it| it.door.facts().words) {
+            Some(Format::Lines) if is_refused => {
                 self.say_line(id, &format!("! {}\n", BUSY.message));
             }
-            Some(Door::Lines { .. }) => {}
+            Some(Format::Lines) => {}
             _ => {
                 let echo = mailing.echo.as_deref();
                 let answer = if is_refused {
@@ -129,7 +128,7 @@ impl<S: Stream> Server<S> {
         mailing: &Mailing,
         now: Now,
     ) -> bool {
-        let format = self.get(receiver).map(Connection::own_format);
+        let format = self.get(receiver).and_then(|it| it.door.facts().words);
         let shared = if format == Some(Format::Lines) {
             &mailing.line
         } else {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Traffic};
-use crate::core::net::door::Door;
+use crate::core::net::door::DoorKind;
 use crate::core::net::frames::Frames;
 use crate::core::net::phase::Phase;
 use crate::core::net::timers::Slot;
@@ -122,6 +122,10 @@ impl<S: Stream> Server<S> {
             matches!(connection.phase, Phase::Body { .. }) == connection.pending().is_some(),
             "phase and pending request differ",
         )?;
+        ensure(
+            connection.door.facts().has_people == connection.door.session().is_some(),
+            "door and session differ",
+        )?;
         connection.queue.check()?;
         ensure(
             !is_member || connection.queue.is_within(self.bounds.max_queue()),
@@ -145,10 +149,10 @@ impl<S: Stream> Server<S> {
 
     /// What is counted as it changes is what there is.
     fn check_counters(&self) -> Result<(), String> {
-        let mut doors = [0; Door::COUNT];
+        let mut doors = [0; DoorKind::COUNT];
         let mut living = Traffic::default();
         for (_, connection) in &self.connections {
-            doors[connection.door.number()] += 1;
+            doors[connection.door.kind() as usize] += 1;
             living += connection.traffic;
         }
         self.counters.check(doors, living)?;

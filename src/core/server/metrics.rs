@@ -8,7 +8,7 @@ use crate::codec::token::TokenError;
 use crate::core::ensure::ensure;
 use crate::core::net::addresses::AdmissionError;
 use crate::core::net::connection::{Connection, Traffic};
-use crate::core::net::door::Door;
+use crate::core::net::door::{Door, DoorKind};
 use crate::core::net::ending::EndReason;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
@@ -23,7 +23,7 @@ use crate::core::stream::Stream;
 pub(super) struct Counters {
     started_ms: u64,
     /// Connections now, by the number of their door.
-    doors: [usize; Door::COUNT],
+    doors: [usize; DoorKind::COUNT],
     ended: BTreeMap<&'static str, u64>,
     /// Of all connections, those that have ended too, and of datagrams.
     pub(super) traffic: Traffic,
@@ -43,7 +43,7 @@ impl Counters {
         let verdicts = TokenError::ALL.map(TokenError::label);
         Self {
             started_ms,
-            doors: [0; Door::COUNT],
+            doors: [0; DoorKind::COUNT],
             ended: zeros(EndReason::all().map(EndReason::as_str)),
             traffic: Traffic::default(),
             responses: zeros(Status::ALL.map(|status| status.code)),
@@ -55,16 +55,20 @@ impl Counters {
 
     /// A connection has come for this.
     pub(super) fn enter(&mut self, door: &Door) {
-        self.doors[door.number()] += 1;
+        self.doors[door.kind() as usize] += 1;
     }
 
     /// It has ended, or has come for something else.
     pub(super) fn leave(&mut self, door: &Door) {
-        self.doors[door.number()] -= 1;
+        self.doors[door.kind() as usize] -= 1;
     }
 
     /// Checks the counts against the connections that there are.
-    pub(super) fn check(&self, doors: [usize; Door::COUNT], living: Traffic) -> Result<(), String> {
+    pub(super) fn check(
+        &self,
+        doors: [usize; DoorKind::COUNT],
+        living: Traffic,
+    ) -> Result<(), String> {
         ensure(doors == self.doors, "connections are miscounted by door")?;
         let Traffic {
             messages_in,
@@ -120,7 +124,7 @@ impl Counters {
 impl<S: Stream> Server<S> {
     /// The answer to `/metrics`.
     pub(super) fn metrics(&self, now: Now) -> String {
-        let doors = Door::LABELS.into_iter().zip(self.counters.doors);
+        let doors = DoorKind::labels().zip(self.counters.doors);
         let mut out = String::new();
         let help = "Connections now, by door.";
         write_family(&mut out, ("connections", GAUGE, help), "door", doors);

@@ -13,12 +13,13 @@ use crate::codec::ws::message::{Event, Kind};
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Deflate, Input};
-use crate::core::net::door::Door;
+use crate::core::net::door::Publishes;
 use crate::core::net::ending::{EndReason, Ending, PeerEnd};
 use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::doors::Incoming;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
 
@@ -115,12 +116,14 @@ impl<S: Stream> Server<S> {
             // It goes on when it has read its answers, or has got the last.
             return true;
         }
-        let room = match self.get(id).map(|it| (&it.door, it.is_member())) {
-            Some((Door::Plain(_) | Door::Keyed(_) | Door::Lines { .. }, true)) => {
-                self.chat.room_of(id)
-            }
-            Some((Door::Json { session, .. }, true)) => session.publishes_to,
-            Some((Door::Http(Some(pending)), _)) => self.chat.find(&pending.post.room),
+        let Some(connection) = self.get(id) else {
+            return false;
+        };
+        let (door, is_member) = (&connection.door, connection.is_member());
+        let room = match (door.facts().publishes, door.pending()) {
+            (Publishes::InItsRoom, _) if is_member => self.chat.room_of(id),
+            (Publishes::ByCommand, _) if is_member => door.session().and_then(|it| it.publishes_to),
+            (Publishes::ByRequest, Some(pending)) => self.chat.find(&pending.post.room),
             _ => return false,
         };
         if self.drain.holds_input() {
@@ -192,10 +195,7 @@ impl<S: Stream> Server<S> {
         let mut rest = input;
         let mut is_first = true;
         loop {
-            let Some((phase, is_lines)) = self
-                .get(id)
-                .map(|it| (it.phase, matches!(it.door, Door::Lines { .. })))
-            else {
+            let Some(phase) = self.get(id).map(|connection| connection.phase) else {
                 return (length, Step::Wait);
             };
             let step = match phase {
@@ -220,10 +220,12 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
-                Phase::Streaming { .. } if is_lines => match self.take_line(&mut rest, id, now) {
-                    true => Step::Taken,
-                    false => Step::NeedMore,
-                },
+                Phase::Streaming { .. } => {
+                    match self.on_incoming(Incoming::Bytes(&mut rest), id, now) {
+                        true => Step::Taken,
+                        false => Step::NeedMore,
+                    }
+                }
                 Phase::Leaving {
                     end: PeerEnd::Violation(_),
                     ..
@@ -232,10 +234,7 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::PassingOver,
                     ..
                 } => self.pass_over(&mut rest, id, now),
-                Phase::Streaming { .. }
-                | Phase::Leaving { .. }
-                | Phase::Closing { .. }
-                | Phase::Lingering { .. } => {
+                Phase::Leaving { .. } | Phase::Closing { .. } | Phase::Lingering { .. } => {
                     rest = &mut [];
                     Step::NeedMore
                 }
@@ -353,7 +352,9 @@ impl<S: Stream> Server<S> {
 
     fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
         match event {
-            Event::Message(kind, payload) => self.on_message(id, kind, payload, now),
+            Event::Message(kind, payload) => {
+                self.on_incoming(Incoming::Message(kind, payload), id, now);
+            }
             Event::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),
             Event::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
@@ -374,20 +375,12 @@ impl<S: Stream> Server<S> {
             Ok(message) => {
                 let bytes = cost::of_bytes(message.len(), cost::INFLATED_BYTE);
                 self.budget.spend(cost::DEFLATE + bytes);
-                self.on_message(id, kind, message, now);
+                self.on_incoming(Incoming::Message(kind, message), id, now);
             }
             Err(reason) => self.close(id, Ending::Answer(PeerEnd::Violation(reason)), now),
         }
         inflater.shrink(READ_BUFFER);
         self.inflater = Some(inflater);
-    }
-
-    fn on_message(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
-        match self.get(id).map(|connection| &connection.door) {
-            Some(Door::Plain(_) | Door::Keyed(_)) => self.say_plainly(id, kind, payload, now),
-            Some(Door::Json { .. }) => self.on_command(id, kind, payload, now),
-            _ => {}
-        }
     }
 
     fn pong(&mut self, id: ConnectionId, payload: &[u8]) {
@@ -404,7 +397,6 @@ impl<S: Stream> Server<S> {
 
     /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
     fn on_end_of_input(&mut self, unfinished: &mut [u8], id: ConnectionId, now: Now) {
-        let is_lines = matches!(self.get(id).map(|it| &it.door), Some(Door::Lines { .. }));
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close(id, Ending::Abort(EndReason::Done), now),
             Some(Phase::Body { .. }) => {
@@ -417,9 +409,8 @@ impl<S: Stream> Server<S> {
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
                 self.close(id, Ending::Answer(PeerEnd::EndOfInput), now);
             }
-            Some(Phase::Streaming { .. }) if is_lines => self.end_lines(unfinished, id, now),
             Some(Phase::Streaming { .. }) => {
-                self.close(id, Ending::Abort(EndReason::ClosedByPeer), now);
+                self.on_incoming(Incoming::End(unfinished), id, now);
             }
             Some(Phase::Lingering { reason }) => self.close(id, Ending::Abort(reason), now),
             Some(

@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::value::RawValue;
 
 use crate::core::chat::PublishError;
-use crate::core::chat::{RoomId, RoomName, Wanted, Window};
+use crate::core::chat::{Format, RoomId, RoomName, Wanted, Window};
 use crate::core::id::ConnectionId;
-use crate::core::net::connection::Connection;
 use crate::core::net::pending::Reply;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -224,7 +223,7 @@ impl<S: Stream> Server<S> {
             }
             Reader::Command { id, page, echo } => {
                 let echo = echo.as_deref();
-                match (answer, self.get(id).map(Connection::reading)) {
+                match (answer, self.get(id).map(|it| it.reading(Format::Json))) {
                     (Some(found), Some(reading)) => {
                         let rope = self.history_of(&page.room, found, echo, reading, now);
                         self.send_message(id, rope);

@@ -46,7 +46,7 @@ impl<S: Stream> Server<S> {
             return;
         }
         connection.traffic.messages_out += 1;
-        let reading = connection.reading();
+        let reading = connection.reading(Format::Json);
         self.counters.traffic.messages_out += 1;
         let frame = self.encoder.text_frame(reading, json.as_bytes());
         let is_compressed = frame.len() < json.len();

@@ -7,10 +7,9 @@ use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::chat::{Login, PersonName, Position, RoomName, Sender, Wanted, Window};
+use crate::core::chat::{Format, Login, PersonName, Position, RoomName, Sender, Wanted, Window};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
-use crate::core::net::connection::Connection;
 use crate::core::net::ending::Ending;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
@@ -274,7 +273,7 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get(id).filter(|it| it.is_member()) else {
             return Ok(None);
         };
-        let (person, reading) = (connection.person(), connection.reading());
+        let (person, reading) = (connection.person(), connection.reading(Format::Json));
         let found = self.chat.find(name);
         let was_in = found.is_some_and(|room| self.chat.is_in(id, room));
         let owner = self.owner(id);
@@ -313,7 +312,7 @@ impl<S: Stream> Server<S> {
         if self.read_page(page, now, reader) {
             return self.begin_wait(id);
         }
-        if let Some(reading) = self.get(id).map(Connection::reading) {
+        if let Some(reading) = self.get(id).map(|it| it.reading(Format::Json)) {
             let answer = self.history(page, echo, reading, now);
             self.send_message(id, answer);
         }

@@ -202,9 +202,9 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Result<(), Problem> {
         let person = PersonId(id.number());
-        let reading = self
-            .get(id)
-            .map_or(Format::Plain.into(), Connection::reading);
+        let reading = self.get(id).map_or(Format::Plain.into(), |connection| {
+            connection.reading(Format::Plain)
+        });
         let joined = self.chat.join(id, person, reading, &name, owner, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
