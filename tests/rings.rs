@@ -124,6 +124,56 @@ fn each_part_of_the_core_imports_only_what_comes_before_it() {
     assert!(imports > 300, "{imports} imports were found");
 }
 
+/// Where the kinds of doors may be told apart: the doors themselves, and the table of what the others have to know of them.
+const DOORS: [&str; 3] = ["server/doors", "server/doors.rs", "net/door.rs"];
+
+#[test]
+fn only_doors_know_which_doors_there_are() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
+    let table = fs::read_to_string(core.join("net/door.rs")).unwrap();
+    let doors = [variants_of("Door", &table), variants_of("DoorKind", &table)].concat();
+    assert!(doors.len() > 10, "{doors:?}");
+    let mut inside = 0;
+    for file in sources(&core) {
+        let text = fs::read_to_string(&file).unwrap();
+        let named = doors.iter().find(|door| names(&text, door));
+        if DOORS.iter().any(|place| file.starts_with(core.join(place))) {
+            inside += usize::from(named.is_some());
+            continue;
+        }
+        assert_eq!(
+            named,
+            None,
+            "{} asks which door it is; what it has to know is a fact in net/door.rs",
+            file.display()
+        );
+    }
+    assert!(inside > 5, "only {inside} doors were found");
+}
+
+/// The variants of an enum in a text as rustfmt leaves it, as in `Door::Plain`.
+fn variants_of(name: &str, text: &str) -> Vec<String> {
+    let (_, body) = text.split_once(&format!("enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}\n").unwrap();
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    lines
+        .filter(|line| line.starts_with(char::is_uppercase))
+        .map(|line| {
+            let end = line.find(|c: char| !c.is_alphanumeric());
+            format!("{name}::{}", &line[..end.unwrap_or(line.len())])
+        })
+        .collect()
+}
+
+/// Whether a text has just this path: `Door::Json`, and neither `Door::JsonLines` nor `FrontDoor::Json`.
+fn names(text: &str, path: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c == '_' || c.is_alphanumeric());
+    text.match_indices(path).any(|(start, _)| {
+        let (before, after) = (&text[..start], &text[start + path.len()..]);
+        !is_word(before.chars().next_back()) && !is_word(after.chars().next())
+    })
+}
+
 /// Where no two files import each other, by whatever way around.
 const WITHOUT_CIRCLES: [&str; 3] = ["codec", "core", "bin/parlor-bench"];
 
