@@ -24,7 +24,8 @@ const ACCEPT_PAUSE_MS: u64 = 1000;
 /// A port, and who comes in there.
 pub(super) struct Entrance {
     pub(super) listener: TcpListener,
-    pub(super) token: Token,
+    /// What is sent there, in a word.
+    pub(super) takes: &'static str,
     admit: Admit,
     /// For those who come in here to speak.
     pub(super) tls: Option<Tls>,
@@ -46,10 +47,10 @@ enum Accepting {
 }
 
 impl Entrance {
-    pub(super) fn new(listener: TcpListener, token: Token, admit: Admit) -> Self {
+    pub(super) fn new(listener: TcpListener, takes: &'static str, admit: Admit) -> Self {
         Self {
             listener,
-            token,
+            takes,
             admit,
             tls: None,
             accepting: Accepting::Idle,

@@ -26,9 +26,9 @@ use crate::limits::TICK;
 use crate::settings::{Access, Listen};
 
 const SIGNALS: Token = Token(usize::MAX - 1);
-const LISTENER: Token = Token(usize::MAX - 2);
-const LINE_LISTENER: Token = Token(usize::MAX - 3);
-const DATAGRAMS: Token = Token(usize::MAX - 4);
+const DATAGRAMS: Token = Token(usize::MAX - 2);
+/// The token of the first listener; those of the others follow, in their order. No connection's comes near.
+const LISTENERS: usize = usize::MAX - 64;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -70,14 +70,13 @@ impl EventLoop {
             bind, reuse_port, ..
         } = settings.listen;
         let listen = |port| listener::listen(bind, port, reuse_port);
-        let mut main = Entrance::new(listen(settings.listen.port)?, LISTENER, Server::admit);
+        let mut main = Entrance::new(listen(settings.listen.port)?, "HTTP", Server::admit);
         main.tls = files.identity.map(Tls::new);
         let bound = main.listener.local_addr().map_err(cannot_listen)?;
         let page = Page::new(bound, main.tls.is_some());
         let mut entrances = vec![main];
         if let Some(port) = settings.listen.line_port {
-            let lines = Entrance::new(listen(port)?, LINE_LISTENER, admit_lines);
-            entrances.push(lines);
+            entrances.push(Entrance::new(listen(port)?, "lines", admit_lines));
         }
         let clock = Clock::new();
         let mut seed = [0; 32];
@@ -162,13 +161,12 @@ impl EventLoop {
     fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
         match event.token() {
             SIGNALS => return self.on_signal(now),
-            token @ (LISTENER | LINE_LISTENER) => {
-                let mut entrances = self.entrances.iter_mut();
-                if let Some(entrance) = entrances.find(|entrance| entrance.token == token) {
+            DATAGRAMS => self.datagrams.on_ready(),
+            Token(number) if number >= LISTENERS => {
+                if let Some(entrance) = self.entrances.get_mut(number - LISTENERS) {
                     entrance.on_waiting();
                 }
             }
-            DATAGRAMS => self.datagrams.on_ready(),
             Token(index) => {
                 let ready = Ready {
                     readable: event.is_readable(),
@@ -286,12 +284,10 @@ fn cannot_listen(error: io::Error) -> RunError {
 
 fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
     let poll = Poll::new()?;
-    for Entrance {
-        listener, token, ..
-    } in entrances
-    {
+    for (place, entrance) in entrances.iter_mut().enumerate() {
+        let token = Token(LISTENERS + place);
         poll.registry()
-            .register(listener, *token, Interest::READABLE)?;
+            .register(&mut entrance.listener, token, Interest::READABLE)?;
     }
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     poll.registry()
@@ -308,9 +304,14 @@ fn announce(
 ) -> io::Result<()> {
     let mut stdout = io::stdout();
     page.announce(is_open, &mut stdout);
-    for entrance in entrances.iter().filter(|it| it.token == LINE_LISTENER) {
+    // The first is the page's.
+    for entrance in entrances.iter().skip(1) {
         let address = here(entrance.listener.local_addr()?);
-        let _ = writeln!(stdout, "parlor listening for lines on {address}");
+        let _ = writeln!(
+            stdout,
+            "parlor listening for {} on {address}",
+            entrance.takes
+        );
     }
     datagrams.announce(&mut stdout)?;
     page.announce_elsewhere(&mut stdout);
