@@ -30,5 +30,5 @@ pub use net::ending::EndReason;
 pub use net::hosts::Hosts;
 pub use net::proxied::Proxied;
 pub use now::Now;
-pub use server::{Ready, Server, Verdict};
+pub use server::{DatagramResult, Ready, Server};
 pub use stream::Stream;

@@ -20,7 +20,7 @@
 //!
 //! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`], which only puts the
 //!    connection in line to be read.
-//! 2. [`core::Server::read_in_line`] reads those in line, each into the loop's one buffer: an idle connection owns none.
+//! 2. [`core::Server::run_reads`] reads those in line, each into the loop's one buffer: an idle connection owns none.
 //!    One that is not read to the end when its turn is over goes to the end of the line, so that a flooder does not starve
 //!    the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is

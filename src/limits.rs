@@ -24,7 +24,7 @@ pub const ROOM_BACKLOG_MESSAGES: u64 = 4096;
 pub const FANOUT_SLICE: usize = 64;
 
 /// Connections of one person that are told something before others get their turn. So many count as one command more.
-pub const TOLD_AT_ONCE: usize = 64;
+pub const DIRECT_RECEIVERS_AT_ONCE: usize = 64;
 
 /// Bytes after which the same holds, because the kernel takes as long to copy 256 KiB as to send 64 small messages.
 pub const FANOUT_SLICE_BYTES: usize = 256 << 10;
@@ -125,16 +125,16 @@ pub const MAX_ANSWER: usize = 256 << 10;
 pub const ANSWER_BYTES: usize = 4 << 10;
 
 /// Rooms looked at for an answer, patterns tried on them, or values of series, that count as one command more.
-pub const COMMAND_LOOKS: usize = 64;
+pub const SCANS_PER_COMMAND: usize = 64;
 
 /// So many are looked at for one command before the others get their turn: a tenth of a millisecond.
-pub const LOOKS_AT_ONCE: usize = 1_024;
+pub const SCANS_AT_ONCE: usize = 1_024;
 
 /// Milliseconds for which the most expensive command may keep its sender from the next.
 pub const MAX_DEBT_MS: u64 = 30_000;
 
 /// Bytes of answers that one connection has not read; beyond, its next command waits until it has.
-pub const MAX_UNREAD_ANSWERS: usize = 64 << 10;
+pub const MAX_UNSENT_ANSWERS: usize = 64 << 10;
 
 /// Connections whose weight is looked up, with the memory used up, before it is asked whether there is time left for more.
 pub const WEIGHED_AT_ONCE: usize = 256;

@@ -92,7 +92,7 @@ impl Room {
         };
         self.server.on_ready(member, ready);
         self.server.budget().begin_tick(u64::MAX);
-        self.server.read_in_line(NOW);
+        self.server.run_reads(NOW);
         self.server.end_of_tick(NOW);
     }
 

@@ -35,7 +35,7 @@ impl From<KeyError> for DatagramError {
 /// # Errors
 /// For what says nothing that could be passed on.
 pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, DatagramError> {
-    split(line_of(bytes)?)
+    split(read_queue_of(bytes)?)
 }
 
 /// The same of a datagram that begins with a token and a space.
@@ -43,14 +43,14 @@ pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, DatagramError> {
 /// # Errors
 /// Those of `parse`: who leaves the token out may have said nothing in a room.
 pub fn parse_with_token(bytes: &[u8]) -> Result<(&str, Datagram<'_>), DatagramError> {
-    let (token, said) = line_of(bytes)?
+    let (token, said) = read_queue_of(bytes)?
         .split_once(' ')
         .ok_or(DatagramError::NoText)?;
     Ok((token, split(said)?))
 }
 
 /// What was sent, without the end of its line.
-fn line_of(bytes: &[u8]) -> Result<&str, DatagramError> {
+fn read_queue_of(bytes: &[u8]) -> Result<&str, DatagramError> {
     let said = str::from_utf8(bytes).map_err(|_| DatagramError::NotUtf8)?;
     Ok(match said.strip_suffix('\n') {
         Some(line) => line.strip_suffix('\r').unwrap_or(line),

@@ -2,7 +2,7 @@
 
 /// An event. Neither `id` nor `event` may hold a line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct SseEvent<'a> {
     /// What the client sends back as `Last-Event-ID` when it comes again; `None` leaves it at the last one.
     pub id: Option<&'a str>,
     /// The event's type; `None` for `message`.
@@ -11,7 +11,7 @@ pub struct Event<'a> {
     pub data: &'a str,
 }
 
-impl Event<'_> {
+impl SseEvent<'_> {
     /// Appends the event to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         if let Some(id) = self.id {
@@ -113,7 +113,7 @@ mod tests {
         client
     }
 
-    fn encoded(event: Event<'_>) -> String {
+    fn encoded(event: SseEvent<'_>) -> String {
         let mut out = Vec::new();
         event.encode(&mut out);
         String::from_utf8(out).unwrap()
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_event_is_lines() {
-        let event = Event {
+        let event = SseEvent {
             id: Some("7f-12"),
             event: Some("joined"),
             data: "a\nb\r\nc\rd\n",
@@ -130,7 +130,7 @@ mod tests {
             encoded(event),
             "id: 7f-12\nevent: joined\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"
         );
-        let empty = Event {
+        let empty = SseEvent {
             id: None,
             event: None,
             data: "",
@@ -142,7 +142,7 @@ mod tests {
     fn comments_and_retry() {
         let mut out = Vec::new();
         encode_retry(2000, &mut out);
-        let event = Event {
+        let event = SseEvent {
             id: None,
             event: None,
             data: "a",
@@ -177,7 +177,7 @@ mod tests {
             for (id, event, data) in &events {
                 let before = out.len();
                 let (id, event) = (id.as_deref(), event.as_deref());
-                Event { id, event, data }.encode(&mut out);
+                SseEvent { id, event, data }.encode(&mut out);
                 lengths.push(out.len() - before);
                 last_id = id.map_or(last_id, str::to_owned);
                 let data = data.replace("\r\n", "\n").replace('\r', "\n");

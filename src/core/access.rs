@@ -20,12 +20,12 @@ pub(super) struct Access {
     /// Those of whom a token is expected, by the time when they have to show one.
     due: BTreeSet<(u64, ConnectionId)>,
     /// The names of those who have shown one, by each of their keys.
-    names: BTreeMap<Box<str>, Held>,
+    names: BTreeMap<Box<str>, UsedName>,
 }
 
 /// A name in the tokens of connections that last. No other is let in that looks the same.
 #[derive(Debug)]
-struct Held {
+struct UsedName {
     shown: Rc<str>,
     connections: BTreeSet<ConnectionId>,
 }
@@ -54,7 +54,7 @@ pub(super) enum Rights {
     /// The parlor is open: anyone may come in and speak.
     Open,
     /// A token is wanted, and has not been shown.
-    Stranger,
+    Unauthenticated,
     /// What a token allows.
     Granted(Rc<Grant>),
 }
@@ -77,7 +77,7 @@ pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>
 
 impl Access {
     /// From now on a token is wanted that these keys are good for. Who has shown one to earlier keys may stay until it ends.
-    pub(super) fn guard(&mut self, keys: Keys) {
+    pub(super) fn require_tokens(&mut self, keys: Keys) {
         self.keys = Some(keys);
     }
 
@@ -105,7 +105,7 @@ impl Access {
     pub(super) fn without_token(&self) -> Rights {
         match self.is_open() {
             true => Rights::Open,
-            false => Rights::Stranger,
+            false => Rights::Unauthenticated,
         }
     }
 
@@ -122,7 +122,7 @@ impl Access {
     pub(super) fn admit(&mut self, id: ConnectionId, rights: &Rights, login_by_ms: u64) {
         let holder = match rights {
             Rights::Open => return,
-            Rights::Stranger => Holder {
+            Rights::Unauthenticated => Holder {
                 grant: None,
                 due_ms: login_by_ms,
             },
@@ -149,7 +149,7 @@ impl Access {
     }
 
     /// Whether a connection that lasts is of somebody else, who only looks the same: `carol` is not `CAROL`.
-    pub(super) fn is_held_by_another(&self, name: &PersonName) -> bool {
+    pub(super) fn is_used_by_another(&self, name: &PersonName) -> bool {
         let shown = name.shown();
         let mut held = name.keys().filter_map(|key| self.names.get(key));
         held.any(|held| held.shown != shown)
@@ -157,7 +157,7 @@ impl Access {
 
     fn hold(&mut self, name: &PersonName, id: ConnectionId) {
         for key in name.keys() {
-            let held = self.names.entry(key.into()).or_insert_with(|| Held {
+            let held = self.names.entry(key.into()).or_insert_with(|| UsedName {
                 shown: name.shown(),
                 connections: BTreeSet::new(),
             });
@@ -253,14 +253,14 @@ impl Rights {
         matches!(self, Self::Granted(grant) if grant.claims.admin)
     }
 
-    pub(super) fn is_stranger(&self) -> bool {
-        matches!(self, Self::Stranger)
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Unauthenticated)
     }
 
     pub(super) fn grant(&self) -> Option<&Grant> {
         match self {
             Self::Granted(grant) => Some(grant),
-            Self::Open | Self::Stranger => None,
+            Self::Open | Self::Unauthenticated => None,
         }
     }
 
@@ -275,7 +275,7 @@ impl Rights {
     fn allows(&self, room: &RoomName, patterns: impl Fn(&Grant) -> &RoomPatterns) -> bool {
         match self {
             Self::Open => true,
-            Self::Stranger => false,
+            Self::Unauthenticated => false,
             Self::Granted(grant) => patterns(grant).matches(room),
         }
     }
@@ -314,7 +314,7 @@ mod tests {
         let mut keys = Keys::default();
         keys.add_secret(SECRET).unwrap();
         let mut access = Access::default();
-        access.guard(keys);
+        access.require_tokens(keys);
         access
     }
 
@@ -327,7 +327,7 @@ mod tests {
         let access = Access::default();
         let rights = access.rights(connection(1));
         assert!(rights.may_subscribe(&room("tea")) && rights.may_publish(&room("tea")));
-        assert!(!rights.is_admin() && !rights.is_stranger());
+        assert!(!rights.is_admin() && !rights.is_unauthenticated());
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
         assert!(!rights.may_subscribe(&room("tea")) && !rights.may_subscribe(&room("lobby2")));
         assert!(rights.may_publish(&room("tea-1")) && !rights.may_publish(&room("tea-2")));
         let stranger = access.rights(connection(1));
-        assert!(stranger.is_stranger() && !stranger.may_subscribe(&room("lobby")));
+        assert!(stranger.is_unauthenticated() && !stranger.may_subscribe(&room("lobby")));
         let refused = access.check(&token("guest-1", 10.0), at(0));
         assert_eq!(refused.err(), Some(TokenError::Subject));
     }
@@ -349,7 +349,7 @@ mod tests {
         let (alice, stranger) = (connection(1), connection(2));
         let short = access.check(&token("alice", 10.0), at(0)).unwrap();
         access.admit(alice, &short, 0);
-        access.admit(stranger, &Rights::Stranger, 6_000);
+        access.admit(stranger, &Rights::Unauthenticated, 6_000);
         assert_eq!(access.next_deadline_ms(), Some(6_000));
         assert!(access.take_due(5_999).is_none());
         assert_eq!(access.take_due(6_000).map(|(id, _)| id), Some(stranger));
@@ -360,10 +360,10 @@ mod tests {
         assert_eq!(access.connections_of(&name), BTreeSet::from([alice]));
         assert_eq!(access.count_of(&name), 1);
         let [own, other] = ["alice", "\u{430}LICE"].map(|it| PersonName::of_token(it).unwrap());
-        assert!(access.is_held_by_another(&other) && !access.is_held_by_another(&own));
+        assert!(access.is_used_by_another(&other) && !access.is_used_by_another(&own));
         assert_eq!(access.check_holders(|_| true), Ok(()));
         access.forget(alice);
-        assert!(!access.is_held_by_another(&other));
+        assert!(!access.is_used_by_another(&other));
         assert_eq!(access.check_holders(|id| id == stranger), Ok(()));
         assert_eq!(access.next_deadline_ms(), None);
         assert_eq!(access.count_of(&name), 0);

@@ -117,7 +117,7 @@ impl Budget {
 
     /// Whether the stage may do another piece of work: its first one always.
     pub fn is_left(&self) -> bool {
-        self.spend(cost::LOOK);
+        self.spend(cost::SCAN);
         let spent = self.end_piece(LOOK_EVERY);
         self.0.is_first.replace(false) || spent < self.0.stage_end.get()
     }
@@ -131,7 +131,7 @@ impl Budget {
 
     /// Whether it may go on after what it has done so far. Ask after the first piece of the turn.
     pub fn has_turn(&self) -> bool {
-        self.spend(cost::LOOK);
+        self.spend(cost::SCAN);
         self.end_piece(LOOK_EVERY) < self.0.turn_end.get()
     }
 

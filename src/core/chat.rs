@@ -52,7 +52,7 @@ use people::People;
 use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
-pub(super) use presence::News;
+pub(super) use presence::PresenceChanges;
 pub(super) use publish::{Accepted, Draft, Keeping, Proposed, PublishError, Submission};
 use reconfigure::Reconfiguring;
 use room::Room;
@@ -61,7 +61,7 @@ pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
 pub(super) use series::{Series, Window};
-pub(super) use visits::{Arrival, JoinError, Login, Position, Wanted};
+pub(super) use visits::{Arrival, JoinError, Login, Position, Selection};
 
 /// The rooms, their members, and those who have names.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Chat {
     /// A chat without rooms, whose first person will be `first`.
     pub(super) fn new(limits: Limits, seed: [u8; 32], first: PersonId) -> Self {
         let mut random = ChaCha8Rng::from_seed(seed);
-        let guests = Guests::since(first, random.next_u64());
+        let guests = Guests::starting_at(first, random.next_u64());
         Self {
             rooms: Slab::new(),
             by_name: BTreeMap::new(),
@@ -121,7 +121,7 @@ impl Chat {
     }
 
     /// The room of this name, which begins if it does not exist.
-    pub(super) fn find_or_begin(
+    pub(super) fn find_or_create(
         &mut self,
         name: &RoomName,
         owner: &Owner,
@@ -134,7 +134,7 @@ impl Chat {
     }
 
     /// The same for somebody who wants to say something there, which counts as a beginning if it is the first.
-    pub(super) fn find_or_begin_to_say(
+    pub(super) fn find_or_create_for_publish(
         &mut self,
         name: &RoomName,
         owner: &Owner,
@@ -167,8 +167,8 @@ impl Chat {
     }
 
     /// From where on a connection listens to a room, in the sequence of its audience; `None` if it is not in it.
-    pub(super) fn listens_since(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
-        self.member(id, room).map(|member| member.since)
+    pub(super) fn entry_sequence(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
+        self.member(id, room).map(|member| member.after)
     }
 
     /// The connection has been told all that was said so far. Says which piece of which audience was the last.
@@ -181,7 +181,7 @@ impl Chat {
         let (reading, seat) = (seats.reading()?, seats.of_room(room.index)?);
         let audience = self.rooms[room.index].audience_mut(reading.format);
         let since = audience.sequence;
-        Rc::make_mut(&mut audience.members)[seat.place as usize].since = since;
+        Rc::make_mut(&mut audience.members)[seat.member_index as usize].after = since;
         Some((room.audience(reading.format), since))
     }
 
@@ -191,7 +191,7 @@ impl Chat {
             return 0;
         };
         let sequence = self.rooms[room.index].audience(reading.format).sequence;
-        match self.listens_since(id, room) {
+        match self.entry_sequence(id, room) {
             Some(since) if since < sequence => sequence,
             _ => 0,
         }
@@ -217,7 +217,7 @@ impl Chat {
     ) -> Option<(AudienceId, Member, usize)> {
         let seats = self.seats.get(id.index())?;
         let audience = room.audience(seats.reading()?.format);
-        let place = seats.of_room(room.index)?.place;
+        let place = seats.of_room(room.index)?.member_index;
         Some((audience, self.member(id, room)?, place as usize))
     }
 
@@ -334,7 +334,7 @@ impl Chat {
         let seat = seats.of_room(room.index)?;
         let members = &self.get(room)?.audience(seats.reading()?.format).members;
         // The place in the slab may have passed to a later connection.
-        Some(members[seat.place as usize]).filter(|member| member.id == id)
+        Some(members[seat.member_index as usize]).filter(|member| member.id == id)
     }
 
     fn begin(
@@ -507,7 +507,7 @@ impl Chat {
     }
 
     /// The next room whose members are to be told who came and went, and what.
-    pub(super) fn take_news(&mut self, now_ms: u64) -> Option<(RoomId, News)> {
+    pub(super) fn take_news(&mut self, now_ms: u64) -> Option<(RoomId, PresenceChanges)> {
         while let Some(&(due_ms, id)) = self.news_due.first()
             && due_ms <= now_ms
         {

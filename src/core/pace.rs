@@ -38,9 +38,9 @@ impl Pace {
 
 /// A token bucket in eight bytes, because there are several for each address: when it will be full again, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket(u64);
+pub(super) struct TokenBucket(u64);
 
-impl Bucket {
+impl TokenBucket {
     /// Takes a token out, if there is one.
     pub(super) fn take(&mut self, pace: &Pace, now_ms: u64) -> bool {
         let is_there = self.has_token(pace, now_ms);
@@ -87,7 +87,7 @@ impl Bucket {
 /// A bucket of one who sends commands: those refused are counted, so that who goes on regardless is told apart.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
-    bucket: Bucket,
+    bucket: TokenBucket,
     /// Commands refused since the bucket was last full.
     refused: u64,
 }
@@ -122,7 +122,7 @@ impl Limiter {
         }
     }
 
-    /// Work was done that counts as so many commands more; see [`Bucket::charge`].
+    /// Work was done that counts as so many commands more; see [`TokenBucket::charge`].
     pub(super) fn charge(&mut self, pace: &Pace, count: usize, now_ms: u64) {
         self.bucket.charge(pace, count, now_ms);
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn who_comes_too_early_is_told_when_to_come() {
         let pace = Pace::new(10, 3);
-        let mut bucket = Bucket::default();
+        let mut bucket = TokenBucket::default();
         for _ in 0..3 {
             assert_eq!(bucket.take_or_wait(&pace, 1_000), Ok(()));
         }

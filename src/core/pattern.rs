@@ -46,7 +46,7 @@ impl Scope {
 
 /// What came of trying patterns on a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tried {
+pub(super) struct MatchResult {
     pub(super) matches: bool,
     /// Patterns that were tried.
     pub(super) patterns: usize,
@@ -77,9 +77,9 @@ impl RoomPatterns {
     }
 
     /// The same, and what it took.
-    pub(super) fn try_on(&self, name: &RoomName) -> Tried {
+    pub(super) fn try_on(&self, name: &RoomName) -> MatchResult {
         if self.names.contains(name) {
-            return Tried {
+            return MatchResult {
                 matches: true,
                 patterns: 0,
             };
@@ -90,7 +90,7 @@ impl RoomPatterns {
             patterns += usize::from(may_match);
             may_match && pattern.matches(name.as_str())
         });
-        Tried { matches, patterns }
+        MatchResult { matches, patterns }
     }
 
     /// Where in the order of names all are that match.
@@ -131,7 +131,7 @@ struct WildPattern {
     /// What stands before the first wildcard.
     head: Box<str>,
     /// Bit `i` of a character: it may be the character `i` of the pattern, stars left out.
-    places: Vec<(char, u128)>,
+    positions: Vec<(char, u128)>,
     /// The same of any character.
     anywhere: u128,
     /// Bit `i`: a star stands before the character `i`, or at the end.
@@ -146,7 +146,7 @@ impl WildPattern {
         let head = glob.split(is_wild).next().unwrap_or_default();
         let mut pattern = Self {
             head: head.into(),
-            places: Vec::new(),
+            positions: Vec::new(),
             anywhere: 0,
             stars: 0,
             end: 1,
@@ -169,22 +169,22 @@ impl WildPattern {
     }
 
     fn add(&mut self, c: char) {
-        match self.places.binary_search_by_key(&c, |(other, _)| *other) {
-            Ok(found) => self.places[found].1 |= self.end,
-            Err(place) => self.places.insert(place, (c, self.end)),
+        match self.positions.binary_search_by_key(&c, |(other, _)| *other) {
+            Ok(found) => self.positions[found].1 |= self.end,
+            Err(position) => self.positions.insert(position, (c, self.end)),
         }
     }
 
-    fn places_of(&self, c: char) -> u128 {
-        let found = self.places.binary_search_by_key(&c, |(other, _)| *other);
-        self.anywhere | found.map_or(0, |found| self.places[found].1)
+    fn positions_of(&self, c: char) -> u128 {
+        let found = self.positions.binary_search_by_key(&c, |(other, _)| *other);
+        self.anywhere | found.map_or(0, |found| self.positions[found].1)
     }
 
     fn matches(&self, name: &str) -> bool {
         // Bit `i`: what was seen of the name may be the first `i` characters of the pattern.
         let mut reached = 1;
         for c in name.chars() {
-            reached = ((reached & self.places_of(c)) << 1) | (reached & self.stars);
+            reached = ((reached & self.positions_of(c)) << 1) | (reached & self.stars);
             if reached == 0 {
                 return false;
             }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn only_patterns_that_begin_alike_are_tried() {
         let set = patterns(&["tea-*", "tea-1*", "lobby", "x*", "y*"]);
-        let tried = |matches, patterns| Tried { matches, patterns };
+        let tried = |matches, patterns| MatchResult { matches, patterns };
         assert_eq!(set.try_on(&room("lobby")), tried(true, 0));
         assert_eq!(set.try_on(&room("tea-1")), tried(true, 1));
         assert_eq!(set.try_on(&room("tea")), tried(false, 0));

@@ -1,6 +1,6 @@
 //! The server: a slab of connections, their rooms, and the lists of what a tick has to do.
 //!
-//! A tick is: `begin_tick` of the budget, `on_ready` for every event, which only takes note, `read_in_line`, `end_of_tick`.
+//! A tick is: `begin_tick` of the budget, `on_ready` for every event, which only takes note, `run_reads`, `end_of_tick`.
 //! Nothing but a flush sends what the server has to say, and nothing but the last step of `end_of_tick` frees a connection.
 //! TLS answers its own protocol as it is read, and says its end when the connection's is said.
 
@@ -15,20 +15,20 @@ mod direct;
 mod doors;
 mod drain;
 
+mod direct_delivery;
 mod error;
 mod invariants;
 mod listing;
-mod mailing;
 mod memory;
 mod metrics;
 mod presence;
 mod publish;
+mod publisher;
 mod read;
 mod reading;
 mod reconfigure;
 mod rights;
 mod send;
-mod speaker;
 mod storing;
 mod turns;
 mod unfinished;
@@ -82,7 +82,7 @@ use crate::limits::REFUSAL_SLOTS;
 use crate::limits::SNAPSHOT_SHARE;
 use crate::limits::UNANSWERED_SHARE;
 use crate::settings::Limits;
-pub use doors::datagrams::Verdict;
+pub use doors::datagrams::DatagramResult;
 use drain::Drain;
 use memory::Eviction;
 use metrics::Counters;
@@ -247,7 +247,7 @@ impl<S: Stream> Server<S> {
             return Err(socket);
         }
         self.budget.spend(cost::ADMIT);
-        let Some(place) = self.find_place(peer, now) else {
+        let Some(address_slot) = self.find_address_slot(peer, now) else {
             return Err(socket);
         };
         let entry = self.connections.vacant_entry();
@@ -256,7 +256,7 @@ impl<S: Stream> Server<S> {
         let connection = Connection::new(socket, id, peer, now.ms);
         self.counters.enter(&connection.door);
         entry.insert(connection);
-        self.take_place(id, place);
+        self.take_address_slot(id, address_slot);
         self.set_deadline(id, self.limits.handshake_timeout.after(now.ms));
         Ok(index)
     }
@@ -302,7 +302,7 @@ impl<S: Stream> Server<S> {
                 connection.input = Input::Ready;
             }
             if ready.readable || ready.ending {
-                self.line_up(id);
+                self.schedule_read(id);
             }
         }
     }
@@ -324,7 +324,7 @@ impl<S: Stream> Server<S> {
         self.end_expired(now);
         // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
         self.budget.enter(Stage::News);
-        self.tell_news(now);
+        self.send_presence(now);
         self.snapshots.run_deadlines(now.ms);
         self.budget.enter(Stage::Forgetting);
         while self.budget.is_left() && self.chat.forget_due(now.ms) {
@@ -335,13 +335,13 @@ impl<S: Stream> Server<S> {
         // What was too much for one turn, and what a room was too far behind for.
         self.budget.enter(Stage::Listing);
         self.continue_answers(now);
-        self.go_on_with_commands(now);
+        self.continue_commands(now);
         // Who had fallen behind, and has read all that was queued.
         self.budget.enter(Stage::CatchingUp);
         self.catch_up(now);
         // What was said in this tick sets out together, one batch a room.
-        let held = self.broadcast.start_fanouts(&self.chat);
-        self.release(held);
+        let paused = self.broadcast.start_fanouts(&self.chat);
+        self.resume_reading(paused);
         // Answers, pongs and closes do not wait behind a large room.
         self.budget.enter(Stage::Answering);
         self.flush_dirty(now);
@@ -350,7 +350,7 @@ impl<S: Stream> Server<S> {
         while self.budget.is_left() && self.deliver_slice(now) {}
         // Once all that was said is on its way, a drain may say goodbye.
         self.budget.enter(Stage::Draining);
-        self.go_on_draining(now);
+        self.continue_drain(now);
         // The limit on memory, unless what is on its way may still leave.
         self.budget.enter(Stage::Evicting);
         self.keep_within_memory(now);

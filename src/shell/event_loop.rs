@@ -94,7 +94,7 @@ impl EventLoop {
         let is_open = match files.keys {
             None => true,
             Some(keys) => {
-                server.guard(keys);
+                server.require_tokens(keys);
                 false
             }
         };
@@ -143,7 +143,7 @@ impl EventLoop {
             for entrance in &mut self.entrances {
                 entrance.accept(&mut self.server, &self.poll, now);
             }
-            self.server.read_in_line(now);
+            self.server.run_reads(now);
             self.server.end_of_tick(now);
             if let Some(long) = self.server.budget().end_tick(LONG_TICK) {
                 log::debug!("{long}");
@@ -242,7 +242,7 @@ impl EventLoop {
             .reconfigure(limits, names(&settings.access.allow_origin));
         self.server.answer_to(hosts(&settings.access));
         if let Some(keys) = reload.files.keys {
-            self.server.guard(keys);
+            self.server.require_tokens(keys);
         }
         let tls = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
         if let Some((tls, identity)) = tls.zip(reload.files.identity) {

@@ -101,8 +101,8 @@ MUTANTS = [
     (
         "who comes in gets the last message from before",
         BROADCAST,
-        "(since + 1).saturating_sub",
-        "since.saturating_sub",
+        "(after + 1).saturating_sub",
+        "after.saturating_sub",
     ),
     (
         "what is said during a fan-out is forgotten",
@@ -113,8 +113,8 @@ MUTANTS = [
     (
         "a fan-out ends one member early",
         BROADCAST,
-        "if fanout.served < fanout.members.len() {",
-        "if fanout.served + 1 < fanout.members.len() {",
+        "if fanout.next_member < fanout.members.len() {",
+        "if fanout.next_member + 1 < fanout.members.len() {",
     ),
     (
         "a deadline that moved away is lost",
@@ -131,7 +131,7 @@ MUTANTS = [
     (
         "input that is dropped stays accounted",
         CLOSE,
-        "            connection.take_pending();\n            self.meter_held(id);",
+        "            connection.take_pending();\n            self.meter_connection(id);",
         "            connection.take_pending();\n            connection.metered_bytes = 0;",
     ),
     (
@@ -143,8 +143,8 @@ MUTANTS = [
     (
         "the answer to a close frame overtakes the last words",
         CLOSE,
-        "Some(connection) if connection.served < until => {",
-        "Some(connection) if connection.served > until => {",
+        "Some(connection) if connection.delivered_sequence < until => {",
+        "Some(connection) if connection.delivered_sequence > until => {",
     ),
     (
         "a socket is closed with unread input",
@@ -167,19 +167,19 @@ MUTANTS = [
     (
         "a seat is not moved with its member",
         VISITS,
-        "            moved.place = seat.place;",
-        "            moved.place = moved.place.max(seat.place);",
+        "            moved.member_index = seat.member_index;",
+        "            moved.member_index = moved.member_index.max(seat.member_index);",
     ),
     (
         "a drain does not wait for what was said",
         "src/core/server/drain.rs",
-        "Drain::HandingOut { deadline_ms } if self.has_handed_out() =>",
-        "Drain::HandingOut { deadline_ms } =>",
+        "Drain::Delivering { deadline_ms } if self.has_handed_out() =>",
+        "Drain::Delivering { deadline_ms } =>",
     ),
     (
         "what has to wait for its room is lost",
         READ,
-        "                Some(audience) => self.broadcast.hold(audience, id),\n",
+        "                Some(audience) => self.broadcast.pause(audience, id),\n",
         "                Some(_) => {}\n",
     ),
     (
@@ -209,13 +209,13 @@ MUTANTS = [
     (
         "what comes live begins one early",
         "src/core/chat/visits.rs",
-        "        let since = audience.sequence;\n",
-        "        let since = audience.sequence.saturating_sub(1);\n",
+        "        let after = audience.sequence;\n",
+        "        let after = audience.sequence.saturating_sub(1);\n",
     ),
     (
         "nobody is told who left",
         "src/core/chat/visits.rs",
-        "        self.note(room, Change::Went, person, now_ms);\n",
+        "        self.note(room, Change::Left, person, now_ms);\n",
         "",
     ),
     (
@@ -233,8 +233,8 @@ MUTANTS = [
     (
         "a gap begins one late",
         "src/core/delivery/lagging.rs",
-        "let offset = offset.max(told);",
-        "let offset = offset.max(told) + 1;",
+        "let offset = offset.max(sent_upto);",
+        "let offset = offset.max(sent_upto) + 1;",
     ),
     (
         "a key is not removed",
@@ -263,8 +263,8 @@ MUTANTS = [
     (
         "what comes compressed is taken as it is",
         READ,
-        "Event::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),",
-        "Event::Compressed(kind, payload) => self.on_message(id, kind, payload, now),",
+        "Incoming::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),",
+        "Incoming::Compressed(kind, payload) => self.on_message(id, kind, payload, now),",
     ),
     (
         "a compressed message is not marked",
@@ -347,14 +347,14 @@ MUTANTS = [
     (
         "all rooms are looked at in one turn",
         "src/core/server/unfinished.rs",
-        "listing.look(&self.chat, LOOKS_AT_ONCE)",
-        "listing.look(&self.chat, usize::MAX)",
+        "listing.scan(&self.chat, SCANS_AT_ONCE)",
+        "listing.scan(&self.chat, usize::MAX)",
     ),
     (
         "looking at rooms is not charged",
         "src/core/server/unfinished.rs",
-        "session.charge(looks / COMMAND_LOOKS);",
-        "session.charge(0 / COMMAND_LOOKS);",
+        "session.charge(scans / SCANS_PER_COMMAND);",
+        "session.charge(0 / SCANS_PER_COMMAND);",
     ),
     (
         "the next command does not wait for a listing",
@@ -413,8 +413,8 @@ MUTANTS = [
     (
         "no values are charged but those that are told",
         "src/core/server/arrivals.rs",
-        "self.charge_looks(id, looked_at);",
-        "self.charge_looks(id, 0);",
+        "self.charge_scan(id, scans);",
+        "self.charge_scan(id, 0);",
     ),
     (
         "who comes back gets again what they have",
@@ -558,8 +558,8 @@ MUTANTS = [
     (
         "a body has no more time for coming steadily",
         "src/core/server/doors/http/body.rs",
-        "connection.in_line || connection.traffic.bytes_in - arrived >= least",
-        "connection.in_line || connection.traffic.bytes_in - arrived == u64::MAX - least",
+        "connection.read_pending || connection.traffic.bytes_in - arrived >= least",
+        "connection.read_pending || connection.traffic.bytes_in - arrived == u64::MAX - least",
     ),
     (
         "who does not read its answers is never given up",
@@ -576,7 +576,7 @@ MUTANTS = [
     (
         "the FIN comes with the close frame after a violation",
         CLOSE,
-        "                    false => CloseHandshake::PassingOver,",
+        "                    false => CloseHandshake::Discarding,",
         "                    false => CloseHandshake::Done,",
     ),
     (
@@ -600,8 +600,8 @@ MUTANTS = [
     (
         "many connections are told at once",
         "src/core/server/direct.rs",
-        "let end = (mailing.told + TOLD_AT_ONCE).min(",
-        "let end = (mailing.told + 100 * TOLD_AT_ONCE).min(",
+        "let end = (delivery.delivered + DIRECT_RECEIVERS_AT_ONCE).min(",
+        "let end = (delivery.delivered + 100 * DIRECT_RECEIVERS_AT_ONCE).min(",
     ),
     (
         "a person may have one connection more",

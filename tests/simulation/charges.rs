@@ -27,7 +27,7 @@ fn fill(hall: &mut Hall, room: &str, text: &str) {
 fn guard(hall: &mut Hall) {
     let mut keys = Keys::new(None);
     keys.add_secret(SECRET).unwrap();
-    hall.server.guard(keys);
+    hall.server.require_tokens(keys);
 }
 
 fn token(hall: &Hall, name: &str, subscribe: Vec<String>) -> String {

@@ -97,7 +97,7 @@ impl Gate {
         ]);
         let mut keys = Keys::new(None);
         keys.add_secret(SECRET).unwrap();
-        hall.server.guard(keys);
+        hall.server.require_tokens(keys);
         Self {
             hall,
             random: Random::new(seed, 77),
@@ -135,7 +135,7 @@ impl Gate {
         }
         let place = self.random.below(self.holders.len());
         if self.holders[place].plain.is_some() {
-            return self.say_plainly(place);
+            return self.publish_plain(place);
         }
         let room = self.random.below(ROOMS);
         match self.random.below(10) {
@@ -212,7 +212,7 @@ impl Gate {
         self.command(place, &json!({"type": "login", "token": token}));
     }
 
-    fn say_plainly(&mut self, place: usize) {
+    fn publish_plain(&mut self, place: usize) {
         let holder = &self.holders[place];
         let (Some(pass), Some(room)) = (&holder.pass, holder.plain) else {
             return;

@@ -241,17 +241,17 @@ impl Hall {
     /// One tick of the loop as the shell has it, which may take so many units in all.
     pub(crate) fn whole_tick(&mut self, length: u64) {
         self.server.budget().begin_tick(length);
-        self.read_in_line();
+        self.run_reads();
         self.end_of_tick();
     }
 
     /// The reading half of a tick.
     pub(crate) fn begin_tick(&mut self) {
         self.server.budget().begin_tick(u64::MAX);
-        self.read_in_line();
+        self.run_reads();
     }
 
-    fn read_in_line(&mut self) {
+    fn run_reads(&mut self) {
         self.now.ms += TICK_MS;
         for guest in &self.guests {
             let event = guest.link.borrow_mut().take_event();
@@ -259,7 +259,7 @@ impl Hall {
                 self.server.on_ready(guest.index, ready);
             }
         }
-        self.server.read_in_line(self.now);
+        self.server.run_reads(self.now);
     }
 
     /// The writing half.

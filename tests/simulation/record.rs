@@ -71,7 +71,7 @@ pub(crate) struct Record {
     pub(crate) ready_ms: u64,
     longest_wait_ms: u64,
     /// When the server last read from it.
-    heard_ms: u64,
+    last_input_ms: u64,
     silence_ms: u64,
     responses: VecDeque<Expected>,
     /// A response has said that it is the last.
@@ -106,7 +106,7 @@ impl Record {
             close_seen: None,
             ready_ms: now,
             longest_wait_ms: 0,
-            heard_ms: now,
+            last_input_ms: now,
             silence_ms: 0,
             responses: VecDeque::new(),
             last_response_seen: false,
@@ -125,13 +125,13 @@ impl Record {
     }
 
     /// Bytes have come.
-    pub(crate) fn on_heard(&mut self, now: u64) {
+    pub(crate) fn on_input(&mut self, now: u64) {
         self.silence_ms = self.longest_silence(now);
-        self.heard_ms = now;
+        self.last_input_ms = now;
     }
 
     pub(crate) fn longest_silence(&self, now: u64) -> u64 {
-        self.silence_ms.max(now - self.heard_ms)
+        self.silence_ms.max(now - self.last_input_ms)
     }
 
     /// Nothing but its own doing can have ended its membership.

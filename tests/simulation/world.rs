@@ -289,7 +289,7 @@ impl World {
         }
         self.follow(true)?;
         self.admit();
-        self.server.read_in_line(self.now);
+        self.server.run_reads(self.now);
         self.follow(true)?;
         self.server.end_of_tick(self.now);
         if let Some(store) = &mut self.store {
@@ -349,7 +349,7 @@ impl World {
         let now = self.now.ms;
         match entry {
             Entry::Read { life, upto } => {
-                self.model.records[life].on_heard(now);
+                self.model.records[life].on_input(now);
                 let units = &mut self.clients[life].units;
                 while let Some(unit) = units.front().filter(|unit| unit.first < upto) {
                     if matches!(unit.meaning, Meaning::Violation(_) | Meaning::Garbage(_)) {

@@ -142,7 +142,7 @@ pub enum Cut {
     missing_docs,
     reason = "the fields are those of the protocol, which the guide describes"
 )]
-pub struct Message<'a> {
+pub struct MessageEvent<'a> {
     pub room: &'a str,
     /// `None` for one that is not kept.
     pub offset: Option<u64>,
@@ -155,7 +155,7 @@ pub struct Message<'a> {
     pub ephemeral: bool,
 }
 
-impl Message<'_> {
+impl MessageEvent<'_> {
     /// Appends it as an event.
     pub fn write_event(&self, out: &mut Vec<u8>) {
         self.write_as(Some("message"), out);

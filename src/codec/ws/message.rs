@@ -29,7 +29,7 @@ impl Kind {
 
 /// What a client sent, whole and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum Incoming<'a> {
     /// A message; a text is valid UTF-8.
     Message(Kind, &'a [u8]),
     /// A message whose payload is to be inflated (RFC 7692 section 6.2), and then checked.
@@ -55,7 +55,7 @@ pub struct Decoder {
 struct Unfinished {
     frame: Option<Frame>,
     control: Vec<u8>,
-    message: Option<Message>,
+    message: Option<PartialMessage>,
     /// The event handed out last borrowed `control`; it is to be emptied before the next.
     control_taken: bool,
     /// The event handed out last borrowed `message`; it is to be dropped before the next.
@@ -74,7 +74,7 @@ struct Frame {
 
 /// A message of which a part has arrived.
 #[derive(Debug)]
-struct Message {
+struct PartialMessage {
     kind: Kind,
     compressed: bool,
     payload: Vec<u8>,
@@ -96,7 +96,7 @@ impl Decoder {
         input: &mut &'i mut [u8],
         max_message: usize,
         deflate: bool,
-    ) -> Result<Option<Event<'e>>, CloseReason> {
+    ) -> Result<Option<Incoming<'e>>, CloseReason> {
         self.release_taken();
         loop {
             let mut current = match self.frame_in_progress() {
@@ -138,19 +138,19 @@ impl Decoder {
                 {
                     let kind = kind_of(current.header.opcode);
                     if current.header.compressed {
-                        return Ok(Some(Event::Compressed(kind, payload)));
+                        return Ok(Some(Incoming::Compressed(kind, payload)));
                     }
                     if kind == Kind::Text {
                         str::from_utf8(payload).map_err(|_| CloseReason::InvalidUtf8)?;
                     }
-                    return Ok(Some(Event::Message(kind, payload)));
+                    return Ok(Some(Incoming::Message(kind, payload)));
                 }
                 OpCode::Data(_) => {
                     let header = &current.header;
                     let message = self
                         .unfinished()
                         .message
-                        .get_or_insert_with(|| Message::new(header));
+                        .get_or_insert_with(|| PartialMessage::new(header));
                     message.append(payload)?;
                     if whole && current.header.fin {
                         return self.finish_message().map(Some);
@@ -231,7 +231,7 @@ impl Decoder {
         self.unfinished.as_ref()?.frame
     }
 
-    fn message_in_progress(&self) -> Option<&Message> {
+    fn message_in_progress(&self) -> Option<&PartialMessage> {
         self.unfinished.as_ref()?.message.as_ref()
     }
 
@@ -271,14 +271,14 @@ impl Decoder {
         Ok(())
     }
 
-    fn finish_control(&mut self, kind: Control) -> Result<Event<'_>, CloseReason> {
+    fn finish_control(&mut self, kind: Control) -> Result<Incoming<'_>, CloseReason> {
         let unfinished = self.unfinished();
         unfinished.control_taken = true;
         unfinished.is_closed = kind == Control::Close;
         control_event(kind, &unfinished.control)
     }
 
-    fn finish_message(&mut self) -> Result<Event<'_>, CloseReason> {
+    fn finish_message(&mut self) -> Result<Incoming<'_>, CloseReason> {
         let unfinished = self.unfinished();
         unfinished.message_taken = true;
         let message = unfinished
@@ -286,12 +286,12 @@ impl Decoder {
             .as_ref()
             .expect("a finished message was begun");
         if message.compressed {
-            return Ok(Event::Compressed(message.kind, &message.payload));
+            return Ok(Incoming::Compressed(message.kind, &message.payload));
         }
         if message.kind == Kind::Text && message.valid_up_to != message.payload.len() {
             return Err(CloseReason::InvalidUtf8);
         }
-        Ok(Event::Message(message.kind, &message.payload))
+        Ok(Incoming::Message(message.kind, &message.payload))
     }
 }
 
@@ -320,7 +320,7 @@ impl Frame {
     }
 }
 
-impl Message {
+impl PartialMessage {
     /// The message that begins with this frame.
     fn new(header: &Header) -> Self {
         Self {
@@ -370,11 +370,11 @@ fn kind_of(opcode: OpCode) -> Kind {
     }
 }
 
-fn control_event(kind: Control, payload: &[u8]) -> Result<Event<'_>, CloseReason> {
+fn control_event(kind: Control, payload: &[u8]) -> Result<Incoming<'_>, CloseReason> {
     match kind {
-        Control::Ping => Ok(Event::Ping(payload)),
-        Control::Close => close::parse(payload).map(Event::Close),
-        Control::Pong | Control::Reserved(_) => Ok(Event::Pong),
+        Control::Ping => Ok(Incoming::Ping(payload)),
+        Control::Close => close::parse(payload).map(Incoming::Close),
+        Control::Pong | Control::Reserved(_) => Ok(Incoming::Pong),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What things cost, in units of the budget. Rough: they decide when the clock is looked at, and what the simulation counts.
 
 /// Asking whether there is time.
-pub const LOOK: u64 = 50;
+pub const SCAN: u64 = 50;
 /// Looking one connection, room, name or message up, or putting it on a list.
 pub const LOOKUP: u64 = 100;
 /// One system call that reads.

@@ -2,14 +2,14 @@
 
 use crate::core::chat::Chat;
 use crate::core::chat::format::Format;
-use crate::core::chat::ledger::Held;
+use crate::core::chat::ledger::Contents;
 use crate::core::ensure::ensure;
 
 impl Chat {
     /// Checks that rooms and seats agree, and that what is remembered is counted right and within its limits.
     pub(in crate::core) fn check(&self) -> Result<(), String> {
         let mut seated = 0;
-        let mut held = Held::default();
+        let mut contents = Contents::default();
         for (index, room) in &self.rooms {
             ensure(
                 room.is_detached || self.by_name.get(&room.name) == Some(&index),
@@ -40,12 +40,14 @@ impl Chat {
                 self.is_reconfiguring() || room.limits == self.limits.of_room(room.name.as_str()),
                 "a room has other limits than it should",
             )?;
-            held.rooms
+            contents
+                .rooms
                 .push((index, room.owner, room.dormant, room.has_state()));
             for (owner, said) in room.history.check(room.offset, &room.limits)? {
-                held.messages.push((index, *owner, *said));
+                contents.messages.push((index, *owner, *said));
             }
-            held.state
+            contents
+                .state
                 .extend(room.history.retained.check(&room.limits)?);
         }
         let rooms = self.rooms.iter();
@@ -61,7 +63,7 @@ impl Chat {
             self.rooms.len() <= self.reconfiguring.most_rooms(),
             "there are too many rooms",
         )?;
-        self.ledger.check(&held)?;
+        self.ledger.check(&contents)?;
         self.dedup.check()?;
         ensure(
             self.history_bytes() <= self.limits.history_memory
@@ -80,7 +82,7 @@ impl Chat {
             let is_there = seats.is_some_and(|seats| {
                 let seat = seats.of_room(index);
                 seats.reading().map(|reading| reading.format) == Some(format)
-                    && seat.is_some_and(|seat| seat.place as usize == place)
+                    && seat.is_some_and(|seat| seat.member_index as usize == place)
             });
             ensure(is_there, "a member's seat is elsewhere")?;
         }

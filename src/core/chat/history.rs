@@ -7,8 +7,8 @@ use crate::core::chat::books::Books;
 use crate::core::chat::books::Entry;
 use crate::core::chat::keyed;
 use crate::core::chat::keyed::Keyed;
+use crate::core::chat::ledger::entry::OwnedMessages;
 use crate::core::chat::ledger::entry::OwnerId;
-use crate::core::chat::ledger::entry::Said;
 use crate::core::chat::message::Kept;
 use crate::core::chat::message::Message;
 use crate::core::chat::retained::Retained;
@@ -31,7 +31,7 @@ pub(super) struct History {
     whole_after: u64,
     pub(super) retained: Retained,
     /// Bytes of memory of each owner's messages.
-    said_by: BTreeMap<OwnerId, Said>,
+    by_owner: BTreeMap<OwnerId, OwnedMessages>,
     /// The buffer of the last message that was forgotten: the steady path does not allocate.
     spare: Vec<u8>,
 }
@@ -161,22 +161,22 @@ impl History {
         change: impl FnOnce(usize) -> usize,
         books: &mut Books<'_>,
     ) {
-        let said = self.said_by.entry(owner).or_default();
-        let after = change(said.bytes);
-        books.ledger.on_messages(owner, books.room, said, after);
+        let owned = self.by_owner.entry(owner).or_default();
+        let after = change(owned.bytes);
+        books.ledger.on_messages(owner, books.room, owned, after);
         if after == 0 {
-            self.said_by.remove(&owner);
+            self.by_owner.remove(&owner);
         }
     }
 
     /// Somebody else whose messages are remembered.
-    pub(super) fn said_by_other(&self, owner: OwnerId) -> Option<OwnerId> {
-        let mut owners = self.said_by.keys().copied();
+    pub(super) fn owned_by_other(&self, owner: OwnerId) -> Option<OwnerId> {
+        let mut owners = self.by_owner.keys().copied();
         owners.find(|other| *other != owner)
     }
 
     /// The messages after `offset`, if all of them are still here.
-    pub(super) fn since(&self, offset: u64) -> Option<impl Iterator<Item = Message<'_>>> {
+    pub(super) fn all_after(&self, offset: u64) -> Option<impl Iterator<Item = Message<'_>>> {
         let is_whole = self.whole_after <= offset;
         is_whole.then(|| self.after(offset))
     }
@@ -300,7 +300,7 @@ impl History {
         &self,
         last: u64,
         limits: &RoomLimits,
-    ) -> Result<&BTreeMap<OwnerId, Said>, String> {
+    ) -> Result<&BTreeMap<OwnerId, OwnedMessages>, String> {
         use crate::core::ensure::ensure;
         self.keyed.check(limits.history)?;
         let talk_bytes: usize = self.talk.iter().map(held_bytes).sum();
@@ -309,11 +309,11 @@ impl History {
         for kept in self.talk.iter().chain(self.keyed.all()) {
             *by_owner.entry(kept.owner).or_default() += held_bytes(kept);
         }
-        let said = self
-            .said_by
+        let owned = self
+            .by_owner
             .iter()
-            .map(|(owner, said)| (*owner, said.bytes));
-        ensure(said.eq(by_owner), "what somebody has said is miscounted")?;
+            .map(|(owner, owned)| (*owner, owned.bytes));
+        ensure(owned.eq(by_owner), "what somebody has said is miscounted")?;
         ensure(
             self.talk.len() <= limits.history && self.message_bytes() <= limits.history_bytes,
             "a history is longer than it may be",
@@ -325,7 +325,7 @@ impl History {
             recent.eq(self.whole_after + 1..=last),
             "a history has a hole",
         )?;
-        Ok(&self.said_by)
+        Ok(&self.by_owner)
     }
 }
 

@@ -145,8 +145,8 @@ impl Keyed {
         let others = self.by_newest.range(offsets.clone()).rev().take(count);
         let of_keys = late.chain(others).filter_map(|(_, key)| {
             let all = &self.keys.get(key)?.offsets;
-            let place = |at| all.partition_point(|offset| *offset < at);
-            Some(all.range(place(offsets.start)..place(offsets.end)))
+            let position = |at| all.partition_point(|offset| *offset < at);
+            Some(all.range(position(offsets.start)..position(offsets.end)))
         });
         let of_keys: Vec<_> = of_keys.filter(|all| all.len() > 0).collect();
         let each = (count / of_keys.len().max(1)).max(1);

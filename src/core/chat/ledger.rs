@@ -17,9 +17,9 @@ use crate::core::pace::Pace;
 use crate::limits::{MAX_OWNERS, POSTS_PER_COMMAND, SHARES};
 use crate::settings::Limits;
 use account::Account;
-pub(super) use check::Held;
+pub(super) use check::Contents;
 use entry::class;
-pub(super) use entry::{Dormant, Place, Said};
+pub(super) use entry::{Dormant, OwnedMessages, StateKey};
 pub(in crate::core) use entry::{Holdings, OwnerId};
 
 /// Somebody does something too often, and may do it again after this time.
@@ -196,19 +196,25 @@ impl Ledger {
     }
 
     /// The messages of an owner that a room remembers take so many bytes now.
-    pub(super) fn on_messages(&mut self, id: OwnerId, room: usize, said: &mut Said, after: usize) {
+    pub(super) fn on_messages(
+        &mut self,
+        id: OwnerId,
+        room: usize,
+        owned: &mut OwnedMessages,
+        after: usize,
+    ) {
         let account = &mut self.accounts[id.0 as usize];
-        let before = std::mem::replace(&mut said.bytes, after);
+        let before = std::mem::replace(&mut owned.bytes, after);
         if class(before) != class(after) {
             account
                 .messages
-                .remove(&(Reverse(class(before)), said.since));
+                .remove(&(Reverse(class(before)), owned.classed_at));
             if after > 0 {
                 self.uses += 1;
-                said.since = self.uses;
+                owned.classed_at = self.uses;
                 account
                     .messages
-                    .insert((Reverse(class(after)), said.since), room);
+                    .insert((Reverse(class(after)), owned.classed_at), room);
             }
         }
         let was = account.message_bytes;
@@ -227,18 +233,18 @@ impl Ledger {
     }
 
     /// The room in which the oldest message is forgotten first: that in which whoever has most has most.
-    pub(super) fn most_said_in(&self) -> Option<usize> {
+    pub(super) fn room_with_most_messages(&self) -> Option<usize> {
         let (_, id) = self.look(&self.by_messages)?;
         let (_, room) = self.account(id).messages.first_key_value()?;
         Some(*room)
     }
 
     /// A value is state from now on. Gives what `remove_state` wants to have.
-    pub(super) fn add_state(&mut self, id: OwnerId, place: Place, bytes: usize) -> u64 {
+    pub(super) fn add_state(&mut self, id: OwnerId, state_key: StateKey, bytes: usize) -> u64 {
         self.uses += 1;
         let used = self.uses;
         let value = (Reverse(class(bytes)), used);
-        self.accounts[id.0 as usize].state.insert(value, place);
+        self.accounts[id.0 as usize].state.insert(value, state_key);
         self.change_state(id, |held| held + bytes);
         used
     }
@@ -259,23 +265,23 @@ impl Ledger {
         for_id: OwnerId,
         bytes: usize,
         share: usize,
-    ) -> Option<Place> {
+    ) -> Option<StateKey> {
         let (_, id) = self.look(&self.by_state)?;
         let account = self.account(id);
-        let (value, place) = account.state.first_key_value()?;
+        let (value, state_key) = account.state.first_key_value()?;
         let may = if id == for_id {
             self.is_many(id) && value.0.0 > class(bytes)
         } else {
             account.state_bytes > share.max(self.account(for_id).state_bytes)
         };
-        may.then(|| place.clone())
+        may.then(|| state_key.clone())
     }
 
     /// The largest value of whoever has most.
-    pub(super) fn largest_state(&self) -> Option<Place> {
+    pub(super) fn largest_state(&self) -> Option<StateKey> {
         let (_, id) = self.look(&self.by_state)?;
-        let (_, place) = self.account(id).state.first_key_value()?;
-        Some(place.clone())
+        let (_, state_key) = self.account(id).state.first_key_value()?;
+        Some(state_key.clone())
     }
 
     /// The owners that hold most, those with most state first.
@@ -299,7 +305,7 @@ impl Ledger {
     }
 
     /// Where the state is kept that an owner has.
-    pub(super) fn state_of(&self, id: OwnerId) -> Vec<Place> {
+    pub(super) fn state_of(&self, id: OwnerId) -> Vec<StateKey> {
         self.account(id).state.values().cloned().collect()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::chat::person::{Author, Guests, Name, PersonId, PublicId};
-use crate::core::chat::person_name::{Look, PersonName};
+use crate::core::chat::person_name::{NameSkeleton, PersonName};
 use crate::core::id::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 
@@ -51,7 +51,7 @@ impl People {
     pub(super) fn begin(&mut self, id: PersonId, secret: Secret, connection: ConnectionId) {
         self.set_place(connection, 0);
         let name = self.guests.author(id).name;
-        self.link(&Look::of_name(&name), id);
+        self.link(&NameSkeleton::of_name(&name), id);
         let record = Record {
             name,
             secret,
@@ -103,8 +103,10 @@ impl People {
     }
 
     pub(super) fn find_by_name(&self, name: &str) -> Option<PersonId> {
-        let look = Look::of_mention(name)?;
-        look.keys().find_map(|key| self.by_name.get(key).copied())
+        let skeleton = NameSkeleton::of_mention(name)?;
+        skeleton
+            .keys()
+            .find_map(|key| self.by_name.get(key).copied())
     }
 
     pub(super) fn connections(&self, id: PersonId) -> &[ConnectionId] {
@@ -121,8 +123,8 @@ impl People {
         if let Some(record) = self.people.get_mut(&id) {
             let name = Name::Chosen(name.shown());
             let former = std::mem::replace(&mut record.name, name.clone());
-            self.unlink(&Look::of_name(&former));
-            self.link(&Look::of_name(&name), id);
+            self.unlink(&NameSkeleton::of_name(&former));
+            self.link(&NameSkeleton::of_name(&name), id);
         }
         Ok(())
     }
@@ -172,17 +174,17 @@ impl People {
     /// Drops someone at once whose only connection has become somebody else's.
     pub(super) fn forget(&mut self, id: PersonId) {
         if let Some(record) = self.people.remove(&id) {
-            self.unlink(&Look::of_name(&record.name));
+            self.unlink(&NameSkeleton::of_name(&record.name));
         }
     }
 
-    fn link(&mut self, look: &Look, id: PersonId) {
-        let keys = look.keys().map(|key| (key.to_owned(), id));
+    fn link(&mut self, skeleton: &NameSkeleton, id: PersonId) {
+        let keys = skeleton.keys().map(|key| (key.to_owned(), id));
         self.by_name.extend(keys);
     }
 
-    fn unlink(&mut self, look: &Look) {
-        for key in look.keys() {
+    fn unlink(&mut self, skeleton: &NameSkeleton) {
+        for key in skeleton.keys() {
             self.by_name.remove(key);
         }
     }
@@ -219,10 +221,10 @@ impl People {
         use crate::core::ensure::ensure;
         let mut keys = 0;
         for (id, record) in &self.people {
-            let look = Look::of_name(&record.name);
-            keys += look.keys().count();
+            let skeleton = NameSkeleton::of_name(&record.name);
+            keys += skeleton.keys().count();
             ensure(
-                look.keys().all(|key| self.by_name.get(key) == Some(id)),
+                skeleton.keys().all(|key| self.by_name.get(key) == Some(id)),
                 "someone is not found by their name",
             )?;
             let mut connections = record.connections.iter().enumerate();
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_theirs_for_a_while() {
-        let mut people = People::new(Guests::since(PersonId(0), 0));
+        let mut people = People::new(Guests::starting_at(PersonId(0), 0));
         people.begin(PersonId(1), Secret(7), connection(1));
         people.begin(PersonId(2), Secret(8), connection(2));
         assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_in_time_is_not_forgotten() {
-        let mut people = People::new(Guests::since(PersonId(0), 0));
+        let mut people = People::new(Guests::starting_at(PersonId(0), 0));
         people.begin(PersonId(1), Secret(7), connection(1));
         let token = people.resume_token(PersonId(1)).unwrap();
         people.disconnect(PersonId(1), connection(1), 0);

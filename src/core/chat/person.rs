@@ -59,7 +59,7 @@ pub(super) struct Guests {
 
 impl Guests {
     /// The first guest has, or will have, this number. `random` tells their process from others.
-    pub(super) fn since(first: PersonId, random: u64) -> Self {
+    pub(super) fn starting_at(first: PersonId, random: u64) -> Self {
         Self {
             first,
             process: random & !ConnectionId::NUMBER_MASK,
@@ -97,7 +97,7 @@ impl PublicId {
 impl Author {
     /// A guest, for tests that have one or a few.
     pub(in crate::core) fn guest(id: PersonId) -> Self {
-        Guests::since(PersonId(0), 0).author(id)
+        Guests::starting_at(PersonId(0), 0).author(id)
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     /// The names of guests with these numbers, counted from the first, where the first has the number `first`.
     fn names(first: u64, numbers: impl Iterator<Item = u64>) -> BTreeSet<String> {
-        let guests = Guests::since(PersonId(first), 0);
+        let guests = Guests::starting_at(PersonId(first), 0);
         let id = |number| PersonId((first + number) & ConnectionId::NUMBER_MASK);
         numbers
             .map(|number| guests.author(id(number)).name.to_string())

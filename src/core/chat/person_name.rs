@@ -14,11 +14,11 @@ use crate::core::chat::visible::{is_joiner, is_visible};
 use crate::limits::{MAX_PERSON_NAME, MAX_TOKEN_NAME};
 
 /// 1 to 32 characters that can be seen, with single spaces between them; spaces around it are dropped. Two names that
-/// look the same (see [`Look`]) are one.
+/// look the same (see [`NameSkeleton`]) are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core) struct PersonName {
     shown: Rc<str>,
-    look: Look,
+    skeleton: NameSkeleton,
 }
 
 impl PersonName {
@@ -47,14 +47,14 @@ impl PersonName {
         {
             return None;
         }
-        let look = Look::of(shown);
-        let is_like = |what: fn(&str) -> bool| what(shown) || look.keys().any(what);
+        let skeleton = NameSkeleton::of(shown);
+        let is_like = |what: fn(&str) -> bool| what(shown) || skeleton.keys().any(what);
         if is_like(is_like_a_line) || is_like(is_like_a_guest) {
             return None;
         }
         Some(Self {
             shown: shown.into(),
-            look,
+            skeleton,
         })
     }
 
@@ -62,15 +62,15 @@ impl PersonName {
         Rc::clone(&self.shown)
     }
 
-    /// What it is found by; see [`Look::keys`].
+    /// What it is found by; see [`NameSkeleton::keys`].
     pub(in crate::core) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.look.keys()
+        self.skeleton.keys()
     }
 }
 
 /// What two names are compared by: the skeletons of UTS 39 section 4, which are equal for what looks the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct NameSkeleton {
     /// Without case: `alice` is `ALICE`, and `Bob` is `b0b`.
     folded: String,
     /// Others, where they differ. With case: `Ida` looks like `lda`, which `ida` does not. And that without case: the
@@ -78,7 +78,7 @@ pub(super) struct Look {
     others: Vec<String>,
 }
 
-impl Look {
+impl NameSkeleton {
     pub(super) fn of(name: &str) -> Self {
         // Prototypes have case: 0 looks like O.
         let without_case = |name: &str| fold(&skeleton(&fold(name)).collect::<String>());
@@ -329,7 +329,7 @@ mod tests {
                         prop_assert!(is_same(&name, &other) && is_same(&other, &name), "{:?}", other);
                     }
                 }
-                let mention = Look::of_mention(&shown).unwrap();
+                let mention = NameSkeleton::of_mention(&shown).unwrap();
                 prop_assert!(name.keys().eq(mention.keys()));
             }
         }

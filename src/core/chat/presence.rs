@@ -23,19 +23,19 @@ struct Entry {
     change: Change,
     who: Author,
     /// All who are to be told know how it was before, if nobody was told since this listing who is here.
-    since: Option<u64>,
+    since_listing: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    Came,
+    Joined,
     Renamed,
-    Went,
+    Left,
 }
 
 /// What a room's members are told.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::core) struct News {
+pub(in crate::core) struct PresenceChanges {
     pub(in crate::core) joined: Vec<Author>,
     pub(in crate::core) left: Vec<Author>,
     pub(in crate::core) count: usize,
@@ -76,7 +76,7 @@ impl Changes {
     }
 
     /// What is to be told now that `count` are here; `None` when it all came to nothing.
-    pub(super) fn take(&mut self, count: usize) -> Option<News> {
+    pub(super) fn take(&mut self, count: usize) -> Option<PresenceChanges> {
         let people = std::mem::take(&mut self.people);
         let is_crowd = std::mem::take(&mut self.is_crowd);
         self.is_scheduled = false;
@@ -84,7 +84,7 @@ impl Changes {
             return None;
         }
         let is_crowd = is_crowd || count > MAX_LISTED;
-        let mut news = News {
+        let mut news = PresenceChanges {
             joined: Vec::new(),
             left: Vec::new(),
             count,
@@ -93,8 +93,8 @@ impl Changes {
         if !is_crowd {
             for Entry { change, who, .. } in people.into_values() {
                 match change {
-                    Change::Came | Change::Renamed => news.joined.push(who),
-                    Change::Went => news.left.push(who),
+                    Change::Joined | Change::Renamed => news.joined.push(who),
+                    Change::Left => news.left.push(who),
                 }
             }
         }
@@ -107,29 +107,29 @@ impl Entry {
         match earlier {
             // Nobody has heard of the name before.
             Some(Self {
-                change: Change::Came,
-                since,
+                change: Change::Joined,
+                since_listing,
                 ..
             }) if change == Change::Renamed => Self {
-                change: Change::Came,
+                change: Change::Joined,
                 who,
-                since,
+                since_listing,
             },
             earlier => Self {
                 change,
                 who,
-                since: earlier.is_none().then_some(listings),
+                since_listing: earlier.is_none().then_some(listings),
             },
         }
     }
 
     fn is_undone_by(&self, change: Change, who: &Author, listings: u64) -> bool {
         let is_undone = match (self.change, change) {
-            (Change::Came, Change::Went) => true,
-            (Change::Went, Change::Came) => self.who == *who,
+            (Change::Joined, Change::Left) => true,
+            (Change::Left, Change::Joined) => self.who == *who,
             _ => false,
         };
-        is_undone && self.since == Some(listings)
+        is_undone && self.since_listing == Some(listings)
     }
 }
 
@@ -149,13 +149,13 @@ mod tests {
     #[test]
     fn what_is_undone_in_time_is_not_told() {
         let mut changes = Changes::default();
-        assert!(changes.note(Change::Came, guest(1)));
-        assert!(!changes.note(Change::Went, guest(1)));
-        changes.note(Change::Went, guest(2));
-        changes.note(Change::Came, guest(2));
+        assert!(changes.note(Change::Joined, guest(1)));
+        assert!(!changes.note(Change::Left, guest(1)));
+        changes.note(Change::Left, guest(2));
+        changes.note(Change::Joined, guest(2));
         assert_eq!(changes.take(5), None);
         assert!(
-            changes.note(Change::Came, guest(3)),
+            changes.note(Change::Joined, guest(3)),
             "the next time is to be set anew"
         );
     }
@@ -164,11 +164,11 @@ mod tests {
     #[test]
     fn what_someone_was_told_of_is_told_when_it_is_undone() {
         let mut changes = Changes::default();
-        changes.note(Change::Came, guest(1));
-        changes.note(Change::Went, guest(2));
+        changes.note(Change::Joined, guest(1));
+        changes.note(Change::Left, guest(2));
         changes.on_listed();
-        changes.note(Change::Went, guest(1));
-        changes.note(Change::Came, guest(2));
+        changes.note(Change::Left, guest(1));
+        changes.note(Change::Joined, guest(2));
         let news = changes.take(1).unwrap();
         assert_eq!((ids(&news.joined), ids(&news.left)), (vec![2], vec![1]));
     }
@@ -181,13 +181,13 @@ mod tests {
             name: super::super::person::Name::Chosen("alice".into()),
         };
         let mut changes = Changes::default();
-        changes.note(Change::Went, guest(1));
-        changes.note(Change::Came, renamed.clone());
+        changes.note(Change::Left, guest(1));
+        changes.note(Change::Joined, renamed.clone());
         assert_eq!(
             changes.take(1).unwrap().joined,
             std::slice::from_ref(&renamed)
         );
-        for change in [Change::Renamed, Change::Went, Change::Came] {
+        for change in [Change::Renamed, Change::Left, Change::Joined] {
             changes.note(change, renamed.clone());
         }
         assert_eq!(changes.take(1).unwrap().joined, [renamed]);
@@ -197,7 +197,7 @@ mod tests {
     fn who_is_renamed_and_goes_is_gone() {
         let mut changes = Changes::default();
         changes.note(Change::Renamed, guest(1));
-        changes.note(Change::Went, guest(1));
+        changes.note(Change::Left, guest(1));
         changes.note(Change::Renamed, guest(2));
         let news = changes.take(1).unwrap();
         assert_eq!((ids(&news.joined), ids(&news.left)), (vec![2], vec![1]));
@@ -207,7 +207,7 @@ mod tests {
     fn of_a_crowd_the_count_is_told() {
         let mut changes = Changes::default();
         for number in 0..1000 {
-            changes.note(Change::Came, guest(number));
+            changes.note(Change::Joined, guest(number));
         }
         let news = changes.take(1000).unwrap();
         assert!(news.is_crowd && news.joined.is_empty() && news.count == 1000);

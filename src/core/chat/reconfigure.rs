@@ -112,10 +112,10 @@ impl Chat {
     }
 
     fn shrink_memory(&mut self, now_ms: u64) {
-        let wanted = self.reconfiguring.history_memory;
+        let selection = self.reconfiguring.history_memory;
         // State may have half of it.
         let used = self.history_bytes().max(2 * self.ledger.state_bytes());
-        let next = used.saturating_sub(STEP_BYTES).max(wanted);
+        let next = used.saturating_sub(STEP_BYTES).max(selection);
         self.limits.history_memory = self.limits.history_memory.min(next);
         while self.ledger.state_bytes() > self.limits.history_memory / 2
             && let Some((room, key)) = self.ledger.largest_state()
@@ -123,7 +123,7 @@ impl Chat {
             self.forget_state(room, &key);
         }
         self.keep_within_memory(usize::MAX, now_ms);
-        if self.limits.history_memory == wanted {
+        if self.limits.history_memory == selection {
             self.reconfiguring.stage = Stage::Done;
         }
     }

@@ -64,8 +64,8 @@ impl Retained {
         let kept = Kept::new(message, message.key.map(Into::into), entry, Vec::new());
         let mut value = Value { kept, used: 0 };
         let bytes = value.held_bytes();
-        let place = (books.room, Rc::clone(&key));
-        value.used = books.ledger.add_state(entry.owner, place, bytes);
+        let state_key = (books.room, Rc::clone(&key));
+        value.used = books.ledger.add_state(entry.owner, state_key, bytes);
         self.bytes += bytes;
         self.values.insert(key, value);
         self.changes += 1;

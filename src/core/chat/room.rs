@@ -63,7 +63,7 @@ pub(super) struct Audience {
 pub(in crate::core) struct Member {
     pub(in crate::core) id: ConnectionId,
     /// The audience's sequence when they came in: they get what is said after it.
-    pub(in crate::core) since: u64,
+    pub(in crate::core) after: u64,
 }
 
 /// There are `--max-rooms` rooms already.

@@ -87,7 +87,7 @@ impl Chat {
         let owner = room.owner;
         let heir = match room.has_state() {
             true => room.history.retained.held_by_other(owner),
-            false => room.history.said_by_other(owner),
+            false => room.history.owned_by_other(owner),
         };
         let Some(heir) = heir else {
             return false;
@@ -147,7 +147,7 @@ impl Chat {
     /// something in it.
     pub(super) fn keep_within_memory(&mut self, current: usize, now_ms: u64) {
         while self.history_bytes() > self.limits.history_memory
-            && let Some(room) = self.ledger.most_said_in()
+            && let Some(room) = self.ledger.room_with_most_messages()
         {
             self.forgotten.messages += 1;
             let is_last = self.with_books(room, |history, books| {

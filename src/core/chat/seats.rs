@@ -7,7 +7,7 @@ use crate::core::chat::format::Reading;
 pub(super) struct Seat {
     pub(super) room: u32,
     /// Index among the members of the audience that the connection's reading makes it one of.
-    pub(super) place: u32,
+    pub(super) member_index: u32,
 }
 
 /// The seats of one connection, in all of which it reads the same. One seat is held inline: so many connections have just one.

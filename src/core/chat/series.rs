@@ -85,10 +85,11 @@ fn thinned(points: Vec<Point>, most: usize) -> Vec<Point> {
     let stretches = ((most - 1) / 2).max(1);
     let mut thinned = Vec::with_capacity(most);
     for stretch in points.chunks(points.len().div_ceil(stretches)) {
-        let places = || 0..stretch.len();
+        let indices = || 0..stretch.len();
         let by_value =
             |one: &usize, other: &usize| stretch[*one].value.total_cmp(&stretch[*other].value);
-        let (Some(least), Some(greatest)) = (places().min_by(by_value), places().max_by(by_value))
+        let (Some(least), Some(greatest)) =
+            (indices().min_by(by_value), indices().max_by(by_value))
         else {
             continue;
         };

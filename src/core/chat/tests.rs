@@ -205,7 +205,7 @@ fn members_know_from_where_they_listen() {
     assert_eq!(chat.next_sequence(audience), Some(1));
     assert_eq!(chat.next_sequence(room.audience(Format::Json)), None);
     join(&mut chat, 1, "tea").unwrap();
-    let since = [0, 1].map(|index| chat.listens_since(id(index), room));
+    let since = [0, 1].map(|index| chat.entry_sequence(id(index), room));
     assert_eq!(since, [Some(0), Some(1)]);
 }
 
@@ -220,7 +220,7 @@ fn who_comes_back_gets_all_or_is_told() {
     let back = |offset, epoch| {
         let arrival = chat.arrival(
             room,
-            Wanted::Since {
+            Selection::Since {
                 position: Position { epoch, offset },
                 or_last: 2,
             },
@@ -239,7 +239,7 @@ fn who_comes_back_gets_all_or_is_told() {
 fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
     let mut chat = chat(&["--history-time", "1"]);
     for (room, key) in [("tea", None), ("plant", Some("boiler"))] {
-        let room = chat.find_or_begin(&name(room), &here(), 0).unwrap();
+        let room = chat.find_or_create(&name(room), &here(), 0).unwrap();
         say(&mut chat, room, "1", key, 500);
     }
     assert_eq!(chat.next_deadline_ms(), Some(1500));
@@ -249,7 +249,7 @@ fn a_room_is_forgotten_with_its_history_but_not_with_its_state() {
     assert_eq!(chat.room_count(), 1);
     let plant = chat.find(&name("plant")).unwrap();
     chat.forget_expired_of(plant, 10_000);
-    let arrival = chat.arrival(plant, Wanted::Last(9)).unwrap();
+    let arrival = chat.arrival(plant, Selection::Last(9)).unwrap();
     let retained = offsets(&chat.retained(plant));
     assert_eq!((offsets(&arrival.messages), retained), (vec![], vec![1]));
 }
@@ -280,7 +280,7 @@ fn the_state_of_a_key_is_its_latest_message() {
     );
     say(&mut chat, room, "null", Some("b"), 0);
     assert_eq!(offsets(&chat.retained(room)), [3]);
-    let latest = Wanted::LatestByKey { after: 1 };
+    let latest = Selection::LatestByKey { after: 1 };
     let arrival = chat.arrival(room, latest).unwrap();
     assert_eq!(offsets(&arrival.messages), [3, 4]);
 }
@@ -291,8 +291,8 @@ fn who_catches_up_is_told_each_key_once() {
     let mut chat = chat(&[]);
     let room = join(&mut chat, 0, "plant").unwrap();
     let missed = |chat: &Chat| {
-        let wanted = Wanted::LatestBesideState { after: 1 };
-        let arrival = chat.arrival(room, wanted).unwrap();
+        let selection = Selection::LatestBesideState { after: 1 };
+        let arrival = chat.arrival(room, selection).unwrap();
         let state = arrival.state.unwrap_or_else(|| chat.retained(room));
         (offsets(&arrival.messages), offsets(&state))
     };
@@ -325,7 +325,7 @@ fn memory_is_bounded_over_all_rooms() {
     let mut chat = chat(&["--history-memory", "1048576"]);
     let text = "1".repeat(60_000);
     for number in 0..40 {
-        let room = chat.find_or_begin(&name(&format!("room-{number}")), &here(), 0);
+        let room = chat.find_or_create(&name(&format!("room-{number}")), &here(), 0);
         say(&mut chat, room.unwrap(), &text, None, number);
     }
     while chat.forget_due(40) {}
@@ -444,7 +444,7 @@ mod strangers;
 fn a_room_does_not_end_while_something_is_on_its_way_into_it() {
     let mut chat = chat(&["--history-time", "1"]);
     let owner = here();
-    let room = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    let room = chat.find_or_create(&name("tea"), &owner, 0).unwrap();
     chat.on_append(room);
     assert!(!chat.forget_due(1_000_000));
     chat.check().unwrap();
@@ -458,13 +458,13 @@ fn a_room_does_not_end_while_something_is_on_its_way_into_it() {
 fn a_room_that_is_emptied_gives_up_its_name_and_still_takes_what_is_on_its_way() {
     let mut chat = chat(&[]);
     let owner = here();
-    let before = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    let before = chat.find_or_create(&name("tea"), &owner, 0).unwrap();
     say(&mut chat, before, "old", None, 0);
     chat.on_append(before);
     chat.end_if_empty(before);
     chat.check().unwrap();
     assert_eq!(chat.find(&name("tea")), None);
-    let after = chat.find_or_begin(&name("tea"), &owner, 0).unwrap();
+    let after = chat.find_or_create(&name("tea"), &owner, 0).unwrap();
     assert_ne!(chat.epoch(before), chat.epoch(after));
     say(&mut chat, before, "late", None, 0);
     assert!(chat.history(after, u64::MAX, 9).unwrap().0.is_empty());

@@ -53,7 +53,7 @@ impl Arrival<'_> {
 
 /// Which messages someone who comes into a room wants to have.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::core) enum Wanted {
+pub(in crate::core) enum Selection {
     /// So many of the newest without a key, and no more of those with one, as many of each key.
     Last(usize),
     /// The same up to an offset: all after it still comes by itself.
@@ -66,7 +66,7 @@ pub(in crate::core) enum Wanted {
     LatestBesideState { after: u64 },
 }
 
-impl Wanted {
+impl Selection {
     /// What someone wants who says where they were, or how much they want, or neither.
     pub(in crate::core) fn from_reader(position: Option<Position>, last: Option<usize>) -> Self {
         match position {
@@ -124,7 +124,7 @@ impl Chat {
         if self.rooms_of(id).count() >= self.limits.max_joined {
             return Err(JoinError::TooManyJoined);
         }
-        let room_id = self.find_or_begin(name, owner, now_ms)?;
+        let room_id = self.find_or_create(name, owner, now_ms)?;
         let room = &mut self.rooms[room_id.index];
         // A connection for each such room is enough to count.
         room.is_counted |= reading.format.is_plain();
@@ -132,10 +132,10 @@ impl Chat {
         audience.narrow += u32::from(reading.is_narrow);
         let seat = Seat {
             room: room_id.index as u32,
-            place: audience.members.len() as u32,
+            member_index: audience.members.len() as u32,
         };
-        let since = audience.sequence;
-        Rc::make_mut(&mut audience.members).push(Member { id, since });
+        let after = audience.sequence;
+        Rc::make_mut(&mut audience.members).push(Member { id, after });
         if self.seats.len() <= id.index() {
             self.seats.resize_with(id.index() + 1, Default::default);
         }
@@ -158,30 +158,30 @@ impl Chat {
 
     /// What someone finds who comes into a room, or comes back to it. Beforehand the room forgets what has expired:
     /// `forget_expired_of`.
-    pub(in crate::core) fn arrival(&self, id: RoomId, wanted: Wanted) -> Option<Arrival<'_>> {
+    pub(in crate::core) fn arrival(&self, id: RoomId, selection: Selection) -> Option<Arrival<'_>> {
         let room = self.get(id)?;
         let history = &room.history;
-        let (recovered, messages) = match wanted {
-            Wanted::Last(count) => (false, history.newest(0..u64::MAX, count)),
-            Wanted::LastUpTo { upto, count } => (false, history.newest(0..upto + 1, count)),
-            Wanted::LatestByKey { after } => (false, history.latest_by_key(after)),
-            Wanted::LatestBesideState { after } => (false, history.latest_beside_state(after)),
-            Wanted::Since { position, or_last } => {
+        let (recovered, messages) = match selection {
+            Selection::Last(count) => (false, history.newest(0..u64::MAX, count)),
+            Selection::LastUpTo { upto, count } => (false, history.newest(0..upto + 1, count)),
+            Selection::LatestByKey { after } => (false, history.latest_by_key(after)),
+            Selection::LatestBesideState { after } => (false, history.latest_beside_state(after)),
+            Selection::Since { position, or_last } => {
                 let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
                 // Before it there may be messages of other keys than those that are forgotten: they are known.
                 let known = if is_of_room { position.offset } else { 0 };
-                match history.since(known).filter(|_| is_of_room) {
+                match history.all_after(known).filter(|_| is_of_room) {
                     Some(missed) => (true, missed.collect()),
                     None => (false, history.newest(known + 1..u64::MAX, or_last)),
                 }
             }
         };
-        let state = match wanted {
-            Wanted::LatestBesideState { .. } => history.state_beside(&messages),
+        let state = match selection {
+            Selection::LatestBesideState { .. } => history.state_beside(&messages),
             _ => None,
         };
-        let offset = match wanted {
-            Wanted::LastUpTo { upto, .. } => upto,
+        let offset = match selection {
+            Selection::LastUpTo { upto, .. } => upto,
             _ => room.offset,
         };
         Some(Arrival {
@@ -205,13 +205,13 @@ impl Chat {
     }
 
     /// After which offset messages of a position's own room are missing that the room does not remember any more.
-    pub(in crate::core) fn forgotten_after(&self, id: RoomId, wanted: Wanted) -> Option<u64> {
+    pub(in crate::core) fn forgotten_after(&self, id: RoomId, selection: Selection) -> Option<u64> {
         let room = self.get(id)?;
-        let Wanted::Since { position, .. } = wanted else {
+        let Selection::Since { position, .. } = selection else {
             return None;
         };
         let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
-        let is_known = room.history.since(position.offset).is_some();
+        let is_known = room.history.all_after(position.offset).is_some();
         (is_of_room && !is_known).then_some(position.offset)
     }
 
@@ -224,7 +224,7 @@ impl Chat {
     ) -> Option<Arrival<'a>> {
         let room = self.get(id)?;
         let last = found.last()?.offset?;
-        let fresh = room.history.since(last)?;
+        let fresh = room.history.all_after(last)?;
         Some(Arrival {
             room: &room.name,
             position: Position {
@@ -256,13 +256,13 @@ impl Chat {
         let audience = self.rooms[room_id.index].audience_mut(reading.format);
         audience.narrow -= u32::from(reading.is_narrow);
         let members = Rc::make_mut(&mut audience.members);
-        members.swap_remove(seat.place as usize);
-        if let Some(moved) = members.get(seat.place as usize) {
+        members.swap_remove(seat.member_index as usize);
+        if let Some(moved) = members.get(seat.member_index as usize) {
             let seats = &mut self.seats[moved.id.index()];
             let moved = seats
                 .of_room_mut(room_id.index)
                 .expect("a member has a seat");
-            moved.place = seat.place;
+            moved.member_index = seat.member_index;
         }
         self.disappear(room_id, person, reading.format, now_ms);
         self.rooms[room_id.index].left_ms = Some(now_ms);
@@ -307,7 +307,7 @@ impl Chat {
                 return Login::NameTaken;
             }
             if before != self.people.author(owner) {
-                self.tell_new_name(owner, now_ms);
+                self.send_new_name(owner, now_ms);
             }
         }
         if owner != person {
@@ -352,7 +352,7 @@ impl Chat {
             Some(_) => Ok(person),
             None => {
                 self.people.rename(person, name)?;
-                self.tell_new_name(person, now_ms);
+                self.send_new_name(person, now_ms);
                 Ok(person)
             }
         }
@@ -415,7 +415,7 @@ impl Chat {
         }
     }
 
-    fn tell_new_name(&mut self, person: PersonId, now_ms: u64) {
+    fn send_new_name(&mut self, person: PersonId, now_ms: u64) {
         let connections = self.people.connections(person).to_vec();
         let mut rooms: Vec<RoomId> = connections
             .into_iter()
@@ -442,7 +442,7 @@ impl Chat {
                 room.roster_changes += 1;
             }
         }
-        self.note(room, Change::Came, person, now_ms);
+        self.note(room, Change::Joined, person, now_ms);
     }
 
     fn disappear(&mut self, room: RoomId, person: PersonId, format: Format, now_ms: u64) {
@@ -459,7 +459,7 @@ impl Chat {
             }
             room.people.remove(&person);
         }
-        self.note(room, Change::Went, person, now_ms);
+        self.note(room, Change::Left, person, now_ms);
     }
 
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.

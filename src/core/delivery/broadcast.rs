@@ -27,7 +27,7 @@ pub(in crate::core) struct Broadcast {
     ready: Vec<AudienceId>,
     fanouts: VecDeque<Fanout>,
     /// How many are held back.
-    held_count: usize,
+    paused_count: usize,
     meter: Meter,
 }
 
@@ -39,7 +39,7 @@ struct Outbox {
     /// The last batch, for its buffer.
     last: Option<Rc<Frames>>,
     /// Members that are not listened to until this batch has set out, first come first.
-    held: Vec<ConnectionId>,
+    paused: Vec<ConnectionId>,
 }
 
 /// Pieces that go out together.
@@ -67,7 +67,7 @@ pub(in crate::core) struct Fanout {
     members: Rc<Vec<Member>>,
     /// Who listens from where cannot have changed since it set out.
     is_steady: bool,
-    served: usize,
+    next_member: usize,
 }
 
 /// What one member gets of a batch.
@@ -87,7 +87,7 @@ impl Broadcast {
             outboxes: Vec::new(),
             ready: Vec::new(),
             fanouts: VecDeque::new(),
-            held_count: 0,
+            paused_count: 0,
             meter,
         }
     }
@@ -130,12 +130,12 @@ impl Broadcast {
     }
 
     /// The offset of the first message that a member is still to be served of what was said so far; `None` if there is
-    /// none. `place` is where the member stands among those of its audience now.
-    pub(in crate::core) fn first_unserved(
+    /// none. `index` is where the member stands among those of its audience now.
+    pub(in crate::core) fn first_undelivered(
         &self,
         audience: AudienceId,
         member: Member,
-        place: usize,
+        index: usize,
     ) -> Option<u64> {
         let outbox = self.outboxes.get(audience.index())?;
         let mut fanouts = self.fanouts.iter();
@@ -144,10 +144,10 @@ impl Broadcast {
             false => None,
         };
         let on_its_way = fanout
-            .filter(|fanout| fanout.is_unserved(member.id, place))
+            .filter(|fanout| fanout.is_undelivered(member.id, index))
             .and_then(|it| {
                 first_after(
-                    member.since,
+                    member.after,
                     it.first,
                     it.count,
                     it.first_offset,
@@ -157,7 +157,7 @@ impl Broadcast {
         let batch = &outbox.batch;
         on_its_way.or_else(|| {
             first_after(
-                member.since,
+                member.after,
                 batch.first,
                 batch.count,
                 batch.first_offset,
@@ -179,9 +179,9 @@ impl Broadcast {
     }
 
     /// Remembers a publisher in a room with a congested audience, whose next message has to wait.
-    pub(in crate::core) fn hold(&mut self, audience: AudienceId, id: ConnectionId) {
-        self.outboxes[audience.index()].held.push(id);
-        self.held_count += 1;
+    pub(in crate::core) fn pause(&mut self, audience: AudienceId, id: ConnectionId) {
+        self.outboxes[audience.index()].paused.push(id);
+        self.paused_count += 1;
     }
 
     /// Sends what has gathered on its way. Returns those who were held back until then.
@@ -201,8 +201,8 @@ impl Broadcast {
             let entries = std::mem::take(&mut outbox.batch.entries);
             let frames = outbox.seal(audience.format, &self.meter);
             outbox.fanout_in_progress = true;
-            self.held_count -= outbox.held.len();
-            released.append(&mut outbox.held);
+            self.paused_count -= outbox.paused.len();
+            released.append(&mut outbox.paused);
             self.fanouts.push_back(Fanout {
                 audience,
                 frames,
@@ -212,7 +212,7 @@ impl Broadcast {
                 entries,
                 members,
                 is_steady: audience.format.is_plain() && !chat.conflates(audience.room),
-                served: 0,
+                next_member: 0,
             });
         }
         released
@@ -225,7 +225,7 @@ impl Broadcast {
 
     /// Puts a fan-out behind the others, or ends it when everyone was served.
     pub(in crate::core) fn put_back(&mut self, fanout: Fanout, chat: &Chat) {
-        if fanout.served < fanout.members.len() {
+        if fanout.next_member < fanout.members.len() {
             self.fanouts.push_back(fanout);
             return;
         }
@@ -241,16 +241,16 @@ impl Broadcast {
 
     /// Drops what a room that has ended was about to say. Returns those whom it held back.
     pub(in crate::core) fn forget(&mut self, room: RoomId) -> Vec<ConnectionId> {
-        let mut held = Vec::new();
+        let mut paused = Vec::new();
         for format in Format::ALL {
             if let Some(outbox) = self.outboxes.get_mut(room.audience(format).index()) {
                 let mut ended = std::mem::take(outbox);
                 self.meter.subtract(ended.batch.bytes.capacity());
-                self.held_count -= ended.held.len();
-                held.append(&mut ended.held);
+                self.paused_count -= ended.paused.len();
+                paused.append(&mut ended.paused);
             }
         }
-        held
+        paused
     }
 
     /// Gives the buffers back that rooms keep for their next batch.
@@ -300,15 +300,15 @@ impl Broadcast {
         )
     }
 
-    pub(in crate::core) fn held_count(&self) -> usize {
-        self.held_count
+    pub(in crate::core) fn paused_count(&self) -> usize {
+        self.paused_count
     }
 
     /// Everyone who is held back, for the check of the lists.
-    pub(in crate::core) fn held(&self) -> impl Iterator<Item = ConnectionId> {
+    pub(in crate::core) fn paused(&self) -> impl Iterator<Item = ConnectionId> {
         self.outboxes
             .iter()
-            .flat_map(|outbox| outbox.held.iter().copied())
+            .flat_map(|outbox| outbox.paused.iter().copied())
     }
 
     /// Whether anything is waiting or on its way.
@@ -320,19 +320,19 @@ impl Broadcast {
 /// The offset of the first message of a batch for one who listens since a number in the sequence; `None` if there is
 /// none for them.
 fn first_after(
-    since: u64,
+    after: u64,
     first: u64,
     count: u64,
     first_offset: u64,
     entries: &[(u64, u64)],
 ) -> Option<u64> {
-    if since + 1 >= first + count {
+    if after + 1 >= first + count {
         return None;
     }
-    if since < first {
+    if after < first {
         return Some(first_offset);
     }
-    let entry = entries.iter().find(|(sequence, _)| *sequence == since);
+    let entry = entries.iter().find(|(sequence, _)| *sequence == after);
     Some(entry.map_or(first_offset, |(_, offset)| offset + 1))
 }
 
@@ -363,10 +363,10 @@ impl Outbox {
 impl Fanout {
     /// The next members to serve.
     pub(in crate::core) fn next_slice(&mut self) -> std::ops::Range<usize> {
-        let from = self.served;
+        let from = self.next_member;
         let slice = (FANOUT_SLICE_BYTES / self.frames.bytes().len()).clamp(1, FANOUT_SLICE);
-        self.served = (from + slice).min(self.members.len());
-        from..self.served
+        self.next_member = (from + slice).min(self.members.len());
+        from..self.next_member
     }
 
     /// The room that is told.
@@ -385,19 +385,21 @@ impl Fanout {
         self.members[index]
     }
 
-    /// Whether a member has not been served, who stands at `place` among those of the audience now. A place only changes
+    /// Whether a member has not been served, who stands at `index` among those of the audience now. A place only changes
     /// to a lower one.
-    fn is_unserved(&self, id: ConnectionId, place: usize) -> bool {
-        let is_there = self.members.get(place).is_some_and(|it| it.id == id);
+    fn is_undelivered(&self, id: ConnectionId, index: usize) -> bool {
+        let is_there = self.members.get(index).is_some_and(|it| it.id == id);
         match is_there {
-            true => place >= self.served,
-            false => self.members[self.served..].iter().any(|it| it.id == id),
+            true => index >= self.next_member,
+            false => self.members[self.next_member..]
+                .iter()
+                .any(|it| it.id == id),
         }
     }
 
     /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
-    pub(in crate::core) fn delivery(&self, since: u64) -> Option<Delivery> {
-        let known = (since + 1).saturating_sub(self.first);
+    pub(in crate::core) fn delivery(&self, after: u64) -> Option<Delivery> {
+        let known = (after + 1).saturating_sub(self.first);
         if known >= self.count {
             return None;
         }

@@ -21,8 +21,8 @@ use crate::core::chat::Context;
 use crate::core::chat::Format;
 use crate::core::chat::Message;
 use crate::core::chat::Name;
-use crate::core::chat::News;
 use crate::core::chat::Position;
+use crate::core::chat::PresenceChanges;
 use crate::core::chat::Reading;
 use crate::core::chat::Series;
 use crate::limits::MAX_ANSWER;
@@ -33,8 +33,8 @@ use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
 pub(in crate::core) fn message_event<'a>(
     room: &'a str,
     message: &Message<'a>,
-) -> event::Message<'a> {
-    event::Message {
+) -> event::MessageEvent<'a> {
+    event::MessageEvent {
         room,
         offset: message.offset,
         at: message.at_ms,
@@ -305,7 +305,7 @@ fn push_content(message: &Message<'_>, out: &mut String) {
 }
 
 /// Who came and who went, in a line.
-pub(in crate::core) fn news_line(news: &News, out: &mut Vec<u8>) {
+pub(in crate::core) fn news_line(news: &PresenceChanges, out: &mut Vec<u8>) {
     let mut line = "*".to_owned();
     for (people, did) in [(&news.joined, "is here"), (&news.left, "has left")] {
         for who in people {
@@ -322,7 +322,7 @@ fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>)
     let id = message
         .offset
         .map(|offset| format!("{}-{offset}", Epoch(epoch)));
-    let event = sse::Event {
+    let event = sse::SseEvent {
         id: id.as_deref(),
         event: None,
         data: json,
@@ -340,7 +340,7 @@ pub(in crate::core) fn server_sent_state(
 ) {
     let mut json = Vec::new();
     message_event(room, message).write_event(&mut json);
-    let event = sse::Event {
+    let event = sse::SseEvent {
         id,
         event: None,
         data: str::from_utf8(&json).expect("JSON is UTF-8"),
@@ -376,7 +376,7 @@ pub(in crate::core) fn named_event(
     out: &mut Vec<u8>,
 ) {
     let json = event_json(event);
-    let event = sse::Event {
+    let event = sse::SseEvent {
         id,
         event: Some(name),
         data: &json,

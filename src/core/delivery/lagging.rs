@@ -13,7 +13,7 @@ pub(in crate::core) struct Lagging {
     behind_count: usize,
     /// Up to which offset someone was told at once, in coming or in catching up: of a batch that had begun to gather
     /// before, they miss only the rest.
-    told: BTreeMap<(ConnectionId, RoomId), u64>,
+    sent_upto: BTreeMap<(ConnectionId, RoomId), u64>,
     /// Those who have read all that was queued, first come first.
     drained: VecDeque<ConnectionId>,
 }
@@ -51,15 +51,18 @@ impl Lagging {
     }
 
     /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
-    pub(in crate::core) fn on_told(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
+    pub(in crate::core) fn on_sent_upto(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         self.forget(id, room);
-        self.told.insert((id, room), offset);
+        self.sent_upto.insert((id, room), offset);
     }
 
     /// Someone misses a batch whose first message has this offset.
     pub(in crate::core) fn fall_behind(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
-        let told = self.told.get(&(id, room)).map_or(0, |told| told + 1);
-        let offset = offset.max(told);
+        let sent_upto = self
+            .sent_upto
+            .get(&(id, room))
+            .map_or(0, |offset| offset + 1);
+        let offset = offset.max(sent_upto);
         let missed = Missed {
             from: offset,
             waits_for_store: false,
@@ -97,7 +100,7 @@ impl Lagging {
 
     /// Someone has left a room.
     pub(in crate::core) fn forget(&mut self, id: ConnectionId, room: RoomId) {
-        self.told.remove(&(id, room));
+        self.sent_upto.remove(&(id, room));
         if let Some(behind) = self.behind.get_mut(&id) {
             self.behind_count -= usize::from(behind.rooms.remove(&room).is_some());
             if behind.rooms.is_empty() {

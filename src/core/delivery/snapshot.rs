@@ -16,8 +16,8 @@ use crate::core::delivery::encode::{self, Encoder};
 use crate::core::delivery::rope::{Rope, Shared};
 use crate::core::net::frames::{Frames, Meter};
 use crate::limits::{DEFLATED_AT_ONCE, LONG_PART, MAX_LISTED, RUN_BYTES, RUN_MESSAGES};
-pub(in crate::core) use parts::{Form, Of};
-use parts::{Identity, Key, Parts, What};
+pub(in crate::core) use parts::{Form, MessageSource};
+use parts::{Identity, Key, PartKind, Parts};
 
 /// The parts that are in use.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(in crate::core) struct Snapshots {
 
 /// A room, and what its reader reads.
 #[derive(Clone, Copy)]
-pub(in crate::core) struct Place<'a> {
+pub(in crate::core) struct RoomView<'a> {
     pub(in crate::core) room: RoomId,
     pub(in crate::core) context: Context<'a>,
 }
@@ -56,8 +56,8 @@ impl Snapshots {
     /// Adds messages, in the order of their offsets.
     pub(in crate::core) fn messages(
         &mut self,
-        place: Place<'_>,
-        (of, messages): (Of, &[Message<'_>]),
+        view: RoomView<'_>,
+        (of, messages): (MessageSource, &[Message<'_>]),
         form: Form,
         encoder: &mut Encoder,
         rope: &mut Rope,
@@ -66,7 +66,7 @@ impl Snapshots {
             if index > 0 && form == Form::Json {
                 rope.own().push(b',');
             }
-            rope.share(self.run(place, (of, run), form, encoder));
+            rope.share(self.run(view, (of, run), form, encoder));
         }
     }
 
@@ -74,30 +74,31 @@ impl Snapshots {
     /// position.
     pub(in crate::core) fn state(
         &mut self,
-        place: Place<'_>,
+        view: RoomView<'_>,
         chat: &Chat,
         form: Form,
         encoder: &mut Encoder,
         rope: &mut Rope,
     ) {
         let key = Key {
-            room: place.room,
-            what: What::State,
+            room: view.room,
+            what: PartKind::State,
         };
-        let identity = Identity::Version(chat.state_version(place.room));
-        if let Some(whole) = self.find(place, key, &identity, form) {
+        let identity = Identity::Version(chat.state_version(view.room));
+        if let Some(whole) = self.find(view, key, &identity, form) {
             return rope.share(whole);
         }
-        let mut retained = chat.retained(place.room);
+        let mut retained = chat.retained(view.room);
         if form == Form::StateEvents {
             retained.pop();
         }
-        let runs = runs(&retained).map(|run| self.run(place, (Of::State, run), form, encoder));
+        let runs =
+            runs(&retained).map(|run| self.run(view, (MessageSource::State, run), form, encoder));
         let runs: Vec<Shared> = runs.collect();
         let bytes = Frames::answer(joined(&runs, form), form.kind(), &self.meter);
         self.parts
             .keep(key, identity.clone(), form, &bytes, self.now_ms);
-        let deflated = form.deflated(place.context.reading).map(|form| {
+        let deflated = form.deflated(view.context.reading).map(|form| {
             let deflated = Frames::answer(joined_deflated(&runs), form.kind(), &self.meter);
             // What is not compressed yet is when the next one comes.
             if runs.iter().all(|run| run.deflated.is_some()) {
@@ -112,21 +113,21 @@ impl Snapshots {
     /// how many messages were looked at for them.
     pub(in crate::core) fn series(
         &mut self,
-        place: Place<'_>,
+        view: RoomView<'_>,
         chat: &Chat,
         window: Window,
         encoder: &mut Encoder,
         rope: &mut Rope,
     ) -> usize {
         let key = Key {
-            room: place.room,
-            what: What::Series(window),
+            room: view.room,
+            what: PartKind::Series(window),
         };
         let now_ms = self.now_ms;
-        let identity = Identity::Moment(chat.offset(place.room), now_ms / 1000);
+        let identity = Identity::Moment(chat.offset(view.room), now_ms / 1000);
         let mut looked_at = 0;
-        let shared = self.part(place, key, identity, Form::Json, encoder, |_, encoder| {
-            let (series, messages) = chat.series(place.room, window, now_ms);
+        let shared = self.part(view, key, identity, Form::Json, encoder, |_, encoder| {
+            let (series, messages) = chat.series(view.room, window, now_ms);
             looked_at = messages;
             encoder.series(&series)
         });
@@ -137,16 +138,16 @@ impl Snapshots {
     /// Adds those who are listed as members, as the items of a list in JSON.
     pub(in crate::core) fn members(
         &mut self,
-        place: Place<'_>,
+        view: RoomView<'_>,
         chat: &Chat,
         encoder: &mut Encoder,
         rope: &mut Rope,
     ) {
         let key = Key {
-            room: place.room,
-            what: What::Members,
+            room: view.room,
+            what: PartKind::Members,
         };
-        let (people, changes) = chat.roster(place.room, MAX_LISTED);
+        let (people, changes) = chat.roster(view.room, MAX_LISTED);
         let identity = Identity::People(people.into(), changes);
         let make = |identity: &Identity, encoder: &mut Encoder| {
             let Identity::People(people, _) = identity else {
@@ -156,7 +157,7 @@ impl Snapshots {
             encoder.charge_json(people.len(), json.len());
             json
         };
-        rope.share(self.part(place, key, identity, Form::Json, encoder, make));
+        rope.share(self.part(view, key, identity, Form::Json, encoder, make));
     }
 
     /// Drops what has not been used for long enough.
@@ -185,8 +186,8 @@ impl Snapshots {
 
     fn run(
         &mut self,
-        place: Place<'_>,
-        (of, run): (Of, &[Message<'_>]),
+        view: RoomView<'_>,
+        (of, run): (MessageSource, &[Message<'_>]),
         form: Form,
         encoder: &mut Encoder,
     ) -> Shared {
@@ -195,19 +196,19 @@ impl Snapshots {
         let first = offsets.first().copied().unwrap_or_default();
         let last = offsets.last().copied().unwrap_or_default();
         let key = Key {
-            room: place.room,
-            what: What::Run(of, first, last, run.len()),
+            room: view.room,
+            what: PartKind::Run(of, first, last, run.len()),
         };
         let identity = Identity::Offsets(offsets);
-        self.part(place, key, identity, form, encoder, |_, encoder| {
-            encode_run(&place.context, run, form, encoder)
+        self.part(view, key, identity, form, encoder, |_, encoder| {
+            encode_run(&view.context, run, form, encoder)
         })
     }
 
     /// The part as it was made before, or made now.
     fn part(
         &mut self,
-        place: Place<'_>,
+        view: RoomView<'_>,
         key: Key,
         identity: Identity,
         form: Form,
@@ -223,7 +224,7 @@ impl Snapshots {
             bytes
         });
         let length = bytes.bytes().len();
-        let deflated = form.deflated(place.context.reading).and_then(|form| {
+        let deflated = form.deflated(view.context.reading).and_then(|form| {
             let found = self.parts.find(key, &identity, form);
             if found.is_some() {
                 return found;
@@ -233,7 +234,7 @@ impl Snapshots {
                 return None;
             }
             self.deflate_left -= length;
-            let deflated = encoder.deflate_piece(bytes.bytes(), place.context.reading.is_narrow);
+            let deflated = encoder.deflate_piece(bytes.bytes(), view.context.reading.is_narrow);
             let deflated = Frames::answer(deflated, form.kind(), &self.meter);
             self.parts.keep(key, identity, form, &deflated, self.now_ms);
             Some(deflated)
@@ -244,13 +245,13 @@ impl Snapshots {
     /// A part that was made before, in all that its reader needs of it.
     fn find(
         &mut self,
-        place: Place<'_>,
+        view: RoomView<'_>,
         key: Key,
         identity: &Identity,
         form: Form,
     ) -> Option<Shared> {
         let bytes = self.parts.find(key, identity, form)?;
-        let deflated = match form.deflated(place.context.reading) {
+        let deflated = match form.deflated(view.context.reading) {
             Some(form) => Some(self.parts.find(key, identity, form)?),
             None => None,
         };

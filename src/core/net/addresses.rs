@@ -8,8 +8,8 @@ use ipnet::IpNet;
 
 use crate::core::ensure::ensure;
 use crate::core::network::Network;
-use crate::core::pace::Bucket;
 use crate::core::pace::Pace;
+use crate::core::pace::TokenBucket;
 use crate::limits::MAX_QUIET_ADDRESSES;
 use crate::settings::Limits;
 
@@ -66,9 +66,9 @@ impl Rules {
 /// What one address has and has done.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
-    connects: Bucket,
-    failed_tokens: Bucket,
-    queries: Bucket,
+    connects: TokenBucket,
+    failed_tokens: TokenBucket,
+    queries: TokenBucket,
     connections: u32,
     is_listed_as_quiet: bool,
 }

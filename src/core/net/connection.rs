@@ -57,7 +57,7 @@ impl AddAssign for Traffic {
 
 /// How a connection counts for the limits of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Place {
+pub(in crate::core) enum AddressSlot {
     /// For nobody.
     Free,
     /// For nobody yet: a trusted proxy's, which may say for whom it speaks, once or in each request.
@@ -83,10 +83,10 @@ pub(in crate::core) struct Connection<S> {
     pub(in crate::core) traffic: Traffic,
     /// Status of the last response, for the log; 0 for none.
     pub(in crate::core) status: u16,
-    pub(in crate::core) place: Place,
+    pub(in crate::core) address_slot: AddressSlot,
     pub(in crate::core) opened_ms: u64,
     /// When a byte last came.
-    pub(in crate::core) heard_ms: u64,
+    pub(in crate::core) last_input_ms: u64,
     /// When the phase times out; `u64::MAX` for never.
     pub(in crate::core) deadline_ms: u64,
     /// Where the timer's entry for this connection is; others are stale.
@@ -95,13 +95,13 @@ pub(in crate::core) struct Connection<S> {
     pub(in crate::core) metered_bytes: usize,
     pub(in crate::core) input: Input,
     /// The last piece of its audience's sequence that was queued for a member of one room.
-    pub(in crate::core) served: u64,
+    pub(in crate::core) delivered_sequence: u64,
     /// The kernel may take bytes: false once it has said that it takes none.
     pub(in crate::core) writable: bool,
     /// On the server's list of connections to flush.
     pub(in crate::core) dirty: bool,
     /// In line to be read: on the server's list, or held back by its room.
-    pub(in crate::core) in_line: bool,
+    pub(in crate::core) read_pending: bool,
 }
 
 impl<S> Connection<S> {
@@ -118,17 +118,17 @@ impl<S> Connection<S> {
             deflate: Deflate::Off,
             traffic: Traffic::default(),
             status: 0,
-            place: Place::Free,
+            address_slot: AddressSlot::Free,
             opened_ms: now_ms,
-            heard_ms: now_ms,
+            last_input_ms: now_ms,
             deadline_ms: u64::MAX,
             timer: Slot::NEVER,
             metered_bytes: 0,
             input: Input::Drained,
-            served: 0,
+            delivered_sequence: 0,
             writable: true,
             dirty: false,
-            in_line: false,
+            read_pending: false,
         }
     }
 

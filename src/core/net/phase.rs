@@ -59,7 +59,7 @@ pub(in crate::core) enum CloseHandshake {
     AwaitingPeer,
     /// The peer has broken the protocol. It is not heard any more, but its close frame is waited for: a FIN that comes
     /// with ours is taken for a lost connection by some.
-    PassingOver,
+    Discarding,
     /// Both are said, or no answer is waited for.
     Done,
 }

@@ -2,7 +2,7 @@
 
 use crate::core::chat::{PersonId, RoomId};
 use crate::core::pace::{Admission, Limiter, Pace};
-use crate::limits::{ANSWER_BYTES, MAX_UNREAD_ANSWERS};
+use crate::limits::{ANSWER_BYTES, MAX_UNSENT_ANSWERS};
 
 /// Who it is, and how much it may still say.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(in crate::core) struct Session {
     /// When the last command was admitted: what it costs is charged at that time.
     admitted_ms: u64,
     /// Bytes of answers since the queue was last empty.
-    unread_bytes: usize,
+    unsent_bytes: usize,
 }
 
 impl Session {
@@ -29,14 +29,14 @@ impl Session {
             pace: Pace::per_second(rate),
             limiter: Limiter::default(),
             admitted_ms: now_ms,
-            unread_bytes: 0,
+            unsent_bytes: 0,
         }
     }
 
     /// An answer of so many bytes is queued, for which `encoded` were made. A long one is as much work as several
     /// commands, and counts as such.
     pub(in crate::core) fn on_answer(&mut self, queued: usize, encoded: usize) {
-        self.unread_bytes += queued;
+        self.unsent_bytes += queued;
         self.charge(encoded / ANSWER_BYTES);
     }
 
@@ -47,18 +47,18 @@ impl Session {
 
     /// All that was queued has been taken. Says whether a command has waited for that.
     pub(in crate::core) fn on_drained(&mut self) -> bool {
-        let has_waited = self.has_much_unread();
-        self.unread_bytes = 0;
+        let has_waited = self.has_many_unsent();
+        self.unsent_bytes = 0;
         has_waited
     }
 
     /// The next command has to wait: for the last one, or until some answers have been read.
     pub(in crate::core) fn must_wait(&self) -> bool {
-        self.is_busy || self.has_much_unread()
+        self.is_busy || self.has_many_unsent()
     }
 
-    fn has_much_unread(&self) -> bool {
-        self.unread_bytes > MAX_UNREAD_ANSWERS
+    fn has_many_unsent(&self) -> bool {
+        self.unsent_bytes > MAX_UNSENT_ANSWERS
     }
 
     /// Whether a command may be obeyed now.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::core::chat::PersonId;
 use crate::core::network::Network;
-use crate::core::pace::{Bucket, Pace};
+use crate::core::pace::{Pace, TokenBucket};
 use crate::limits::{MAX_SOURCES, SOURCES_SWEEP_MS};
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(in crate::core) struct Sources {
 #[derive(Debug)]
 struct Source {
     person: PersonId,
-    bucket: Bucket,
+    bucket: TokenBucket,
 }
 
 impl Sources {
@@ -57,7 +57,7 @@ impl Sources {
         }
         let begin = || Source {
             person: new_person(),
-            bucket: Bucket::default(),
+            bucket: TokenBucket::default(),
         };
         let source = if is_known || self.by_address.len() < MAX_SOURCES {
             self.by_address.entry(address).or_insert_with(begin)

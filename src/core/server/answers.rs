@@ -6,7 +6,7 @@ use crate::codec::ws::deflate::Readers;
 use crate::core::chat::{Context, Message, Reading, RoomId, RoomName};
 use crate::core::delivery::encode::{self, Encoder};
 use crate::core::delivery::rope::Rope;
-use crate::core::delivery::snapshot::{Form, Of, Place, Snapshots};
+use crate::core::delivery::snapshot::{Form, MessageSource, RoomView, Snapshots};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -92,9 +92,9 @@ impl<S: Stream> Server<S> {
         let found = room.and_then(|room| self.chat.history(room, page.before, page.limit));
         let (found, more) = found.unwrap_or_default();
         let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
-        let place = room.map(|room| (room, self.chat.epoch(room)));
+        let view = room.map(|room| (room, self.chat.epoch(room)));
         write_history(
-            (name, place),
+            (name, view),
             (&found, more),
             echo,
             reading,
@@ -114,10 +114,10 @@ impl<S: Stream> Server<S> {
         self.snapshots.begin(now.ms);
         let found = messages(&found);
         let room = self.chat.find(name);
-        let place = room.map(|room| (room, self.chat.epoch(room)));
+        let view = room.map(|room| (room, self.chat.epoch(room)));
         let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
         write_history(
-            (name, place),
+            (name, view),
             (&found, more),
             echo,
             reading,
@@ -128,7 +128,7 @@ impl<S: Stream> Server<S> {
 
 /// Writes the answer to `history`, as far as one answer goes.
 fn write_history(
-    (name, place): (&RoomName, Option<(RoomId, u64)>),
+    (name, view): (&RoomName, Option<(RoomId, u64)>),
     (found, more): (&[Message<'_>], bool),
     echo: Id<'_>,
     reading: Reading,
@@ -136,7 +136,7 @@ fn write_history(
 ) -> Rope {
     let messages = encode::newest_within(found, name.as_str(), MAX_ANSWER);
     let is_cut = messages.len() < found.len();
-    let epoch = place.map_or(0, |(_, epoch)| epoch);
+    let epoch = view.map_or(0, |(_, epoch)| epoch);
     let head = Event::History {
         id: echo,
         room: name.as_str(),
@@ -145,16 +145,16 @@ fn write_history(
     let mut rope = Rope::default();
     event::open(&head, rope.own());
     rope.own().extend_from_slice(b",\"messages\":[");
-    if let Some((room, _)) = place {
+    if let Some((room, _)) = view {
         let context = Context {
             room: name.as_str(),
             epoch,
             reading,
             readers: Readers::One,
         };
-        let place = Place { room, context };
-        let talk = (Of::Talk, messages);
-        snapshots.messages(place, talk, Form::Json, encoder, &mut rope);
+        let view = RoomView { room, context };
+        let talk = (MessageSource::History, messages);
+        snapshots.messages(view, talk, Form::Json, encoder, &mut rope);
     }
     rope.own().extend_from_slice(b"],\"more\":");
     event::write(&(more || is_cut), rope.own());

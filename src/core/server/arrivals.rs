@@ -6,10 +6,10 @@ use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
 use crate::core::budget::cost;
-use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Wanted, Window};
+use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Selection, Window};
 use crate::core::delivery::encode;
 use crate::core::delivery::rope::Rope;
-use crate::core::delivery::snapshot::{Form, Of, Place};
+use crate::core::delivery::snapshot::{Form, MessageSource, RoomView};
 use crate::core::id::ConnectionId;
 use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::net::phase::Phase;
@@ -29,7 +29,7 @@ impl<S: Stream> Server<S> {
             self.broadcast.note_entry(audience, sequence, offset);
         }
         if self.chat.conflates(room) {
-            self.lagging.on_told(id, room, offset);
+            self.lagging.on_sent_upto(id, room, offset);
         }
     }
 
@@ -39,66 +39,66 @@ impl<S: Stream> Server<S> {
         &mut self,
         (id, reading): (ConnectionId, Reading),
         room: RoomId,
-        wanted: Wanted,
+        selection: Selection,
         window: Option<Window>,
         (echo, found): (Id<'_>, &[Stored]),
         now: Now,
     ) -> Rope {
-        let mut looked_at = 0;
+        let mut scans = 0;
         let mut rope = Rope::default();
         self.chat.forget_expired_of(room, now.ms);
         self.chat.on_listed(room);
         self.snapshots.begin(now.ms);
         let recovered = self.chat.arrival_after(room, messages(found));
-        if let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, wanted)) {
+        if let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, selection)) {
             let context = arrival.context(reading);
-            let place = Place { room, context };
+            let view = RoomView { room, context };
             encode::open_joined(&arrival, echo, rope.own());
             let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
             rope.own().extend_from_slice(b",\"messages\":[");
-            let said = (Of::Talk, newest_of(&arrival, wanted));
-            snapshots.messages(place, said, Form::Json, encoder, &mut rope);
+            let newest = (MessageSource::History, newest_of(&arrival, selection));
+            snapshots.messages(view, newest, Form::Json, encoder, &mut rope);
             rope.own().extend_from_slice(b"],\"retained\":[");
             match &arrival.state {
                 Some(state) => {
-                    let state = (Of::State, &**state);
-                    snapshots.messages(place, state, Form::Json, encoder, &mut rope);
+                    let state = (MessageSource::State, &**state);
+                    snapshots.messages(view, state, Form::Json, encoder, &mut rope);
                 }
-                None => snapshots.state(place, &self.chat, Form::Json, encoder, &mut rope),
+                None => snapshots.state(view, &self.chat, Form::Json, encoder, &mut rope),
             }
             rope.own().extend_from_slice(b"],\"members\":[");
-            snapshots.members(place, &self.chat, encoder, &mut rope);
+            snapshots.members(view, &self.chat, encoder, &mut rope);
             // Who has missed nothing has them all.
             if let Some(window) = window.filter(|_| !arrival.recovered) {
                 rope.own().extend_from_slice(b"],\"series\":[");
-                looked_at = snapshots.series(place, &self.chat, window, encoder, &mut rope);
+                scans = snapshots.series(view, &self.chat, window, encoder, &mut rope);
             }
             rope.own().extend_from_slice(b"],\"count\":");
             event::write(&arrival.count, rope.own());
             rope.own().push(b'}');
         }
-        self.charge_looks(id, looked_at);
+        self.charge_scan(id, scans);
         rope
     }
 
     /// The offset up to which a member has been served, or will have been before an answer that is queued now.
-    pub(super) fn served_upto(&self, id: ConnectionId, room: RoomId) -> u64 {
+    pub(super) fn delivered_upto(&self, id: ConnectionId, room: RoomId) -> u64 {
         let missed = self.lagging.missed_from(id, room);
         let unserved = || {
-            let (audience, member, place) = self.chat.membership(id, room)?;
-            self.broadcast.first_unserved(audience, member, place)
+            let (audience, member, index) = self.chat.membership(id, room)?;
+            self.broadcast.first_undelivered(audience, member, index)
         };
         let next = missed.or_else(unserved);
         next.map_or_else(|| self.chat.offset(room), |next| next - 1)
     }
 
     /// What a stream of Server-Sent Events begins with.
-    pub(super) fn opened(&mut self, room: RoomId, wanted: Wanted, now: Now) -> Rope {
+    pub(super) fn opened(&mut self, room: RoomId, selection: Selection, now: Now) -> Rope {
         let mut rope = Rope::default();
         sse::encode_retry(RECONNECT_MS, rope.own());
         self.chat.forget_expired_of(room, now.ms);
         self.snapshots.begin(now.ms);
-        self.push_opened(room, wanted, &[], &mut rope);
+        self.push_opened(room, selection, &[], &mut rope);
         rope
     }
 
@@ -107,7 +107,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn welcome_back(
         &mut self,
         (id, room): (ConnectionId, RoomId),
-        wanted: Wanted,
+        selection: Selection,
         window: Option<Window>,
         (echo, found): (Option<Box<RawValue>>, &[Stored]),
         now: Now,
@@ -121,11 +121,11 @@ impl<S: Stream> Server<S> {
             let mut rope = Rope::default();
             self.chat.forget_expired_of(room, now.ms);
             self.snapshots.begin(now.ms);
-            self.push_opened(room, wanted, found, &mut rope);
+            self.push_opened(room, selection, found, &mut rope);
             self.answer_rope(id, reading.format, rope);
         } else {
             let echo = (echo.as_deref(), found);
-            let joined = self.joined((id, reading), room, wanted, window, echo, now);
+            let joined = self.joined((id, reading), room, selection, window, echo, now);
             self.send_message(id, joined);
             self.end_wait(id);
         }
@@ -136,10 +136,10 @@ impl<S: Stream> Server<S> {
         let mut rope = Rope::default();
         self.snapshots.begin(now.ms);
         if let Some(context) = self.chat.context(room.audience(Format::Plain)) {
-            let place = Place { room, context };
+            let view = RoomView { room, context };
             let (form, encoder) = (Form::Plain, &mut self.encoder);
             self.snapshots
-                .state(place, &self.chat, form, encoder, &mut rope);
+                .state(view, &self.chat, form, encoder, &mut rope);
         }
         rope
     }
@@ -151,12 +151,12 @@ impl<S: Stream> Server<S> {
             && let Some((id, room, from)) = self.lagging.take_drained()
         {
             if let Some(reading) = self.chat.reading_of(id) {
-                self.tell_missed(id, room, reading, from, now);
+                self.send_missed(id, room, reading, from, now);
             }
         }
     }
 
-    fn tell_missed(
+    fn send_missed(
         &mut self,
         id: ConnectionId,
         room: RoomId,
@@ -184,23 +184,23 @@ impl<S: Stream> Server<S> {
         match reading.format {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
-                let wanted = Wanted::LatestBesideState { after };
-                let joined = self.joined((id, reading), room, wanted, None, (None, &[]), now);
+                let selection = Selection::LatestBesideState { after };
+                let joined = self.joined((id, reading), room, selection, None, (None, &[]), now);
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {
-                self.push_opened(room, Wanted::LatestBesideState { after }, &[], &mut rope);
+                self.push_opened(room, Selection::LatestBesideState { after }, &[], &mut rope);
                 self.answer_rope(id, reading.format, rope);
             }
             Format::Plain | Format::PlainDeflated | Format::Lines => {
-                if let Some(arrival) = self.chat.arrival(room, Wanted::LatestByKey { after }) {
+                if let Some(arrival) = self.chat.arrival(room, Selection::LatestByKey { after }) {
                     let context = arrival.context(reading);
-                    let place = Place { room, context };
+                    let view = RoomView { room, context };
                     let (form, encoder) = (Form::of_messages(reading), &mut self.encoder);
                     // Of keys with a state it is that.
-                    let latest = (Of::State, &*arrival.messages);
+                    let latest = (MessageSource::State, &*arrival.messages);
                     self.snapshots
-                        .messages(place, latest, form, encoder, &mut rope);
+                        .messages(view, latest, form, encoder, &mut rope);
                 }
                 self.answer_rope(id, reading.format, rope);
             }
@@ -208,13 +208,19 @@ impl<S: Stream> Server<S> {
         self.skip_to_now(id, room);
     }
 
-    fn push_opened(&mut self, room: RoomId, wanted: Wanted, found: &[Stored], rope: &mut Rope) {
+    fn push_opened(
+        &mut self,
+        room: RoomId,
+        selection: Selection,
+        found: &[Stored],
+        rope: &mut Rope,
+    ) {
         let recovered = self.chat.arrival_after(room, messages(found));
-        let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, wanted)) else {
+        let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, selection)) else {
             return;
         };
         let context = arrival.context(Format::Events.into());
-        let place = Place { room, context };
+        let view = RoomView { room, context };
         let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
         let last = match &arrival.state {
             _ if arrival.recovered => None,
@@ -227,15 +233,15 @@ impl<S: Stream> Server<S> {
             // Whoever is cut off before it has not the whole state, and comes back to where they were.
             match arrival.state.as_deref().and_then(<[_]>::split_last) {
                 Some((_, rest)) => {
-                    let rest = (Of::State, rest);
-                    snapshots.messages(place, rest, Form::StateEvents, encoder, rope);
+                    let rest = (MessageSource::State, rest);
+                    snapshots.messages(view, rest, Form::StateEvents, encoder, rope);
                 }
-                None => snapshots.state(place, &self.chat, Form::StateEvents, encoder, rope),
+                None => snapshots.state(view, &self.chat, Form::StateEvents, encoder, rope),
             }
-            encode::server_sent_state(place.context.room, &last, Some(&id), rope.own());
+            encode::server_sent_state(view.context.room, &last, Some(&id), rope.own());
         }
-        let said = (Of::Talk, newest_of(&arrival, wanted));
-        snapshots.messages(place, said, Form::Events, encoder, rope);
+        let newest = (MessageSource::History, newest_of(&arrival, selection));
+        snapshots.messages(view, newest, Form::Events, encoder, rope);
     }
 
     /// Sends a message to one connection at the JSON door, which has asked for it. Nothing follows a close frame.
@@ -294,11 +300,11 @@ pub(super) fn messages(found: &[Stored]) -> Vec<Message<'_>> {
 
 /// What of a room's newest messages a newcomer is told: as many as one answer takes. What someone has missed, and the latest
 /// of each key, is whole.
-fn newest_of<'a, 'm>(arrival: &'a Arrival<'m>, wanted: Wanted) -> &'a [Message<'m>] {
-    let is_whole = match wanted {
-        Wanted::Last(_) | Wanted::LastUpTo { .. } => false,
-        Wanted::Since { .. } => arrival.recovered,
-        Wanted::LatestByKey { .. } | Wanted::LatestBesideState { .. } => true,
+fn newest_of<'a, 'm>(arrival: &'a Arrival<'m>, selection: Selection) -> &'a [Message<'m>] {
+    let is_whole = match selection {
+        Selection::Last(_) | Selection::LastUpTo { .. } => false,
+        Selection::Since { .. } => arrival.recovered,
+        Selection::LatestByKey { .. } | Selection::LatestBesideState { .. } => true,
     };
     match is_whole {
         true => &arrival.messages,

@@ -12,7 +12,7 @@ use crate::core::chat::Format;
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::net::addresses::AdmissionError;
-use crate::core::net::connection::{Connection, Place};
+use crate::core::net::connection::{AddressSlot, Connection};
 use crate::core::net::ending::{EndReason, Ending};
 use crate::core::net::peer::Peer;
 use crate::core::net::phase::Phase;
@@ -34,48 +34,48 @@ impl<S: Stream> Server<S> {
 
     /// Whether a connection is here only to be told that its address has, or comes, too much.
     pub fn is_over_its_limit(&self, index: usize) -> bool {
-        let place = self.connections.get(index).map(|it| it.place);
+        let address_slot = self.connections.get(index).map(|it| it.address_slot);
         matches!(
-            place,
-            Some(Place::Refused(
+            address_slot,
+            Some(AddressSlot::Refused(
                 AdmissionError::TooMany | AdmissionError::TooFast
             ))
         )
     }
 
     /// The place for a connection from here; `None` if there is not even one to be refused at.
-    pub(super) fn find_place(&mut self, peer: SocketAddr, now: Now) -> Option<Place> {
+    pub(super) fn find_address_slot(&mut self, peer: SocketAddr, now: Now) -> Option<AddressSlot> {
         let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
-        let place = if is_full {
-            Place::Refused(AdmissionError::Full)
+        let address_slot = if is_full {
+            AddressSlot::Refused(AdmissionError::Full)
         } else if self.is_trusted(peer.ip()) {
-            Place::Proxy
+            AddressSlot::Proxy
         } else {
-            self.place_for(peer.ip(), now)
+            self.address_slot_for(peer.ip(), now)
         };
-        self.note_refusal(place, &peer.into())
+        self.note_refusal(address_slot, &peer.into())
     }
 
     /// The place that the limits of an address leave for one more connection.
-    fn place_for(&mut self, ip: IpAddr, now: Now) -> Place {
+    fn address_slot_for(&mut self, ip: IpAddr, now: Now) -> AddressSlot {
         let Some(network) = self.addresses.network(ip) else {
-            return Place::Free;
+            return AddressSlot::Free;
         };
         match self.addresses.may_connect(network, now.ms) {
-            Ok(()) => Place::Counted,
-            Err(refusal) => Place::Refused(refusal),
+            Ok(()) => AddressSlot::Counted,
+            Err(refusal) => AddressSlot::Refused(refusal),
         }
     }
 
     /// The same place, unless it is one of too many who are refused.
-    fn note_refusal(&mut self, place: Place, peer: &Peer) -> Option<Place> {
-        if let Place::Refused(refusal) = place {
+    fn note_refusal(&mut self, address_slot: AddressSlot, peer: &Peer) -> Option<AddressSlot> {
+        if let AddressSlot::Refused(refusal) = address_slot {
             self.count_refusal(refusal, peer);
             if self.refused >= REFUSAL_SLOTS {
                 return None;
             }
         }
-        Some(place)
+        Some(address_slot)
     }
 
     fn count_refusal(&mut self, refusal: AdmissionError, peer: &Peer) {
@@ -84,68 +84,70 @@ impl<S: Stream> Server<S> {
     }
 
     /// The connection has this place from now on.
-    pub(super) fn take_place(&mut self, id: ConnectionId, place: Place) {
+    pub(super) fn take_address_slot(&mut self, id: ConnectionId, address_slot: AddressSlot) {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        connection.place = place;
+        connection.address_slot = address_slot;
         let ip = connection.peer.ip;
-        match place {
-            Place::Free | Place::Proxy => {}
-            Place::Counted => {
+        match address_slot {
+            AddressSlot::Free | AddressSlot::Proxy => {}
+            AddressSlot::Counted => {
                 self.addresses.enter(Network::of(ip));
             }
-            Place::Refused(_) => self.refused += 1,
+            AddressSlot::Refused(_) => self.refused += 1,
         }
     }
 
     /// A connection that has ended gives its place back.
-    pub(super) fn leave_place(&mut self, connection: &Connection<S>, now: Now) {
-        match connection.place {
-            Place::Free | Place::Proxy => {}
-            Place::Counted => {
+    pub(super) fn free_address_slot(&mut self, connection: &Connection<S>, now: Now) {
+        match connection.address_slot {
+            AddressSlot::Free | AddressSlot::Proxy => {}
+            AddressSlot::Counted => {
                 // Whatever proxies are trusted now.
                 let network = Network::of(connection.peer.ip);
                 self.addresses.leave(network, now.ms);
             }
-            Place::Refused(_) => self.refused -= 1,
+            AddressSlot::Refused(_) => self.refused -= 1,
         }
     }
 
     /// Something has been read. If it was a trusted proxy's word for whom it speaks, the connection is theirs from now
     /// on.
-    pub(super) fn hear_proxy(&mut self, id: ConnectionId, now: Now) {
+    pub(super) fn on_proxy_header(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        if connection.place != Place::Proxy || matches!(connection.phase, Phase::Closed { .. }) {
+        if connection.address_slot != AddressSlot::Proxy
+            || matches!(connection.phase, Phase::Closed { .. })
+        {
             return;
         }
         let Some(client) = connection.socket.client() else {
             return;
         };
         let Client::At(address) = client else {
-            connection.place = Place::Free;
+            connection.address_slot = AddressSlot::Free;
             return;
         };
         connection.peer = address.into();
-        let place = self.place_for(address.ip(), now);
-        match self.note_refusal(place, &address.into()) {
-            Some(place) => {
-                self.take_place(id, place);
-                self.tell_refused_typist(id, now);
+        let address_slot = self.address_slot_for(address.ip(), now);
+        match self.note_refusal(address_slot, &address.into()) {
+            Some(address_slot) => {
+                self.take_address_slot(id, address_slot);
+                self.refuse_line_client(id, now);
             }
             None => self.close(id, Ending::Abort(EndReason::TooManyFromAddress), now),
         }
     }
 
     /// Where nothing is asked first there is no other moment to say it.
-    fn tell_refused_typist(&mut self, id: ConnectionId, now: Now) {
+    fn refuse_line_client(&mut self, id: ConnectionId, now: Now) {
         if let Some(connection) = self.get(id)
-            && let Place::Refused(refusal) = connection.place
+            && let AddressSlot::Refused(refusal) = connection.address_slot
             && connection.door.facts().words == Some(Format::Lines)
         {
-            self.say_line(id, refusal.line());
+            self.send_line(id, refusal.line());
             self.close(id, Ending::Flush(refusal.reason()), now);
         }
     }
@@ -176,31 +178,31 @@ impl<S: Stream> Server<S> {
     }
 
     /// Looks whether the limits of an address let the client stay, whom a proxy brings in: what opens is theirs, and no
-    /// other request follows on that connection. To be let in, if it does open, by `let_in`.
+    /// other request follows on that connection. To be let in, if it does open, by `count_client`.
     pub(super) fn check_client(
         &mut self,
         request: &Request<'_>,
         id: ConnectionId,
         now: Now,
-    ) -> Result<Option<(Peer, Place)>, Problem> {
+    ) -> Result<Option<(Peer, AddressSlot)>, Problem> {
         let Some(ip) = self.client(request, id) else {
             return Ok(None);
         };
-        let (peer, place) = (Peer::from(ip), self.place_for(ip, now));
-        if let Place::Refused(refusal) = place {
+        let (peer, address_slot) = (Peer::from(ip), self.address_slot_for(ip, now));
+        if let AddressSlot::Refused(refusal) = address_slot {
             self.count_refusal(refusal, &peer);
             return Err(refusal.problem());
         }
-        Ok(Some((peer, place)))
+        Ok(Some((peer, address_slot)))
     }
 
     /// The connection is that client's from now on.
-    pub(super) fn let_in(&mut self, client: Option<(Peer, Place)>, id: ConnectionId) {
-        if let Some((peer, place)) = client
+    pub(super) fn count_client(&mut self, client: Option<(Peer, AddressSlot)>, id: ConnectionId) {
+        if let Some((peer, address_slot)) = client
             && let Some(connection) = self.get_mut(id)
         {
             connection.peer = peer;
-            self.take_place(id, place);
+            self.take_address_slot(id, address_slot);
         }
     }
 
@@ -261,25 +263,25 @@ impl<S: Stream> Server<S> {
 
     /// What those are answered who are here only for that.
     pub(super) fn refusal(&self, id: ConnectionId) -> Option<AdmissionError> {
-        match self.get(id)?.place {
-            Place::Refused(refusal) => Some(refusal),
+        match self.get(id)?.address_slot {
+            AddressSlot::Refused(refusal) => Some(refusal),
             _ => None,
         }
     }
 
     /// Every connection is counted once, for the address it comes from.
-    pub(super) fn check_places(&self) -> Result<(), String> {
+    pub(super) fn check_address_slots(&self) -> Result<(), String> {
         let mut counted: BTreeMap<Network, u32> = BTreeMap::new();
         let mut refused = 0;
         for (_, connection) in &self.connections {
             let ip = connection.peer.ip;
-            match connection.place {
-                Place::Counted if ip.to_canonical().is_loopback() => {
+            match connection.address_slot {
+                AddressSlot::Counted if ip.to_canonical().is_loopback() => {
                     return Err("someone is counted for nobody".to_owned());
                 }
-                Place::Counted => *counted.entry(Network::of(ip)).or_default() += 1,
-                Place::Refused(_) => refused += 1,
-                Place::Free | Place::Proxy => {}
+                AddressSlot::Counted => *counted.entry(Network::of(ip)).or_default() += 1,
+                AddressSlot::Refused(_) => refused += 1,
+                AddressSlot::Free | AddressSlot::Proxy => {}
             }
         }
         ensure(

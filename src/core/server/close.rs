@@ -87,7 +87,7 @@ impl<S: Stream> Server<S> {
             _ => u64::MAX,
         };
         match self.get(id) {
-            Some(connection) if connection.served < until => {
+            Some(connection) if connection.delivered_sequence < until => {
                 let deadline = self.limits.close_timeout.after(now.ms);
                 self.enter(id, Phase::Leaving { until, end }, deadline);
             }
@@ -120,7 +120,7 @@ impl<S: Stream> Server<S> {
                 let decoder = self.get(id).map(|connection| &connection.decoder);
                 let handshake = match decoder.is_some_and(Decoder::is_closed) {
                     true => CloseHandshake::Done,
-                    false => CloseHandshake::PassingOver,
+                    false => CloseHandshake::Discarding,
                 };
                 self.begin_handshake(id, reason, handshake, now);
             }
@@ -206,13 +206,13 @@ impl<S: Stream> Server<S> {
         connection.writable &= !connection.socket.has_unsent();
         // The peer's end may have been seen before; asking again tells.
         connection.input = Input::Ending;
-        self.meter_held(id);
+        self.meter_connection(id);
         self.enter(
             id,
             Phase::Lingering { reason },
             self.limits.close_timeout.after(now.ms),
         );
-        self.line_up(id);
+        self.schedule_read(id);
     }
 
     /// Leaves the rooms, drops the queue, and has the connection freed at the end of a tick.
@@ -235,7 +235,7 @@ impl<S: Stream> Server<S> {
     fn send_bye(&mut self, id: ConnectionId, reason: CloseReason) {
         let format = match self.get(id).map(|it| (it.door.facts().words, it.phase)) {
             Some((Some(Format::Lines), Phase::Streaming { .. })) => {
-                return self.say_line(id, &format!("* {}\n", reason.phrase()));
+                return self.send_line(id, &format!("* {}\n", reason.phrase()));
             }
             Some((Some(format), Phase::Open { .. } | Phase::Streaming { .. })) => format,
             _ => return,
@@ -289,7 +289,7 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::FREE);
             self.access.forget(id);
             self.meter.subtract(connection.metered_bytes);
-            self.leave_place(&connection, now);
+            self.free_address_slot(&connection, now);
             self.counters.count_end(&connection);
             log_end(&connection, now);
         }
@@ -322,7 +322,7 @@ impl<S: Stream> Server<S> {
             connection.tail = Tail::default();
             connection.decoder = Decoder::default();
             connection.take_pending();
-            self.meter_held(id);
+            self.meter_connection(id);
         }
     }
 }

@@ -30,7 +30,7 @@ impl<S: Stream> Server<S> {
         let first_ping_ms = self.first_ping_ms(now);
         self.set_door(id, door);
         if let Some(connection) = self.get_mut(id) {
-            connection.heard_ms = now.ms;
+            connection.last_input_ms = now.ms;
             self.enter(id, Phase::Open { pinged: None }, first_ping_ms);
         }
     }
@@ -48,10 +48,10 @@ impl<S: Stream> Server<S> {
     }
 
     /// A byte has come: whoever was pinged lives.
-    pub(super) fn on_heard(&mut self, id: ConnectionId, now: Now) {
+    pub(super) fn on_input(&mut self, id: ConnectionId, now: Now) {
         let ping_interval = self.limits.ping_interval;
         if let Some(connection) = self.get_mut(id) {
-            connection.heard_ms = now.ms;
+            connection.last_input_ms = now.ms;
             if matches!(connection.phase, Phase::Open { pinged: Some(_) }) {
                 self.enter(
                     id,
@@ -158,8 +158,8 @@ impl<S: Stream> Server<S> {
         let session = connection.session_mut();
         let waits = session.is_some_and(|it| it.must_wait());
         match pinged {
-            Some(_) if connection.in_line => self.ping(id, now),
-            Some(before) if waits => self.on_unread(id, before, now),
+            Some(_) if connection.read_pending => self.ping(id, now),
+            Some(before) if waits => self.on_unsent_answers(id, before, now),
             Some(_) => self.close(id, Ending::Announce(CloseReason::PingTimeout), now),
             None => self.ping(id, now),
         }
@@ -167,7 +167,7 @@ impl<S: Stream> Server<S> {
 
     /// A peer is not read until it has read its answers, so that its pong would not be seen. What counts is that it takes
     /// them.
-    fn on_unread(&mut self, id: ConnectionId, before: u64, now: Now) {
+    fn on_unsent_answers(&mut self, id: ConnectionId, before: u64, now: Now) {
         let timeout = self.limits.pong_timeout;
         let waits = self.still_waits(id, now);
         let taken = self.bytes_taken(id);
@@ -188,14 +188,14 @@ impl<S: Stream> Server<S> {
             return;
         };
         // The silence of one whom we do not read is ours.
-        let heard_ms = if connection.in_line {
+        let last_input_ms = if connection.read_pending {
             now.ms
         } else {
-            connection.heard_ms
+            connection.last_input_ms
         };
         // Half an interval of silence will do: who was to be pinged early keeps its time.
-        let silent_ms = now.ms - heard_ms;
-        let next_ping_ms = ping_interval.after(heard_ms);
+        let silent_ms = now.ms - last_input_ms;
+        let next_ping_ms = ping_interval.after(last_input_ms);
         if silent_ms < ping_interval.ms().unwrap_or(0) / 2 {
             self.set_deadline(id, next_ping_ms);
             return;
@@ -244,7 +244,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// A typist has no heartbeat, and is only looked at when it does not take what is shown to it.
-    pub(super) fn watch_typist(&mut self, id: ConnectionId, now: Now) {
+    pub(super) fn watch_line_client(&mut self, id: ConnectionId, now: Now) {
         let deadline = self.limits.ping_interval.after(now.ms);
         if let Some(connection) = self.get(id)
             && connection.door.facts().heartbeat == Heartbeat::Tcp

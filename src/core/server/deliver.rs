@@ -25,11 +25,11 @@ impl<S: Stream> Server<S> {
         self.budget.spend(cost::LOOKUP * slice.len() as u64);
         for index in slice {
             let member = fanout.member(index);
-            let since = match is_as_it_set_out {
-                true => Some(member.since),
-                false => self.chat.listens_since(member.id, fanout.room()),
+            let after = match is_as_it_set_out {
+                true => Some(member.after),
+                false => self.chat.entry_sequence(member.id, fanout.room()),
             };
-            if let Some(delivery) = since.and_then(|since| fanout.delivery(since)) {
+            if let Some(delivery) = after.and_then(|after| fanout.delivery(after)) {
                 self.deliver(member.id, fanout.room(), delivery, now);
             }
         }
@@ -58,7 +58,7 @@ impl<S: Stream> Server<S> {
         match connection.queue.push(delivery.chunk, max_queue) {
             Enqueue::Queued => {
                 connection.traffic.messages_out += delivery.messages;
-                connection.served = delivery.last;
+                connection.delivered_sequence = delivery.last;
                 self.counters.traffic.messages_out += delivery.messages;
                 self.mark_dirty(id);
             }
@@ -127,13 +127,13 @@ impl<S: Stream> Server<S> {
         self.budget.spend(cost::WRITE + bytes * cost::BYTE);
         self.counters.traffic.bytes_out += bytes;
         if holds {
-            self.meter_held(id);
+            self.meter_connection(id);
         }
         match result {
             Ok(Flush::Drained) => self.on_drained(id, now),
             Ok(Flush::Blocked) => {
                 self.on_blocked(id);
-                self.watch_typist(id, now);
+                self.watch_line_client(id, now);
             }
             Err(error) => self.on_io_error(id, &error, now),
         }
@@ -154,7 +154,7 @@ impl<S: Stream> Server<S> {
         };
         let phase = connection.phase;
         if connection.on_answers_taken() {
-            self.line_up(id);
+            self.schedule_read(id);
         }
         match phase {
             Phase::Response {
@@ -166,7 +166,7 @@ impl<S: Stream> Server<S> {
                     Phase::Request { seen: 0 },
                     self.limits.keep_alive_timeout.after(now.ms),
                 );
-                self.line_up(id);
+                self.schedule_read(id);
             }
             Phase::Response {
                 then: AfterResponse::Close,
@@ -183,8 +183,8 @@ impl<S: Stream> Server<S> {
     /// Clears what is left of rooms that have ended.
     pub(super) fn forget_ended(&mut self) {
         for room in self.chat.take_ended() {
-            let held = self.broadcast.forget(room);
-            self.release(held);
+            let paused = self.broadcast.forget(room);
+            self.resume_reading(paused);
         }
     }
 }

@@ -11,15 +11,15 @@ use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::answers::done;
+use crate::core::server::direct_delivery::DirectDelivery;
 use crate::core::server::error::{BUSY, CommandError, NO_SUCH_USER};
-use crate::core::server::mailing::Mailing;
 use crate::core::server::unfinished::Unfinished;
 use crate::core::stream::Stream;
-use crate::limits::TOLD_AT_ONCE;
+use crate::limits::DIRECT_RECEIVERS_AT_ONCE;
 
 /// How far a command has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Progress {
     Done,
     /// It goes on, and is answered when it is done.
     Later,
@@ -35,7 +35,7 @@ impl<S: Stream> Server<S> {
         body: &[u8],
         echo: Id<'_>,
         now: Now,
-    ) -> Result<Said, CommandError> {
+    ) -> Result<Progress, CommandError> {
         let to = self.chat.find_person(to);
         let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
             return Err(NO_SUCH_USER);
@@ -57,7 +57,7 @@ impl<S: Stream> Server<S> {
         if from != to {
             receivers.extend(self.chat.connections_of(from));
         }
-        let mut mailing = Mailing {
+        let mut delivery = DirectDelivery {
             echo: echo.map(ToOwned::to_owned),
             frames: Frames::new(frame, FrameKind::Data, &self.meter),
             line: Frames::new(line, FrameKind::Line, &self.meter),
@@ -65,34 +65,39 @@ impl<S: Stream> Server<S> {
             to,
             receivers,
             addressed,
-            told: 0,
-            is_taken: false,
+            delivered: 0,
+            is_accepted: false,
         };
-        if !self.tell_some(id, &mut mailing, now) {
-            self.finish_later(id, Unfinished::Mailing(mailing));
-            return Ok(Said::Later);
+        if !self.deliver_some(id, &mut delivery, now) {
+            self.defer_command(id, Unfinished::Direct(delivery));
+            return Ok(Progress::Later);
         }
-        if mailing.is_refused() {
+        if delivery.is_refused() {
             return Err(BUSY);
         }
-        Ok(Said::Done)
+        Ok(Progress::Done)
     }
 
     /// Tells the next of its receivers, at the cost of who says it. Says whether that is all.
-    pub(super) fn tell_some(&mut self, id: ConnectionId, mailing: &mut Mailing, now: Now) -> bool {
-        let end = (mailing.told + TOLD_AT_ONCE).min(mailing.receivers.len());
-        for index in mailing.told..end {
-            if index == mailing.addressed && !mailing.is_taken {
+    pub(super) fn deliver_some(
+        &mut self,
+        id: ConnectionId,
+        delivery: &mut DirectDelivery,
+        now: Now,
+    ) -> bool {
+        let end = (delivery.delivered + DIRECT_RECEIVERS_AT_ONCE).min(delivery.receivers.len());
+        for index in delivery.delivered..end {
+            if index == delivery.addressed && !delivery.is_accepted {
                 break;
             }
-            let receiver = mailing.receivers[index];
-            mailing.told += 1;
+            let receiver = delivery.receivers[index];
+            delivery.delivered += 1;
             // Since the last turn a connection may have become somebody else's, by `resume`.
-            if self.person(receiver) == Some(mailing.receiver_at(index)) {
-                mailing.is_taken |= self.tell(receiver, id, mailing, now);
+            if self.person(receiver) == Some(delivery.receiver_at(index)) {
+                delivery.is_accepted |= self.deliver_direct(receiver, id, delivery, now);
             }
         }
-        let is_done = mailing.told == mailing.receivers.len() || mailing.is_refused();
+        let is_done = delivery.delivered == delivery.receivers.len() || delivery.is_refused();
         if !is_done && let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {
             session.charge(1);
         }
@@ -100,15 +105,15 @@ impl<S: Stream> Server<S> {
     }
 
     /// Answers whoever has said it, when it has gone on for some turns.
-    pub(super) fn answer_mailing(&mut self, id: ConnectionId, mailing: &Mailing) {
-        let is_refused = mailing.is_refused();
+    pub(super) fn answer_direct(&mut self, id: ConnectionId, delivery: &DirectDelivery) {
+        let is_refused = delivery.is_refused();
         match self.get(id).and_then(|it| it.door.facts().words) {
             Some(Format::Lines) if is_refused => {
-                self.say_line(id, &format!("! {}\n", BUSY.message));
+                self.send_line(id, &format!("! {}\n", BUSY.message));
             }
             Some(Format::Lines) => {}
             _ => {
-                let echo = mailing.echo.as_deref();
+                let echo = delivery.echo.as_deref();
                 let answer = if is_refused {
                     Err(BUSY)
                 } else {
@@ -121,18 +126,18 @@ impl<S: Stream> Server<S> {
 
     /// Passes on what the connection `sender` says, in a frame or a line. Says whether it was taken. Who has sent it sees
     /// it, however slowly they read.
-    fn tell(
+    fn deliver_direct(
         &mut self,
         receiver: ConnectionId,
         sender: ConnectionId,
-        mailing: &Mailing,
+        delivery: &DirectDelivery,
         now: Now,
     ) -> bool {
         let format = self.get(receiver).and_then(|it| it.door.facts().words);
         let shared = if format == Some(Format::Lines) {
-            &mailing.line
+            &delivery.line
         } else {
-            &mailing.frames
+            &delivery.frames
         };
         match format {
             Some(format) if receiver == sender => {

@@ -20,7 +20,7 @@ use crate::core::server::Server;
 use crate::core::stream::Stream;
 
 /// What a client has sent, for its door.
-pub(super) enum Incoming<'a, 'b> {
+pub(super) enum DoorInput<'a, 'b> {
     /// A message of a WebSocket.
     Message(Kind, &'a [u8]),
     /// Bytes of a stream, of which the door takes the next piece off the front.
@@ -33,7 +33,7 @@ impl<S: Stream> Server<S> {
     /// Passes what a client has sent to its door. Says whether something was taken.
     pub(super) fn on_incoming(
         &mut self,
-        incoming: Incoming<'_, '_>,
+        incoming: DoorInput<'_, '_>,
         id: ConnectionId,
         now: Now,
     ) -> bool {
@@ -41,26 +41,26 @@ impl<S: Stream> Server<S> {
             return false;
         };
         match (kind, incoming) {
-            (DoorKind::Plain, Incoming::Message(kind, payload)) => {
-                self.say_plainly(id, kind, payload, now);
+            (DoorKind::Plain, DoorInput::Message(kind, payload)) => {
+                self.publish_plain(id, kind, payload, now);
             }
-            (DoorKind::Json, Incoming::Message(kind, payload)) => {
+            (DoorKind::Json, DoorInput::Message(kind, payload)) => {
                 self.on_command(id, kind, payload, now);
             }
-            (DoorKind::Lines, Incoming::Bytes(input)) => return self.take_line(input, id, now),
-            (DoorKind::Lines, Incoming::End(input)) => self.end_lines(input, id, now),
+            (DoorKind::Lines, DoorInput::Bytes(input)) => return self.take_line(input, id, now),
+            (DoorKind::Lines, DoorInput::End(input)) => self.end_lines(input, id, now),
             // Who only reads is not heard.
-            (DoorKind::Events, Incoming::Bytes(input)) => {
+            (DoorKind::Events, DoorInput::Bytes(input)) => {
                 *input = &mut [];
                 return false;
             }
-            (DoorKind::Events, Incoming::End(_)) => {
+            (DoorKind::Events, DoorInput::End(_)) => {
                 self.close(id, Ending::Abort(EndReason::ClosedByPeer), now);
             }
             // The phases of these doors do not have that.
             (DoorKind::Http, _)
-            | (DoorKind::Plain | DoorKind::Json, Incoming::Bytes(_) | Incoming::End(_))
-            | (DoorKind::Events | DoorKind::Lines, Incoming::Message(..)) => {}
+            | (DoorKind::Plain | DoorKind::Json, DoorInput::Bytes(_) | DoorInput::End(_))
+            | (DoorKind::Events | DoorKind::Lines, DoorInput::Message(..)) => {}
         }
         true
     }

@@ -16,11 +16,11 @@ pub(super) enum Drain {
     #[default]
     NotBegun,
     /// Handing out what was said before; nothing more is heard.
-    HandingOut { deadline_ms: u64 },
+    Delivering { deadline_ms: u64 },
     /// Telling everyone, and has come to this place in the slab.
-    Telling { deadline_ms: u64, next: usize },
+    Notifying { deadline_ms: u64, next: usize },
     /// Everyone has been told.
-    Told { deadline_ms: u64 },
+    Notified { deadline_ms: u64 },
 }
 
 impl Drain {
@@ -28,22 +28,22 @@ impl Drain {
         self != Self::NotBegun
     }
 
-    pub(super) fn holds_input(self) -> bool {
-        matches!(self, Self::HandingOut { .. } | Self::Telling { .. })
+    pub(super) fn pauses_input(self) -> bool {
+        matches!(self, Self::Delivering { .. } | Self::Notifying { .. })
     }
 
     pub(super) fn deadline_ms(self) -> Option<u64> {
         match self {
             Self::NotBegun => None,
-            Self::HandingOut { deadline_ms }
-            | Self::Telling { deadline_ms, .. }
-            | Self::Told { deadline_ms } => Some(deadline_ms),
+            Self::Delivering { deadline_ms }
+            | Self::Notifying { deadline_ms, .. }
+            | Self::Notified { deadline_ms } => Some(deadline_ms),
         }
     }
 
     /// Whether it goes on without an event.
     pub(super) fn has_work(self) -> bool {
-        matches!(self, Self::HandingOut { .. } | Self::Telling { .. })
+        matches!(self, Self::Delivering { .. } | Self::Notifying { .. })
     }
 }
 
@@ -51,7 +51,7 @@ impl<S: Stream> Server<S> {
     /// Begins to end: no new WebSockets; those open get what was said, then a close frame (1001).
     pub fn begin_drain(&mut self, now: Now) {
         if !self.drain.is_begun() {
-            self.drain = Drain::HandingOut {
+            self.drain = Drain::Delivering {
                 deadline_ms: self.limits.drain_timeout.after(now.ms),
             };
         }
@@ -71,10 +71,10 @@ impl<S: Stream> Server<S> {
         self.drain.deadline_ms()
     }
 
-    pub(super) fn go_on_draining(&mut self, now: Now) {
+    pub(super) fn continue_drain(&mut self, now: Now) {
         let (deadline_ms, mut next) = match self.drain {
-            Drain::HandingOut { deadline_ms } if self.has_handed_out() => (deadline_ms, 0),
-            Drain::Telling { deadline_ms, next } => (deadline_ms, next),
+            Drain::Delivering { deadline_ms } if self.has_handed_out() => (deadline_ms, 0),
+            Drain::Notifying { deadline_ms, next } => (deadline_ms, next),
             _ => return,
         };
         while self.budget.is_left() && next < self.connections.capacity() {
@@ -82,13 +82,13 @@ impl<S: Stream> Server<S> {
             if let Some(id) = self.connections.get(next).map(|connection| connection.id) {
                 self.close_for_shutdown(id, now);
                 // Whoever was not listened to meanwhile may have answered, or gone.
-                self.line_up(id);
+                self.schedule_read(id);
             }
             next += 1;
         }
         self.drain = match next < self.connections.capacity() {
-            true => Drain::Telling { deadline_ms, next },
-            false => Drain::Told { deadline_ms },
+            true => Drain::Notifying { deadline_ms, next },
+            false => Drain::Notified { deadline_ms },
         };
         self.flush_dirty(now);
     }

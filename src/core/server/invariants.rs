@@ -27,7 +27,7 @@ impl<S: Stream> Server<S> {
                 format!("connection {index} ({:?}): {broken}", connection.phase)
             })?;
         }
-        self.check_places()?;
+        self.check_address_slots()?;
         self.waiting.check()?;
         self.check_counters()?;
         self.chat.check()?;
@@ -89,13 +89,13 @@ impl<S: Stream> Server<S> {
             |it| it.dirty,
         )?;
         let lines = self.members.iter().chain(&self.newcomers).copied();
-        let in_line = lines
-            .chain(self.broadcast.held())
+        let read_pending = lines
+            .chain(self.broadcast.paused())
             .chain(self.waiting.held());
         listed(
-            in_line.collect(),
+            read_pending.collect(),
             "the line to be read and the marks differ",
-            |it| it.in_line,
+            |it| it.read_pending,
         )?;
         listed(
             self.closed.iter().copied().collect(),
@@ -157,7 +157,7 @@ impl<S: Stream> Server<S> {
         }
         self.counters.check(doors, living)?;
         ensure(
-            self.broadcast.held().count() == self.broadcast.held_count(),
+            self.broadcast.paused().count() == self.broadcast.paused_count(),
             "those who are held back are miscounted",
         )?;
         ensure(

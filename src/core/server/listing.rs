@@ -27,7 +27,7 @@ pub(super) struct Listing {
 
 /// How far a part has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Looked {
+pub(super) struct ScanProgress {
     /// Rooms looked at, and patterns tried on them.
     pub(super) work: usize,
     pub(super) is_done: bool,
@@ -46,7 +46,7 @@ impl Listing {
     }
 
     /// Looks at the next rooms, and stops once that was as much work as `most`.
-    pub(super) fn look(&mut self, chat: &Chat, most: usize) -> Looked {
+    pub(super) fn scan(&mut self, chat: &Chat, most: usize) -> ScanProgress {
         let all = [Scope::Head("".into())];
         let patterns = self.rights.listable();
         let scopes = patterns.map_or(&all[..], |patterns| patterns.scopes());
@@ -62,7 +62,7 @@ impl Listing {
                     break;
                 }
                 if work >= most {
-                    return Looked {
+                    return ScanProgress {
                         work,
                         is_done: false,
                     };
@@ -72,7 +72,7 @@ impl Listing {
                 if tried.is_none_or(|tried| tried.matches) {
                     if self.found.len() == MAX_PAGE {
                         self.more = true;
-                        return Looked {
+                        return ScanProgress {
                             work,
                             is_done: true,
                         };
@@ -84,7 +84,7 @@ impl Listing {
             self.scope += 1;
             self.after = None;
         }
-        Looked {
+        ScanProgress {
             work,
             is_done: true,
         }
@@ -110,7 +110,7 @@ mod tests {
     use crate::core::access::{Access, Claims, Keys};
     use crate::core::chat::{Owner, PersonId};
     use crate::core::now::Now;
-    use crate::limits::LOOKS_AT_ONCE;
+    use crate::limits::SCANS_AT_ONCE;
     use crate::settings::Limits;
 
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
@@ -127,7 +127,7 @@ mod tests {
     fn begin(chat: &mut Chat, name: &str) {
         let name = RoomName::parse(name).unwrap();
         let owner = Owner::at(std::net::Ipv4Addr::LOCALHOST.into());
-        chat.find_or_begin(&name, &owner, 0).unwrap();
+        chat.find_or_create(&name, &owner, 0).unwrap();
     }
 
     fn rights(subscribe: Vec<String>) -> Rights {
@@ -144,7 +144,7 @@ mod tests {
         let mut keys = Keys::default();
         keys.add_secret(SECRET).unwrap();
         let mut access = Access::default();
-        access.guard(keys);
+        access.require_tokens(keys);
         let now = Now { ms: 0, unix_ms: 0 };
         access.check(&claims.sign(SECRET).unwrap(), now).unwrap()
     }
@@ -161,25 +161,31 @@ mod tests {
     fn names_are_looked_up() {
         let globs = (0..99).map(|number| format!("room-{}", 100 * number));
         let mut listing = Listing::new(rights(globs.collect()), None);
-        let looked = listing.look(&chat(), LOOKS_AT_ONCE);
-        assert!(looked.is_done && looked.work <= 2 * 99, "{looked:?}");
+        let progress = listing.scan(&chat(), SCANS_AT_ONCE);
+        assert!(progress.is_done && progress.work <= 2 * 99, "{progress:?}");
         assert_eq!(listing.found.len(), 90);
     }
 
     #[test]
     fn a_head_is_a_range() {
         let mut listing = Listing::new(rights(vec!["room-12?".to_owned()]), None);
-        let looked = listing.look(&chat(), LOOKS_AT_ONCE);
+        let progress = listing.scan(&chat(), SCANS_AT_ONCE);
         // Of the rooms from `room-12` to `room-1299`.
-        assert!(looked.is_done && looked.work <= 1 + 2 * 111, "{looked:?}");
+        assert!(
+            progress.is_done && progress.work <= 1 + 2 * 111,
+            "{progress:?}"
+        );
         assert_eq!(listing.found.len(), 10);
     }
 
     #[test]
     fn who_may_see_all_is_shown_the_first() {
         let mut listing = Listing::new(Rights::Open, None);
-        let looked = listing.look(&chat(), LOOKS_AT_ONCE);
-        assert!(looked.is_done && looked.work <= MAX_PAGE + 2, "{looked:?}");
+        let progress = listing.scan(&chat(), SCANS_AT_ONCE);
+        assert!(
+            progress.is_done && progress.work <= MAX_PAGE + 2,
+            "{progress:?}"
+        );
         assert!(listing.more && listing.found.len() == MAX_PAGE);
     }
 
@@ -191,9 +197,9 @@ mod tests {
         let mut listing = Listing::new(rights.clone(), None);
         let mut parts = 1;
         loop {
-            let looked = listing.look(&chat, LOOKS_AT_ONCE);
-            assert!(looked.work <= LOOKS_AT_ONCE + 100, "{looked:?}");
-            if looked.is_done {
+            let progress = listing.scan(&chat, SCANS_AT_ONCE);
+            assert!(progress.work <= SCANS_AT_ONCE + 100, "{progress:?}");
+            if progress.is_done {
                 break;
             }
             parts += 1;
@@ -207,8 +213,8 @@ mod tests {
         let found = names(&listing);
         assert!(found.is_sorted() && found.len() == MAX_PAGE && listing.more);
         let mut whole = Listing::new(rights, None);
-        let looked = whole.look(&self::chat(), usize::MAX);
-        assert!(looked.work < ROOMS * 100);
+        let progress = whole.scan(&self::chat(), usize::MAX);
+        assert!(progress.work < ROOMS * 100);
         assert_eq!(found, names(&whole));
     }
 }

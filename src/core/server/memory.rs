@@ -22,7 +22,7 @@ pub(super) struct Eviction {
     /// The first place of the slab that was not looked at yet.
     next: usize,
     /// By the logarithm of the bytes that they hold.
-    buckets: Vec<Vec<ConnectionId>>,
+    classes: Vec<Vec<ConnectionId>>,
     /// Those who were closed. What lies between them and the kernel goes with their sockets.
     closing: Vec<ConnectionId>,
     /// The walk has taken more than one tick: somebody may have come to hold something behind it.
@@ -33,14 +33,14 @@ pub(super) struct Eviction {
 
 impl Eviction {
     fn add(&mut self, id: ConnectionId, bytes: usize) {
-        let Some(bucket) = bytes.checked_ilog2() else {
+        let Some(class) = bytes.checked_ilog2() else {
             return;
         };
-        let bucket = bucket as usize;
-        if self.buckets.len() <= bucket {
-            self.buckets.resize_with(bucket + 1, Vec::new);
+        let class = class as usize;
+        if self.classes.len() <= class {
+            self.classes.resize_with(class + 1, Vec::new);
         }
-        self.buckets[bucket].push(id);
+        self.classes[class].push(id);
         self.has_found = true;
     }
 
@@ -52,10 +52,10 @@ impl Eviction {
 
     /// One of those who hold the most.
     fn take_heaviest(&mut self) -> Option<ConnectionId> {
-        while let Some(bucket) = self.buckets.last_mut() {
-            match bucket.pop() {
+        while let Some(class) = self.classes.last_mut() {
+            match class.pop() {
                 Some(id) => return Some(id),
-                None => drop(self.buckets.pop()),
+                None => drop(self.classes.pop()),
             }
         }
         None
@@ -96,9 +96,9 @@ impl<S: Stream> Server<S> {
 
     /// Looks at some connections, or when all were looked at closes some. Says whether there is more to do.
     fn evict_some(&mut self, eviction: &mut Eviction, now: Now) -> bool {
-        let places = self.connections.capacity();
-        if eviction.next < places {
-            let end = (eviction.next + WEIGHED_AT_ONCE).min(places);
+        let slots = self.connections.capacity();
+        if eviction.next < slots {
+            let end = (eviction.next + WEIGHED_AT_ONCE).min(slots);
             for index in mem::replace(&mut eviction.next, end)..end {
                 self.budget.spend(cost::LOOKUP);
                 if let Some(connection) = self.connections.get(index) {

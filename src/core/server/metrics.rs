@@ -13,7 +13,7 @@ use crate::core::net::ending::EndReason;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::doors::datagrams::Verdict;
+use crate::core::server::doors::datagrams::DatagramResult;
 use crate::core::server::rights::NOT_LOOKED_AT;
 use crate::core::stream::Stream;
 
@@ -31,7 +31,7 @@ pub(super) struct Counters {
     /// By what became of them.
     tokens: BTreeMap<&'static str, u64>,
     refused: BTreeMap<AdmissionError, u64>,
-    datagrams: BTreeMap<Verdict, u64>,
+    datagrams: BTreeMap<DatagramResult, u64>,
 }
 
 fn zeros<K: Ord>(keys: impl IntoIterator<Item = K>) -> BTreeMap<K, u64> {
@@ -49,7 +49,7 @@ impl Counters {
             responses: zeros(Status::ALL.map(|status| status.code)),
             tokens: zeros(verdicts.into_iter().chain(["taken", NOT_LOOKED_AT])),
             refused: zeros(AdmissionError::ALL),
-            datagrams: zeros(Verdict::ALL),
+            datagrams: zeros(DatagramResult::ALL),
         }
     }
 
@@ -107,9 +107,9 @@ impl Counters {
         *self.refused.entry(refusal).or_default() += 1;
     }
 
-    pub(super) fn count_datagram(&mut self, verdict: Verdict, bytes: usize) {
+    pub(super) fn count_datagram(&mut self, verdict: DatagramResult, bytes: usize) {
         *self.datagrams.entry(verdict).or_default() += 1;
-        self.traffic.messages_in += u64::from(verdict == Verdict::Taken);
+        self.traffic.messages_in += u64::from(verdict == DatagramResult::Taken);
         self.traffic.bytes_in += bytes as u64;
     }
 
@@ -155,7 +155,7 @@ impl<S: Stream> Server<S> {
         let datagrams = &self.counters.datagrams;
         let family = ("datagrams_total", COUNTER, help);
         write_family(&mut out, family, "result", datagrams);
-        let help = "What was forgotten so that something else could be kept.";
+        let help = "PartKind was forgotten so that something else could be kept.";
         let forgotten = self.chat.forgotten();
         let forgotten = [
             ("room", forgotten.rooms),
@@ -179,11 +179,11 @@ impl<S: Stream> Server<S> {
     fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 12] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
-        let held = self.broadcast.held_count();
+        let paused = self.broadcast.paused_count();
         let lagging = self.lagging.count();
         let in_flight = self.meter.used();
-        let of_history = "What --history-memory allows of it.";
-        let of_flight = "What --max-memory allows of it.";
+        let of_history = "PartKind --history-memory allows of it.";
+        let of_flight = "PartKind --max-memory allows of it.";
         [
             (
                 "uptime_seconds",
@@ -192,7 +192,7 @@ impl<S: Stream> Server<S> {
             ),
             (
                 "connections_max",
-                "What --max-connections allows.",
+                "PartKind --max-connections allows.",
                 limits.max_connections,
             ),
             (
@@ -214,7 +214,7 @@ impl<S: Stream> Server<S> {
             (
                 "held_connections",
                 "Not read until their room catches up.",
-                held,
+                paused,
             ),
             ("lagging_members", "Missing messages for now.", lagging),
             ("inflight_bytes", "Memory of messages in flight.", in_flight),

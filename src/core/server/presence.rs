@@ -1,7 +1,7 @@
 //! Who came and who went, told to the members of a room.
 
 use crate::codec::json::event::Event;
-use crate::core::chat::{Author, Format, News};
+use crate::core::chat::{Author, Format, PresenceChanges};
 use crate::core::delivery::encode;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -9,7 +9,7 @@ use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
     /// Tells the members of rooms, where the time for it has come, who came and who went.
-    pub(super) fn tell_news(&mut self, now: Now) {
+    pub(super) fn send_presence(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some((room, news)) = self.chat.take_news(now.ms)
         {
@@ -34,7 +34,7 @@ impl<S: Stream> Server<S> {
     }
 }
 
-fn presence<'a>(room: &'a str, news: &'a News) -> Event<'a> {
+fn presence<'a>(room: &'a str, news: &'a PresenceChanges) -> Event<'a> {
     let named = |people: &'a [Author]| {
         (!news.is_crowd).then(|| people.iter().map(encode::person).collect())
     };

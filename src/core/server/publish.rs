@@ -9,7 +9,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arguments::{check_key, content_of};
 use crate::core::server::error::CommandError;
-use crate::core::server::speaker::Speaker;
+use crate::core::server::publisher::Publisher;
 use crate::core::store::Ticket;
 use crate::core::stream::Stream;
 
@@ -30,7 +30,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         name: &RoomName,
         publish: &Publish<'_>,
-        speaker: Speaker<'_>,
+        publisher: Publisher<'_>,
         now: Now,
     ) -> Result<(RoomId, Submitted), CommandError> {
         check_key("key", publish.key.as_deref())?;
@@ -42,12 +42,12 @@ impl<S: Stream> Server<S> {
             let message = "an ephemeral message is not kept, so it cannot be retained";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
-        let Speaker {
+        let Publisher {
             author,
             sender,
             owner,
-        } = speaker;
-        let found = self.chat.find_or_begin_to_say(name, owner, now.ms);
+        } = publisher;
+        let found = self.chat.find_or_create_for_publish(name, owner, now.ms);
         self.forget_ended();
         let room = found?;
         let (content, body) = content_of(&publish.data);
@@ -99,14 +99,14 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let message = self.chat.accept(room, draft, accepted, now);
-        self.hand_out(room, &message);
+        self.fan_out(room, &message);
         self.chat.keep(room, &message, draft, keeping, now.ms);
         self.forget_ended();
     }
 
     /// Encodes a message once for each format that someone in the room reads, behind what else they are told in this
     /// tick.
-    fn hand_out(&mut self, room: RoomId, message: &Message<'_>) {
+    fn fan_out(&mut self, room: RoomId, message: &Message<'_>) {
         self.encoder.begin();
         let next_offset = self.chat.offset(room) + 1;
         for format in Format::ALL {

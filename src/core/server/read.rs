@@ -9,7 +9,7 @@ use crate::codec::http::request::{HeadLimits, Request};
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::frame;
-use crate::codec::ws::message::{Event, Kind};
+use crate::codec::ws::message::{Incoming, Kind};
 use crate::core::budget::cost;
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Deflate, Input};
@@ -19,7 +19,7 @@ use crate::core::net::frames::{FrameKind, Frames};
 use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::doors::Incoming;
+use crate::core::server::doors::DoorInput;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
 
@@ -41,7 +41,7 @@ impl<S: Stream> Server<S> {
         let mut buffer = mem::take(&mut self.buffer);
         self.read_into(&mut buffer, id, now);
         self.buffer = buffer;
-        self.meter_held(id);
+        self.meter_connection(id);
         // What reading has to say by itself, as a handshake does, and the kernel has not taken.
         if self.get(id).is_some_and(|it| it.socket.has_unsent()) {
             self.on_blocked(id);
@@ -72,7 +72,7 @@ impl<S: Stream> Server<S> {
                 Step::Taken | Step::NeedMore => bytes_left > 0 && self.budget.has_turn(),
             };
             if !has_turn {
-                self.line_up(id);
+                self.schedule_read(id);
                 break;
             }
             // Before anything was read: the kernel's buffers hold a flood back, too.
@@ -83,7 +83,7 @@ impl<S: Stream> Server<S> {
             let count = self.read_once(&mut buffer[..filled + space], filled, id, now);
             let bytes = cost::of_bytes(count, cost::BYTE);
             self.budget.spend(cost::READ + bytes);
-            self.hear_proxy(id, now);
+            self.on_proxy_header(id, now);
             filled += count;
             bytes_left = bytes_left.saturating_sub(count);
         }
@@ -126,7 +126,7 @@ impl<S: Stream> Server<S> {
             (Publishes::ByRequest, Some(pending)) => self.chat.find(&pending.post.room),
             _ => return false,
         };
-        if self.drain.holds_input() {
+        if self.drain.pauses_input() {
             return true;
         }
         let congested = room
@@ -137,12 +137,12 @@ impl<S: Stream> Server<S> {
             return false;
         }
         if let Some(connection) = self.get_mut(id)
-            && !connection.in_line
+            && !connection.read_pending
         {
             // In front of the line, once the room, or the store, has caught up, or in the next tick.
-            connection.in_line = true;
+            connection.read_pending = true;
             match congested {
-                Some(audience) => self.broadcast.hold(audience, id),
+                Some(audience) => self.broadcast.pause(audience, id),
                 None if is_store_full => self.waiting.hold(id),
                 None => self.over_memory.push(id),
             }
@@ -173,7 +173,7 @@ impl<S: Stream> Server<S> {
                 }
                 connection.traffic.bytes_in += count as u64;
                 self.counters.traffic.bytes_in += count as u64;
-                self.on_heard(id, now);
+                self.on_input(id, now);
                 count
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -221,7 +221,7 @@ impl<S: Stream> Server<S> {
                     ..
                 } => self.take_event(&mut rest, id, now),
                 Phase::Streaming { .. } => {
-                    match self.on_incoming(Incoming::Bytes(&mut rest), id, now) {
+                    match self.on_incoming(DoorInput::Bytes(&mut rest), id, now) {
                         true => Step::Taken,
                         false => Step::NeedMore,
                     }
@@ -231,7 +231,7 @@ impl<S: Stream> Server<S> {
                     ..
                 }
                 | Phase::Closing {
-                    handshake: CloseHandshake::PassingOver,
+                    handshake: CloseHandshake::Discarding,
                     ..
                 } => self.pass_over(&mut rest, id, now),
                 Phase::Leaving { .. } | Phase::Closing { .. } | Phase::Lingering { .. } => {
@@ -350,16 +350,16 @@ impl<S: Stream> Server<S> {
         Step::NeedMore
     }
 
-    fn on_event(&mut self, event: Event<'_>, id: ConnectionId, now: Now) {
+    fn on_event(&mut self, event: Incoming<'_>, id: ConnectionId, now: Now) {
         match event {
-            Event::Message(kind, payload) => {
-                self.on_incoming(Incoming::Message(kind, payload), id, now);
+            Incoming::Message(kind, payload) => {
+                self.on_incoming(DoorInput::Message(kind, payload), id, now);
             }
-            Event::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),
-            Event::Ping(payload) => self.pong(id, payload),
+            Incoming::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),
+            Incoming::Ping(payload) => self.pong(id, payload),
             // Any byte counts as life, so a pong says nothing that its arrival has not said.
-            Event::Pong => {}
-            Event::Close(code) => self.close(id, Ending::Answer(PeerEnd::CloseFrame(code)), now),
+            Incoming::Pong => {}
+            Incoming::Close(code) => self.close(id, Ending::Answer(PeerEnd::CloseFrame(code)), now),
         }
     }
 
@@ -375,7 +375,7 @@ impl<S: Stream> Server<S> {
             Ok(message) => {
                 let bytes = cost::of_bytes(message.len(), cost::INFLATED_BYTE);
                 self.budget.spend(cost::DEFLATE + bytes);
-                self.on_incoming(Incoming::Message(kind, message), id, now);
+                self.on_incoming(DoorInput::Message(kind, message), id, now);
             }
             Err(reason) => self.close(id, Ending::Answer(PeerEnd::Violation(reason)), now),
         }
@@ -410,7 +410,7 @@ impl<S: Stream> Server<S> {
                 self.close(id, Ending::Answer(PeerEnd::EndOfInput), now);
             }
             Some(Phase::Streaming { .. }) => {
-                self.on_incoming(Incoming::End(unfinished), id, now);
+                self.on_incoming(DoorInput::End(unfinished), id, now);
             }
             Some(Phase::Lingering { reason }) => self.close(id, Ending::Abort(reason), now),
             Some(
@@ -441,7 +441,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Tells the meter what the connection holds besides its queue.
-    pub(super) fn meter_held(&mut self, id: ConnectionId) {
+    pub(super) fn meter_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.index()) else {
             return;
         };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::value::RawValue;
 
 use crate::core::chat::PublishError;
-use crate::core::chat::{Format, RoomId, RoomName, Wanted, Window};
+use crate::core::chat::{Format, RoomId, RoomName, Selection, Window};
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
 use crate::core::now::Now;
@@ -27,7 +27,7 @@ pub(super) enum Reader {
     Member {
         id: ConnectionId,
         room: RoomId,
-        wanted: Wanted,
+        selection: Selection,
         window: Option<Window>,
         /// The id of the command at the JSON door.
         echo: Option<Box<RawValue>>,
@@ -105,18 +105,18 @@ impl<S: Stream> Server<S> {
         &mut self,
         id: ConnectionId,
         room: RoomId,
-        wanted: Wanted,
+        selection: Selection,
         window: Option<Window>,
         echo: Option<Box<RawValue>>,
         now: Now,
     ) -> bool {
-        let Some(after) = self.chat.forgotten_after(room, wanted) else {
+        let Some(after) = self.chat.forgotten_after(room, selection) else {
             return false;
         };
         let member = Reader::Member {
             id,
             room,
-            wanted,
+            selection,
             window,
             echo,
             found: Vec::new(),
@@ -190,7 +190,7 @@ impl<S: Stream> Server<S> {
             Reader::Member {
                 id,
                 room,
-                wanted,
+                selection,
                 window,
                 echo,
                 mut found,
@@ -208,18 +208,18 @@ impl<S: Stream> Server<S> {
                     let member = Reader::Member {
                         id,
                         room,
-                        wanted,
+                        selection,
                         window,
                         echo: echo.clone(),
                         found,
                     };
                     if !self.ask_to_read(room, (after, limit), member, now) {
-                        self.welcome_back((id, room), wanted, window, (echo, &[]), now);
+                        self.welcome_back((id, room), selection, window, (echo, &[]), now);
                     }
                     return;
                 }
                 let found = if more { Vec::new() } else { found };
-                self.welcome_back((id, room), wanted, window, (echo, &found), now);
+                self.welcome_back((id, room), selection, window, (echo, &found), now);
             }
             Reader::Command { id, page, echo } => {
                 let echo = echo.as_deref();

@@ -59,9 +59,9 @@ impl<S: Stream> Server<S> {
     /// Rooms forget what other limits leave no place for, as many as there is time for.
     pub(super) fn go_on_reconfiguring(&mut self, now: Now) {
         while self.budget.is_left()
-            && let Some(looks) = self.chat.go_on_reconfiguring(now.ms)
+            && let Some(scans) = self.chat.go_on_reconfiguring(now.ms)
         {
-            self.budget.spend(cost::LOOKUP * (1 + looks as u64));
+            self.budget.spend(cost::LOOKUP * (1 + scans as u64));
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::core::net::peer::Peer;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::{CommandError, NAME_TAKEN, NO_TOKEN, TOO_MANY_OF_ONE};
-use crate::core::server::speaker::owner_of;
+use crate::core::server::publisher::owner_of;
 use crate::core::stream::Stream;
 use crate::limits::RETRY_AFTER_SECONDS;
 
@@ -42,8 +42,8 @@ pub(super) const NOT_LOOKED_AT: &str = "not_looked_at";
 
 impl<S: Stream> Server<S> {
     /// Lets in only who shows a token that these keys are good for.
-    pub fn guard(&mut self, keys: Keys) {
-        self.access.guard(keys);
+    pub fn require_tokens(&mut self, keys: Keys) {
+        self.access.require_tokens(keys);
     }
 
     /// What whoever sent a request may do: by its `Authorization: Bearer` or its `?token=` (RFC 6750 section 2), or by
@@ -108,7 +108,7 @@ impl<S: Stream> Server<S> {
         let peer = self.peer(None, id);
         let earlier = self.access.rights(id);
         // Who has shown a good one is not kept from the next by what others try at the same address.
-        if earlier.is_stranger() && !self.may_try_token(peer, now) {
+        if earlier.is_unauthenticated() && !self.may_try_token(peer, now) {
             self.counters.count_token(NOT_LOOKED_AT);
             return Err(CommandError::new(ErrorCode::RateLimited, TOO_MANY_BAD));
         }
@@ -120,7 +120,7 @@ impl<S: Stream> Server<S> {
             let message = "this is somebody else's token; open another connection for it";
             return Err(CommandError::new(ErrorCode::BadToken, message));
         }
-        if earlier.is_none() && !self.has_place_for(&grant.name) {
+        if earlier.is_none() && !self.may_connect_again(&grant.name) {
             return Err(TOO_MANY_OF_ONE);
         }
         self.identify(id, &grant.name, now)?;
@@ -136,14 +136,14 @@ impl<S: Stream> Server<S> {
     }
 
     /// Whether somebody else is here, at whatever door, or was a moment ago, who would be taken for this one.
-    pub(super) fn looks_like_another(&self, name: &PersonName) -> bool {
-        self.chat.is_taken_by_another(name) || self.access.is_held_by_another(name)
+    pub(super) fn is_lookalike(&self, name: &PersonName) -> bool {
+        self.chat.is_taken_by_another(name) || self.access.is_used_by_another(name)
     }
 
     /// Refuses one who comes to be seen under a name that looks like another's.
-    pub(super) fn check_look(&self, rights: &Rights) -> Result<(), Problem> {
+    pub(super) fn check_lookalike(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
-            Some(grant) if self.looks_like_another(&grant.name) => Err(NAME_TAKEN.into()),
+            Some(grant) if self.is_lookalike(&grant.name) => Err(NAME_TAKEN.into()),
             _ => Ok(()),
         }
     }
@@ -158,7 +158,7 @@ impl<S: Stream> Server<S> {
         let Some(mut person) = self.person(id) else {
             return Ok(());
         };
-        if self.looks_like_another(name) {
+        if self.is_lookalike(name) {
             return Err(NAME_TAKEN);
         }
         if !self.chat.knows(person) {
@@ -179,15 +179,15 @@ impl<S: Stream> Server<S> {
     }
 
     /// Whether the holder of tokens for this name may have one more connection.
-    fn has_place_for(&self, name: &PersonName) -> bool {
+    fn may_connect_again(&self, name: &PersonName) -> bool {
         let most = self.limits.max_per_person;
         most == 0 || self.access.count_of(name) < most
     }
 
     /// The same of a request that opens one.
-    pub(super) fn check_place_for(&self, rights: &Rights) -> Result<(), Problem> {
+    pub(super) fn check_connection_limit(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
-            Some(grant) if !self.has_place_for(&grant.name) => Err(TOO_MANY_OF_ONE.into()),
+            Some(grant) if !self.may_connect_again(&grant.name) => Err(TOO_MANY_OF_ONE.into()),
             _ => Ok(()),
         }
     }
@@ -229,7 +229,7 @@ impl<S: Stream> Server<S> {
         room: &RoomName,
     ) -> Result<(), CommandError> {
         match self.access.rights(id) {
-            Rights::Stranger => Err(NO_TOKEN),
+            Rights::Unauthenticated => Err(NO_TOKEN),
             rights if may(&rights, room) => Ok(()),
             _ => Err(CommandError::new(
                 ErrorCode::NotAllowed,
@@ -246,7 +246,7 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::LOOKUP);
             let reason = match rights {
                 Rights::Granted(_) => CloseReason::TokenExpired,
-                Rights::Open | Rights::Stranger => CloseReason::NoToken,
+                Rights::Open | Rights::Unauthenticated => CloseReason::NoToken,
             };
             self.close(id, Ending::Announce(reason), now);
         }
@@ -277,7 +277,7 @@ impl Rights {
         if may {
             return Ok(());
         }
-        Err(if self.is_stranger() {
+        Err(if self.is_unauthenticated() {
             let detail = "a token is needed: Authorization: Bearer, or ?token=";
             Problem::new(Status::UNAUTHORIZED, detail).with(&[WANTED])
         } else {

@@ -13,7 +13,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::answers::ok;
 use crate::core::server::error::CommandError;
-use crate::core::server::waiting::{Publisher, Waiter};
+use crate::core::server::waiting::{ReplyTo, Waiter};
 use crate::core::store::{Answer, Append, Read, Record, Request, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
@@ -140,7 +140,7 @@ impl<S: Stream> Server<S> {
         self.chat.on_appended(room, now.ms);
         self.forget_ended();
         let held = self.waiting.take_held();
-        self.release(held);
+        self.resume_reading(held);
     }
 
     /// Hands a message to the store.
@@ -208,48 +208,48 @@ impl<S: Stream> Server<S> {
     /// Answers whoever has sent a message, in the words of their door.
     fn tell_outcome(
         &mut self,
-        publisher: Publisher,
+        publisher: ReplyTo,
         room: RoomId,
         outcome: Result<u64, PublishError>,
         now: Now,
     ) {
         let id = match publisher {
-            Publisher::Json { id, echo } => {
+            ReplyTo::Json { id, echo } => {
                 let echo = echo.as_deref();
                 let answer = outcome.map(|offset| ok(echo, Some(offset)));
                 self.answer_command(answer.map_err(CommandError::from), echo, id);
                 id
             }
-            Publisher::Lines(id) => {
+            ReplyTo::Lines(id) => {
                 if let Err(refusal) = outcome {
                     let message = CommandError::from(refusal).message;
-                    self.say_line(id, &format!("! {message}\n"));
+                    self.send_line(id, &format!("! {message}\n"));
                 }
                 id
             }
-            Publisher::Plain(id) => {
+            ReplyTo::Plain(id) => {
                 if outcome.is_err() {
                     self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
                 }
                 id
             }
-            Publisher::Http(reply) => {
+            ReplyTo::Http(reply) => {
                 let outcome = outcome.map(Some).map_err(CommandError::from);
                 self.respond_to_post(room, outcome, &reply, now);
                 reply.id
             }
         };
-        self.on_told(id, now);
+        self.on_answered(id, now);
     }
 
     /// A connection waits for one submission fewer: it is read again, or leaves once it waits for none.
-    fn on_told(&mut self, id: ConnectionId, now: Now) {
+    fn on_answered(&mut self, id: ConnectionId, now: Now) {
         let count = self.waiting.count_of(id);
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Leaving { until, end }) if count == 0 && until == u64::MAX => {
                 self.begin_leaving(id, end, now);
             }
-            Some(_) if count + 1 == MAX_UNANSWERED_EACH => self.line_up(id),
+            Some(_) if count + 1 == MAX_UNANSWERED_EACH => self.schedule_read(id),
             _ => {}
         }
     }

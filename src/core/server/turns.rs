@@ -9,48 +9,48 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::stream::Stream;
 
-type Line<S> = fn(&mut Server<S>) -> &mut VecDeque<ConnectionId>;
+type ReadQueue<S> = fn(&mut Server<S>) -> &mut VecDeque<ConnectionId>;
 
 impl<S: Stream> Server<S> {
     /// Reads those in line, each up to the end of its turn; who is not read keeps its place. Newcomers and members have a
     /// line each and a share of the tick each, so that nobody who is in a room waits behind all who come back to theirs.
-    pub fn read_in_line(&mut self, now: Now) {
+    pub fn run_reads(&mut self, now: Now) {
         self.budget.enter(Stage::Newcomers);
-        self.read_line(|server| &mut server.newcomers, cost::NEWCOMER, now);
+        self.read_queue(|server| &mut server.newcomers, cost::NEWCOMER, now);
         self.budget.enter(Stage::Members);
-        self.read_line(|server| &mut server.members, cost::LOOKUP, now);
-        let held = mem::take(&mut self.over_memory);
-        self.release(held);
+        self.read_queue(|server| &mut server.members, cost::LOOKUP, now);
+        let paused = mem::take(&mut self.over_memory);
+        self.resume_reading(paused);
     }
 
     /// Puts a connection at the end of its line of those to read, unless it stands in one already.
-    pub(super) fn line_up(&mut self, id: ConnectionId) {
+    pub(super) fn schedule_read(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id)
-            && !connection.in_line
+            && !connection.read_pending
         {
-            connection.in_line = true;
-            self.line_of(id).push_back(id);
+            connection.read_pending = true;
+            self.read_queue_of(id).push_back(id);
         }
     }
 
     /// Puts those who were held back in front of their line, in their order: they have waited already.
-    pub(super) fn release(&mut self, held: Vec<ConnectionId>) {
-        for id in held.into_iter().rev() {
-            self.line_of(id).push_front(id);
+    pub(super) fn resume_reading(&mut self, paused: Vec<ConnectionId>) {
+        for id in paused.into_iter().rev() {
+            self.read_queue_of(id).push_front(id);
         }
     }
 
     /// Reads those who stand in a line now, each at this cost besides that of what it sends.
-    fn read_line(&mut self, line: Line<S>, each: u64, now: Now) {
-        for _ in 0..line(self).len() {
+    fn read_queue(&mut self, queue: ReadQueue<S>, each: u64, now: Now) {
+        for _ in 0..queue(self).len() {
             if !self.budget.is_left() {
                 break;
             }
-            let Some(id) = line(self).pop_front() else {
+            let Some(id) = queue(self).pop_front() else {
                 break;
             };
             if let Some(connection) = self.get_mut(id) {
-                connection.in_line = false;
+                connection.read_pending = false;
                 self.budget.begin_turn();
                 self.budget.spend(each);
                 self.read(id, now);
@@ -59,7 +59,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// The line that a connection stands in, to be read.
-    fn line_of(&mut self, id: ConnectionId) -> &mut VecDeque<ConnectionId> {
+    fn read_queue_of(&mut self, id: ConnectionId) -> &mut VecDeque<ConnectionId> {
         match self.chat.room_of(id) {
             Some(_) => &mut self.members,
             None => &mut self.newcomers,

@@ -13,7 +13,7 @@ use crate::limits::{MAX_UNANSWERED, STORE_TIMEOUT_MS};
 
 /// Whom the outcome of a submission is told.
 #[derive(Debug)]
-pub(super) enum Publisher {
+pub(super) enum ReplyTo {
     /// Who has sent a command with this id.
     Json {
         id: ConnectionId,
@@ -27,7 +27,7 @@ pub(super) enum Publisher {
     Http(Box<Reply>),
 }
 
-impl Publisher {
+impl ReplyTo {
     fn connection(&self) -> ConnectionId {
         match self {
             Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) => *id,
@@ -42,7 +42,7 @@ pub(super) struct Waiter {
     pub(super) room: RoomId,
     pub(super) submission: Submission,
     /// Several where the same message was sent again meanwhile; none once they were told that it takes too long.
-    pub(super) publishers: Vec<Publisher>,
+    pub(super) publishers: Vec<ReplyTo>,
     /// It is in the list of those that are given up in time.
     is_due: bool,
 }
@@ -149,7 +149,7 @@ impl Waiting {
     }
 
     /// Somebody is told the answer to this ticket.
-    pub(super) fn tell(&mut self, ticket: Ticket, publisher: Publisher, now_ms: u64) {
+    pub(super) fn tell(&mut self, ticket: Ticket, publisher: ReplyTo, now_ms: u64) {
         if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
             if !std::mem::replace(&mut waiter.is_due, true) {
                 self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
@@ -207,7 +207,7 @@ impl Waiting {
     }
 
     /// Those of a submission that waits for too long. It goes on to wait, because it may be accepted yet.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Vec<Publisher>> {
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Vec<ReplyTo>> {
         while let Some(&(due_ms, ticket)) = self.due.front()
             && (due_ms <= now_ms || !self.by_ticket.contains_key(&ticket))
         {
@@ -227,8 +227,8 @@ impl Waiting {
         self.due.front().map(|(due_ms, _)| *due_ms)
     }
 
-    fn forget_publishers(&mut self, publishers: &[Publisher]) {
-        for id in publishers.iter().map(Publisher::connection) {
+    fn forget_publishers(&mut self, publishers: &[ReplyTo]) {
+        for id in publishers.iter().map(ReplyTo::connection) {
             if let Some(count) = self.by_connection.get_mut(&id) {
                 *count -= 1;
                 if *count == 0 {

@@ -230,7 +230,7 @@ impl World {
             }
         }
         self.server.budget().begin_tick(u64::MAX);
-        self.server.read_in_line(self.now);
+        self.server.run_reads(self.now);
         self.server.check_invariants().expect("an invariant");
         self.server.end_of_tick(self.now);
         self.server.check_invariants().expect("an invariant");
@@ -267,20 +267,20 @@ struct Ear {
     reader: reader::Reader,
     heard: Vec<u8>,
     is_stream: bool,
-    is_typist: bool,
+    is_line_client: bool,
 }
 
 impl Ear {
     fn of(who: usize) -> Self {
         Self {
-            is_typist: who == TYPIST,
+            is_line_client: who == TYPIST,
             ..Self::default()
         }
     }
 
     fn hear(&mut self, bytes: &[u8]) {
         self.heard.extend_from_slice(bytes);
-        if !self.is_stream && !self.is_typist {
+        if !self.is_stream && !self.is_line_client {
             match self.reader.feed(bytes) {
                 Ok(_) => return,
                 // The only head that says no length.
@@ -297,7 +297,7 @@ impl Ear {
         while let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
             let line = str::from_utf8(&line).expect("it is text").trim_end();
-            if self.is_typist {
+            if self.is_line_client {
                 assert!(!line.contains(char::is_control), "{line:?}");
             } else {
                 check_line(line);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use parlor::codec::ws::close::CloseReason;
 use parlor::codec::ws::frame;
-use parlor::codec::ws::message::{Decoder, Event};
+use parlor::codec::ws::message::{Decoder, Incoming};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
@@ -77,14 +77,14 @@ fn decode(input: &[u8], cuts: &[usize]) -> Outcome {
     (seen, None)
 }
 
-fn own(event: &Event<'_>) -> Seen {
+fn own(event: &Incoming<'_>) -> Seen {
     match event {
-        Event::Message(kind, payload) if kind.opcode() == text() => Seen::Text(payload.to_vec()),
-        Event::Message(_, payload) => Seen::Binary(payload.to_vec()),
-        Event::Compressed(..) => unreachable!("compression was not agreed on"),
-        Event::Ping(payload) => Seen::Ping(payload.to_vec()),
-        Event::Pong => Seen::Pong,
-        Event::Close(code) => Seen::Close(*code),
+        Incoming::Message(kind, payload) if kind.opcode() == text() => Seen::Text(payload.to_vec()),
+        Incoming::Message(_, payload) => Seen::Binary(payload.to_vec()),
+        Incoming::Compressed(..) => unreachable!("compression was not agreed on"),
+        Incoming::Ping(payload) => Seen::Ping(payload.to_vec()),
+        Incoming::Pong => Seen::Pong,
+        Incoming::Close(code) => Seen::Close(*code),
     }
 }
 

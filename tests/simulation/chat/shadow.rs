@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use parlor::codec::error_code::ErrorCode;
-use parlor::core::Verdict;
+use parlor::core::DatagramResult;
 use parlor::limits::RECENT_LINES;
 use serde_json::Value;
 
@@ -214,22 +214,23 @@ impl Shadow {
     /// A datagram was taken or dropped, for which there must be a reason.
     pub(crate) fn on_verdict(
         &mut self,
-        message: Result<usize, Verdict>,
-        verdict: Verdict,
+        message: Result<usize, DatagramResult>,
+        verdict: DatagramResult,
     ) -> Checked {
         let is_right = match verdict {
-            Verdict::Refused(ErrorCode::RateLimited) => self.plan.limits.rate > 0,
-            Verdict::OutOfMemory => self.plan.has_tight_queues && message.is_ok(),
-            Verdict::RoomBehind => message.is_ok(),
-            Verdict::Refused(ErrorCode::TooManyKeys) => {
+            DatagramResult::Refused(ErrorCode::RateLimited) => self.plan.limits.rate > 0,
+            DatagramResult::OutOfMemory => self.plan.has_tight_queues && message.is_ok(),
+            DatagramResult::RoomBehind => message.is_ok(),
+            DatagramResult::Refused(ErrorCode::TooManyKeys) => {
                 !self.plan.remembers_exactly
                     && message.is_ok_and(|index| self.log.drafts[index].retain)
             }
-            Verdict::Taken => message.is_ok(),
+            DatagramResult::Taken => message.is_ok(),
             other => message == Err(other),
         };
         if let Ok(index) = message {
-            self.received.push((index, verdict == Verdict::Taken));
+            self.received
+                .push((index, verdict == DatagramResult::Taken));
         }
         is_right
             .then_some(())

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use parlor::codec::error_code::ErrorCode;
-use parlor::core::Verdict;
+use parlor::core::DatagramResult;
 
 use super::log::Draft;
 use super::plan::{KEYS, room_name};
@@ -17,7 +17,7 @@ pub(crate) struct Datagram {
     pub(crate) from: SocketAddr,
     pub(crate) bytes: Vec<u8>,
     /// The message that it is, or what it is to be dropped for.
-    pub(crate) message: Result<usize, Verdict>,
+    pub(crate) message: Result<usize, DatagramResult>,
 }
 
 pub(crate) struct Sprayer {
@@ -92,14 +92,20 @@ impl Sprayer {
         let longest = shadow.plan.limits.max_message;
         let long = format!("room-0 {}", "x".repeat(longest + 1)).into_bytes();
         let faults = [
-            (b"".to_vec(), Verdict::NoText),
-            (b"room-0 \n".to_vec(), Verdict::NoText),
-            (b"room-0 \xff".to_vec(), Verdict::NotUtf8),
-            (b"room,0 x".to_vec(), Verdict::Refused(ErrorCode::BadRoom)),
-            (b"/key x".to_vec(), Verdict::Refused(ErrorCode::BadRoom)),
-            (b"room-0/ x".to_vec(), Verdict::BadKey),
-            (b"room-0/key?expect=60 x".to_vec(), Verdict::BadKey),
-            (long, Verdict::TooLong),
+            (b"".to_vec(), DatagramResult::NoText),
+            (b"room-0 \n".to_vec(), DatagramResult::NoText),
+            (b"room-0 \xff".to_vec(), DatagramResult::NotUtf8),
+            (
+                b"room,0 x".to_vec(),
+                DatagramResult::Refused(ErrorCode::BadRoom),
+            ),
+            (
+                b"/key x".to_vec(),
+                DatagramResult::Refused(ErrorCode::BadRoom),
+            ),
+            (b"room-0/ x".to_vec(), DatagramResult::BadKey),
+            (b"room-0/key?expect=60 x".to_vec(), DatagramResult::BadKey),
+            (long, DatagramResult::TooLong),
         ];
         let (bytes, verdict) = faults[self.random.below(faults.len())].clone();
         Datagram {

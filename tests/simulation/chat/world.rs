@@ -180,7 +180,7 @@ impl ChatWorld {
         }
         self.admit();
         self.receive()?;
-        self.server.read_in_line(self.now);
+        self.server.run_reads(self.now);
         self.server.check_invariants()?;
         self.server.end_of_tick(self.now);
         if let Some(store) = &mut self.store {

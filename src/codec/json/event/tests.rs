@@ -20,7 +20,7 @@ fn text(event: &Event<'_>) -> String {
 
 #[test]
 fn a_message() {
-    let message = Message {
+    let message = MessageEvent {
         room: "tea",
         offset: Some(3),
         at: 5,
@@ -47,7 +47,7 @@ fn person(name: &'static &'static str) -> Person<'static> {
 
 #[test]
 fn a_message_in_a_list() {
-    let said = Message {
+    let said = MessageEvent {
         room: "tea",
         offset: None,
         at: 5,

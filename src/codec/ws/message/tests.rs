@@ -53,7 +53,7 @@ fn decode_all(input: &[u8]) -> Vec<String> {
 }
 
 fn message(kind: Kind, payload: &[u8]) -> String {
-    format!("{:?}", Event::Message(kind, payload))
+    format!("{:?}", Incoming::Message(kind, payload))
 }
 
 fn reason(reason: CloseReason) -> String {
@@ -66,7 +66,7 @@ fn fragments_with_a_ping_between() {
     input.extend(client_frame(true, 9, b"?"));
     input.extend(client_frame(false, 0, b""));
     input.extend(client_frame(true, 0, b"llo"));
-    let ping = format!("{:?}", Event::Ping(b"?"));
+    let ping = format!("{:?}", Incoming::Ping(b"?"));
     assert_eq!(
         decode_all(&input),
         [ping, message(Kind::Text, "héllo".as_bytes())]
@@ -134,7 +134,7 @@ fn nothing_is_held_between_messages() {
     let mut input = input.as_mut_slice();
     assert!(matches!(
         decoder.decode(&mut input, 10, false),
-        Ok(Some(Event::Message(..)))
+        Ok(Some(Incoming::Message(..)))
     ));
     assert_eq!(decoder.decode(&mut input, 10, false), Ok(None));
     assert_eq!(decoder.held_bytes(), 0);
@@ -203,7 +203,7 @@ fn only_a_first_frame_says_that_a_message_is_compressed() {
         let mut decoder = Decoder::default();
         let mut input = input.as_mut_slice();
         match decoder.decode(&mut input, 100, deflate) {
-            Ok(Some(Event::Compressed(kind, payload))) => format!("{kind:?} {payload:?}"),
+            Ok(Some(Incoming::Compressed(kind, payload))) => format!("{kind:?} {payload:?}"),
             other => format!("{other:?}"),
         }
     };

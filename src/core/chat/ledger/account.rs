@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::chat::ledger::entry::{Holdings, Place};
+use crate::core::chat::ledger::entry::{Holdings, StateKey};
 use crate::core::chat::owner::Owner;
-use crate::core::pace::Bucket;
+use crate::core::pace::TokenBucket;
 
 #[derive(Debug, Default)]
 pub(super) struct Account {
@@ -22,9 +22,9 @@ pub(super) struct Account {
     /// Bytes of its values that are the state of keys.
     pub(super) state_bytes: usize,
     /// Those values, the largest first, of one size class the least recently used.
-    pub(super) state: BTreeMap<(Reverse<u32>, u64), Place>,
-    pub(super) begins: Bucket,
-    pub(super) posts: Bucket,
+    pub(super) state: BTreeMap<(Reverse<u32>, u64), StateKey>,
+    pub(super) begins: TokenBucket,
+    pub(super) posts: TokenBucket,
     /// On the list of those that may be closed.
     pub(super) is_idle: bool,
 }

@@ -4,16 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::core::chat::ledger::Ledger;
-use crate::core::chat::ledger::entry::{Dormant, OwnerId, Said, class};
+use crate::core::chat::ledger::entry::{Dormant, OwnedMessages, OwnerId, class};
 use crate::core::ensure::ensure;
 
 /// What the rooms hold, and for whom, as they know it themselves.
 #[derive(Debug, Default)]
-pub(in crate::core::chat) struct Held {
+pub(in crate::core::chat) struct Contents {
     /// The room, who began it, where the ledger has it if nobody is in it, and whether it has state.
     pub(in crate::core::chat) rooms: Vec<(usize, OwnerId, Option<Dormant>, bool)>,
     /// The room, whose messages, and how many bytes.
-    pub(in crate::core::chat) messages: Vec<(usize, OwnerId, Said)>,
+    pub(in crate::core::chat) messages: Vec<(usize, OwnerId, OwnedMessages)>,
     /// Whose values, and how many bytes.
     pub(in crate::core::chat) state: Vec<(OwnerId, usize)>,
 }
@@ -28,9 +28,9 @@ struct Sum {
 
 impl Ledger {
     /// Checks that what is counted is what the rooms hold.
-    pub(in crate::core::chat) fn check(&self, held: &Held) -> Result<(), String> {
+    pub(in crate::core::chat) fn check(&self, contents: &Contents) -> Result<(), String> {
         let mut sums: BTreeMap<OwnerId, Sum> = BTreeMap::new();
-        for &(room, owner, dormant, has_state) in &held.rooms {
+        for &(room, owner, dormant, has_state) in &contents.rooms {
             sums.entry(owner).or_default().rooms += 1;
             let is_listed = dormant.is_none_or(|it| {
                 let rooms = &self.account(owner).dormant[usize::from(it.has_state)];
@@ -38,13 +38,14 @@ impl Ledger {
             });
             ensure(is_listed, "a room that nobody is in is not in the ledger")?;
         }
-        for &(room, owner, said) in &held.messages {
-            sums.entry(owner).or_default().message_bytes += said.bytes;
+        for &(room, owner, owned) in &contents.messages {
+            sums.entry(owner).or_default().message_bytes += owned.bytes;
             let rooms = &self.account(owner).messages;
-            let is_listed = rooms.get(&(Reverse(class(said.bytes)), said.since)) == Some(&room);
+            let is_listed =
+                rooms.get(&(Reverse(class(owned.bytes)), owned.classed_at)) == Some(&room);
             ensure(is_listed, "somebody's messages are not in the ledger")?;
         }
-        for &(owner, bytes) in &held.state {
+        for &(owner, bytes) in &contents.state {
             sums.entry(owner).or_default().state_bytes += bytes;
         }
         let total = |field: fn(&Sum) -> usize| sums.values().map(field).sum::<usize>();

@@ -14,7 +14,7 @@ impl OwnerId {
 }
 
 /// Where the state of a key is kept.
-pub(in crate::core::chat) type Place = (usize, Rc<str>);
+pub(in crate::core::chat) type StateKey = (usize, Rc<str>);
 
 /// What one owner holds, for those who run the parlor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,10 @@ pub(in crate::core::chat) struct Dormant {
 
 /// What a room remembers of one owner's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::core::chat) struct Said {
+pub(in crate::core::chat) struct OwnedMessages {
     pub(in crate::core::chat) bytes: usize,
     /// Since when it has been of its size class.
-    pub(super) since: u64,
+    pub(super) classed_at: u64,
 }
 
 /// The number of bits of a size: a step for each doubling.

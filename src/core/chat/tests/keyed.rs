@@ -37,18 +37,18 @@ fn values_push_out_nothing_that_people_say() {
         say(&mut chat, room, "3", Some("fast"), 0);
     }
     let epoch = chat.epoch(room);
-    let find = |wanted| {
-        let arrival = chat.arrival(room, wanted).unwrap();
+    let find = |selection| {
+        let arrival = chat.arrival(room, selection).unwrap();
         (arrival.recovered, offsets(&arrival.messages))
     };
-    assert_eq!(find(Wanted::Last(9)), (false, vec![1, 2, 5, 6, 7]));
-    assert_eq!(find(Wanted::Last(1)), (false, vec![1, 7]));
-    let up_to = |upto, count| find(Wanted::LastUpTo { upto, count }).1;
+    assert_eq!(find(Selection::Last(9)), (false, vec![1, 2, 5, 6, 7]));
+    assert_eq!(find(Selection::Last(1)), (false, vec![1, 7]));
+    let up_to = |upto, count| find(Selection::LastUpTo { upto, count }).1;
     assert_eq!(up_to(6, 4), [1, 2, 5, 6]);
     let back = |offset| {
         let position = Position { epoch, offset };
         let or_last = 1;
-        find(Wanted::Since { position, or_last })
+        find(Selection::Since { position, or_last })
     };
     assert_eq!(back(4), (true, vec![5, 6, 7]));
     assert_eq!(
@@ -107,7 +107,7 @@ fn a_key_that_is_seldom_heard_of_is_among_the_newest() {
     for number in 0..300 {
         say(&mut chat, room, "1", Some(["a", "b", "c"][number % 3]), 0);
     }
-    let arrival = chat.arrival(room, Wanted::Last(100)).unwrap();
+    let arrival = chat.arrival(room, Selection::Last(100)).unwrap();
     let newest = offsets(&arrival.messages);
     assert_eq!(newest[0], 1);
     assert!(newest[1..].iter().copied().eq(227..=301), "{newest:?}");
@@ -166,7 +166,7 @@ fn the_bytes_decide_how_far_back_a_room_remembers() {
             offset: 12_000 - remembered_s * 100,
         };
         let or_last = 0;
-        let back = Wanted::Since { position, or_last };
+        let back = Selection::Since { position, or_last };
         assert!(chat.arrival(room, back).unwrap().recovered, "{key:?}");
     }
 }
@@ -270,12 +270,12 @@ fn of_more_keys_than_are_asked_for_the_latest_are_told() {
     }
     tell(&mut chat, room, &here(), Some("key-7"), "2", 0);
     chat.check().unwrap();
-    let newest = |wanted| offsets(&chat.arrival(room, wanted).unwrap().messages);
-    assert_eq!(newest(Wanted::Last(3)), [49, 50, 51]);
+    let newest = |selection| offsets(&chat.arrival(room, selection).unwrap().messages);
+    assert_eq!(newest(Selection::Last(3)), [49, 50, 51]);
     // Of a key that is heard of since, what it was before.
     let (upto, count) = (50, 3);
-    assert_eq!(newest(Wanted::LastUpTo { upto, count }), [48, 49, 50]);
+    assert_eq!(newest(Selection::LastUpTo { upto, count }), [48, 49, 50]);
     let (upto, count) = (8, 3);
-    assert_eq!(newest(Wanted::LastUpTo { upto, count }), [6, 7, 8]);
-    assert!(newest(Wanted::Last(0)).is_empty());
+    assert_eq!(newest(Selection::LastUpTo { upto, count }), [6, 7, 8]);
+    assert!(newest(Selection::Last(0)).is_empty());
 }

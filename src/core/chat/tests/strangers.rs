@@ -27,14 +27,14 @@ fn tell(
         dedup: None,
     };
     let now = Now { ms: 0, unix_ms: 0 };
-    let room = chat.find_or_begin_to_say(&name(room), owner, 0)?;
+    let room = chat.find_or_create_for_publish(&name(room), owner, 0)?;
     publish(chat, room, &draft, now).map(|_| ())
 }
 
 /// How many values and messages a room holds; `None` if there is no such room.
 fn held(chat: &Chat, room: &str) -> Option<(usize, usize)> {
     let room = chat.find(&name(room))?;
-    let arrival = chat.arrival(room, Wanted::Last(usize::MAX))?;
+    let arrival = chat.arrival(room, Selection::Last(usize::MAX))?;
     Some((chat.retained(room).len(), arrival.messages.len()))
 }
 

@@ -71,11 +71,11 @@ impl Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) room: RoomId,
-    pub(super) what: What,
+    pub(super) what: PartKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum What {
+pub(super) enum PartKind {
     /// The state of all keys.
     State,
     /// The numbers of each key.
@@ -83,14 +83,14 @@ pub(super) enum What {
     /// Those who are listed.
     Members,
     /// Messages: of what, the first and the last offset, and how many there are.
-    Run(Of, u64, u64, usize),
+    Run(MessageSource, u64, u64, usize),
 }
 
 /// What messages are: as the state of its key one may say more than it did when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::core) enum Of {
+pub(in crate::core) enum MessageSource {
     /// What was said.
-    Talk,
+    History,
     /// The state of keys.
     State,
 }
@@ -276,16 +276,16 @@ mod tests {
     use super::*;
     use crate::core::net::frames::Meter;
 
-    const MEMBERS: What = What::Members;
+    const MEMBERS: PartKind = PartKind::Members;
 
-    fn key(what: What) -> Key {
+    fn key(what: PartKind) -> Key {
         Key {
             room: RoomId::default(),
             what,
         }
     }
 
-    fn keep(parts: &mut Parts, what: What, version: u64, bytes: usize, now_ms: u64) {
+    fn keep(parts: &mut Parts, what: PartKind, version: u64, bytes: usize, now_ms: u64) {
         let frames = Frames::answer(vec![0; bytes], FrameKind::Middle, &Meter::default());
         parts.keep(
             key(what),
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(parts.check(), Ok(()));
     }
 
-    fn finds(parts: &mut Parts, what: What, version: u64) -> bool {
+    fn finds(parts: &mut Parts, what: PartKind, version: u64) -> bool {
         let found = parts.find(key(what), &Identity::Version(version), Form::Json);
         assert_eq!(parts.check(), Ok(()));
         found.is_some()
@@ -306,12 +306,12 @@ mod tests {
     #[test]
     fn what_has_changed_is_not_handed_out() {
         let mut parts = Parts::new(1 << 20);
-        keep(&mut parts, What::State, 1, 100, 0);
-        assert!(finds(&mut parts, What::State, 1) && !finds(&mut parts, MEMBERS, 1));
-        assert!(!finds(&mut parts, What::State, 2));
+        keep(&mut parts, PartKind::State, 1, 100, 0);
+        assert!(finds(&mut parts, PartKind::State, 1) && !finds(&mut parts, MEMBERS, 1));
+        assert!(!finds(&mut parts, PartKind::State, 2));
         assert_eq!(parts.frames().count(), 0, "it is of no use any more");
-        keep(&mut parts, What::State, 2, 100, 0);
-        let other = parts.find(key(What::State), &Identity::Version(2), Form::Events);
+        keep(&mut parts, PartKind::State, 2, 100, 0);
+        let other = parts.find(key(PartKind::State), &Identity::Version(2), Form::Events);
         assert!(other.is_none(), "it was made in another form");
     }
 
@@ -319,13 +319,13 @@ mod tests {
     fn what_is_used_stays_and_the_rest_goes() {
         let mut parts = Parts::new(1 << 20);
         assert_eq!(parts.next_deadline_ms(), None);
-        keep(&mut parts, What::State, 1, 100, 0);
+        keep(&mut parts, PartKind::State, 1, 100, 0);
         keep(&mut parts, MEMBERS, 1, 100, 0);
         for turn in 1..9 {
             let now_ms = parts.next_deadline_ms().unwrap();
             assert_eq!(now_ms, turn * SNAPSHOT_MS);
             parts.run_deadlines(now_ms);
-            assert!(finds(&mut parts, What::State, 1));
+            assert!(finds(&mut parts, PartKind::State, 1));
         }
         assert!(!finds(&mut parts, MEMBERS, 1));
         for _ in 0..2 {
@@ -341,13 +341,13 @@ mod tests {
     fn they_take_no_more_than_they_may() {
         let mut parts = Parts::new(100_000);
         for first in 0..100 {
-            let run = What::Run(Of::Talk, first, first, 1);
+            let run = PartKind::Run(MessageSource::History, first, first, 1);
             keep(&mut parts, run, 1, 5_000, 0);
             assert!(finds(&mut parts, run, 1));
         }
-        keep(&mut parts, What::State, 1, 50_000, 0);
+        keep(&mut parts, PartKind::State, 1, 50_000, 0);
         assert!(
-            !finds(&mut parts, What::State, 1),
+            !finds(&mut parts, PartKind::State, 1),
             "one alone would take half"
         );
         parts.clear();

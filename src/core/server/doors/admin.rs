@@ -130,7 +130,7 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         if is_line {
             let text = format!("* you are out of {name}: {}\n", reason.phrase());
-            return self.say_line(id, &text);
+            return self.send_line(id, &text);
         }
         self.send(
             id,

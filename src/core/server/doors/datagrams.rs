@@ -13,13 +13,13 @@ use crate::core::chat::{Content, Draft, PersonId, PublishError, RoomName, Sender
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
-use crate::core::server::speaker::{Speaker, owner_of};
+use crate::core::server::publisher::{Publisher, owner_of};
 use crate::core::stream::Stream;
 use crate::limits::MAX_DATAGRAM;
 
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum DatagramResult {
     /// It has been published in its room, or given to the store.
     Taken,
     /// It is refused as a command would be: too fast, nothing to be kept for now, a bad token, a bad room, too many rooms or keys.
@@ -40,7 +40,7 @@ pub enum Verdict {
     ShuttingDown,
 }
 
-impl Verdict {
+impl DatagramResult {
     /// All of them.
     pub(in crate::core::server) const ALL: [Self; 16] = [
         Self::Taken,
@@ -62,7 +62,7 @@ impl Verdict {
     ];
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for DatagramResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Taken => "taken",
@@ -80,61 +80,66 @@ impl fmt::Display for Verdict {
 
 impl<S: Stream> Server<S> {
     /// A datagram has come: it is said in its room, or dropped. Says which, for who wants to know; it is counted.
-    pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Verdict {
+    pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> DatagramResult {
         let bytes_cost = cost::of_bytes(bytes.len(), cost::BYTE);
         self.budget.spend(cost::READ + cost::MESSAGE + bytes_cost);
-        let verdict = match self.take_datagram(from, bytes, now) {
-            Ok(()) => Verdict::Taken,
-            Err(verdict) => {
+        let result = match self.take_datagram(from, bytes, now) {
+            Ok(()) => DatagramResult::Taken,
+            Err(result) => {
                 log::debug!(
-                    "dropped a datagram peer={from} bytes={} result={verdict}",
+                    "dropped a datagram peer={from} bytes={} result={result}",
                     bytes.len()
                 );
-                verdict
+                result
             }
         };
-        self.counters.count_datagram(verdict, bytes.len());
-        verdict
+        self.counters.count_datagram(result, bytes.len());
+        result
     }
 
-    fn take_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Now) -> Result<(), Verdict> {
+    fn take_datagram(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(), DatagramResult> {
         if self.drain.is_begun() {
-            return Err(Verdict::ShuttingDown);
+            return Err(DatagramResult::ShuttingDown);
         }
         // Before anything that costs more.
         let person = self
             .datagram_source(from, now)
-            .ok_or(Verdict::Refused(ErrorCode::RateLimited))?;
+            .ok_or(DatagramResult::Refused(ErrorCode::RateLimited))?;
         if bytes.len() > MAX_DATAGRAM {
-            return Err(Verdict::TooLong);
+            return Err(DatagramResult::TooLong);
         }
         let (rights, datagram) = self.read_datagram(bytes, now)?;
         if datagram.text.len() > self.limits.max_message {
-            return Err(Verdict::TooLong);
+            return Err(DatagramResult::TooLong);
         }
-        let name =
-            RoomName::parse(datagram.target.room).ok_or(Verdict::Refused(ErrorCode::BadRoom))?;
+        let name = RoomName::parse(datagram.target.room)
+            .ok_or(DatagramResult::Refused(ErrorCode::BadRoom))?;
         if !rights.may_publish(&name) {
-            return Err(Verdict::Refused(ErrorCode::NotAllowed));
+            return Err(DatagramResult::Refused(ErrorCode::NotAllowed));
         }
         let grant = rights.grant();
-        if grant.is_some_and(|grant| self.looks_like_another(&grant.name)) {
-            return Err(Verdict::Refused(ErrorCode::NameTaken));
+        if grant.is_some_and(|grant| self.is_lookalike(&grant.name)) {
+            return Err(DatagramResult::Refused(ErrorCode::NameTaken));
         }
-        self.check_place(&name)?;
+        self.check_capacity(&name)?;
         let author = self.author(&rights, person);
         let owner = owner_of(&rights, Some(from.into()));
         if let Some(key) = datagram.target.key {
             let publish = Publish::state(name.as_str(), key, datagram.text);
-            let speaker = Speaker {
+            let publisher = Publisher {
                 author: &author,
                 sender: &Sender::Owner(owner.clone()),
                 owner: &owner,
             };
-            let published = self.publish(&name, &publish, speaker, now);
+            let published = self.publish(&name, &publish, publisher, now);
             return published
                 .map(|_| ())
-                .map_err(|error| Verdict::Refused(error.code));
+                .map_err(|error| DatagramResult::Refused(error.code));
         }
         let draft = Draft {
             author: &author,
@@ -146,7 +151,7 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
         };
-        let found = self.chat.find_or_begin_to_say(&name, &owner, now.ms);
+        let found = self.chat.find_or_create_for_publish(&name, &owner, now.ms);
         self.forget_ended();
         self.submit(found?, &draft, now)?;
         Ok(())
@@ -157,7 +162,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         bytes: &'a [u8],
         now: Now,
-    ) -> Result<(Rights, Datagram<'a>), Verdict> {
+    ) -> Result<(Rights, Datagram<'a>), DatagramResult> {
         if self.access.is_open() {
             return Ok((Rights::Open, datagram::parse(bytes)?));
         }
@@ -166,7 +171,7 @@ impl<S: Stream> Server<S> {
         let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
         self.counters.count_token(label);
         Ok((
-            checked.map_err(|_| Verdict::Refused(ErrorCode::BadToken))?,
+            checked.map_err(|_| DatagramResult::Refused(ErrorCode::BadToken))?,
             datagram,
         ))
     }
@@ -180,28 +185,28 @@ impl<S: Stream> Server<S> {
     }
 
     /// Where a member would not be read for a while, a datagram is dropped.
-    fn check_place(&self, name: &RoomName) -> Result<(), Verdict> {
+    fn check_capacity(&self, name: &RoomName) -> Result<(), DatagramResult> {
         let room = self.chat.find(name);
         if room
             .and_then(|room| self.broadcast.congested(room))
             .is_some()
         {
-            return Err(Verdict::RoomBehind);
+            return Err(DatagramResult::RoomBehind);
         }
         if self.meter.used() > self.limits.max_memory {
-            return Err(Verdict::OutOfMemory);
+            return Err(DatagramResult::OutOfMemory);
         }
         Ok(())
     }
 }
 
-impl From<PublishError> for Verdict {
+impl From<PublishError> for DatagramResult {
     fn from(refusal: PublishError) -> Self {
         Self::Refused(CommandError::from(refusal).code)
     }
 }
 
-impl From<DatagramError> for Verdict {
+impl From<DatagramError> for DatagramResult {
     fn from(refused: DatagramError) -> Self {
         match refused {
             DatagramError::NotUtf8 => Self::NotUtf8,

@@ -6,7 +6,7 @@ use crate::codec::json::event::{Epoch, Event};
 use crate::codec::sse;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
-use crate::core::chat::{Format, PersonId, Position, RoomName, Wanted};
+use crate::core::chat::{Format, PersonId, Position, RoomName, Selection};
 use crate::core::delivery::encode;
 use crate::core::net::door::Door;
 use crate::core::net::pending::Reply;
@@ -39,18 +39,18 @@ impl<S: Stream> Server<S> {
         let client = self.check_client(request, id, now)?;
         let owner = self.owner_of_request(request, rights, id);
         let position = position_of(request);
-        let wanted = Wanted::from_reader(position, last);
+        let selection = Selection::from_reader(position, last);
         let person = PersonId(id.number());
         let joined = self
             .chat
             .join(id, person, Format::Events.into(), &name, &owner, now.ms);
         self.forget_ended();
         let room = joined.map_err(|_| unavailable("there are too many rooms"))?;
-        self.let_in(client, id);
+        self.count_client(client, id);
         self.skip_to_now(id, room);
         self.queue_response(Status::OK, id, head, None);
-        if !self.recover_from_store(id, room, wanted, None, None, now) {
-            let opened = self.opened(room, wanted, now);
+        if !self.recover_from_store(id, room, selection, None, None, now) {
+            let opened = self.opened(room, selection, now);
             self.charge_query(request, id, opened.len(), now);
             self.answer_rope(id, Format::Events, opened);
         }
@@ -64,7 +64,7 @@ impl<S: Stream> Server<S> {
 
     /// Answers one who wants a stream and is to come back later. An `EventSource` gives up for ever at a status that is an
     /// error, and comes back to a stream that has ended.
-    pub(in crate::core::server) fn end_at_once(
+    pub(in crate::core::server) fn respond_ended_stream(
         &mut self,
         problem: &Problem,
         reply: &Reply,

@@ -7,7 +7,7 @@ use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::chat::{Format, Login, PersonName, Position, RoomName, Sender, Wanted, Window};
+use crate::core::chat::{Format, Login, PersonName, Position, RoomName, Selection, Sender, Window};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::Ending;
@@ -17,24 +17,24 @@ use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::answers::{Answer, done, ok};
 use crate::core::server::arguments::{content_of, page_size, parse_room};
-use crate::core::server::direct::Said;
+use crate::core::server::direct::Progress;
 use crate::core::server::error::{BAD_NAME, CommandError, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
 use crate::core::server::publish::Submitted;
+use crate::core::server::publisher::Publisher;
 use crate::core::server::reading::{Page, Reader};
-use crate::core::server::speaker::Speaker;
-use crate::core::server::waiting::Publisher;
+use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
 use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_SERIES_POINTS};
 
 /// What someone wants to be told who comes into a room.
 #[derive(Debug, Default)]
-pub(in crate::core::server) struct Wish {
+pub(in crate::core::server) struct JoinOptions {
     position: Option<Position>,
     last: Option<usize>,
     window: Option<Window>,
 }
 
-impl Wish {
+impl JoinOptions {
     fn new(since: Option<&Since<'_>>, last: Option<u64>, series: Option<&Series>) -> Self {
         Self {
             position: since.map(|since| Position {
@@ -78,7 +78,7 @@ impl<S: Stream> Server<S> {
         let (echo, command) = command::parse(text);
         let answer = command
             .map_err(CommandError::from)
-            .and_then(|command| self.obey(command, echo, id, now));
+            .and_then(|command| self.execute(command, echo, id, now));
         self.answer_command(answer, echo, id);
     }
 
@@ -139,12 +139,18 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn obey(&mut self, command: Command<'_>, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
-        let may_strangers = matches!(
+    fn execute(
+        &mut self,
+        command: Command<'_>,
+        echo: Id<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> Answer {
+        let needs_no_login = matches!(
             command,
             Command::Login { .. } | Command::Ping | Command::Pong
         );
-        if !may_strangers && self.access.rights(id).is_stranger() {
+        if !needs_no_login && self.access.rights(id).is_unauthenticated() {
             return Err(NO_TOKEN);
         }
         match command {
@@ -169,8 +175,8 @@ impl<S: Stream> Server<S> {
             } => {
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
-                let wish = Wish::new(since.as_ref(), last, series.as_ref());
-                self.join(&room, &wish, echo, id, now)
+                let options = JoinOptions::new(since.as_ref(), last, series.as_ref());
+                self.join(&room, &options, echo, id, now)
             }
             Command::Leave { room } => self.leave_room(&parse_room(&room)?, echo, id, now),
             Command::Publish(publish) => self.publish_as_member(&publish, echo, id, now),
@@ -227,7 +233,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), CommandError> {
         match self.access.rights(id) {
             Rights::Open => {}
-            Rights::Stranger => return Err(NO_TOKEN),
+            Rights::Unauthenticated => return Err(NO_TOKEN),
             Rights::Granted(_) => {
                 let message = "your name is that of your token; log in with another";
                 return Err(CommandError::new(ErrorCode::NotAllowed, message));
@@ -265,7 +271,7 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn join(
         &mut self,
         name: &RoomName,
-        wish: &Wish,
+        options: &JoinOptions,
         echo: Id<'_>,
         id: ConnectionId,
         now: Now,
@@ -280,24 +286,31 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, reading, name, &owner, now.ms);
         self.forget_ended();
         let room = joined?;
-        let wanted = if was_in && wish.position.is_none() {
+        let selection = if was_in && options.position.is_none() {
             // What is on its way to one who is here already still comes, and is not announced as if it had.
-            let upto = self.served_upto(id, room);
-            Wanted::LastUpTo {
+            let upto = self.delivered_upto(id, room);
+            Selection::LastUpTo {
                 upto,
-                count: wish.last.unwrap_or(0),
+                count: options.last.unwrap_or(0),
             }
         } else {
             // They get what is still on its way with the answer, and what they have missed.
             self.skip_to_now(id, room);
-            Wanted::from_reader(wish.position, wish.last)
+            Selection::from_reader(options.position, options.last)
         };
         let owned = echo.map(ToOwned::to_owned);
-        if self.recover_from_store(id, room, wanted, wish.window, owned, now) {
+        if self.recover_from_store(id, room, selection, options.window, owned, now) {
             self.begin_wait(id);
             return Ok(None);
         }
-        let joined = self.joined((id, reading), room, wanted, wish.window, (echo, &[]), now);
+        let joined = self.joined(
+            (id, reading),
+            room,
+            selection,
+            options.window,
+            (echo, &[]),
+            now,
+        );
         self.send_message(id, joined);
         Ok(None)
     }
@@ -351,12 +364,12 @@ impl<S: Stream> Server<S> {
         self.check_may(id, Rights::may_publish, &name)?;
         let author = self.chat.author(person);
         let owner = self.owner(id);
-        let speaker = Speaker {
+        let publisher = Publisher {
             author: &author,
             sender: &Sender::of(person, &owner),
             owner: &owner,
         };
-        let (room, submitted) = self.publish(&name, publish, speaker, now)?;
+        let (room, submitted) = self.publish(&name, publish, publisher, now)?;
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = Some(room);
         }
@@ -365,7 +378,7 @@ impl<S: Stream> Server<S> {
             Submitted::Waiting(ticket) => {
                 let echo = echo.map(ToOwned::to_owned);
                 self.waiting
-                    .tell(ticket, Publisher::Json { id, echo }, now.ms);
+                    .tell(ticket, ReplyTo::Json { id, echo }, now.ms);
                 Ok(None)
             }
         }
@@ -381,8 +394,8 @@ impl<S: Stream> Server<S> {
     ) -> Answer {
         let (content, body) = content_of(data);
         match self.direct_to(id, to, content, body, echo, now)? {
-            Said::Done => Ok(done(echo)),
-            Said::Later => Ok(None),
+            Progress::Done => Ok(done(echo)),
+            Progress::Later => Ok(None),
         }
     }
 }

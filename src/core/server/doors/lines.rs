@@ -11,7 +11,7 @@ use crate::codec::line::{self, Line, LineError};
 use crate::codec::target::Target;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
-use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Sender, Wanted};
+use crate::core::chat::{Content, Draft, Format, PersonId, RoomId, RoomName, Selection, Sender};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::addresses::AdmissionError;
@@ -26,8 +26,8 @@ use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
 use crate::core::server::error::{CommandError, NO_TOKEN_LINE};
 use crate::core::server::publish::Submitted;
-use crate::core::server::speaker::Speaker;
-use crate::core::server::waiting::Publisher;
+use crate::core::server::publisher::Publisher;
+use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_LINE, MAX_LISTED, RECENT_LINES};
 
@@ -47,7 +47,7 @@ impl<S: Stream> Server<S> {
         let id = self.connections[index].id;
         let is_ending = self.drain.is_begun().then_some(AdmissionError::Full);
         if let Some(refusal) = self.refusal(id).or(is_ending) {
-            self.say_line(id, refusal.line());
+            self.send_line(id, refusal.line());
             self.close(id, Ending::Flush(refusal.reason()), now);
             return Ok(index);
         }
@@ -61,16 +61,16 @@ impl<S: Stream> Server<S> {
         self.enter(id, Phase::Streaming { stuck_at: None }, u64::MAX);
         let rights = self.access.without_token();
         self.grant(id, &rights, now);
-        if rights.is_stranger() {
+        if rights.is_unauthenticated() {
             log::info!("opened peer={} room=-", self.connections[index].peer);
-            self.say_line(id, "* a token is needed here: /login TOKEN\n");
+            self.send_line(id, "* a token is needed here: /login TOKEN\n");
             return Ok(index);
         }
         self.chat.begin_person(id);
         log::info!("opened peer={} room=lobby", self.connections[index].peer);
         let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
         self.go_into(&lobby, id, now);
-        self.say_line(id, "* /help says what else you can do\n");
+        self.send_line(id, "* /help says what else you can do\n");
         Ok(index)
     }
 
@@ -81,7 +81,7 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) -> bool {
-        if self.has_said_nothing(id)
+        if self.is_before_first_line(id)
             && let Some(foreign) = foreign::recognize(input)
         {
             *input = &mut [];
@@ -104,7 +104,8 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let mut text = mem::take(&mut self.text);
-        let is_request = self.has_said_nothing(id) && foreign::is_request_line(input.trim_ascii());
+        let is_request =
+            self.is_before_first_line(id) && foreign::is_request_line(input.trim_ascii());
         if !input.is_empty() && !is_request {
             let result = line::take_last(input, MAX_LINE, &mut text);
             self.on_result(id, result, now);
@@ -119,7 +120,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Whether the next line is the first that says something.
-    fn has_said_nothing(&self, id: ConnectionId) -> bool {
+    fn is_before_first_line(&self, id: ConnectionId) -> bool {
         self.get(id).is_some_and(|it| it.traffic.messages_in == 0)
     }
 
@@ -134,7 +135,7 @@ impl<S: Stream> Server<S> {
             log::info!("{reason} peer={peer}");
         }
         let text = format!("! this port takes lines of text, and no {protocol}\n");
-        self.say_line(id, &text);
+        self.send_line(id, &text);
         self.close(id, Ending::Flush(reason), now);
     }
 
@@ -145,11 +146,11 @@ impl<S: Stream> Server<S> {
             Err(LineError::NotUtf8) => {
                 if self.admit_line(id, now) {
                     self.count_line(id);
-                    self.say_line(id, "! that line is not UTF-8\n");
+                    self.send_line(id, "! that line is not UTF-8\n");
                 }
             }
             Err(LineError::TooLong) => {
-                self.say_line(id, "! that line is too long\n");
+                self.send_line(id, "! that line is too long\n");
                 self.close(id, Ending::Announce(CloseReason::TooBig), now);
             }
         }
@@ -162,16 +163,18 @@ impl<S: Stream> Server<S> {
         if line != Line::Empty {
             self.count_line(id);
         }
-        let may_strangers = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
+        let needs_no_login = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
         let result = match line {
-            _ if !may_strangers && self.access.rights(id).is_stranger() => Err(NO_TOKEN_LINE),
+            _ if !needs_no_login && self.access.rights(id).is_unauthenticated() => {
+                Err(NO_TOKEN_LINE)
+            }
             Line::Empty => Ok(()),
             Line::Login(token) => self.log_in_on_line(id, token, now),
-            Line::Say(text) => self.say_text(id, text, now),
+            Line::Say(text) => self.publish_line(id, text, now),
             Line::Nick(name) => self.log_in(id, Some(name), None, now).map(|()| {
                 let name = self.person(id).map(|person| self.chat.author(person).name);
                 let name = name.map_or(String::new(), |name| name.to_string());
-                self.say_line(id, &format!("* you are {name}\n"));
+                self.send_line(id, &format!("* you are {name}\n"));
             }),
             Line::Join(room) => parse_room(room).and_then(|room| {
                 self.check_may(id, Rights::may_subscribe, &room)?;
@@ -179,7 +182,7 @@ impl<S: Stream> Server<S> {
                 Ok(())
             }),
             Line::Who => {
-                self.say_who(id);
+                self.send_members(id);
                 Ok(())
             }
             Line::Set { target, value } => self.set_on_line(id, target, value, now),
@@ -187,11 +190,11 @@ impl<S: Stream> Server<S> {
                 .direct_to(id, to, Content::Text, text.as_bytes(), None, now)
                 .map(|_| ()),
             Line::Help => {
-                self.say_line(id, HELP);
+                self.send_line(id, HELP);
                 Ok(())
             }
             Line::Quit => {
-                self.say_line(id, "* goodbye\n");
+                self.send_line(id, "* goodbye\n");
                 self.close(id, Ending::Flush(EndReason::ClosedByPeer), now);
                 Ok(())
             }
@@ -201,7 +204,7 @@ impl<S: Stream> Server<S> {
             )),
         };
         if let Err(CommandError { message, .. }) = result {
-            self.say_line(id, &format!("! {message}\n"));
+            self.send_line(id, &format!("! {message}\n"));
         }
     }
 
@@ -211,7 +214,7 @@ impl<S: Stream> Server<S> {
         match admission {
             Some(Admission::Granted) => true,
             Some(Admission::TooEarly { .. }) => {
-                self.say_line(id, "! too fast, that line was not taken\n");
+                self.send_line(id, "! too fast, that line was not taken\n");
                 false
             }
             Some(Admission::Insistent) => {
@@ -229,7 +232,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn say_text(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), CommandError> {
+    fn publish_line(&mut self, id: ConnectionId, text: &str, now: Now) -> Result<(), CommandError> {
         let (Some(room), Some(person)) = (self.chat.room_of(id), self.person(id)) else {
             let message = "you are in no room; /join one";
             return Err(CommandError::new(ErrorCode::NotJoined, message));
@@ -277,12 +280,12 @@ impl<S: Stream> Server<S> {
         let author = self.chat.author(person);
         let publish = Publish::state(room.as_str(), key, value);
         let owner = self.owner(id);
-        let speaker = Speaker {
+        let publisher = Publisher {
             author: &author,
             sender: &Sender::of(person, &owner),
             owner: &owner,
         };
-        let (_, submitted) = self.publish(&room, &publish, speaker, now)?;
+        let (_, submitted) = self.publish(&room, &publish, publisher, now)?;
         self.wait_on_line(id, submitted, now);
         Ok(())
     }
@@ -290,7 +293,7 @@ impl<S: Stream> Server<S> {
     /// What goes wrong later is shown then.
     fn wait_on_line(&mut self, id: ConnectionId, submitted: Submitted, now: Now) {
         if let Submitted::Waiting(ticket) = submitted {
-            self.waiting.tell(ticket, Publisher::Lines(id), now.ms);
+            self.waiting.tell(ticket, ReplyTo::Lines(id), now.ms);
         }
     }
 
@@ -305,10 +308,10 @@ impl<S: Stream> Server<S> {
             let message = "no token is needed here; /nick takes a name";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
-        let was_stranger = self.access.rights(id).is_stranger();
+        let was_unauthenticated = self.access.rights(id).is_unauthenticated();
         self.log_in_by_token(id, token, now)?;
-        if !was_stranger {
-            self.say_line(id, "* your new token is good\n");
+        if !was_unauthenticated {
+            self.send_line(id, "* your new token is good\n");
             return Ok(());
         }
         let rights = self.access.rights(id);
@@ -321,7 +324,7 @@ impl<S: Stream> Server<S> {
                     rooms => format!("/join one of: {rooms}"),
                 };
                 let text = format!("* you are {}; {text}\n", grant.name.shown());
-                self.say_line(id, &text);
+                self.send_line(id, &text);
             }
             (None, None) => {}
         }
@@ -334,10 +337,10 @@ impl<S: Stream> Server<S> {
             return;
         };
         let owner = self.owner(id);
-        let found = self.chat.find_or_begin(name, &owner, now.ms);
+        let found = self.chat.find_or_create(name, &owner, now.ms);
         self.forget_ended();
         if found.is_err() {
-            return self.say_line(id, "! the server has as many rooms as it may have\n");
+            return self.send_line(id, "! the server has as many rooms as it may have\n");
         }
         while let Some(room) = self.chat.room_of(id) {
             self.lagging.forget(id, room);
@@ -349,7 +352,7 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
         if let Ok(room) = joined {
             if let Some(connection) = self.get_mut(id) {
-                connection.served = 0;
+                connection.delivered_sequence = 0;
             }
             self.greet(id, room, now);
         }
@@ -360,7 +363,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         self.chat.forget_expired_of(room, now.ms);
-        let Some(arrival) = self.chat.arrival(room, Wanted::Last(RECENT_LINES)) else {
+        let Some(arrival) = self.chat.arrival(room, Selection::Last(RECENT_LINES)) else {
             return;
         };
         let mut out = format!(
@@ -374,13 +377,13 @@ impl<S: Stream> Server<S> {
         self.answer_with(id, Format::Lines, out);
     }
 
-    fn say_who(&mut self, id: ConnectionId) {
+    fn send_members(&mut self, id: ConnectionId) {
         let Some(name) = self
             .chat
             .room_of(id)
             .and_then(|room| self.chat.room_name(room))
         else {
-            return self.say_line(id, "* you are in no room; /join one\n");
+            return self.send_line(id, "* you are in no room; /join one\n");
         };
         let (people, count) = self.chat.listed(name, MAX_LISTED);
         let mut line = format!("* {count} in {name}:");
@@ -393,11 +396,11 @@ impl<S: Stream> Server<S> {
         } else {
             "\n"
         });
-        self.say_line(id, &line);
+        self.send_line(id, &line);
     }
 
     /// Shows lines to one connection.
-    pub(in crate::core::server) fn say_line(&mut self, id: ConnectionId, lines: &str) {
+    pub(in crate::core::server) fn send_line(&mut self, id: ConnectionId, lines: &str) {
         self.answer_with(id, Format::Lines, lines.as_bytes().to_vec());
     }
 }

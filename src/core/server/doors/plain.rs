@@ -9,13 +9,13 @@ use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::publish::Submitted;
-use crate::core::server::speaker::owner_of;
-use crate::core::server::waiting::Publisher;
+use crate::core::server::publisher::owner_of;
+use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
     /// What a member says at the plain door.
-    pub(in crate::core::server) fn say_plainly(
+    pub(in crate::core::server) fn publish_plain(
         &mut self,
         id: ConnectionId,
         kind: Kind,
@@ -56,7 +56,7 @@ impl<S: Stream> Server<S> {
         match submitted {
             Ok(Submitted::Published(_)) => {}
             Ok(Submitted::Waiting(ticket)) => {
-                self.waiting.tell(ticket, Publisher::Plain(id), now.ms);
+                self.waiting.tell(ticket, ReplyTo::Plain(id), now.ms);
             }
             Err(PublishError::Unavailable { .. }) => {
                 self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);

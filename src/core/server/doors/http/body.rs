@@ -88,7 +88,7 @@ impl<S: Stream> Server<S> {
         let least = self.limits.handshake_timeout.least_bytes();
         let goes_on = self.get(id).is_some_and(|connection| {
             // The delay of one whom we do not read is ours.
-            connection.in_line || connection.traffic.bytes_in - arrived >= least
+            connection.read_pending || connection.traffic.bytes_in - arrived >= least
         });
         if goes_on {
             return self.await_body(id, now);
@@ -109,7 +109,7 @@ impl<S: Stream> Server<S> {
         };
         if let Some(pending) = connection.take_pending() {
             self.respond_problem(problem, &pending.reply.closing(), now);
-            self.meter_held(id);
+            self.meter_connection(id);
         }
     }
 }

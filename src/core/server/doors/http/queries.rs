@@ -88,7 +88,7 @@ impl<S: Stream> Server<S> {
     ) {
         let mut listing = Listing::new(Rights::Open, None);
         // An answer holds no more than is looked at at once.
-        listing.look(&self.chat, usize::MAX);
+        listing.scan(&self.chat, usize::MAX);
         self.respond_event(request, listing.to_json(), reply, now);
     }
 

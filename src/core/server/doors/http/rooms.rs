@@ -19,8 +19,8 @@ use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room,
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::{BAD_NAME, CommandError, NAME_TAKEN};
 use crate::core::server::publish::Submitted;
-use crate::core::server::speaker::Speaker;
-use crate::core::server::waiting::Publisher;
+use crate::core::server::publisher::Publisher;
+use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
@@ -86,7 +86,7 @@ impl<S: Stream> Server<S> {
         if let Err(problem) = self.serve_rooms(request, path, &reply, now) {
             let is_for_now = [Status::SERVICE_UNAVAILABLE, Status::TOO_MANY_REQUESTS];
             if is_for_stream(request) && is_for_now.contains(&problem.status) {
-                self.end_at_once(&problem, &reply, now);
+                self.respond_ended_stream(&problem, &reply, now);
             } else {
                 self.respond_problem(&problem, &reply, now);
             }
@@ -131,7 +131,7 @@ impl<S: Stream> Server<S> {
         match (request.method, resource) {
             ("POST", Resource::Room(room)) => {
                 rights.check_publish(&room)?;
-                self.check_look(&rights)?;
+                self.check_lookalike(&rights)?;
                 self.begin_post(request, room, &rights, reply, now)
             }
             ("DELETE", Resource::Room(room)) => {
@@ -166,8 +166,8 @@ impl<S: Stream> Server<S> {
         match resource {
             Resource::Events(room) => {
                 rights.check_subscribe(&room)?;
-                self.check_look(rights)?;
-                self.check_place_for(rights)?;
+                self.check_lookalike(rights)?;
+                self.check_connection_limit(rights)?;
                 self.open_stream(request, room, rights, reply, now)?;
                 if !reply.is_head {
                     self.grant(reply.id, rights, now);
@@ -263,7 +263,7 @@ impl<S: Stream> Server<S> {
             Ok((_, Submitted::Waiting(ticket))) => {
                 self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
                 self.waiting
-                    .tell(ticket, Publisher::Http(Box::new(reply)), now.ms);
+                    .tell(ticket, ReplyTo::Http(Box::new(reply)), now.ms);
             }
             Err(problem) => self.respond_problem(&problem, &reply, now),
         }
@@ -294,12 +294,12 @@ impl<S: Stream> Server<S> {
             }
             (owner, _) => Sender::Owner(owner.clone()),
         };
-        let speaker = Speaker {
+        let publisher = Publisher {
             author: &post.author,
             sender: &sender,
             owner: &post.owner,
         };
-        let submitted = self.publish(&post.room, &publish, speaker, now)?;
+        let submitted = self.publish(&post.room, &publish, publisher, now)?;
         if let Some(connection) = self.get_mut(reply.id) {
             connection.traffic.messages_in += 1;
             self.counters.traffic.messages_in += 1;

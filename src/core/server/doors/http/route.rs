@@ -20,7 +20,7 @@ use crate::core::server::arguments::check_key;
 use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::is_for_stream;
-use crate::core::server::doors::json::Wish;
+use crate::core::server::doors::json::JoinOptions;
 use crate::core::server::error::NO_TOKEN;
 use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
 use crate::core::stream::Stream;
@@ -48,7 +48,7 @@ impl<S: Stream> Server<S> {
             let problem = refusal.problem();
             if is_for_stream(request) {
                 let sharing = self.sharing(request);
-                self.end_at_once(&problem, &Reply { sharing, ..reply }, now);
+                self.respond_ended_stream(&problem, &Reply { sharing, ..reply }, now);
             } else {
                 self.respond_problem(&problem, &reply.closing(), now);
             }
@@ -144,12 +144,12 @@ impl<S: Stream> Server<S> {
         }
         let rights = self.rights_of_request(request, id, now)?;
         if let Some(room) = &room
-            && !(is_json && rights.is_stranger())
+            && !(is_json && rights.is_unauthenticated())
         {
             rights.check_subscribe(room)?;
         }
-        self.check_look(&rights)?;
-        self.check_place_for(&rights)?;
+        self.check_lookalike(&rights)?;
+        self.check_connection_limit(&rights)?;
         let client = self.check_client(request, id, now)?;
         let subprotocol = is_json.then_some(SUBPROTOCOL);
         let deflate = self.agree_on_deflate(request, id);
@@ -163,7 +163,7 @@ impl<S: Stream> Server<S> {
             }
             None => {}
         }
-        self.let_in(client, id);
+        self.count_client(client, id);
         self.log_opened(id);
         Ok(())
     }
@@ -244,7 +244,7 @@ impl<S: Stream> Server<S> {
         self.open(id, door, now);
         self.grant(id, rights, now);
         match rights {
-            Rights::Stranger => return self.answer_command(Err(NO_TOKEN), None, id),
+            Rights::Unauthenticated => return self.answer_command(Err(NO_TOKEN), None, id),
             Rights::Granted(grant) => {
                 if let Err(failure) = self.identify(id, &grant.name, now) {
                     return self.answer_command(Err(failure), None, id);
@@ -258,7 +258,7 @@ impl<S: Stream> Server<S> {
             self.send_json(id, &welcome);
         }
         if let Some(room) = room {
-            let answer = self.join(&room, &Wish::default(), None, id, now);
+            let answer = self.join(&room, &JoinOptions::default(), None, id, now);
             self.answer_command(answer, None, id);
         }
     }

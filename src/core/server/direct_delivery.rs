@@ -10,7 +10,7 @@ use crate::core::net::frames::Frames;
 
 /// Something that one person says to another, on its way to the connections of both.
 #[derive(Debug)]
-pub(super) struct Mailing {
+pub(super) struct DirectDelivery {
     pub(super) echo: Option<Box<RawValue>>,
     pub(super) frames: Rc<Frames>,
     pub(super) line: Rc<Frames>,
@@ -20,11 +20,11 @@ pub(super) struct Mailing {
     pub(super) receivers: Vec<ConnectionId>,
     pub(super) addressed: usize,
     /// How many of them have been told.
-    pub(super) told: usize,
-    pub(super) is_taken: bool,
+    pub(super) delivered: usize,
+    pub(super) is_accepted: bool,
 }
 
-impl Mailing {
+impl DirectDelivery {
     /// What it holds of the metered memory.
     pub(super) fn frames(&self) -> [&Rc<Frames>; 2] {
         [&self.frames, &self.line]
@@ -32,7 +32,7 @@ impl Mailing {
 
     /// Nobody whom it is for takes it.
     pub(super) fn is_refused(&self) -> bool {
-        self.told >= self.addressed && !self.is_taken
+        self.delivered >= self.addressed && !self.is_accepted
     }
 
     /// Whose the connection is in this place among the receivers.

@@ -8,7 +8,7 @@ use crate::core::net::peer::Peer;
 
 /// Who says something, whatever their door.
 #[derive(Clone, Copy)]
-pub(super) struct Speaker<'a> {
+pub(super) struct Publisher<'a> {
     pub(super) author: &'a Author,
     /// Whose ids of messages `dedup` is one of.
     pub(super) sender: &'a Sender,
