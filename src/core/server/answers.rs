@@ -1,4 +1,4 @@
-//! What the JSON door tells of: who one is, who is here, what was said, and which rooms there are.
+//! The answers of the JSON door to commands that only read: `login`, `members`, `history`, `rooms`.
 
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Cut, Epoch, Event};
@@ -17,7 +17,7 @@ use crate::core::store::Stored;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
-/// The answer to a command, as JSON; a pong has none, and what is made of shared pieces is sent already.
+/// The answer to a command, as JSON. `None` for a pong, and for an answer that was sent as shared chunks already.
 pub(super) type Answer = Result<Option<String>, CommandError>;
 
 /// The answer to a message that is published, and has this offset if it is kept.
@@ -25,13 +25,13 @@ pub(super) fn ok(echo: Id<'_>, offset: Option<u64>) -> Option<String> {
     Some(encode::event_json(&Event::Ok { id: echo, offset }))
 }
 
-/// The answer to what is done, and has nothing to tell.
+/// The answer to a command that has no result.
 pub(super) fn done(echo: Id<'_>) -> Option<String> {
     ok(echo, None)
 }
 
 impl<S: Stream> Server<S> {
-    /// What someone is told who has come in, or has a new name.
+    /// The `welcome` event, sent after connecting, after `login` and after a change of name.
     pub(super) fn welcome(&self, echo: Id<'_>, id: ConnectionId) -> Option<String> {
         let person = self.get(id)?.person();
         let rights = self.access.rights(id);

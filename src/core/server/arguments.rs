@@ -1,4 +1,4 @@
-//! What commands and requests name, checked.
+//! Checks of what commands and requests name.
 
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Data;
@@ -14,7 +14,7 @@ pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {
     }
 }
 
-/// How many are asked for, as far as one answer goes.
+/// The number of entries that is asked for, up to the limit of one answer.
 pub(super) fn page_size(asked: u64) -> usize {
     usize::try_from(asked).map_or(MAX_PAGE, |asked| asked.min(MAX_PAGE))
 }

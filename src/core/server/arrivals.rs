@@ -1,4 +1,5 @@
-//! What those are told who come into a room, come back to it, or have fallen behind in it: what many get is encoded once.
+//! What a member is sent on joining a room, on coming back to it, or after falling behind. What many members get is
+//! encoded once.
 
 use std::rc::Rc;
 
@@ -22,7 +23,7 @@ use crate::limits::{MAX_ANSWER, RECONNECT_MS};
 use serde_json::value::RawValue;
 
 impl<S: Stream> Server<S> {
-    /// The connection is told all that was said in a room so far.
+    /// Notes that the connection has been sent everything up to the newest message of a room.
     pub(super) fn skip_to_now(&mut self, id: ConnectionId, room: RoomId) {
         let offset = self.chat.offset(room);
         if let Some((audience, sequence)) = self.chat.skip_to_now(id, room) {
@@ -68,7 +69,7 @@ impl<S: Stream> Server<S> {
             }
             rope.own().extend_from_slice(b"],\"members\":[");
             snapshots.members(view, &self.chat, encoder, &mut rope);
-            // Who has missed nothing has them all.
+            // A member who has missed nothing has the series already.
             if let Some(window) = window.filter(|_| !arrival.recovered) {
                 rope.own().extend_from_slice(b"],\"series\":[");
                 scans = snapshots.series(view, &self.chat, window, encoder, &mut rope);
@@ -81,7 +82,7 @@ impl<S: Stream> Server<S> {
         rope
     }
 
-    /// The offset up to which a member has been served, or will have been before an answer that is queued now.
+    /// The offset up to which a member has been sent messages, or will have been before an answer that is queued now.
     pub(super) fn delivered_upto(&self, id: ConnectionId, room: RoomId) -> u64 {
         let missed = self.lagging.missed_from(id, room);
         let unserved = || {
@@ -92,7 +93,7 @@ impl<S: Stream> Server<S> {
         next.map_or_else(|| self.chat.offset(room), |next| next - 1)
     }
 
-    /// What a stream of Server-Sent Events begins with.
+    /// The beginning of a stream of Server-Sent Events.
     pub(super) fn opened(&mut self, room: RoomId, selection: Selection, now: Now) -> Rope {
         let mut rope = Rope::default();
         sse::encode_retry(RECONNECT_MS, rope.own());
@@ -144,8 +145,8 @@ impl<S: Stream> Server<S> {
         rope
     }
 
-    /// Tells those who have fallen behind, and have read what was queued, which messages were lost to them, and how the
-    /// room is now: of each key the latest, the state of all keys, and who is there.
+    /// Sends members who fell behind, and whose queue is empty again, the gap and then the room as it is now: the
+    /// latest message of each key, the state of all keys, and the members.
     pub(super) fn catch_up(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some((id, room, from)) = self.lagging.take_drained()
@@ -176,7 +177,7 @@ impl<S: Stream> Server<S> {
             match reading.format {
                 Format::Json | Format::JsonDeflated => event::write(&gap, rope.own()),
                 Format::Events => encode::named_event("gap", None, &gap, rope.own()),
-                // They have no words for it.
+                // These formats have no event for a gap.
                 Format::Plain | Format::PlainDeflated | Format::Lines => {}
             }
         }
@@ -197,7 +198,7 @@ impl<S: Stream> Server<S> {
                     let context = arrival.context(reading);
                     let view = RoomView { room, context };
                     let (form, encoder) = (Form::of_messages(reading), &mut self.encoder);
-                    // Of keys with a state it is that.
+                    // For a key with a state, that is the latest.
                     let latest = (MessageSource::State, &*arrival.messages);
                     self.snapshots
                         .messages(view, latest, form, encoder, &mut rope);
@@ -230,7 +231,8 @@ impl<S: Stream> Server<S> {
         let id = encode::id_before(&arrival);
         encode::opened(&arrival, Some(&*id).filter(|_| last.is_none()), rope.own());
         if let Some(last) = last {
-            // Whoever is cut off before it has not the whole state, and comes back to where they were.
+            // The last part of the state carries the id of the event: a client that is cut off before it does not have
+            // the whole state, and resumes from its earlier position.
             match arrival.state.as_deref().and_then(<[_]>::split_last) {
                 Some((_, rest)) => {
                     let rest = (MessageSource::State, rest);
@@ -244,7 +246,7 @@ impl<S: Stream> Server<S> {
         snapshots.messages(view, newest, Form::Events, encoder, rope);
     }
 
-    /// Sends a message to one connection at the JSON door, which has asked for it. Nothing follows a close frame.
+    /// Sends an answer to one connection at the JSON door. Nothing is sent after a close frame.
     pub(super) fn send_message(&mut self, id: ConnectionId, rope: Rope) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -266,14 +268,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Queues what a newcomer gets who reads whole frames, events or lines.
+    /// Queues what a new member gets, for the formats of whole frames, events or lines.
     pub(super) fn answer_rope(&mut self, id: ConnectionId, format: Format, rope: Rope) {
         let encoded = rope.len();
         let chunks = rope.into_frames(FrameKind::of(format), &self.meter);
         self.answer_in_chunks(id, chunks, encoded);
     }
 
-    /// Queues the answer to what one connection has asked for, which was of so many bytes before it was compressed.
+    /// Queues the answer to a command of one connection. `encoded`: its bytes before compression.
     pub(super) fn answer_in_chunks(
         &mut self,
         id: ConnectionId,

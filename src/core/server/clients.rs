@@ -1,4 +1,4 @@
-//! Who comes in: the limits of each address, and those for whom a trusted proxy speaks.
+//! Which client a connection or a request comes from, and the limits of its address.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,16 +23,16 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::stream::Stream;
 use crate::limits::{REFUSAL_SLOTS, RETRY_AFTER_SECONDS};
 
-/// Bytes of a Host that are shown back: no name is longer (RFC 1035 section 2.3.4).
+/// Bytes of a Host that an error message repeats: no name is longer (RFC 1035 section 2.3.4).
 const MAX_HOST_SHOWN: usize = 253;
 
 impl<S: Stream> Server<S> {
-    /// Whether the word of a proxy at this address counts.
+    /// Whether a proxy at this address is trusted to name its clients.
     pub fn is_trusted(&self, ip: IpAddr) -> bool {
         self.addresses.is_trusted(ip)
     }
 
-    /// Whether a connection is here only to be told that its address has, or comes, too much.
+    /// Whether a connection was accepted only to be told that its address has too many, or opens them too fast.
     pub fn is_over_its_limit(&self, index: usize) -> bool {
         let address_slot = self.connections.get(index).map(|it| it.address_slot);
         matches!(
@@ -43,7 +43,7 @@ impl<S: Stream> Server<S> {
         )
     }
 
-    /// The place for a connection from here; `None` if there is not even one to be refused at.
+    /// The address slot for a new connection. `None` if it cannot even be accepted to be refused.
     pub(super) fn find_address_slot(&mut self, peer: SocketAddr, now: Now) -> Option<AddressSlot> {
         let is_full = self.connections.len() - self.refused >= self.limits.max_connections;
         let address_slot = if is_full {
@@ -56,7 +56,7 @@ impl<S: Stream> Server<S> {
         self.note_refusal(address_slot, &peer.into())
     }
 
-    /// The place that the limits of an address leave for one more connection.
+    /// The slot that the limits of an address leave for one more connection.
     fn address_slot_for(&mut self, ip: IpAddr, now: Now) -> AddressSlot {
         let Some(network) = self.addresses.network(ip) else {
             return AddressSlot::Free;
@@ -67,7 +67,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The same place, unless it is one of too many who are refused.
+    /// The same slot; `None` if as many refused connections are open as there may be.
     fn note_refusal(&mut self, address_slot: AddressSlot, peer: &Peer) -> Option<AddressSlot> {
         if let AddressSlot::Refused(refusal) = address_slot {
             self.count_refusal(refusal, peer);
@@ -83,7 +83,7 @@ impl<S: Stream> Server<S> {
         log::debug!("refused peer={peer} reason=\"{}\"", refusal.reason());
     }
 
-    /// The connection has this place from now on.
+    /// Counts the connection by its slot from now on.
     pub(super) fn take_address_slot(&mut self, id: ConnectionId, address_slot: AddressSlot) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -99,7 +99,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// A connection that has ended gives its place back.
+    /// Frees the slot of a connection that has ended.
     pub(super) fn free_address_slot(&mut self, connection: &Connection<S>, now: Now) {
         match connection.address_slot {
             AddressSlot::Free | AddressSlot::Proxy => {}
@@ -112,8 +112,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Something has been read. If it was a trusted proxy's word for whom it speaks, the connection is theirs from now
-    /// on.
+    /// Called after each read. When a trusted proxy's header has been read, the connection counts for the client that
+    /// it names.
     pub(super) fn on_proxy_header(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -152,12 +152,12 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whom a request comes from, if that is someone else than its connection: a trusted proxy sends those of many by
-    /// one.
+    /// The client that a request comes from, if a trusted proxy names one: it sends the requests of many clients over
+    /// one connection.
     fn client(&self, request: &Request<'_>, id: ConnectionId) -> Option<IpAddr> {
         let connection = self.get(id)?;
         if connection.socket.client() == Some(Client::Unknown) {
-            // Whoever that is has written the request.
+            // The client is unknown, so its own fields are not trusted.
             return None;
         }
         let peer = connection.peer.ip;
@@ -165,20 +165,20 @@ impl<S: Stream> Server<S> {
         (client != peer).then_some(client)
     }
 
-    /// Where a request comes from, or whatever else comes over a connection.
+    /// The peer that a request, or anything else on a connection, comes from.
     pub(super) fn peer(&self, request: Option<&Request<'_>>, id: ConnectionId) -> Option<Peer> {
         let client = request.and_then(|request| self.client(request, id));
         let client = client.map(Peer::from);
         client.or_else(|| self.get(id).map(|connection| connection.peer))
     }
 
-    /// Whether a token from there is looked at.
+    /// Whether a token from this peer is verified: not after too many bad ones from its address.
     pub(super) fn may_try_token(&self, peer: Option<Peer>, now: Now) -> bool {
         peer.is_none_or(|peer| self.addresses.may_try_token(peer.ip, now.ms))
     }
 
-    /// Looks whether the limits of an address let the client stay, whom a proxy brings in: what opens is theirs, and no
-    /// other request follows on that connection. To be let in, if it does open, by `count_client`.
+    /// Checks the limits of the address of a client that a proxy names, before its stream or WebSocket opens. No other
+    /// request follows on that connection. Pass the result to `count_client` once it is open.
     pub(super) fn check_client(
         &mut self,
         request: &Request<'_>,
@@ -196,7 +196,7 @@ impl<S: Stream> Server<S> {
         Ok(Some((peer, address_slot)))
     }
 
-    /// The connection is that client's from now on.
+    /// Counts the connection for that client from now on.
     pub(super) fn count_client(&mut self, client: Option<(Peer, AddressSlot)>, id: ConnectionId) {
         if let Some((peer, address_slot)) = client
             && let Some(connection) = self.get_mut(id)
@@ -206,7 +206,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether a request comes from this machine. Whom a proxy on it speaks for is elsewhere, or says so itself.
+    /// Whether a request comes from this machine. Clients of a proxy on it are elsewhere, unless the proxy says
+    /// otherwise.
     pub(super) fn is_local(&self, request: &Request<'_>, id: ConnectionId) -> bool {
         let is_ours = request
             .authority
@@ -218,8 +219,8 @@ impl<S: Stream> Server<S> {
         })
     }
 
-    /// Refuses a request for a host that may be somebody else's name for this machine (DNS rebinding): the page that it
-    /// belongs to would pass for one of ours. Who names no host is no browser.
+    /// Refuses a request for a host name that may have been pointed at this machine (DNS rebinding): a page from there
+    /// would count as one of ours. A client that sends no Host is no browser.
     pub(super) fn check_host(
         &self,
         request: &Request<'_>,
@@ -243,10 +244,10 @@ impl<S: Stream> Server<S> {
         Err(Problem::detailed(Status::MISDIRECTED_REQUEST, detail))
     }
 
-    /// Whether a page may have had a request sent that was led to this machine: by a program on it, no proxy, and without
-    /// TLS, whose certificate would not fit the name. A page can write `X-Forwarded-For`, too, but
-    /// neither `Via` (a forbidden header name of the Fetch standard) nor the Host, where its browser puts the port that it
-    /// connects to: that is ours, and a proxy on the same machine has another.
+    /// Whether a request comes from a program on this machine, without a proxy and without TLS, so that a page of a
+    /// foreign site could have caused it. A page can set `X-Forwarded-For`, but neither `Via` (a forbidden header name
+    /// of the Fetch standard) nor the Host, where its browser puts the port that it connects to. That is ours; a proxy
+    /// on the same machine has another.
     fn is_direct(&self, request: &Request<'_>, authority: Authority<'_>, id: ConnectionId) -> bool {
         let Some(connection) = self.get(id) else {
             return false;
@@ -261,7 +262,7 @@ impl<S: Stream> Server<S> {
         !request.has("via") && (!is_forwarded(request) || may_be_a_page())
     }
 
-    /// What those are answered who are here only for that.
+    /// Why a connection is refused, if it is.
     pub(super) fn refusal(&self, id: ConnectionId) -> Option<AdmissionError> {
         match self.get(id)?.address_slot {
             AddressSlot::Refused(refusal) => Some(refusal),
@@ -269,7 +270,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Every connection is counted once, for the address it comes from.
+    /// Every connection is counted once, for its address.
     pub(super) fn check_address_slots(&self) -> Result<(), String> {
         let mut counted: BTreeMap<Network, u32> = BTreeMap::new();
         let mut refused = 0;
@@ -293,13 +294,13 @@ impl<S: Stream> Server<S> {
     }
 }
 
-/// Whether it says for whom it is passed on.
+/// Whether the request says for which client it was forwarded.
 fn is_forwarded(request: &Request<'_>) -> bool {
     request.has("forwarded") || request.has("x-forwarded-for")
 }
 
 impl AdmissionError {
-    /// Why, for metrics.
+    /// The label for metrics.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -308,7 +309,7 @@ impl AdmissionError {
         }
     }
 
-    /// Why, for the log.
+    /// The reason for the log.
     pub(super) fn reason(self) -> EndReason {
         match self {
             Self::Full => EndReason::ServerFull,
@@ -317,7 +318,7 @@ impl AdmissionError {
         }
     }
 
-    /// What is told those who type lines.
+    /// The line sent at the line port.
     pub(super) fn line(self) -> &'static str {
         match self {
             Self::Full => "* the parlor is full, try again later\n",
@@ -326,7 +327,7 @@ impl AdmissionError {
         }
     }
 
-    /// What is answered to a request.
+    /// The answer to a request.
     pub(super) fn problem(self) -> Problem {
         let detail = match self {
             Self::Full => return unavailable("the server is full"),

@@ -1,4 +1,4 @@
-//! The one deadline of each phase, and what happens when it comes.
+//! The one deadline of each phase, and what happens when it passes.
 
 use std::rc::Rc;
 
@@ -35,9 +35,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// When a new connection is first pinged, if it is silent until then, or gets its first heartbeat: by chance up to half
-    /// of an interval early, so that connections that began together, as after a restart, do not ping together ever
-    /// after.
+    /// When a new connection gets its first ping or heartbeat, in the milliseconds of `Now::ms`. A random time up to
+    /// half an interval early, so that connections that began together, as after a restart, are not pinged together.
     pub(super) fn first_ping_ms(&mut self, now: Now) -> u64 {
         let ping_interval = self.limits.ping_interval;
         let early_ms = self.random.next_u64() % (ping_interval.ms().unwrap_or(0) / 2 + 1);
@@ -47,7 +46,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// A byte has come: whoever was pinged lives.
+    /// Input has arrived: a peer that was pinged is alive.
     pub(super) fn on_input(&mut self, id: ConnectionId, now: Now) {
         let ping_interval = self.limits.ping_interval;
         if let Some(connection) = self.get_mut(id) {
@@ -62,7 +61,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Sets a deadline. One that moves away leaves the timer's entry where it is, to be looked at when its time comes.
+    /// Sets a deadline. When it moves to a later time, the timer keeps its old entry, which is checked when it is due.
     pub(super) fn set_deadline(&mut self, id: ConnectionId, deadline_ms: u64) {
         let Some(connection) = self.connections.get_mut(id.index()) else {
             return;
@@ -74,7 +73,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Acts on the deadlines that have come, as many as there is time for.
+    /// Acts on the deadlines that have passed, as many as the budget allows.
     pub(super) fn run_deadlines(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some((slot, id)) = self.timers.take_due(now.ms)
@@ -115,13 +114,13 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// How much a connection's peer has taken so far.
+    /// Bytes that the kernel has taken for a connection so far.
     pub(super) fn bytes_taken(&self, id: ConnectionId) -> u64 {
         self.get(id).map_or(0, |it| it.traffic.bytes_out)
     }
 
-    /// Writes what the kernel takes now, and says whether something is left. An event comes only when much space is free,
-    /// and a slow reader may take longer than that to free it.
+    /// Writes what the kernel takes now. Returns whether something is left. The poll reports a socket as writable only
+    /// when much space is free, and a slow reader may take longer than the timeout to free it.
     fn still_waits(&mut self, id: ConnectionId, now: Now) -> bool {
         if let Some(connection) = self.get_mut(id) {
             connection.writable = true;
@@ -130,7 +129,7 @@ impl<S: Stream> Server<S> {
         self.get(id).is_some_and(Connection::has_output)
     }
 
-    /// The response has not been taken in time. Who goes on taking it has more.
+    /// The response was not taken in time. A peer that keeps taking enough of it gets more time.
     fn on_response_timeout(
         &mut self,
         id: ConnectionId,
@@ -150,7 +149,7 @@ impl<S: Stream> Server<S> {
         self.enter(id, phase, timeout.after(now.ms));
     }
 
-    /// Pings a peer that has been silent, and gives up one that was pinged and still is.
+    /// Pings a peer that has been silent, and closes one that was pinged and still is.
     fn on_quiet(&mut self, id: ConnectionId, pinged: Option<u64>, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -165,8 +164,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// A peer is not read until it has read its answers, so that its pong would not be seen. What counts is that it takes
-    /// them.
+    /// The peer is not read until it has taken its answers, so its pong would not be seen. It is judged by how much it
+    /// takes.
     fn on_unsent_answers(&mut self, id: ConnectionId, before: u64, now: Now) {
         let timeout = self.limits.pong_timeout;
         let waits = self.still_waits(id, now);
@@ -187,13 +186,13 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return;
         };
-        // The silence of one whom we do not read is ours.
+        // A peer that is waiting to be read by us is not silent.
         let last_input_ms = if connection.read_pending {
             now.ms
         } else {
             connection.last_input_ms
         };
-        // Half an interval of silence will do: who was to be pinged early keeps its time.
+        // After half an interval of silence the ping is due: one that was scheduled early keeps its time.
         let silent_ms = now.ms - last_input_ms;
         let next_ping_ms = ping_interval.after(last_input_ms);
         if silent_ms < ping_interval.ms().unwrap_or(0) / 2 {
@@ -214,8 +213,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Shows a reader of a stream that the server is there. Nothing ever comes back, so whoever takes too little of what is
-    /// waiting from one heartbeat to the next is given up.
+    /// Sends a heartbeat to the reader of a stream. Nothing comes back on a stream, so a reader that takes too little
+    /// of what is queued from one heartbeat to the next is closed.
     fn on_heartbeat(&mut self, id: ConnectionId, stuck_at: Option<u64>, now: Now) {
         let interval = self.limits.ping_interval;
         let waits = self.still_waits(id, now);
@@ -243,7 +242,7 @@ impl<S: Stream> Server<S> {
         self.enter(id, Phase::Streaming { stuck_at }, deadline);
     }
 
-    /// A typist has no heartbeat, and is only looked at when it does not take what is shown to it.
+    /// A client of the line port gets no heartbeat. It is only watched while it does not take what is queued.
     pub(super) fn watch_line_client(&mut self, id: ConnectionId, now: Now) {
         let deadline = self.limits.ping_interval.after(now.ms);
         if let Some(connection) = self.get(id)

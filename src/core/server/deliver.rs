@@ -14,12 +14,13 @@ use crate::core::server::Server;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// Serves the next members of the fan-out whose turn it is. Says whether there is more to hand out.
+    /// Delivers the batch to the next members of the fan-out whose turn it is. Returns whether there is more to
+    /// deliver.
     pub(super) fn deliver_slice(&mut self, now: Now) -> bool {
         let Some(mut fanout) = self.broadcast.take_fanout() else {
             return false;
         };
-        // Otherwise someone may have left since it set out, come back, or been caught up.
+        // If not, a member may have left since the fan-out began, rejoined, or caught up.
         let is_as_it_set_out = fanout.is_as_it_set_out(&self.chat);
         let (slice, waiting) = (fanout.next_slice(), self.dirty.len());
         self.budget.spend(cost::LOOKUP * slice.len() as u64);
@@ -34,8 +35,8 @@ impl<S: Stream> Server<S> {
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
-        // A fan-out does not go on before those whom it made dirty are flushed, in their order: who speaks and waits for
-        // the echo can go on while the others are served.
+        // Members who got the batch are flushed, in order, before the fan-out goes on: a publisher that waits for its
+        // own message can go on while others get theirs.
         let mut next = waiting;
         while let Some(&id) = self.dirty.get(next) {
             self.flush(id, now);
@@ -45,7 +46,7 @@ impl<S: Stream> Server<S> {
         true
     }
 
-    /// Queues a batch for one member, who may have left since it set out.
+    /// Queues a batch for one member, who may have left since the fan-out began.
     fn deliver(&mut self, id: ConnectionId, room: RoomId, delivery: Delivery, now: Now) {
         let max_queue = self.limits.max_queue;
         if self.lagging.is_behind(id, room) {
@@ -64,7 +65,7 @@ impl<S: Stream> Server<S> {
             }
             Enqueue::Full if self.chat.conflates(room) => {
                 self.lagging.fall_behind(id, room, delivery.first_offset);
-                // It will not be served what it may be waiting for.
+                // A member that is leaving will not get the messages that it may be waiting for.
                 self.finish_leaving(id, now);
                 return;
             }
@@ -77,8 +78,9 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// A member who is about to be told what others say. Whoever waits to be flushed is flushed before their queue is found
-    /// full: a reader is too slow by what the kernel does not take, not by what there was no time to write.
+    /// The connection of a member that something is about to be queued for. One with a pending flush is flushed before
+    /// its queue counts as full: a reader is too slow by what the kernel does not take, not by what there was no time
+    /// to write.
     pub(super) fn receiver(
         &mut self,
         id: ConnectionId,
@@ -93,7 +95,8 @@ impl<S: Stream> Server<S> {
         self.get_mut(id).filter(|it| it.is_member())
     }
 
-    /// Writes what has been queued, first come first, each connection's in one system call as far as the kernel takes it.
+    /// Flushes the dirty connections in order. Each one's queue is written in one system call, as far as the kernel
+    /// takes it.
     pub(super) fn flush_dirty(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some(id) = self.dirty.pop_front()
@@ -109,7 +112,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Writes what the kernel takes now. Whoever was dirty stays in the list, and has nothing left to write when their turn comes.
+    /// Writes what the kernel takes now. A dirty connection stays on the list, and its later flush finds nothing to
+    /// write.
     pub(super) fn write_out(&mut self, id: ConnectionId, now: Now) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -120,7 +124,7 @@ impl<S: Stream> Server<S> {
             .flush(&mut connection.socket, &mut connection.traffic.bytes_out);
         let bytes = connection.traffic.bytes_out - before;
         if matches!(result, Ok(Flush::Drained)) {
-            // Also where reading has found something unsent, after the event had come that told of space.
+            // Also where reading has queued TLS records after the event that reported the socket writable.
             connection.writable = true;
         }
         let holds = connection.metered_bytes > 0 || connection.socket.held_bytes() > 0;
@@ -139,14 +143,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The kernel takes no more for now; an event will tell when it does.
+    /// The kernel takes no more for now. The poll reports when it does.
     pub(super) fn on_blocked(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id) {
             connection.writable = false;
         }
     }
 
-    /// Everything is written: what was waiting for that comes next.
+    /// Everything is written: goes on with what was waiting for that.
     fn on_drained(&mut self, id: ConnectionId, now: Now) {
         self.lagging.on_drained(id);
         let Some(connection) = self.get_mut(id) else {
@@ -180,7 +184,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Clears what is left of rooms that have ended.
+    /// Frees the outboxes of rooms that have ended, and resumes their paused publishers.
     pub(super) fn forget_ended(&mut self) {
         for room in self.chat.take_ended() {
             let paused = self.broadcast.forget(room);

@@ -1,4 +1,4 @@
-//! What one person says to another.
+//! Direct messages from one person to another.
 
 use std::rc::Rc;
 
@@ -21,12 +21,13 @@ use crate::limits::DIRECT_RECEIVERS_AT_ONCE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Done,
-    /// It goes on, and is answered when it is done.
+    /// It continues in later turns, and is answered when it is done.
     Later,
 }
 
 impl<S: Stream> Server<S> {
-    /// Says something to every connection of the addressee, and of the sender, whose other tabs show it too.
+    /// Sends a direct message to every connection of the addressee, and to those of the sender, whose other tabs show
+    /// it too.
     pub(super) fn direct_to(
         &mut self,
         id: ConnectionId,
@@ -78,7 +79,7 @@ impl<S: Stream> Server<S> {
         Ok(Progress::Done)
     }
 
-    /// Tells the next of its receivers, at the cost of who says it. Says whether that is all.
+    /// Delivers to the next receivers, charged to the sender. Returns whether all have been served.
     pub(super) fn deliver_some(
         &mut self,
         id: ConnectionId,
@@ -92,7 +93,7 @@ impl<S: Stream> Server<S> {
             }
             let receiver = delivery.receivers[index];
             delivery.delivered += 1;
-            // Since the last turn a connection may have become somebody else's, by `resume`.
+            // Since the last turn `resume` may have given the connection to another person.
             if self.person(receiver) == Some(delivery.receiver_at(index)) {
                 delivery.is_accepted |= self.deliver_direct(receiver, id, delivery, now);
             }
@@ -104,7 +105,7 @@ impl<S: Stream> Server<S> {
         is_done
     }
 
-    /// Answers whoever has said it, when it has gone on for some turns.
+    /// Answers the sender of a delivery that took several turns.
     pub(super) fn answer_direct(&mut self, id: ConnectionId, delivery: &DirectDelivery) {
         let is_refused = delivery.is_refused();
         match self.get(id).and_then(|it| it.door.facts().words) {
@@ -124,8 +125,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Passes on what the connection `sender` says, in a frame or a line. Says whether it was taken. Who has sent it sees
-    /// it, however slowly they read.
+    /// Queues the message for one receiver, as a frame or a line. Returns whether it was taken. The sender's own
+    /// connection always takes it.
     fn deliver_direct(
         &mut self,
         receiver: ConnectionId,

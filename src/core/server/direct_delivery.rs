@@ -1,4 +1,4 @@
-//! A direct message on its way.
+//! A direct message that is being delivered.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::core::chat::PersonId;
 use crate::core::id::ConnectionId;
 use crate::core::net::frames::Frames;
 
-/// Something that one person says to another, on its way to the connections of both.
+/// A direct message that is being delivered to the connections of both persons.
 #[derive(Debug)]
 pub(super) struct DirectDelivery {
     pub(super) echo: Option<Box<RawValue>>,
@@ -19,23 +19,23 @@ pub(super) struct DirectDelivery {
     /// The addressee's connections, and then the sender's.
     pub(super) receivers: Vec<ConnectionId>,
     pub(super) addressed: usize,
-    /// How many of them have been told.
+    /// How many of the receivers have been served.
     pub(super) delivered: usize,
     pub(super) is_accepted: bool,
 }
 
 impl DirectDelivery {
-    /// What it holds of the metered memory.
+    /// The frames that it holds, for the meter.
     pub(super) fn frames(&self) -> [&Rc<Frames>; 2] {
         [&self.frames, &self.line]
     }
 
-    /// Nobody whom it is for takes it.
+    /// Whether no connection of the addressee took it.
     pub(super) fn is_refused(&self) -> bool {
         self.delivered >= self.addressed && !self.is_accepted
     }
 
-    /// Whose the connection is in this place among the receivers.
+    /// The person whose connection has this index among the receivers.
     pub(super) fn receiver_at(&self, index: usize) -> PersonId {
         if index < self.addressed {
             self.to

@@ -1,4 +1,4 @@
-//! The end of the server: what was said is handed out, everyone is told, and their answers are awaited.
+//! Shutdown: what was published is delivered, clients are told, and their close frames are awaited.
 
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
@@ -10,16 +10,16 @@ use crate::core::server::Server;
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::stream::Stream;
 
-/// How far the end has come.
+/// How far the shutdown has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Drain {
     #[default]
     NotBegun,
-    /// Handing out what was said before; nothing more is heard.
+    /// Delivering what was published before. No input is read.
     Delivering { deadline_ms: u64 },
-    /// Telling everyone, and has come to this place in the slab.
+    /// Telling clients, up to this slot of the slab.
     Notifying { deadline_ms: u64, next: usize },
-    /// Everyone has been told.
+    /// All clients have been told.
     Notified { deadline_ms: u64 },
 }
 
@@ -48,7 +48,8 @@ impl Drain {
 }
 
 impl<S: Stream> Server<S> {
-    /// Begins to end: no new WebSockets; those open get what was said, then a close frame (1001).
+    /// Begins the shutdown: no new WebSockets are accepted, and open ones get what was published, then a close frame
+    /// (1001).
     pub fn begin_drain(&mut self, now: Now) {
         if !self.drain.is_begun() {
             self.drain = Drain::Delivering {
@@ -57,7 +58,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether the end has come: nobody is left, or `--drain-timeout` is over.
+    /// Whether the shutdown is over: no connection is left, or `--drain-timeout` has passed.
     pub fn is_drained(&self, now: Now) -> bool {
         let is_over = self
             .drain
@@ -66,7 +67,7 @@ impl<S: Stream> Server<S> {
         is_over || (self.drain.is_begun() && self.connections.is_empty())
     }
 
-    /// When a drain is to be given up, in the milliseconds of `Now::ms`.
+    /// When the shutdown ends at the latest, in the milliseconds of `Now::ms`.
     pub fn drain_deadline_ms(&self) -> Option<u64> {
         self.drain.deadline_ms()
     }
@@ -81,7 +82,7 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::MESSAGE);
             if let Some(id) = self.connections.get(next).map(|connection| connection.id) {
                 self.close_for_shutdown(id, now);
-                // Whoever was not listened to meanwhile may have answered, or gone.
+                // A client that was not read meanwhile may have sent a close frame, or be gone.
                 self.schedule_read(id);
             }
             next += 1;

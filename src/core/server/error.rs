@@ -138,7 +138,7 @@ impl From<TokenError> for CommandError {
     }
 }
 
-/// What a name has to be.
+/// The name is not valid.
 pub(super) const BAD_NAME: CommandError = CommandError {
     code: ErrorCode::BadName,
     message: Cow::Borrowed(
@@ -147,21 +147,21 @@ pub(super) const BAD_NAME: CommandError = CommandError {
     retry_ms: None,
 };
 
-/// The refusal of one who names nobody that is here.
+/// Nobody of that name is connected.
 pub(super) const NO_SUCH_USER: CommandError = CommandError {
     code: ErrorCode::NoSuchUser,
     message: Cow::Borrowed("nobody of this name is here"),
     retry_ms: None,
 };
 
-/// Two would be taken for one.
+/// The name looks like that of another person who is connected.
 pub(super) const NAME_TAKEN: CommandError = CommandError {
     code: ErrorCode::NameTaken,
     message: Cow::Borrowed("somebody else is here whose name looks the same"),
     retry_ms: None,
 };
 
-/// The refusal of one who has shown no token.
+/// No token was shown.
 pub(super) const NO_TOKEN: CommandError = CommandError {
     code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("log in with a token first"),
@@ -175,14 +175,14 @@ pub(super) const NO_TOKEN_LINE: CommandError = CommandError {
     retry_ms: None,
 };
 
-/// The refusal of one who has `--max-per-person` connections.
+/// The person has `--max-per-person` connections.
 pub(super) const TOO_MANY_OF_ONE: CommandError = CommandError {
     code: ErrorCode::TooManyConnections,
     message: Cow::Borrowed("you have as many connections as one may have; close another first"),
     retry_ms: None,
 };
 
-/// The refusal of a direct message that nobody takes.
+/// No connection of the addressee takes the direct message.
 pub(super) const BUSY: CommandError = CommandError {
     code: ErrorCode::Busy,
     message: Cow::Borrowed("they do not read as fast as they are written to; try again"),

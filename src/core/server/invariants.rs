@@ -1,4 +1,4 @@
-//! What holds between any two calls, checked from the inside: for the simulation, which asks after every step.
+//! The invariants of the server, checked from the inside. The simulation checks them after every step.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,16 +39,16 @@ impl<S: Stream> Server<S> {
         self.check_meter()
     }
 
-    /// Checks that no piece of work of this tick took more than `most` units, and the tick no more than it may.
+    /// Checks that no piece of work of this tick took more than `most` units, and the tick not more than its budget.
     ///
     /// # Errors
-    /// What took longer.
+    /// The work that took longer.
     #[doc(hidden)]
     pub fn check_budget(&self, most: u64) -> Result<(), String> {
         self.budget.check(most)
     }
 
-    /// What holds after `end_of_tick` besides.
+    /// The invariants that hold only after `end_of_tick`.
     ///
     /// # Errors
     /// The invariant that does not hold, and where.
@@ -66,7 +66,7 @@ impl<S: Stream> Server<S> {
         )
     }
 
-    /// Who is on a list says so, and is on it once.
+    /// A connection is on a list at most once, exactly when its flag says so.
     fn check_lists(&self) -> Result<(), String> {
         let listed = |list: Vec<ConnectionId>, name, is_marked: fn(&Connection<S>) -> bool| {
             let mut ids: Vec<ConnectionId> = list
@@ -147,7 +147,7 @@ impl<S: Stream> Server<S> {
         )
     }
 
-    /// What is counted as it changes is what there is.
+    /// Counters that are kept up to date equal what there is.
     fn check_counters(&self) -> Result<(), String> {
         let mut doors = [0; DoorKind::COUNT];
         let mut living = Traffic::default();
@@ -166,7 +166,7 @@ impl<S: Stream> Server<S> {
         )
     }
 
-    /// Who has fallen behind is in that room, and will be told when the queue is empty.
+    /// A member that has fallen behind is in that room, and will be sent the gap when its queue is empty.
     fn check_lagging(&self) -> Result<(), String> {
         for (id, room) in self.lagging.all() {
             ensure(

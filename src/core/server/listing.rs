@@ -1,4 +1,4 @@
-//! The answer to `rooms`, which is found a part at a time.
+//! The answer to `rooms`, which is found in parts over several turns.
 
 use std::ops::Bound;
 
@@ -11,24 +11,24 @@ use crate::core::pattern::Scope;
 use crate::limits::MAX_PAGE;
 use serde_json::value::RawValue;
 
-/// The first rooms that someone may see, in the order of their names.
+/// The first rooms that a client may see, in the order of their names.
 #[derive(Debug)]
 pub(super) struct Listing {
     rights: Rights,
     echo: Option<Box<RawValue>>,
-    /// Which part of all names is looked at, of those in which there may be some that may be seen.
+    /// The scope of names that is being scanned, among those that may hold visible rooms.
     scope: usize,
-    /// The last room that was looked at there.
+    /// The last room that was scanned in it.
     after: Option<RoomName>,
     found: Vec<(RoomName, usize)>,
-    /// There are more than an answer holds.
+    /// There are more rooms than an answer holds.
     more: bool,
 }
 
-/// How far a part has come.
+/// How far a part of the scan came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScanProgress {
-    /// Rooms looked at, and patterns tried on them.
+    /// Rooms scanned, and patterns matched against them.
     pub(super) work: usize,
     pub(super) is_done: bool,
 }
@@ -45,7 +45,7 @@ impl Listing {
         }
     }
 
-    /// Looks at the next rooms, and stops once that was as much work as `most`.
+    /// Scans the next rooms, and stops after `most` units of work.
     pub(super) fn scan(&mut self, chat: &Chat, most: usize) -> ScanProgress {
         let all = [Scope::Head("".into())];
         let patterns = self.rights.listable();
@@ -90,7 +90,7 @@ impl Listing {
         }
     }
 
-    /// What was found, as JSON.
+    /// The rooms found, as JSON.
     pub(super) fn to_json(&self) -> String {
         let rooms = self.found.iter().map(|(name, count)| event::Room {
             name: name.as_str(),

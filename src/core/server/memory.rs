@@ -1,9 +1,9 @@
-//! `--max-memory`: when it is used up and nothing is on its way that would come free by itself, those who hold the most are
-//! closed, until an eighth of it is free.
+//! `--max-memory`: when it is used up, and nothing is on its way that would free some by itself, the connections that
+//! hold the most are closed, until an eighth is free.
 //!
-//! What one holds alone changes as others take what they shared, so it is looked up when it is needed and not kept: in one
-//! walk over all connections, which sorts them into buckets by the logarithm of what they hold, as Redis does. An eighth
-//! has to be filled again before the next walk.
+//! What one connection holds alone changes as others release what they share, so it is computed when it is needed. One
+//! walk over all connections sorts them into classes by the logarithm of what they hold, as Redis does. An eighth has
+//! to fill up again before the next walk.
 
 use std::mem;
 
@@ -16,18 +16,18 @@ use crate::core::server::Server;
 use crate::core::stream::Stream;
 use crate::limits::{CLOSED_AT_ONCE, WEIGHED_AT_ONCE};
 
-/// How far it has come.
+/// How far the walk has come.
 #[derive(Debug, Default)]
 pub(super) struct Eviction {
-    /// The first place of the slab that was not looked at yet.
+    /// The next slot of the slab to look at.
     next: usize,
-    /// By the logarithm of the bytes that they hold.
+    /// Connections by the logarithm of the bytes that they hold.
     classes: Vec<Vec<ConnectionId>>,
-    /// Those who were closed. What lies between them and the kernel goes with their sockets.
+    /// The connections closed. What TLS holds for them is freed with their sockets.
     closing: Vec<ConnectionId>,
-    /// The walk has taken more than one tick: somebody may have come to hold something behind it.
+    /// The walk has taken more than one tick: a connection that it has passed may hold something now.
     is_resumed: bool,
-    /// The walk has found somebody who held something. One that has not is not repeated.
+    /// The walk has found a connection that holds something. Otherwise it is not repeated.
     has_found: bool,
 }
 
@@ -44,13 +44,13 @@ impl Eviction {
         self.has_found = true;
     }
 
-    /// Begins another walk, if the one that has ended may have missed somebody.
+    /// Begins another walk, if this one may have missed a connection.
     fn walk_again(&mut self) -> bool {
         self.next = 0;
         mem::take(&mut self.has_found) && mem::take(&mut self.is_resumed)
     }
 
-    /// One of those who hold the most.
+    /// A connection of the heaviest class.
     fn take_heaviest(&mut self) -> Option<ConnectionId> {
         while let Some(class) = self.classes.last_mut() {
             match class.pop() {
@@ -63,8 +63,8 @@ impl Eviction {
 }
 
 impl<S: Stream> Server<S> {
-    /// Closes those who hold the most; what there is no time for waits for the next tick. Not while anything is on its way:
-    /// that may come free by itself, and no message is taken in meanwhile.
+    /// Closes the connections that hold the most, as many as the budget allows. Not while a fan-out is on its way: it
+    /// may free memory by itself, and no message is accepted meanwhile.
     pub(super) fn keep_within_memory(&mut self, now: Now) {
         let is_over = self.meter.used() > self.limits.max_memory;
         if !is_over && self.eviction.is_none() {
@@ -94,7 +94,7 @@ impl<S: Stream> Server<S> {
         self.eviction.is_some()
     }
 
-    /// Looks at some connections, or when all were looked at closes some. Says whether there is more to do.
+    /// Looks at some connections, or closes some once all were looked at. Returns whether there is more to do.
     fn evict_some(&mut self, eviction: &mut Eviction, now: Now) -> bool {
         let slots = self.connections.capacity();
         if eviction.next < slots {
@@ -111,7 +111,7 @@ impl<S: Stream> Server<S> {
             |id: &ConnectionId| self.get(*id).map_or(0, |it| it.socket.held_bytes());
         let mut leaving: usize = eviction.closing.iter().map(held_by_socket).sum();
         for _ in 0..CLOSED_AT_ONCE {
-            // Who held so much may have been served during the walk.
+            // The heaviest connections may have been flushed during the walk.
             let most = self.limits.max_memory;
             let target = if eviction.closing.is_empty() {
                 most

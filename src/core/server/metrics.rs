@@ -1,4 +1,4 @@
-//! What the server tells operators of itself, in the text format of Prometheus.
+//! What the server tells operators about itself, in the text format of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -17,18 +17,18 @@ use crate::core::server::doors::datagrams::DatagramResult;
 use crate::core::server::rights::NOT_LOOKED_AT;
 use crate::core::stream::Stream;
 
-/// What has been counted since the start, kept as it changes: to show it costs the same however many connections there
-/// are. Each series is there from the start, so that its first event is seen as an increase.
+/// Counters since the start, kept up to date, so that showing them costs the same for any number of connections. Each
+/// series exists from the start, so that its first event counts as an increase.
 #[derive(Debug)]
 pub(super) struct Counters {
     started_ms: u64,
     /// Connections now, by the number of their door.
     doors: [usize; DoorKind::COUNT],
     ended: BTreeMap<&'static str, u64>,
-    /// Of all connections, those that have ended too, and of datagrams.
+    /// Traffic of all connections, ended ones included, and of datagrams.
     pub(super) traffic: Traffic,
     responses: BTreeMap<u16, u64>,
-    /// By what became of them.
+    /// Datagrams by their result.
     tokens: BTreeMap<&'static str, u64>,
     refused: BTreeMap<AdmissionError, u64>,
     datagrams: BTreeMap<DatagramResult, u64>,
@@ -53,12 +53,12 @@ impl Counters {
         }
     }
 
-    /// A connection has come for this.
+    /// A connection has come to this door.
     pub(super) fn enter(&mut self, door: &Door) {
         self.doors[door.kind() as usize] += 1;
     }
 
-    /// It has ended, or has come for something else.
+    /// A connection has left this door.
     pub(super) fn leave(&mut self, door: &Door) {
         self.doors[door.kind() as usize] -= 1;
     }
@@ -175,7 +175,7 @@ impl<S: Stream> Server<S> {
         out
     }
 
-    /// What can be read off the server as it is.
+    /// Gauges that are read off the server when they are asked for.
     fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 12] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
@@ -250,7 +250,7 @@ fn traffic_values(traffic: Traffic) -> [(&'static str, &'static str, u64); 4] {
     ]
 }
 
-/// A metric with a value for each of a label's. None of these holds what would have to be escaped.
+/// Writes a metric with one value per label value. No label value needs escaping.
 fn write_family(
     out: &mut String,
     (name, kind, help): (&str, &str, &str),

@@ -1,4 +1,4 @@
-//! Who came and who went, told to the members of a room.
+//! Presence: joins and leaves, sent to the members of a room.
 
 use crate::codec::json::event::Event;
 use crate::core::chat::{Author, Format, PresenceChanges};
@@ -8,7 +8,7 @@ use crate::core::server::Server;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// Tells the members of rooms, where the time for it has come, who came and who went.
+    /// Sends joins and leaves to the members of the rooms whose time for it has come.
     pub(super) fn send_presence(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some((room, news)) = self.chat.take_news(now.ms)

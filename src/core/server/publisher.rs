@@ -1,4 +1,4 @@
-//! Who says something, and on whose account.
+//! The publisher of a message, and the owner whose quota it counts against.
 
 use std::net::Ipv4Addr;
 
@@ -6,16 +6,16 @@ use crate::core::access::Rights;
 use crate::core::chat::{Author, Owner, Sender};
 use crate::core::net::peer::Peer;
 
-/// Who says something, whatever their door.
+/// The publisher of a message, at any door.
 #[derive(Clone, Copy)]
 pub(super) struct Publisher<'a> {
     pub(super) author: &'a Author,
-    /// Whose ids of messages `dedup` is one of.
+    /// Whose `dedup` ids these are.
     pub(super) sender: &'a Sender,
     pub(super) owner: &'a Owner,
 }
 
-/// On whose account it is what somebody with these rights, at this address, has the server keep.
+/// The owner whose quota is used by a client with these rights, at this address.
 pub(super) fn owner_of(rights: &Rights, peer: Option<Peer>) -> Owner {
     match rights.grant() {
         Some(grant) => Owner::Holder(grant.name.shown()),

@@ -23,15 +23,15 @@ use crate::core::server::doors::DoorInput;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
 
-/// What taking a step through the input came to.
+/// The result of one step through the input.
 pub(super) enum Step {
-    /// Something was taken; there may be more.
+    /// Something was taken. There may be more.
     Taken,
-    /// What is there is not enough to go on.
+    /// The input is incomplete.
     NeedMore,
-    /// The rest has to wait until a response has left.
+    /// The rest has to wait, until a response has left or a limit allows more.
     Wait,
-    /// The connection's turn is over; it goes on in its next one.
+    /// The connection's turn is over. It goes on in its next one.
     TurnOver,
 }
 
@@ -42,7 +42,7 @@ impl<S: Stream> Server<S> {
         self.read_into(&mut buffer, id, now);
         self.buffer = buffer;
         self.meter_connection(id);
-        // What reading has to say by itself, as a handshake does, and the kernel has not taken.
+        // Reading may have queued TLS records, as a handshake does, that the kernel has not taken.
         if self.get(id).is_some_and(|it| it.socket.has_unsent()) {
             self.on_blocked(id);
         }
@@ -61,7 +61,7 @@ impl<S: Stream> Server<S> {
             let Some(connection) = self.get_mut(id) else {
                 return;
             };
-            // The end is seen when the responses before it have left.
+            // The end of input is handled after the responses before it have left.
             let is_drained = connection.input == Input::Drained
                 || connection.input == Input::Ending && connection.is_answering();
             let has_turn = match step {
@@ -75,7 +75,7 @@ impl<S: Stream> Server<S> {
                 self.schedule_read(id);
                 break;
             }
-            // Before anything was read: the kernel's buffers hold a flood back, too.
+            // Checked before reading: then a flood waits in the kernel's buffers, too.
             if self.must_wait(id) {
                 break;
             }
@@ -92,8 +92,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// How much to read at once: most of many pipelined requests wait in the kernel. So does most of what members send
-    /// when half of the memory is in use: what is read and has to wait for the next turn holds memory.
+    /// How many bytes to read at once. Most of many pipelined requests stay in the kernel. So does most of what members
+    /// send while half of the memory is in use: input that waits for the next turn holds memory.
     fn read_size(&self, id: ConnectionId) -> usize {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. } | Phase::Response { .. }) => self.limits.max_head,
@@ -103,8 +103,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether a member's next message has to wait, and where it waits then. Asked before each message, so the limits
-    /// that are looked at here may be exceeded by one.
+    /// Whether the next message of a connection has to wait, and registers where it waits. Checked before each message,
+    /// so the limits may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
         if self.waits_for_store(id) {
             // It goes on when one of its submissions is answered.
@@ -113,7 +113,7 @@ impl<S: Stream> Server<S> {
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut)
             && session.must_wait()
         {
-            // It goes on when it has read its answers, or has got the last.
+            // It is scheduled again when it has taken its answers, or when its command is done.
             return true;
         }
         let Some(connection) = self.get(id) else {
@@ -139,7 +139,7 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.get_mut(id)
             && !connection.read_pending
         {
-            // In front of the line, once the room, or the store, has caught up, or in the next tick.
+            // It is read first once the room, or the store, has caught up, or in the next tick.
             connection.read_pending = true;
             match congested {
                 Some(audience) => self.broadcast.pause(audience, id),
@@ -150,11 +150,11 @@ impl<S: Stream> Server<S> {
         true
     }
 
-    /// One read. A short one tells that the kernel has no more for now, which saves asking again (epoll(7): true of
-    /// stream sockets); should more have come in the meantime, there will be another event. Only the end, if it was
-    /// announced together with these bytes, is not announced again.
+    /// One read. A short one means that the kernel has no more for now, which saves asking again (epoll(7): true of
+    /// stream sockets). If more has come meanwhile, the poll reports it. Only an end that was reported together with
+    /// these bytes is not reported again.
     ///
-    /// `filled` bytes of the buffer are unfinished input, behind which it reads.
+    /// `filled` bytes at the front of the buffer are unfinished input.
     fn read_once(&mut self, buffer: &mut [u8], filled: usize, id: ConnectionId, now: Now) -> usize {
         let Some(connection) = self.get_mut(id) else {
             return 0;
@@ -189,7 +189,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Takes requests and messages off the front of `input` as the phase has it. Says how many bytes were taken.
+    /// Takes requests and messages off the front of `input`, depending on the phase. Returns how many bytes were taken.
     fn take_input(&mut self, input: &mut [u8], id: ConnectionId, now: Now) -> (usize, Step) {
         let length = input.len();
         let mut rest = input;
@@ -248,9 +248,9 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether the next request is taken while responses are queued: POSTs that come together go out together, in one
-    /// batch, and are answered in one write. Any other request waits until the responses have left, and so does a POST
-    /// when the kernel takes none, when enough are queued, or when the turn is over.
+    /// Whether the next request is taken while responses are queued. POSTs that come together go out in one batch, and
+    /// are answered in one write. Any other request waits until the responses have left, and so does a POST when the
+    /// kernel takes none, when enough are queued, or when the turn is over.
     fn may_pipeline(&self, id: ConnectionId, then: AfterResponse, input: &[u8]) -> bool {
         const POST: &[u8] = b"POST ";
         let start = &input[..input.len().min(POST.len())];
@@ -287,7 +287,7 @@ impl<S: Stream> Server<S> {
                     if let Phase::Request { seen } = &mut connection.phase {
                         *seen = input.len();
                     }
-                    // Of a connection that was kept until then.
+                    // On a kept-alive connection that was idle until then.
                     if is_begun && connection.status != 0 {
                         self.set_deadline(id, timeout);
                     }
@@ -304,7 +304,7 @@ impl<S: Stream> Server<S> {
 
     fn take_event(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
         let max_message = self.limits.max_message;
-        // Out of the connection for as long as the event borrows from it.
+        // Taken out of the connection while the event borrows from it.
         let Some(connection) = self.get_mut(id) else {
             return Step::Wait;
         };
@@ -330,8 +330,8 @@ impl<S: Stream> Server<S> {
         step
     }
 
-    /// The peer has broken the protocol, and what it still sends is not heard, but for its close frame: then it has said
-    /// all, and may be told the end.
+    /// The peer has broken the protocol. Its input is dropped, up to its close frame: after that our close frame may
+    /// end the connection.
     fn pass_over(&mut self, input: &mut &mut [u8], id: ConnectionId, now: Now) -> Step {
         let Some(connection) = self.get_mut(id) else {
             return Step::Wait;
@@ -357,13 +357,13 @@ impl<S: Stream> Server<S> {
             }
             Incoming::Compressed(kind, payload) => self.on_compressed(id, kind, payload, now),
             Incoming::Ping(payload) => self.pong(id, payload),
-            // Any byte counts as life, so a pong says nothing that its arrival has not said.
+            // Any input shows that the peer is alive, so a pong needs nothing more.
             Incoming::Pong => {}
             Incoming::Close(code) => self.close(id, Ending::Answer(PeerEnd::CloseFrame(code)), now),
         }
     }
 
-    /// A message that is larger than it came (RFC 7692 section 6.2).
+    /// Inflates a compressed message (RFC 7692 section 6.2).
     fn on_compressed(&mut self, id: ConnectionId, kind: Kind, payload: &[u8], now: Now) {
         let mut inflater = self.inflater.take().unwrap_or_default();
         let inflated = inflater.inflate(payload, self.limits.max_message);
@@ -395,7 +395,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The peer will send no more (TCP's FIN). What is queued for it may still be wanted: it has only half-closed.
+    /// The peer will send no more (TCP's FIN). It may still read what is queued: it has only half-closed.
     fn on_end_of_input(&mut self, unfinished: &mut [u8], id: ConnectionId, now: Now) {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close(id, Ending::Abort(EndReason::Done), now),
@@ -403,7 +403,7 @@ impl<S: Stream> Server<S> {
                 if let Some(connection) = self.get_mut(id) {
                     connection.take_pending();
                 }
-                // Those before it are answered.
+                // The requests before it are answered.
                 self.close(id, Ending::Flush(EndReason::ConnectionLost), now);
             }
             Some(Phase::Open { .. } | Phase::Closing { .. }) => {
@@ -440,7 +440,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Tells the meter what the connection holds besides its queue.
+    /// Updates what the meter counts for the connection besides its queue.
     pub(super) fn meter_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id.index()) else {
             return;

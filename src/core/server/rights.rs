@@ -1,4 +1,4 @@
-//! What is asked of those who come in where a token is wanted, and what becomes of them when it ends.
+//! Authentication by token: who needs one, and what happens when it expires.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::core::server::publisher::owner_of;
 use crate::core::stream::Stream;
 use crate::limits::RETRY_AFTER_SECONDS;
 
-/// How to ask for a token, and how to say that one does not do (RFC 6750 section 3).
+/// How to ask for a token, and how to refuse one (RFC 6750 section 3).
 const WANTED: (&str, &str) = ("WWW-Authenticate", "Bearer realm=\"parlor\"");
 const INVALID: (&str, &str) = (
     "WWW-Authenticate",
@@ -34,20 +34,21 @@ const INSUFFICIENT: (&str, &str) = (
     "Bearer realm=\"parlor\", error=\"insufficient_scope\"",
 );
 
-/// The refusal of one from whose address too many bad ones came.
+/// The message for a client whose address sent too many bad tokens.
 const TOO_MANY_BAD: &str = "too many bad tokens came from your address, try again in a minute";
 
-/// What becomes of their tokens, for metrics.
+/// The label for metrics of tokens that were not verified.
 pub(super) const NOT_LOOKED_AT: &str = "not_looked_at";
 
 impl<S: Stream> Server<S> {
-    /// Lets in only who shows a token that these keys are good for.
+    /// From now on only clients with a token that one of these keys verifies are let in. Called at the start, and when
+    /// the keys change.
     pub fn require_tokens(&mut self, keys: Keys) {
         self.access.require_tokens(keys);
     }
 
-    /// What whoever sent a request may do: by its `Authorization: Bearer` or its `?token=` (RFC 6750 section 2), or by
-    /// having shown none.
+    /// The rights of a request: by its `Authorization: Bearer` or its `?token=` (RFC 6750 section 2), or those of a
+    /// client without a token.
     pub(super) fn rights_of_request(
         &mut self,
         request: &Request<'_>,
@@ -77,8 +78,8 @@ impl<S: Stream> Server<S> {
         })
     }
 
-    /// What a token allows. One that is refused is told of in the log and counted, but never shown. It counts against
-    /// its address, too, unless it was a good one once.
+    /// Verifies a token. A refused one is logged and counted, but never shown. It counts against its address, unless it
+    /// only has expired.
     fn check_token(
         &mut self,
         token: &str,
@@ -97,8 +98,8 @@ impl<S: Stream> Server<S> {
         checked
     }
 
-    /// Someone at a door at which one can log in shows a token: the first makes them who it says, a later one lets them
-    /// stay longer, in the rooms that it still allows.
+    /// `login` with a token. The first one makes the connection that of its person. A later one extends its time, in
+    /// the rooms that it still allows.
     pub(super) fn log_in_by_token(
         &mut self,
         id: ConnectionId,
@@ -107,7 +108,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), CommandError> {
         let peer = self.peer(None, id);
         let earlier = self.access.rights(id);
-        // Who has shown a good one is not kept from the next by what others try at the same address.
+        // A client that is authenticated is not locked out by what others try from the same address.
         if earlier.is_unauthenticated() && !self.may_try_token(peer, now) {
             self.counters.count_token(NOT_LOOKED_AT);
             return Err(CommandError::new(ErrorCode::RateLimited, TOO_MANY_BAD));
@@ -135,12 +136,12 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// Whether somebody else is here, at whatever door, or was a moment ago, who would be taken for this one.
+    /// Whether another person is connected, or was a moment ago, whose name looks the same.
     pub(super) fn is_lookalike(&self, name: &PersonName) -> bool {
         self.chat.is_taken_by_another(name) || self.access.is_used_by_another(name)
     }
 
-    /// Refuses one who comes to be seen under a name that looks like another's.
+    /// Refuses a request of a person whose name looks like another's.
     pub(super) fn check_lookalike(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
             Some(grant) if self.is_lookalike(&grant.name) => Err(NAME_TAKEN.into()),
@@ -148,7 +149,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Makes whoever has come to a door at which one can log in the person of this name.
+    /// Makes the connection that of the person of this name. Only for doors at which one can log in.
     pub(super) fn identify(
         &mut self,
         id: ConnectionId,
@@ -172,19 +173,19 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// A connection that lasts has these rights from now on.
+    /// Gives a WebSocket or a stream these rights from now on.
     pub(super) fn grant(&mut self, id: ConnectionId, rights: &Rights, now: Now) {
         let login_by_ms = self.limits.login_timeout.after(now.ms);
         self.access.admit(id, rights, login_by_ms);
     }
 
-    /// Whether the holder of tokens for this name may have one more connection.
+    /// Whether the person may have one more connection: `--max-per-person`.
     fn may_connect_again(&self, name: &PersonName) -> bool {
         let most = self.limits.max_per_person;
         most == 0 || self.access.count_of(name) < most
     }
 
-    /// The same of a request that opens one.
+    /// The same for a request that opens a connection that lasts.
     pub(super) fn check_connection_limit(&self, rights: &Rights) -> Result<(), Problem> {
         match rights.grant() {
             Some(grant) if !self.may_connect_again(&grant.name) => Err(TOO_MANY_OF_ONE.into()),
@@ -192,7 +193,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Who someone is in what they say: by the name in their token, or as a guest of this number.
+    /// The author of a message: by the name in the token, or the guest of this number.
     pub(super) fn author(&self, rights: &Rights, guest: PersonId) -> Author {
         let Some(grant) = rights.grant() else {
             return self.chat.author(guest);
@@ -205,13 +206,13 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whom it is counted for what a connection that lasts fills.
+    /// The owner whose quota a connection uses.
     pub(super) fn owner(&self, id: ConnectionId) -> Owner {
         let peer = self.get(id).map(|connection| connection.peer);
         owner_of(&self.access.rights(id), peer)
     }
 
-    /// The same of a request.
+    /// The same for a request.
     pub(super) fn owner_of_request(
         &self,
         request: &Request<'_>,
@@ -221,7 +222,7 @@ impl<S: Stream> Server<S> {
         owner_of(rights, self.peer(Some(request), id))
     }
 
-    /// A command's right to a room.
+    /// Checks a command's right to a room.
     pub(super) fn check_may(
         &self,
         id: ConnectionId,
@@ -238,7 +239,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Ends those whose token has ended, and those who have not shown one in time.
+    /// Closes the connections whose token has expired, and those that have not shown one in time.
     pub(super) fn end_expired(&mut self, now: Now) {
         while self.budget.is_left()
             && let Some((id, rights)) = self.access.take_due(now.ms)
@@ -254,17 +255,17 @@ impl<S: Stream> Server<S> {
 }
 
 impl Rights {
-    /// A request's right to read in a room.
+    /// Checks a request's right to read a room.
     pub(super) fn check_subscribe(&self, room: &RoomName) -> Result<(), Problem> {
         self.check(self.may_subscribe(room))
     }
 
-    /// A request's right to speak in a room.
+    /// Checks a request's right to publish in a room.
     pub(super) fn check_publish(&self, room: &RoomName) -> Result<(), Problem> {
         self.check(self.may_publish(room))
     }
 
-    /// A request's right to do what only those may who run the parlor.
+    /// Checks a request's right to what only admins may do.
     pub(super) fn check_admin(&self) -> Result<(), Problem> {
         if matches!(self, Self::Open) {
             let detail = "only an admin may do that, and there is none without --secret-file";
@@ -286,8 +287,8 @@ impl Rights {
     }
 }
 
-/// The token of an `Authorization` field; the scheme's name in any case (RFC 9110 section 11.1). Other schemes are
-/// for others, such as a proxy that asks for a password.
+/// The token of an `Authorization` field. The scheme's name may be in any case (RFC 9110 section 11.1). Fields of other
+/// schemes are ignored: they may be for a proxy.
 fn bearer<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Problem> {
     let mut tokens = request.values("authorization").filter_map(bearer_token);
     match (tokens.next(), tokens.next()) {
@@ -299,7 +300,7 @@ fn bearer<'a>(request: &Request<'a>) -> Result<Option<&'a str>, Problem> {
     }
 }
 
-/// What follows `Bearer`. Bytes that no token has are told of as one that is none.
+/// What follows `Bearer`. Bytes that are not UTF-8 count as an empty token, which is refused.
 fn bearer_token(value: &[u8]) -> Option<&str> {
     let scheme = value.get(.."bearer".len())?;
     let rest = &value[scheme.len()..];

@@ -1,4 +1,4 @@
-//! What one connection is told: the answer to what it has asked for, or what another person says to it.
+//! Sends to one connection: the answer to its command, or a direct message.
 
 use std::rc::Rc;
 
@@ -15,14 +15,13 @@ use crate::core::server::Server;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// Queues the answer to what one connection has asked for, in the format that it reads: pieces, or none where there
-    /// is nothing to say.
+    /// Queues the answer to a command of one connection, in its format. Nothing is queued for an empty one.
     pub(super) fn answer_with(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>) {
         let encoded = bytes.len();
         self.answer_made_of(id, format, bytes, encoded);
     }
 
-    /// The same of what was more before it was compressed.
+    /// The same for an answer of `encoded` bytes before compression.
     fn answer_made_of(&mut self, id: ConnectionId, format: Format, bytes: Vec<u8>, encoded: usize) {
         if bytes.is_empty() {
             return;
@@ -32,12 +31,12 @@ impl<S: Stream> Server<S> {
         self.answer_in_chunks(id, std::iter::once(frames), encoded);
     }
 
-    /// Sends an event to one connection at the JSON door, which has asked for it.
+    /// Sends an event to one connection at the JSON door, as an answer.
     pub(super) fn send(&mut self, id: ConnectionId, event: &Event<'_>) {
         self.send_json(id, &encode::event_json(event));
     }
 
-    /// The same of an event that is JSON already. Nothing follows a close frame.
+    /// The same for an event that is JSON already. Nothing is sent after a close frame.
     pub(super) fn send_json(&mut self, id: ConnectionId, json: &str) {
         let Some(connection) = self.get_mut(id) else {
             return;
@@ -54,8 +53,8 @@ impl<S: Stream> Server<S> {
         self.answer_made_of(id, reading.format, frame, encoded);
     }
 
-    /// Offers one connection what another person says to it. Says whether it was taken: half of a queue is left for the
-    /// rooms, so that nobody is closed for being too slow because of one who writes to them.
+    /// Queues a direct message for one connection. Returns whether it was taken. Half of a queue is kept free for the
+    /// rooms, so that no client is closed as too slow because another writes to it.
     pub(super) fn offer(&mut self, id: ConnectionId, frames: Rc<Frames>, now: Now) -> bool {
         let max_queue = self.limits.max_queue / 2;
         let chunk = Chunk::whole(frames);

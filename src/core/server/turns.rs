@@ -1,4 +1,4 @@
-//! Who is read, and when: two lines, in each of which those who have waited longest stand in front.
+//! The order in which connections are read: two queues, first come first.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,8 +12,9 @@ use crate::core::stream::Stream;
 type ReadQueue<S> = fn(&mut Server<S>) -> &mut VecDeque<ConnectionId>;
 
 impl<S: Stream> Server<S> {
-    /// Reads those in line, each up to the end of its turn; who is not read keeps its place. Newcomers and members have a
-    /// line each and a share of the tick each, so that nobody who is in a room waits behind all who come back to theirs.
+    /// Reads the connections in both queues, each until its turn is over. Called once a tick, before `end_of_tick`.
+    /// Members of rooms and connections in no room have a queue and a share of the tick each, so that members do not
+    /// wait behind a rush of clients that reconnect. What is not read keeps its position.
     pub fn run_reads(&mut self, now: Now) {
         self.budget.enter(Stage::Newcomers);
         self.read_queue(|server| &mut server.newcomers, cost::NEWCOMER, now);
@@ -23,7 +24,7 @@ impl<S: Stream> Server<S> {
         self.resume_reading(paused);
     }
 
-    /// Puts a connection at the end of its line of those to read, unless it stands in one already.
+    /// Puts a connection at the end of its queue, unless it is in one already.
     pub(super) fn schedule_read(&mut self, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id)
             && !connection.read_pending
@@ -33,14 +34,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Puts those who were held back in front of their line, in their order: they have waited already.
+    /// Puts connections that were paused at the front of their queues, in their order: they have waited already.
     pub(super) fn resume_reading(&mut self, paused: Vec<ConnectionId>) {
         for id in paused.into_iter().rev() {
             self.read_queue_of(id).push_front(id);
         }
     }
 
-    /// Reads those who stand in a line now, each at this cost besides that of what it sends.
+    /// Reads the connections that are in a queue now. `each`: the cost of one, besides that of its input.
     fn read_queue(&mut self, queue: ReadQueue<S>, each: u64, now: Now) {
         for _ in 0..queue(self).len() {
             if !self.budget.is_left() {
@@ -58,7 +59,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The line that a connection stands in, to be read.
+    /// The queue that a connection belongs in.
     fn read_queue_of(&mut self, id: ConnectionId) -> &mut VecDeque<ConnectionId> {
         match self.chat.room_of(id) {
             Some(_) => &mut self.members,

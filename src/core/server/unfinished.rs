@@ -1,5 +1,5 @@
-//! Commands that are too much work for one turn: they go on in the next, and until they are done the next command of
-//! their connection waits.
+//! Commands that are too much work for one turn. They continue in later turns, and the next command of their connection
+//! waits for them.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::core::server::listing::Listing;
 use crate::core::stream::Stream;
 use crate::limits::{SCANS_AT_ONCE, SCANS_PER_COMMAND};
 
-/// The commands that go on, each with the connection that it came from, in turn.
+/// Commands that continue, each with its connection, in the order of their turns.
 pub(super) type UnfinishedCommands = VecDeque<(ConnectionId, Box<Unfinished>)>;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) enum Unfinished {
 }
 
 impl Unfinished {
-    /// What it holds of the metered memory.
+    /// The frames that it holds, for the meter.
     pub(super) fn frames(&self) -> impl Iterator<Item = &Rc<Frames>> {
         let frames = match self {
             Self::Listing(_) => None,
@@ -41,7 +41,7 @@ impl Unfinished {
 }
 
 impl<S: Stream> Server<S> {
-    /// The answer to `rooms`, if it is found at once; else it comes when it is.
+    /// The answer to `rooms`, if the scan ends at once. Otherwise it is sent when it ends.
     pub(super) fn list_rooms(&mut self, id: ConnectionId, rights: Rights, echo: Id<'_>) -> Answer {
         let mut listing = Listing::new(rights, echo);
         if self.scan(id, &mut listing) {
@@ -51,13 +51,13 @@ impl<S: Stream> Server<S> {
         Ok(None)
     }
 
-    /// The command goes on in the next turn.
+    /// Continues the command in the next turn.
     pub(super) fn defer_command(&mut self, id: ConnectionId, command: Unfinished) {
         self.set_busy(id, true);
         self.unfinished.push_back((id, Box::new(command)));
     }
 
-    /// Goes on with them in turn, for as long as their share of the tick lasts.
+    /// Continues commands in turn, as long as their share of the tick lasts.
     pub(super) fn continue_commands(&mut self, now: Now) {
         for _ in 0..self.unfinished.len() {
             if !self.budget.is_left() {
@@ -108,14 +108,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Looks at the next part of the rooms, at the cost of who has asked. Says whether that was all.
+    /// Scans the next part of the rooms, charged to the connection. Returns whether that was all.
     fn scan(&mut self, id: ConnectionId, listing: &mut Listing) -> bool {
         let progress = listing.scan(&self.chat, SCANS_AT_ONCE);
         self.charge_scan(id, progress.work);
         progress.is_done
     }
 
-    /// So much was looked at for a command of a connection.
+    /// Charges scans to the connection that caused them.
     pub(super) fn charge_scan(&mut self, id: ConnectionId, scans: usize) {
         self.budget.spend(cost::SCAN * scans as u64);
         if let Some(session) = self.get_mut(id).and_then(Connection::session_mut) {

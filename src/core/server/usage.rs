@@ -1,4 +1,4 @@
-//! Who fills what all rooms share, for those who run the parlor; and how they undo it.
+//! Usage of what all rooms share, by owner, for admins; and how they free it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -14,8 +14,8 @@ use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// `GET /usage`: who holds how much, and with `?address=` or `?person=` the rooms that one has begun. `DELETE` with
-    /// either forgets what that one has filled.
+    /// `GET /usage`: how much each owner holds; with `?address=` or `?person=`, the rooms that one has begun. `DELETE`
+    /// with either forgets what that owner has stored.
     pub(super) fn answer_usage(
         &mut self,
         request: &Request<'_>,
@@ -58,7 +58,7 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// For admins; and where no token makes anyone one, for whoever is on this machine.
+    /// Only for admins, and, where no tokens are used, for clients on this machine.
     pub(super) fn check_may_undo(
         &self,
         request: &Request<'_>,
@@ -74,7 +74,7 @@ impl<S: Stream> Server<S> {
 
 const WHOM: &str = "say whose: ?address=192.0.2.1, or ?person=NAME where tokens are asked for";
 
-/// Whom the query names: an address, of IPv6 any of its /64, as this answer itself shows it or without the `/64`.
+/// The owner that the query names: an address, for IPv6 any of its /64, as this answer shows it or without the `/64`.
 fn owner_in(request: &Request<'_>) -> Result<Option<Owner>, Problem> {
     let (address, person) = (
         request.query_value("address"),
