@@ -1,8 +1,8 @@
-//! From one message to everyone in its room: encoded once for each format in use, gathered with the others of its tick, and handed out in
-//! slices, so that a room of 20,000 does not hold up a room of two.
+//! From one message to all members of its room: encoded once for each format in use, gathered with the others of its
+//! tick, and delivered in slices, so that a room of 20,000 does not delay a room of two.
 //!
-//! While a room's fan-out is going out, what is said there gathers for the next one. So the more a room is behind, the
-//! more messages each system call carries.
+//! While a fan-out of a room is being delivered, what is published there gathers in the next batch. So the further a
+//! room is behind, the more messages each system call carries.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -23,26 +23,26 @@ const SPARE_BYTES: usize = 2 << 10;
 pub(in crate::core) struct Broadcast {
     /// By audience index.
     outboxes: Vec<Outbox>,
-    /// Audiences that are to be told something and have no fan-out going out.
+    /// Audiences with a batch to send, and no fan-out in progress.
     ready: Vec<AudienceId>,
     fanouts: VecDeque<Fanout>,
-    /// How many are held back.
+    /// How many connections are paused.
     paused_count: usize,
     meter: Meter,
 }
 
-/// What an audience is about to be told.
+/// The next batch of an audience.
 #[derive(Debug, Default)]
 struct Outbox {
     batch: Batch,
     fanout_in_progress: bool,
     /// The last batch, for its buffer.
     last: Option<Rc<Frames>>,
-    /// Members that are not listened to until this batch has set out, first come first.
+    /// Members that are not read until this batch starts, first come first.
     paused: Vec<ConnectionId>,
 }
 
-/// Pieces that go out together.
+/// Pieces that are delivered together.
 #[derive(Debug, Default)]
 struct Batch {
     bytes: Vec<u8>,
@@ -51,11 +51,11 @@ struct Batch {
     count: u64,
     /// Offset of the first message among them, or of the next one if there is none.
     first_offset: u64,
-    /// Who came in while it gathered: after which piece, and at which offset.
+    /// Members who joined while it gathered: after which piece, and at which offset.
     entries: Vec<(u64, u64)>,
 }
 
-/// A batch on its way to those who were members when it set out.
+/// A batch that is being delivered to the members of the time when it started.
 #[derive(Debug)]
 pub(in crate::core) struct Fanout {
     audience: AudienceId,
@@ -65,7 +65,7 @@ pub(in crate::core) struct Fanout {
     first_offset: u64,
     entries: Vec<(u64, u64)>,
     members: Rc<Vec<Member>>,
-    /// Who listens from where cannot have changed since it set out.
+    /// The sequence numbers at which members joined cannot have changed since it started.
     is_steady: bool,
     next_member: usize,
 }
@@ -92,8 +92,8 @@ impl Broadcast {
         }
     }
 
-    /// Adds a piece, the one of number `sequence`, to what its audience is told next. `offset` is that of the message, or
-    /// that of the next one for a piece that is none.
+    /// Adds the piece of number `sequence` to the next batch of its audience. `offset` is that of the message, or that
+    /// of the next message for a piece that is none.
     pub(in crate::core) fn append(
         &mut self,
         audience: AudienceId,
@@ -119,7 +119,7 @@ impl Broadcast {
         self.meter.add(outbox.batch.bytes.capacity() - held);
     }
 
-    /// Somebody is told all that an audience was told so far, up to this piece and this offset.
+    /// A member has been sent, in its answer, everything up to this piece and this offset.
     pub(in crate::core) fn note_entry(&mut self, audience: AudienceId, sequence: u64, offset: u64) {
         let outbox = self.outboxes.get_mut(audience.index());
         if let Some(Outbox { batch, .. }) = outbox.filter(|outbox| outbox.batch.count > 0)
@@ -129,8 +129,8 @@ impl Broadcast {
         }
     }
 
-    /// The offset of the first message that a member is still to be served of what was said so far; `None` if there is
-    /// none. `index` is where the member stands among those of its audience now.
+    /// The offset of the first message published so far that a member still has to get from a batch or a fan-out;
+    /// `None` if there is none. `index` is that of the member in its audience now.
     pub(in crate::core) fn first_undelivered(
         &self,
         audience: AudienceId,
@@ -166,7 +166,7 @@ impl Broadcast {
         })
     }
 
-    /// The audience of the room, if there is one, that is so far behind that the room's publishers should wait.
+    /// The audience of the room, if there is one, that is so far behind that the room's publishers are paused.
     pub(in crate::core) fn congested(&self, room: RoomId) -> Option<AudienceId> {
         let audiences = Format::ALL.map(|format| room.audience(format));
         audiences.into_iter().find(|audience| {
@@ -178,13 +178,14 @@ impl Broadcast {
         })
     }
 
-    /// Remembers a publisher in a room with a congested audience, whose next message has to wait.
+    /// Pauses a publisher in a room with a congested audience. Its next message waits in the kernel.
     pub(in crate::core) fn pause(&mut self, audience: AudienceId, id: ConnectionId) {
         self.outboxes[audience.index()].paused.push(id);
         self.paused_count += 1;
     }
 
-    /// Sends what has gathered on its way. Returns those who were held back until then.
+    /// Starts a fan-out for each gathered batch. Called at the end of a tick. Returns the connections that were paused
+    /// until then.
     pub(in crate::core) fn start_fanouts(&mut self, chat: &Chat) -> Vec<ConnectionId> {
         let mut released = Vec::new();
         for audience in self.ready.drain(..) {
@@ -218,12 +219,12 @@ impl Broadcast {
         released
     }
 
-    /// The fan-out whose turn it is; give it back with `put_back` after a slice.
+    /// The fan-out whose turn it is. Give it back with `put_back` after a slice.
     pub(in crate::core) fn take_fanout(&mut self) -> Option<Fanout> {
         self.fanouts.pop_front()
     }
 
-    /// Puts a fan-out behind the others, or ends it when everyone was served.
+    /// Puts a fan-out behind the others, or ends it after its last member.
     pub(in crate::core) fn put_back(&mut self, fanout: Fanout, chat: &Chat) {
         if fanout.next_member < fanout.members.len() {
             self.fanouts.push_back(fanout);
@@ -239,7 +240,7 @@ impl Broadcast {
         }
     }
 
-    /// Drops what a room that has ended was about to say. Returns those whom it held back.
+    /// Drops the batch of a room that has ended. Returns the connections that it paused.
     pub(in crate::core) fn forget(&mut self, room: RoomId) -> Vec<ConnectionId> {
         let mut paused = Vec::new();
         for format in Format::ALL {
@@ -253,7 +254,7 @@ impl Broadcast {
         paused
     }
 
-    /// Gives the buffers back that rooms keep for their next batch.
+    /// Frees the buffers that rooms keep for their next batch.
     pub(in crate::core) fn release_spares(&mut self) {
         for outbox in &mut self.outboxes {
             outbox.last = None;
@@ -273,7 +274,7 @@ impl Broadcast {
         last.chain(self.fanouts.iter().map(|fanout| &fanout.frames))
     }
 
-    /// Bytes of memory that batches hold which have not set out, for the check of the meter.
+    /// Bytes of memory that gathered batches hold, for the check of the meter.
     pub(in crate::core) fn gathering_bytes(&self) -> usize {
         self.outboxes
             .iter()
@@ -281,8 +282,8 @@ impl Broadcast {
             .sum()
     }
 
-    /// Checks that no audience has gathered more than it may: its backlog, and one message that passed it, of which JSON
-    /// may write each byte in six.
+    /// Checks that no audience has gathered more than allowed: its backlog, and one message that passed it, of which
+    /// JSON may write each byte in six.
     pub(in crate::core) fn check(&self, max_message: usize) -> Result<(), String> {
         let most = |index: usize| {
             let is_plain = index % Format::COUNT == Format::Plain as usize;
@@ -304,21 +305,21 @@ impl Broadcast {
         self.paused_count
     }
 
-    /// Everyone who is held back, for the check of the lists.
+    /// All paused connections, for the check of the lists.
     pub(in crate::core) fn paused(&self) -> impl Iterator<Item = ConnectionId> {
         self.outboxes
             .iter()
             .flat_map(|outbox| outbox.paused.iter().copied())
     }
 
-    /// Whether anything is waiting or on its way.
+    /// Whether anything is gathered or being delivered.
     pub(in crate::core) fn is_busy(&self) -> bool {
         !self.ready.is_empty() || !self.fanouts.is_empty()
     }
 }
 
-/// The offset of the first message of a batch for one who listens since a number in the sequence; `None` if there is
-/// none for them.
+/// The offset of the first message of a batch for a member who joined after piece `after`; `None` if the batch has none
+/// for it.
 fn first_after(
     after: u64,
     first: u64,
@@ -337,8 +338,8 @@ fn first_after(
 }
 
 impl Outbox {
-    /// Turns what has gathered into frames to share. Allocates once for the frames, and not at all when those of the
-    /// last batch have all been written. The meter knows of the buffers either way: they only change hands.
+    /// Turns the gathered bytes into shared frames. Allocates once for the frames, and not at all when those of the
+    /// last batch have all been written. The meter has counted the buffers either way: they only change hands.
     fn seal(&mut self, format: Format, meter: &Meter) -> Rc<Frames> {
         let kind = FrameKind::of(format);
         let bytes = std::mem::take(&mut self.batch).bytes;
@@ -361,7 +362,7 @@ impl Outbox {
 }
 
 impl Fanout {
-    /// The next members to serve.
+    /// The next members to deliver to.
     pub(in crate::core) fn next_slice(&mut self) -> std::ops::Range<usize> {
         let from = self.next_member;
         let slice = (FANOUT_SLICE_BYTES / self.frames.bytes().len()).clamp(1, FANOUT_SLICE);
@@ -369,24 +370,24 @@ impl Fanout {
         from..self.next_member
     }
 
-    /// The room that is told.
+    /// The room of the fan-out.
     pub(in crate::core) fn room(&self) -> RoomId {
         self.audience.room
     }
 
-    /// Whether the members are still what they were when it set out, but for those who have gone: who came by the plain
-    /// door stays in one room, and elsewhere nobody has come or gone.
+    /// Whether the members are those of the start, but for some who have left: members at the plain door stay in one
+    /// room, and elsewhere nobody has joined or left.
     pub(in crate::core) fn is_as_it_set_out(&self, chat: &Chat) -> bool {
         self.is_steady || chat.has_members(self.audience, &self.members)
     }
 
-    /// A member who is to be served.
+    /// A member to deliver to.
     pub(in crate::core) fn member(&self, index: usize) -> Member {
         self.members[index]
     }
 
-    /// Whether a member has not been served, who stands at `index` among those of the audience now. A place only changes
-    /// to a lower one.
+    /// Whether a member, at `index` in its audience now, has not been delivered to. An index only changes to a lower
+    /// one.
     fn is_undelivered(&self, id: ConnectionId, index: usize) -> bool {
         let is_there = self.members.get(index).is_some_and(|it| it.id == id);
         match is_there {
@@ -397,7 +398,7 @@ impl Fanout {
         }
     }
 
-    /// What someone gets who listens since a number in the sequence; `None` for who came in after all of it was said.
+    /// What a member gets who joined after piece `after`; `None` if it joined after the whole batch.
     pub(in crate::core) fn delivery(&self, after: u64) -> Option<Delivery> {
         let known = (after + 1).saturating_sub(self.first);
         if known >= self.count {

@@ -1,4 +1,4 @@
-//! A message in the formats that members read: made once for each, however many read it.
+//! A message in the formats that members read: encoded once for each format.
 
 use std::fmt::Write as _;
 use std::mem;
@@ -46,7 +46,8 @@ pub(in crate::core) fn message_event<'a>(
     }
 }
 
-/// The newest of these messages whose JSON takes no more than so many bytes, and at least one; they are the oldest first.
+/// The newest of these messages whose JSON takes no more than so many bytes, and at least one. They are ordered oldest
+/// first.
 pub(in crate::core) fn newest_within<'m, 'a>(
     messages: &'m [Message<'a>],
     room: &str,
@@ -81,7 +82,7 @@ fn json_bytes(message: &Message<'_>, room: &str, escaped: fn(&str) -> usize) -> 
     MESSAGE_FIELDS_BYTES + room.len() + name + key + body
 }
 
-/// Bytes of what a message has beside its texts: the names of its fields, and its numbers at their longest.
+/// Bytes of a message beside its texts: the names of its fields, and its numbers at their longest.
 const MESSAGE_FIELDS_BYTES: usize = 160;
 
 /// Bytes of the longest name of a guest.
@@ -106,10 +107,10 @@ fn data<'a>(message: &Message<'a>) -> Option<Data<'a>> {
     }
 }
 
-/// Makes the bytes of one message, or one event, for each format that asks for it; what two formats share is made once.
+/// Encodes one message, or one event, in each format that asks for it. What two formats share is made once.
 #[derive(Debug)]
 pub(in crate::core) struct Encoder {
-    /// The message's event, or the event, as JSON; empty before it is asked for.
+    /// The event as JSON; empty before it is asked for.
     json: Vec<u8>,
     deflater: Option<Box<Deflater>>,
     /// Which payloads are compressed; `None` for none at all.
@@ -143,7 +144,7 @@ impl Encoder {
         self.budget.spend(cost::MESSAGE * events as u64 + bytes);
     }
 
-    /// A message for those who read it in this format.
+    /// A message in the format of an audience.
     pub(in crate::core) fn message(
         &mut self,
         context: &Context<'_>,
@@ -173,7 +174,7 @@ impl Encoder {
         }
     }
 
-    /// An event for those at the JSON door.
+    /// An event for members at the JSON door.
     pub(in crate::core) fn event(
         &mut self,
         context: &Context<'_>,
@@ -209,7 +210,7 @@ impl Encoder {
         out
     }
 
-    /// A piece of a message for those who have agreed to compression, made once for all of them.
+    /// A piece of a message, compressed once for all connections that have agreed to it.
     pub(in crate::core) fn deflate_piece(&mut self, piece: &[u8], is_narrow: bool) -> Vec<u8> {
         let bytes = cost::of_bytes(piece.len(), cost::DEFLATE_BYTE);
         self.budget.spend(cost::DEFLATE + bytes);
@@ -220,7 +221,7 @@ impl Encoder {
         out
     }
 
-    /// Series as the items of a list: the first of them, as far as they fit into an answer.
+    /// Series as the items of a list: as many as fit into an answer.
     pub(in crate::core) fn series(&mut self, all: &[Series<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
         for (index, Series { key, points }) in all.iter().enumerate() {
@@ -249,7 +250,8 @@ impl Encoder {
         out
     }
 
-    /// A WebSocket frame, compressed where those who read it have agreed to that, it pays, and it makes it shorter.
+    /// A WebSocket frame. It is compressed if its readers have agreed to that, if it pays, and if that makes it
+    /// shorter.
     fn frame(
         &mut self,
         reading: Reading,
@@ -281,14 +283,14 @@ impl Encoder {
     }
 }
 
-/// The line of a message: who says it, and what.
+/// A message as a line: its author and its text.
 pub(in crate::core) fn line(message: &Message<'_>, out: &mut Vec<u8>) {
     let mut text = format!("{}: ", message.author.name);
     push_content(message, &mut text);
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The line of what one person says to another.
+/// A direct message as a line.
 pub(in crate::core) fn direct_line(message: &Message<'_>, to: &Author) -> Vec<u8> {
     let mut text = format!("{} -> {}: ", message.author.name, to.name);
     push_content(message, &mut text);
@@ -304,7 +306,7 @@ fn push_content(message: &Message<'_>, out: &mut String) {
     out.push('\n');
 }
 
-/// Who came and who went, in a line.
+/// Joins and leaves as a line.
 pub(in crate::core) fn news_line(news: &PresenceChanges, out: &mut Vec<u8>) {
     let mut line = "*".to_owned();
     for (people, did) in [(&news.joined, "is here"), (&news.left, "has left")] {
@@ -317,7 +319,7 @@ pub(in crate::core) fn news_line(news: &PresenceChanges, out: &mut Vec<u8>) {
     out.extend_from_slice(line.as_bytes());
 }
 
-/// The Server-Sent Event of a message.
+/// A message as a Server-Sent Event.
 fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>) {
     let id = message
         .offset
@@ -330,8 +332,8 @@ fn server_sent(json: &str, epoch: u64, message: &Message<'_>, out: &mut Vec<u8>)
     event.encode(out);
 }
 
-/// The state of a key as a Server-Sent Event: older than what comes next, so only the last, behind which its reader knows
-/// them all, has a position.
+/// The state of a key as a Server-Sent Event. It is older than what follows, so only the last one has an id: a reader
+/// that has it has all of them.
 pub(in crate::core) fn server_sent_state(
     room: &str,
     message: &Message<'_>,
@@ -348,7 +350,7 @@ pub(in crate::core) fn server_sent_state(
     event.encode(out);
 }
 
-/// What a reader of a stream is told first: where the room is.
+/// The first event of a stream: the position of the room.
 pub(in crate::core) fn opened(arrival: &Arrival<'_>, id: Option<&str>, out: &mut Vec<u8>) {
     let opened = Event::Opened {
         room: arrival.room.as_str(),
@@ -360,7 +362,7 @@ pub(in crate::core) fn opened(arrival: &Arrival<'_>, id: Option<&str>, out: &mut
     named_event("joined", id, &opened, out);
 }
 
-/// The position before the messages of an arrival: whoever is cut off among them comes back to the right place.
+/// The position before the messages of a join: a reader that is cut off among them resumes from there.
 pub(in crate::core) fn id_before(arrival: &Arrival<'_>) -> String {
     let Position { epoch, offset } = arrival.position;
     let first = arrival.messages.first().and_then(|message| message.offset);
@@ -384,7 +386,7 @@ pub(in crate::core) fn named_event(
     event.encode(out);
 }
 
-/// How what someone is told begins who has come into a room by the JSON door.
+/// The beginning of the answer to `join`.
 pub(in crate::core) fn open_joined(arrival: &Arrival<'_>, id: Id<'_>, out: &mut Vec<u8>) {
     let joined = Event::Joined {
         id,
@@ -409,7 +411,7 @@ pub(in crate::core) fn people(people: impl Iterator<Item = Author>) -> Vec<u8> {
     out
 }
 
-/// What one person says to another, as JSON.
+/// A direct message as JSON.
 pub(in crate::core) fn direct(message: &Message<'_>, to: &Author) -> Vec<u8> {
     let direct = Event::Direct {
         from: person(message.author),

@@ -1,24 +1,25 @@
-//! Slow readers in rooms that conflate: they miss messages until their queue is empty, and are then told what counts.
+//! Slow readers in rooms that conflate. They skip messages until their queue is empty, and then get the latest of each
+//! key.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::chat::RoomId;
 use crate::core::id::ConnectionId;
 
-/// Who is behind, and where.
+/// The members that are behind, and in which rooms.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Lagging {
     behind: BTreeMap<ConnectionId, Behind>,
-    /// How many entries those have in all.
+    /// The number of entries in all.
     behind_count: usize,
-    /// Up to which offset someone was told at once, in coming or in catching up: of a batch that had begun to gather
-    /// before, they miss only the rest.
+    /// The offset up to which a member was sent a snapshot, on joining or catching up. Of a batch that had begun to
+    /// gather before, it skips only the rest.
     sent_upto: BTreeMap<(ConnectionId, RoomId), u64>,
-    /// Those who have read all that was queued, first come first.
+    /// Members whose queue is empty again, first come first.
     drained: VecDeque<ConnectionId>,
 }
 
-/// Where someone is behind.
+/// Where one connection is behind.
 #[derive(Debug, Default)]
 struct Behind {
     rooms: BTreeMap<RoomId, Missed>,
@@ -36,7 +37,7 @@ struct Missed {
 }
 
 impl Lagging {
-    /// Whether someone misses what is said in a room for now.
+    /// Whether a member skips what is published in a room now.
     pub(in crate::core) fn is_behind(&self, id: ConnectionId, room: RoomId) -> bool {
         !self.behind.is_empty()
             && self
@@ -45,18 +46,18 @@ impl Lagging {
                 .is_some_and(|behind| behind.rooms.contains_key(&room))
     }
 
-    /// The offset of the first message that someone has missed in a room and was not told of.
+    /// The offset of the first message in a room that a member has skipped.
     pub(in crate::core) fn missed_from(&self, id: ConnectionId, room: RoomId) -> Option<u64> {
         Some(self.behind.get(&id)?.rooms.get(&room)?.from)
     }
 
-    /// Someone in a room that conflates has been told all up to this offset, whatever they missed before.
+    /// A member of a room that conflates has been sent everything up to this offset, whatever it skipped before.
     pub(in crate::core) fn on_sent_upto(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         self.forget(id, room);
         self.sent_upto.insert((id, room), offset);
     }
 
-    /// Someone misses a batch whose first message has this offset.
+    /// A member skips a batch whose first message has this offset.
     pub(in crate::core) fn fall_behind(&mut self, id: ConnectionId, room: RoomId, offset: u64) {
         let sent_upto = self
             .sent_upto
@@ -98,7 +99,7 @@ impl Lagging {
         }
     }
 
-    /// Someone has left a room.
+    /// A member has left a room.
     pub(in crate::core) fn forget(&mut self, id: ConnectionId, room: RoomId) {
         self.sent_upto.remove(&(id, room));
         if let Some(behind) = self.behind.get_mut(&id) {
@@ -109,10 +110,10 @@ impl Lagging {
         }
     }
 
-    /// Someone who can be told what they have missed in a room, and since which offset.
+    /// The next member whose queue is empty, a room in which it is behind, and the first offset that it skipped.
     pub(in crate::core) fn take_drained(&mut self) -> Option<(ConnectionId, RoomId, u64)> {
         while let Some(&id) = self.drained.front() {
-            // Who has fallen behind again meanwhile is told when their queue is empty again.
+            // A member that has fallen behind again waits until its queue is empty again.
             if let Some(behind) = self.behind.get_mut(&id).filter(|it| it.is_drained)
                 && let Some((&room, &Missed { from, .. })) =
                     behind.rooms.iter().find(|(_, it)| !it.waits_for_store)
@@ -129,17 +130,17 @@ impl Lagging {
         None
     }
 
-    /// Whether there is someone to be told.
+    /// Whether a member can catch up.
     pub(in crate::core) fn has_drained(&self) -> bool {
         !self.drained.is_empty()
     }
 
-    /// In how many rooms someone is behind, each counted by itself.
+    /// The number of members that are behind, counted once for each room.
     pub(in crate::core) fn count(&self) -> usize {
         self.behind_count
     }
 
-    /// Everyone who is behind, for the check.
+    /// All that are behind, for the check.
     pub(in crate::core) fn all(&self) -> impl Iterator<Item = (ConnectionId, RoomId)> {
         self.behind
             .iter()

@@ -1,4 +1,5 @@
-//! Bytes for one reader in pieces: some are written for it alone, others are shared with everyone who gets the same.
+//! The bytes of one answer, in pieces: some are written for one reader alone, others are shared with all who get the
+//! same.
 
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use crate::core::delivery::encode::Encoder;
 use crate::core::net::frames::{FrameKind, Frames, Meter};
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-/// A shorter piece is copied: a chunk of its own in the queue costs as much.
+/// A shorter piece is copied: a chunk of its own in the queue would cost as much.
 const SHARE_BYTES: usize = 1 << 10;
 
 /// The pieces in their order.
@@ -23,16 +24,16 @@ enum Piece {
     Shared(Shared),
 }
 
-/// What many get.
+/// A piece that is shared.
 #[derive(Clone, Debug)]
 pub(in crate::core) struct Shared {
     pub(in crate::core) bytes: Rc<Frames>,
-    /// The same as a piece of a compressed message, if it was made for this reader.
+    /// The same as a piece of a compressed message, if the reader has agreed to that.
     pub(in crate::core) deflated: Option<Rc<Frames>>,
 }
 
 impl Rope {
-    /// Where the next bytes are written that are for this reader alone.
+    /// The buffer for bytes that are for this reader alone.
     pub(in crate::core) fn own(&mut self) -> &mut Vec<u8> {
         if !matches!(self.pieces.last(), Some(Piece::Own(_))) {
             self.pieces.push(Piece::Own(Vec::new()));
@@ -43,7 +44,7 @@ impl Rope {
         }
     }
 
-    /// Adds what others get, too.
+    /// Adds a shared piece.
     pub(in crate::core) fn share(&mut self, shared: Shared) {
         if shared.bytes.bytes().is_empty() {
             // An empty chunk would never be written.
@@ -67,7 +68,7 @@ impl Rope {
         self.pieces.iter().map(length).sum()
     }
 
-    /// The chunks of one text message at the JSON door.
+    /// The chunks of a text message at the JSON door.
     pub(in crate::core) fn into_message(
         self,
         reading: Reading,
@@ -86,7 +87,7 @@ impl Rope {
         in_frame(pieces, is_deflated, meter)
     }
 
-    /// The chunks of what is made of whole frames, events or lines.
+    /// The chunks of whole frames, events or lines.
     pub(in crate::core) fn into_frames(self, kind: FrameKind, meter: &Meter) -> Vec<Rc<Frames>> {
         let pieces = self.pieces.into_iter().map(|piece| match piece {
             Piece::Own(bytes) => Frames::answer(bytes, kind, meter),
@@ -112,7 +113,7 @@ impl Rope {
         1 + self.pieces.iter().map(length).sum::<usize>()
     }
 
-    /// The pieces of a compressed message, what is this reader's alone as it is.
+    /// The pieces of a compressed message. Those for this reader alone are stored without compression.
     fn into_deflated(self) -> Vec<Piece> {
         let mut rope = Self::default();
         for piece in self.pieces {
@@ -152,7 +153,8 @@ fn in_frame(pieces: Vec<Piece>, is_deflated: bool, meter: &Meter) -> Vec<Rc<Fram
     std::iter::once(begin).chain(rest).collect()
 }
 
-/// Pieces that follow what was begun; what is shared is in its middle, and the last is the reader's own.
+/// Pieces that follow the beginning of a frame or a response. Shared ones are in its middle, and the last is the
+/// reader's own.
 fn in_chunks(pieces: Vec<Piece>, meter: &Meter) -> Vec<Rc<Frames>> {
     let last = pieces.len().saturating_sub(1);
     let pieces = pieces.into_iter().enumerate();
@@ -172,7 +174,7 @@ mod tests {
     use crate::core::chat::Format;
     use crate::settings::Compression;
 
-    /// A piece that many get, with or without its compressed form.
+    /// A shared piece, with or without its compressed form.
     fn shared(text: &str, is_deflated: bool, meter: &Meter) -> Shared {
         let mut small = Vec::new();
         Deflater::default().deflate_piece(text.as_bytes(), false, Effort::Best, &mut small);

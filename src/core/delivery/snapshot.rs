@@ -1,10 +1,10 @@
-//! A room as newcomers find it, those who come back, and those who have fallen behind: encoded once and shared by all
-//! who get the same.
+//! Snapshots of a room, for members who join, come back or have fallen behind: encoded once and shared by all who get
+//! the same.
 //!
-//! It is made of parts: the state of all keys, what their numbers were lately, those who are listed as members, and runs of
-//! messages. A part is kept with what it was made of, and compared with that before it is handed out again, so that none is
-//! stale. A message never changes, so a run is known by its offsets: when one of a thousand keys has a new value, all runs
-//! but two are as they were.
+//! A snapshot is made of parts: the state of all keys, their series of numbers, the listed members, and runs of
+//! messages. A part is kept with what it was made of, and compared with that before it is used again, so that none is
+//! stale. A message never changes, so a run is identified by its offsets: when one of a thousand keys has a new value,
+//! all runs but two stay the same.
 
 mod parts;
 
@@ -25,11 +25,11 @@ pub(in crate::core) struct Snapshots {
     parts: Parts,
     meter: Meter,
     now_ms: u64,
-    /// Bytes that may still be compressed for the one who is answered.
+    /// Bytes that may still be compressed for the current answer.
     deflate_left: usize,
 }
 
-/// A room, and what its reader reads.
+/// A room, and the format of the reader.
 #[derive(Clone, Copy)]
 pub(in crate::core) struct RoomView<'a> {
     pub(in crate::core) room: RoomId,
@@ -37,7 +37,7 @@ pub(in crate::core) struct RoomView<'a> {
 }
 
 impl Snapshots {
-    /// `max_bytes`: of memory of all parts.
+    /// `max_bytes`: the memory of all parts.
     pub(in crate::core) fn new(max_bytes: usize, meter: Meter) -> Self {
         Self {
             parts: Parts::new(max_bytes),
@@ -47,7 +47,7 @@ impl Snapshots {
         }
     }
 
-    /// Another reader is answered.
+    /// Begins the answer to another reader.
     pub(in crate::core) fn begin(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.deflate_left = DEFLATED_AT_ONCE;
@@ -70,8 +70,8 @@ impl Snapshots {
         }
     }
 
-    /// Adds the state of all keys, in the order of their offsets; without the last where that is to be an event with a
-    /// position.
+    /// Adds the state of all keys, in the order of their offsets. Events leave out the last one, which the caller adds
+    /// with an id.
     pub(in crate::core) fn state(
         &mut self,
         view: RoomView<'_>,
@@ -100,7 +100,7 @@ impl Snapshots {
             .keep(key, identity.clone(), form, &bytes, self.now_ms);
         let deflated = form.deflated(view.context.reading).map(|form| {
             let deflated = Frames::answer(joined_deflated(&runs), form.kind(), &self.meter);
-            // What is not compressed yet is when the next one comes.
+            // The rest is compressed for the next reader.
             if runs.iter().all(|run| run.deflated.is_some()) {
                 self.parts.keep(key, identity, form, &deflated, self.now_ms);
             }
@@ -109,8 +109,8 @@ impl Snapshots {
         rope.share(Shared { bytes, deflated });
     }
 
-    /// Adds the numbers of each key, as the items of a list in JSON; within a second they may be those of its beginning. Says
-    /// how many messages were looked at for them.
+    /// Adds the series of each key, as the items of a list in JSON. They are at most a second old. Returns how many
+    /// messages were scanned for them.
     pub(in crate::core) fn series(
         &mut self,
         view: RoomView<'_>,
@@ -135,7 +135,7 @@ impl Snapshots {
         looked_at
     }
 
-    /// Adds those who are listed as members, as the items of a list in JSON.
+    /// Adds the listed members, as the items of a list in JSON.
     pub(in crate::core) fn members(
         &mut self,
         view: RoomView<'_>,
@@ -160,17 +160,17 @@ impl Snapshots {
         rope.share(self.part(view, key, identity, Form::Json, encoder, make));
     }
 
-    /// Drops what has not been used for long enough.
+    /// Drops parts that have not been used for long enough.
     pub(in crate::core) fn run_deadlines(&mut self, now_ms: u64) {
         self.parts.run_deadlines(now_ms);
     }
 
-    /// When that is to be done next.
+    /// When that is due next, in the milliseconds of `Now::ms`.
     pub(in crate::core) fn next_deadline_ms(&self) -> Option<u64> {
         self.parts.next_deadline_ms()
     }
 
-    /// Gives all memory back.
+    /// Frees all parts.
     pub(in crate::core) fn release(&mut self) {
         self.parts.clear();
     }
@@ -205,7 +205,7 @@ impl Snapshots {
         })
     }
 
-    /// The part as it was made before, or made now.
+    /// The part, as it was made before or made now.
     fn part(
         &mut self,
         view: RoomView<'_>,
@@ -229,7 +229,7 @@ impl Snapshots {
             if found.is_some() {
                 return found;
             }
-            // Compressing what one alone gets costs more than it saves, unless it is long.
+            // Compressing what only one reader gets costs more than it saves, unless it is long.
             if length > self.deflate_left || !(is_wanted_again || length >= LONG_PART) {
                 return None;
             }
@@ -242,7 +242,7 @@ impl Snapshots {
         Shared { bytes, deflated }
     }
 
-    /// A part that was made before, in all that its reader needs of it.
+    /// A part that was made before, in all forms that its reader needs.
     fn find(
         &mut self,
         view: RoomView<'_>,
@@ -259,7 +259,7 @@ impl Snapshots {
     }
 }
 
-/// Cuts messages into runs, at the same offsets whoever they are for.
+/// Cuts messages into runs, at the same offsets for every reader.
 fn runs<'a, 'm>(mut messages: &'a [Message<'m>]) -> impl Iterator<Item = &'a [Message<'m>]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;

@@ -1,5 +1,4 @@
-//! What each address may do: how many connections it has, how fast new ones come, how often a token of it is bad, and how
-//! much it asks over HTTP.
+//! The limits of each address: connections, the rate of new ones, bad tokens, and requests over HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -13,14 +12,14 @@ use crate::core::pace::TokenBucket;
 use crate::limits::MAX_QUIET_ADDRESSES;
 use crate::settings::Limits;
 
-/// Why a connection is here only to be told so.
+/// Why a connection is refused. It is accepted only to be told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) enum AdmissionError {
-    /// There are `--max-connections`.
+    /// The server has `--max-connections`.
     Full,
-    /// Its address has `--max-per-address`.
+    /// The address has `--max-per-address`.
     TooMany,
-    /// Its address comes more often than `--connect-rate` allows.
+    /// The address opens connections faster than `--connect-rate`.
     TooFast,
 }
 
@@ -29,10 +28,10 @@ impl AdmissionError {
     pub(in crate::core) const ALL: [Self; 3] = [Self::Full, Self::TooMany, Self::TooFast];
 }
 
-/// The addresses of which something is known, and whose word counts.
+/// What is known of addresses, and which of them are trusted proxies.
 ///
-/// Who keeps no connection is forgotten when its bucket is full again, since a newcomer is then treated the same. That
-/// is looked up a few at a time, whenever someone comes or goes, so that no one pays for all.
+/// An address without connections is forgotten when its token buckets are full again, since a new one is then treated
+/// the same. A few are checked whenever a connection opens or ends, so that no call pays for all.
 #[derive(Debug)]
 pub(in crate::core) struct Addresses {
     rules: Rules,
@@ -63,7 +62,7 @@ impl Rules {
     }
 }
 
-/// What one address has and has done.
+/// The counts of one address.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     connects: TokenBucket,
@@ -74,7 +73,7 @@ struct Account {
 }
 
 impl Account {
-    /// Whether it is as if nothing had come from there.
+    /// Whether it is in the state of an unknown address.
     fn is_full(&self, now_ms: u64) -> bool {
         let buckets = [self.connects, self.failed_tokens, self.queries];
         buckets.iter().all(|bucket| bucket.is_full(now_ms))
@@ -104,15 +103,14 @@ impl Addresses {
             .any(|network| network.contains(&ip))
     }
 
-    /// Whom the limits count a connection from here for: nobody if it is from this machine, where whoever has to be
-    /// kept out is in already, or of a trusted proxy, which speaks for many.
+    /// The network that a connection from here counts for. `None` for this machine, which needs no protection from
+    /// itself, and for a trusted proxy, which connects for many clients.
     pub(in crate::core) fn network(&self, ip: IpAddr) -> Option<Network> {
         let is_exempt = ip.to_canonical().is_loopback() || self.is_trusted(ip);
         (!is_exempt).then(|| Network::of(ip))
     }
 
-    /// Whether another connection may come now. If so it has been counted as one that has come, and is yet to be
-    /// counted as one that is there.
+    /// Whether another connection may open now. If so, it counts against the rate; count it as open with `enter`.
     pub(in crate::core) fn may_connect(
         &mut self,
         network: Network,
@@ -130,12 +128,12 @@ impl Addresses {
         may_come.then_some(()).ok_or(AdmissionError::TooFast)
     }
 
-    /// A connection is there.
+    /// A connection has opened.
     pub(in crate::core) fn enter(&mut self, network: Network) {
         self.known.entry(network).or_default().connections += 1;
     }
 
-    /// It has ended.
+    /// A connection has ended.
     pub(in crate::core) fn leave(&mut self, network: Network, now_ms: u64) {
         if let Some(account) = self.known.get_mut(&network) {
             account.connections = account.connections.saturating_sub(1);
@@ -144,7 +142,7 @@ impl Addresses {
         self.tidy(now_ms);
     }
 
-    /// Whether a token from here is looked at: not for some time after many that were bad.
+    /// Whether a token from here is verified. Not for some time after many bad ones.
     pub(in crate::core) fn may_try_token(&self, ip: IpAddr, now_ms: u64) -> bool {
         let account = self.network(ip).and_then(|it| self.known.get(&it));
         account.is_none_or(|it| {
@@ -165,8 +163,8 @@ impl Addresses {
         }
     }
 
-    /// Whether something may be asked from here now; if not, in how many milliseconds. Also from this machine, where a
-    /// proxy may be that says nothing of whom it speaks for.
+    /// Whether a request for data may be answered now; if not, in how many milliseconds. Also limits this machine,
+    /// where a proxy may run that does not name its clients.
     pub(in crate::core) fn may_ask(&mut self, ip: IpAddr, now_ms: u64) -> Result<(), u64> {
         if self.is_trusted(ip) {
             return Ok(());
@@ -179,7 +177,7 @@ impl Addresses {
         may_ask
     }
 
-    /// What was asked from here was as much work as so many more commands.
+    /// Charges an answer that was as much work as so many commands more.
     pub(in crate::core) fn charge(&mut self, ip: IpAddr, commands: usize, now_ms: u64) {
         if commands > 0 && !self.is_trusted(ip) {
             let network = Network::of(ip);
@@ -201,8 +199,8 @@ impl Addresses {
         }
     }
 
-    /// Looks at two of those who were quiet, since no more than one can have become it since the last time; and forgets
-    /// those early that are too many.
+    /// Checks two addresses without connections, since at most one can have become quiet since the last call, and
+    /// forgets the oldest early if there are too many.
     fn tidy(&mut self, now_ms: u64) {
         for _ in 0..2 {
             self.look_at_longest_quiet(now_ms);
@@ -228,12 +226,12 @@ impl Addresses {
         }
     }
 
-    /// Addresses of which something is known now.
+    /// The number of addresses that are known now.
     pub(in crate::core) fn count(&self) -> usize {
         self.known.len()
     }
 
-    /// Checks the table against the connections that there are, of each address that is counted.
+    /// Checks the table against the connections that are open, counted by network.
     pub(in crate::core) fn check(&self, counted: &BTreeMap<Network, u32>) -> Result<(), String> {
         let held = self
             .known

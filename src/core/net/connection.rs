@@ -1,4 +1,4 @@
-//! One socket: what phase it is in, what it has sent that is unfinished, and what it is still to get.
+//! One socket: its phase, its unfinished input, and its queue of output.
 
 use std::net::SocketAddr;
 use std::ops::AddAssign;
@@ -26,18 +26,18 @@ pub(in crate::core) enum Deflate {
     Narrow,
 }
 
-/// What the kernel has said of a socket's input.
+/// What the poll and the last read have shown of a socket's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum Input {
-    /// There is nothing; an event will tell when there is.
+    /// There is none. The poll reports when there is.
     Drained,
-    /// There may be something.
+    /// There may be some.
     Ready,
-    /// There may be something, and after it comes the end, which no other event will tell of.
+    /// There may be some, and then the end, which is not reported again.
     Ending,
 }
 
-/// What a connection has done, for the log.
+/// The traffic of a connection, for the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::core) struct Traffic {
     pub(in crate::core) messages_in: u64,
@@ -58,13 +58,13 @@ impl AddAssign for Traffic {
 /// How a connection counts for the limits of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum AddressSlot {
-    /// For nobody.
+    /// It counts for no address.
     Free,
-    /// For nobody yet: a trusted proxy's, which may say for whom it speaks, once or in each request.
+    /// It counts for none yet: it is a trusted proxy's, which may name the client, once or in each request.
     Proxy,
-    /// For its peer's address.
+    /// It counts for its peer's address.
     Counted,
-    /// As one more than there may be, which is here to be told so.
+    /// It is beyond a limit, and was accepted only to be told so.
     Refused(AdmissionError),
 }
 
@@ -76,7 +76,8 @@ pub(in crate::core) struct Connection<S> {
     pub(in crate::core) phase: Phase,
     pub(in crate::core) queue: WriteQueue,
     pub(in crate::core) decoder: Decoder,
-    /// Bytes that came and could not be taken yet: an unfinished head or header, or what waits behind a response.
+    /// Input that could not be taken yet: an unfinished head or header, or what follows a request that is being
+    /// answered.
     pub(in crate::core) tail: Tail,
     pub(in crate::core) door: Door,
     pub(in crate::core) deflate: Deflate,
@@ -85,22 +86,22 @@ pub(in crate::core) struct Connection<S> {
     pub(in crate::core) status: u16,
     pub(in crate::core) address_slot: AddressSlot,
     pub(in crate::core) opened_ms: u64,
-    /// When a byte last came.
+    /// When input last arrived.
     pub(in crate::core) last_input_ms: u64,
-    /// When the phase times out; `u64::MAX` for never.
+    /// When the phase times out, in the milliseconds of `Now::ms`; `u64::MAX` for never.
     pub(in crate::core) deadline_ms: u64,
-    /// Where the timer's entry for this connection is; others are stale.
+    /// The slot of the timer's entry that counts. Entries in other slots are stale.
     pub(in crate::core) timer: Slot,
-    /// Bytes of `tail`, `decoder`, the pending request and the socket's own that the meter knows of.
+    /// Bytes of `tail`, `decoder`, the pending request and the socket's buffers that the meter has counted.
     pub(in crate::core) metered_bytes: usize,
     pub(in crate::core) input: Input,
-    /// The last piece of its audience's sequence that was queued for a member of one room.
+    /// The number of the last piece of its audience's sequence that was queued, for a member of one room.
     pub(in crate::core) delivered_sequence: u64,
-    /// The kernel may take bytes: false once it has said that it takes none.
+    /// Whether the kernel may take bytes: false once a write would have blocked.
     pub(in crate::core) writable: bool,
     /// On the server's list of connections to flush.
     pub(in crate::core) dirty: bool,
-    /// In line to be read: on the server's list, or held back by its room.
+    /// It is in a queue of connections to read, or paused by its room.
     pub(in crate::core) read_pending: bool,
 }
 
@@ -132,12 +133,12 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Who this is, at the doors at which one can take a name.
+    /// The session, at the doors at which one can log in.
     pub(in crate::core) fn session_mut(&mut self) -> Option<&mut Session> {
         self.door.session_mut().map(|(session, _)| session)
     }
 
-    /// An answer is queued, and how long it was before it was compressed.
+    /// An answer of `queued` bytes was queued, made of `encoded` bytes before compression.
     pub(in crate::core) fn on_answer(&mut self, queued: usize, encoded: usize) {
         if let Some((session, has_answers)) = self.door.session_mut() {
             *has_answers = true;
@@ -145,7 +146,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// All that was queued has been taken. Says whether a command has waited for that.
+    /// The queue is empty. Returns whether a command was waiting for that.
     pub(in crate::core) fn on_answers_taken(&mut self) -> bool {
         let session = self.door.session_mut();
         session.is_some_and(|(session, has_answers)| {
@@ -197,14 +198,14 @@ impl<S> Connection<S> {
         )
     }
 
-    /// Moves the unfinished input to the front of `buffer` and says how much it is.
+    /// Moves the unfinished input to the front of `buffer` and returns its length.
     pub(in crate::core) fn take_tail(&mut self, buffer: &mut [u8]) -> usize {
         let tail = std::mem::take(&mut self.tail);
         buffer[..tail.len()].copy_from_slice(&tail);
         tail.len()
     }
 
-    /// Keeps unfinished input for the next time, in no more memory than it needs.
+    /// Keeps unfinished input for the next read, in no more memory than it needs.
     pub(in crate::core) fn keep_tail(&mut self, unfinished: &[u8]) {
         if !unfinished.is_empty() {
             self.tail = unfinished.into();
@@ -218,13 +219,13 @@ impl<S: Stream> Connection<S> {
         !self.queue.is_empty() || self.socket.has_unsent()
     }
 
-    /// Bytes of memory that unfinished input holds, and what lies between here and the kernel.
+    /// Bytes of memory that unfinished input and the socket's own buffers hold.
     pub(in crate::core) fn held_bytes(&self) -> usize {
         let pending = self.pending().map_or(0, Pending::held_bytes);
         self.tail.len() + self.decoder.held_bytes() + pending + self.socket.held_bytes()
     }
 
-    /// Bytes of metered memory that this connection holds; of what it shares with others, its part.
+    /// Bytes of metered memory that this connection holds. Shared frames count by its part.
     pub(in crate::core) fn weight(&self) -> usize {
         self.queue.weight() + self.held_bytes()
     }

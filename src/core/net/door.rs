@@ -7,33 +7,33 @@ use crate::core::chat::{Format, RoomName};
 use crate::core::net::pending::Pending;
 use crate::core::net::session::Session;
 
-/// What a connection has come for.
+/// The door by which a client came in.
 #[derive(Debug)]
 pub(in crate::core) enum Door {
-    /// Requests and their responses; the request whose body is arriving.
+    /// HTTP requests; the one whose body is arriving.
     Http(Option<Box<Pending>>),
-    /// The messages of one room, as they are.
+    /// The plain door: the messages of one room, as they are.
     Plain(RoomName),
-    /// The same; what is sent is the state of a key.
+    /// The plain door with `?key=`: what the client sends is the state of a key.
     Keyed(Box<Keyed>),
-    /// Commands and events.
+    /// The JSON door: commands and events.
     Json {
         session: Box<Session>,
-        /// Answers have been queued since the queue was last empty: kept here, so that a delivery need not look into the
-        /// session.
+        /// Answers were queued since the queue was last empty. Kept here, so that a delivery does not have to look into
+        /// the session.
         has_answers: bool,
     },
-    /// Lines of text, in one room at a time.
+    /// The line port: lines of text, in one room at a time.
     Lines {
         session: Box<Session>,
         /// The same.
         has_answers: bool,
     },
-    /// The messages of one room, as Server-Sent Events.
+    /// A stream of Server-Sent Events: the messages of one room.
     Events(RoomName),
 }
 
-/// What the address of a plain WebSocket says of all that is sent there.
+/// The query of a plain WebSocket's address, which applies to all that the client sends.
 #[derive(Debug)]
 pub(in crate::core) struct Keyed {
     pub(in crate::core) room: RoomName,

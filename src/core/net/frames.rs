@@ -1,4 +1,4 @@
-//! Bytes ready for the wire, made once and shared by everyone who gets them, and the meter of what they hold.
+//! Bytes ready for the wire, made once and shared by all who get them, and the meter of the memory that they hold.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -25,19 +25,18 @@ impl Meter {
     }
 }
 
-/// Encoded frames, or a piece of an HTTP response. Counted for as long as they are held by anyone.
+/// Encoded frames, or a piece of an HTTP response. The meter counts them until the last reference is dropped.
 #[derive(Debug)]
 pub(in crate::core) struct Frames {
     bytes: Vec<u8>,
     kind: FrameKind,
     meter: Meter,
     permanent: bool,
-    /// They were asked for by the one who gets them: they do not count against the queue's limit, which is there for
-    /// what others say.
+    /// An answer: it does not count against the queue's limit, which is for what others publish.
     is_answer: bool,
 }
 
-/// How a queue treats what it holds.
+/// How a queue treats these frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum FrameKind {
     /// WebSocket frames: count against the queue's limit and keep their place.
@@ -59,7 +58,7 @@ pub(in crate::core) enum FrameKind {
 }
 
 impl FrameKind {
-    /// What a whole message is in this format.
+    /// The kind of a whole message in this format.
     pub(in crate::core) fn of(format: Format) -> Self {
         match format {
             Format::Events => Self::Event,
@@ -68,12 +67,12 @@ impl FrameKind {
         }
     }
 
-    /// Whether it goes on with what the chunk before it has begun.
+    /// Whether it continues what the chunk before it has begun.
     pub(in crate::core) fn goes_on(self) -> bool {
         matches!(self, Self::Middle | Self::End)
     }
 
-    /// Whether the next chunk goes on with it.
+    /// Whether the next chunk continues it.
     pub(in crate::core) fn is_cut(self) -> bool {
         matches!(self, Self::Begin | Self::Middle)
     }
@@ -85,7 +84,7 @@ impl Frames {
         Self::metered(bytes, kind, meter)
     }
 
-    /// The same of bytes that the meter knows of already.
+    /// The same for bytes that the meter has counted already.
     pub(in crate::core) fn metered(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
         Rc::new(Self {
             bytes,
@@ -96,7 +95,7 @@ impl Frames {
         })
     }
 
-    /// The answer to what the one who gets it has asked for.
+    /// The answer to a command of the client that gets it.
     pub(in crate::core) fn answer(bytes: Vec<u8>, kind: FrameKind, meter: &Meter) -> Rc<Self> {
         meter.add(bytes.capacity());
         Rc::new(Self {
@@ -108,7 +107,7 @@ impl Frames {
         })
     }
 
-    /// Bytes that live as long as the server does, such as the page: they are not counted.
+    /// Bytes that live as long as the server, such as the page. They are not counted.
     pub(in crate::core) fn permanent(bytes: &[u8]) -> Rc<Self> {
         let meter = Meter::default();
         meter.add(bytes.len());
@@ -121,8 +120,8 @@ impl Frames {
         })
     }
 
-    /// Takes `bytes`, which the meter knows of already, in place of what nobody needs any more, and gives that buffer
-    /// back empty; allocates nothing. `Err` gives `bytes` back when these frames are still shared.
+    /// Replaces the frames, which no queue needs any more, by `bytes`, which the meter has counted already, and gives
+    /// the old buffer back empty. Allocates nothing. `Err` gives `bytes` back when the frames are still shared.
     pub(in crate::core) fn reuse(
         shared: &mut Rc<Self>,
         bytes: Vec<u8>,
@@ -165,7 +164,8 @@ impl Frames {
         self.kind
     }
 
-    /// Where the piece ends that begins at `start`: a frame, an event, or a part of a response or frame, which is one piece.
+    /// Where the piece ends that begins at `start`: a frame or an event. A response, or a part of a frame, is one
+    /// piece.
     pub(in crate::core) fn end_of_piece(&self, start: usize) -> usize {
         let rest = &self.bytes[start..];
         let length = match self.kind {

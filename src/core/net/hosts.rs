@@ -1,4 +1,5 @@
-//! The names that the server may be asked for by: a page whose own name leads to this machine must not pass for ours.
+//! The host names that requests may be for. A page at another name that resolves to this machine must not count as
+//! ours.
 
 use crate::codec::http::host::Host;
 
@@ -10,19 +11,20 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// The names that this machine gives itself, and those that were listed. Where any is listed, no other is answered to,
-    /// whoever asks.
+    /// The names that this machine gives itself, and those that were listed. If any is listed, requests for others are
+    /// refused, whoever sends them.
     pub fn new(own: Vec<String>, allowed: Vec<String>) -> Self {
         Self { own, allowed }
     }
 
-    /// Whether a name server of somebody else cannot lead this host here: an address, `localhost`, this machine's own name.
+    /// Whether no foreign name server can make this host resolve to here: an address, `localhost`, or this machine's
+    /// own name.
     pub(in crate::core) fn is_ours(&self, host: Host<'_>) -> bool {
         host.is_fixed() || self.own.iter().any(|name| host.is_name(name))
     }
 
-    /// Whether a request for this host is answered. `is_direct`: a program on this machine has sent it, which may be a
-    /// browser that was led here.
+    /// Whether a request for this host is answered. `is_direct`: it comes from a program on this machine, which may be
+    /// a browser that a foreign name has led here.
     pub(in crate::core) fn admits(&self, host: Host<'_>, is_direct: bool) -> bool {
         let may_be_any = self.allowed.is_empty() && !is_direct;
         may_be_any || self.is_ours(host) || self.allowed.iter().any(|name| host.is_name(name))

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) struct Peer {
     pub(in crate::core) ip: IpAddr,
-    /// Not known of someone whom a proxy has named in a request.
+    /// Unknown, for a client that a proxy has named in a request.
     port: Option<NonZeroU16>,
 }
 

@@ -5,24 +5,24 @@ use crate::core::chat::{Author, Content, Owner, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::net::phase::AfterResponse;
 
-/// What is kept of a request until its body is whole.
+/// What is kept of a request until its body has arrived.
 #[derive(Debug)]
 pub(in crate::core) struct Pending {
     pub(in crate::core) post: Post,
     pub(in crate::core) reply: Reply,
     pub(in crate::core) body: body::Decoder,
-    /// The client waits to be told that its body is wanted.
+    /// The client waits for `100 Continue`.
     pub(in crate::core) expects_continue: bool,
 }
 
-/// A message that comes as a request's body.
+/// A message that is published by a request.
 #[derive(Debug)]
 pub(in crate::core) struct Post {
     pub(in crate::core) author: Author,
-    /// Whom it is counted for.
+    /// The owner whose quota it uses.
     pub(in crate::core) owner: Owner,
     pub(in crate::core) room: RoomName,
-    /// How the body is to be understood.
+    /// The type of the body.
     pub(in crate::core) content: Content,
     pub(in crate::core) key: Option<Box<str>>,
     pub(in crate::core) retain: bool,
@@ -30,11 +30,11 @@ pub(in crate::core) struct Post {
     pub(in crate::core) dedup: Option<Box<str>>,
 }
 
-/// What of a request shapes its response, whatever that says.
+/// What a request needs of its response, whatever the response is.
 #[derive(Clone, Debug)]
 pub(in crate::core) struct Reply {
     pub(in crate::core) id: ConnectionId,
-    /// The response goes without its body.
+    /// The response goes without its body (HEAD).
     pub(in crate::core) is_head: bool,
     pub(in crate::core) then: AfterResponse,
     pub(in crate::core) sharing: Sharing,
@@ -43,10 +43,10 @@ pub(in crate::core) struct Reply {
 /// Which page's scripts may read a response (CORS, in the Fetch standard).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::core) enum Sharing {
-    /// Those of this server's own pages; nothing is said of it.
+    /// Only those of this server's own pages: no CORS field is sent.
     SameOrigin,
-    /// Those of an origin that may come in, if the request came from one. `with_credentials`: the origin itself is listed,
-    /// so that its scripts may send what their browser keeps for this server.
+    /// Those of an allowed origin, if the request came from one. `with_credentials`: the origin itself is listed, so
+    /// its scripts may send the cookies and credentials that the browser keeps for this server.
     Allowed {
         origin: Option<Box<str>>,
         with_credentials: bool,
@@ -67,7 +67,7 @@ impl Pending {
 }
 
 impl Reply {
-    /// The same to a request after which the connection ends: where the next one begins is not known.
+    /// The same for a request after which the connection ends, because where the next one begins is not known.
     pub(in crate::core) fn closing(self) -> Self {
         Self {
             then: AfterResponse::Close,

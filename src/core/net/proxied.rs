@@ -1,37 +1,37 @@
-//! A socket at whose other end a proxy may say, before all else, for whom it speaks.
+//! A socket that may begin with the PROXY header of a trusted proxy, which names the client.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
 use crate::codec::proxy::{Beginning, Client, MAX_READ};
 use crate::core::stream::Stream;
 
-/// A socket whose PROXY header, if one comes, is taken off before what it carries: below TLS, which does not know of
-/// it. One of a peer that is not trusted is `plain`, and costs a pointer.
+/// A socket whose PROXY header, if one comes, is taken off before anything else is read: below TLS, which does not know
+/// of it. That of a peer that is not trusted is `plain`, and costs a pointer.
 #[derive(Debug)]
 pub struct Proxied<S> {
     socket: S,
-    /// `None` when nothing is, or was, said.
+    /// `None` when no header is, or was, expected.
     header: Option<Box<Header>>,
 }
 
 #[derive(Debug)]
 enum Header {
-    /// What may be one, as far as it has come.
+    /// What may be a header, as far as it has arrived.
     Awaited { bytes: [u8; MAX_READ], have: usize },
-    /// Its end, which says nothing that is needed.
+    /// The rest of a header, which holds nothing that is needed.
     Ending { client: Option<Client>, left: usize },
-    /// It was not one: bytes that are still to be read.
+    /// It was not a header: these bytes are still to be read.
     Other {
         bytes: [u8; MAX_READ],
         from: usize,
         to: usize,
     },
-    /// It has come.
+    /// The header has arrived.
     Read { client: Client },
 }
 
 impl<S> Proxied<S> {
-    /// A socket of someone whose word does not count.
+    /// The socket of a peer that is not trusted.
     pub fn plain(socket: S) -> Self {
         Self {
             socket,
@@ -58,10 +58,9 @@ impl<S> Proxied<S> {
 }
 
 impl<S: Read> Proxied<S> {
-    /// Takes the header off. `Some` is the end of what there is to read, the bytes given being what was not a header.
+    /// Takes the header off. `Some` ends this read: with the bytes given, which were not a header.
     ///
-    /// Reads until the kernel has no more, and never into what comes behind the header: who asks for more is not told
-    /// of it again.
+    /// Reads until the kernel has no more, and never beyond the header: the poll would not report those bytes again.
     fn take_header(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
         while let Some(header) = self.header.as_deref_mut() {
             match header {
@@ -104,8 +103,8 @@ impl<S: Read> Proxied<S> {
                         return Ok(Some(count));
                     }
                     self.header = None;
-                    // The kernel may have more, and will not say so again. An error that lasts comes with the next
-                    // read.
+                    // The kernel may have more, and the poll will not report it again. An error that lasts comes with
+                    // the next read.
                     let more = self.socket.read(&mut out[count..]).unwrap_or(0);
                     return Ok(Some(count + more));
                 }

@@ -1,22 +1,22 @@
-//! What the server knows of a connection at the doors at which one can take a name.
+//! The session of a connection at the doors at which one can log in.
 
 use crate::core::chat::{PersonId, RoomId};
 use crate::core::pace::{Admission, Limiter, Pace};
 use crate::limits::{ANSWER_BYTES, MAX_UNSENT_ANSWERS};
 
-/// Who it is, and how much it may still say.
+/// The person, and how much it may still send.
 #[derive(Debug)]
 pub(in crate::core) struct Session {
     pub(in crate::core) person: PersonId,
-    /// The room it said something in last: if that is congested, it is not read.
+    /// The room of its last publish. While that is congested, the connection is not read.
     pub(in crate::core) publishes_to: Option<RoomId>,
-    /// A command of it goes on in the server's next turns.
+    /// A command of it is not done yet, and continues in later turns.
     pub(in crate::core) is_busy: bool,
     pace: Pace,
     limiter: Limiter,
-    /// When the last command was admitted: what it costs is charged at that time.
+    /// When the last command was admitted, in the milliseconds of `Now::ms`. Its cost is charged at that time.
     admitted_ms: u64,
-    /// Bytes of answers since the queue was last empty.
+    /// Bytes of answers queued since the queue was last empty.
     unsent_bytes: usize,
 }
 
@@ -33,26 +33,25 @@ impl Session {
         }
     }
 
-    /// An answer of so many bytes is queued, for which `encoded` were made. A long one is as much work as several
-    /// commands, and counts as such.
+    /// An answer of so many bytes was queued, made of `encoded` bytes. A long one counts as several commands.
     pub(in crate::core) fn on_answer(&mut self, queued: usize, encoded: usize) {
         self.unsent_bytes += queued;
         self.charge(encoded / ANSWER_BYTES);
     }
 
-    /// What was done for a command is as much work as so many more.
+    /// Charges work for a command as so many commands more.
     pub(in crate::core) fn charge(&mut self, commands: usize) {
         self.limiter.charge(&self.pace, commands, self.admitted_ms);
     }
 
-    /// All that was queued has been taken. Says whether a command has waited for that.
+    /// The queue is empty. Returns whether a command was waiting for that.
     pub(in crate::core) fn on_drained(&mut self) -> bool {
         let has_waited = self.has_many_unsent();
         self.unsent_bytes = 0;
         has_waited
     }
 
-    /// The next command has to wait: for the last one, or until some answers have been read.
+    /// Whether the next command has to wait: for the last one, or until the peer has taken its answers.
     pub(in crate::core) fn must_wait(&self) -> bool {
         self.is_busy || self.has_many_unsent()
     }
@@ -61,7 +60,7 @@ impl Session {
         self.unsent_bytes > MAX_UNSENT_ANSWERS
     }
 
-    /// Whether a command may be obeyed now.
+    /// Whether a command may be executed now.
     pub(in crate::core) fn admit(&mut self, now_ms: u64) -> Admission {
         self.admitted_ms = now_ms;
         self.limiter.admit(&self.pace, now_ms)

@@ -1,7 +1,7 @@
-//! Those who send datagrams, by address: who they are to the others, and how much they may still say.
+//! The senders of datagrams, by address: which guest each one is, and its rate limit.
 //!
-//! There is no connection that would know, and an address may be forged: so the table is bounded, and who finds no place
-//! in it shares one allowance with everyone else who does not.
+//! A datagram has no connection, and its address may be forged. So the table is bounded, and the addresses that do not
+//! fit share one rate limit.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,9 +15,9 @@ use crate::limits::{MAX_SOURCES, SOURCES_SWEEP_MS};
 pub(in crate::core) struct Sources {
     pace: Pace,
     by_address: BTreeMap<Network, Source>,
-    /// All for whom there is no place.
+    /// The rate limit of all addresses that do not fit.
     others: Option<Source>,
-    /// When those were last forgotten who had been silent.
+    /// When silent addresses were last forgotten.
     swept_ms: u64,
 }
 
@@ -68,7 +68,8 @@ impl Sources {
         is_admitted.then_some(source.person)
     }
 
-    /// Forgets those whose allowance is whole again. A walk over the table, so not for every datagram of a flood.
+    /// Forgets addresses whose token bucket is full again. It walks over the table, so not for every datagram of a
+    /// flood.
     fn sweep(&mut self, now_ms: u64) {
         if now_ms - self.swept_ms < SOURCES_SWEEP_MS {
             return;

@@ -1,7 +1,7 @@
 //! Deadlines at a cost that does not grow with their number: a wheel of slots (Varghese and Lauck, 1987).
 //!
-//! A connection has one deadline, which mostly moves away: then its entry stays where it is, and is put further round
-//! the wheel when its old time comes. So what arrives from a peer costs the timers nothing.
+//! A connection has one deadline, which mostly moves to a later time. Then its entry stays where it is, and is moved
+//! when its old time comes. So input from a peer costs the timers nothing.
 
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
@@ -48,7 +48,7 @@ impl Timers {
         }
     }
 
-    /// Adds an entry for `slot`, or as late as the wheel reaches, and says where it went.
+    /// Adds an entry for `slot`, or as late as the wheel reaches, and returns the slot that it went to.
     pub(in crate::core) fn add(&mut self, id: ConnectionId, slot: Slot) -> Slot {
         let slot = u64::from(slot.0).clamp(self.current + 1, self.current + SLOTS - 1);
         self.wheel[(slot % SLOTS) as usize].push(id);
@@ -56,7 +56,7 @@ impl Timers {
         Slot::nth(slot)
     }
 
-    /// Takes out an entry of the slots that have come, and says in which it was; `None` when there is no more.
+    /// Takes out an entry that is due, and its slot; `None` when there is no more.
     pub(in crate::core) fn take_due(&mut self, now_ms: u64) -> Option<(Slot, ConnectionId)> {
         let now = now_ms / SLOT_MS;
         loop {
@@ -88,7 +88,7 @@ impl Timers {
             .map(|slot| slot * SLOT_MS)
     }
 
-    /// Checks that no entry was lost count of.
+    /// Checks that the count of entries is right.
     pub(in crate::core) fn check(&self) -> Result<(), String> {
         let entries: usize = self.wheel.iter().map(Vec::len).sum();
         ensure(entries == self.entries, "timers are miscounted")

@@ -1,4 +1,4 @@
-//! What waits to be written to one socket: references to shared frames, and how far the first of them has got.
+//! The output queue of one socket: references to shared frames, and the position in the first of them.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -10,7 +10,7 @@ use crate::core::net::frames::{FrameKind, Frames, Meter};
 use crate::limits::{CHUNK_OVERHEAD, MAX_SLICES, MAX_WAITING_CONTROL};
 
 /// Chunks in the order in which they leave. The first one is held inline, so that a connection that keeps up never
-/// allocates, and an empty queue owns nothing.
+/// allocates, and an empty queue owns no memory.
 #[derive(Debug, Default)]
 pub(in crate::core) struct WriteQueue {
     first: Option<Chunk>,
@@ -33,7 +33,7 @@ pub(in crate::core) struct Chunk {
     start: usize,
 }
 
-/// What became of a chunk.
+/// The result of pushing a chunk.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum Enqueue {
@@ -82,12 +82,13 @@ impl Chunk {
         self.frames.kind() == FrameKind::Control
     }
 
-    /// Nothing may go before it: it is being written, its frame is, or it is the response that opens the WebSocket.
+    /// Whether nothing may go before it: it is being written, its frame is, or it is the response that opens the
+    /// WebSocket.
     fn keeps_its_place(&self) -> bool {
         self.is_begun() || self.goes_on() || self.frames.kind() == FrameKind::Response
     }
 
-    /// Whether it goes on with the frame or the response that the chunk before it has begun.
+    /// Whether it continues the frame or the response that the chunk before it has begun.
     fn goes_on(&self) -> bool {
         self.frames.kind().goes_on()
     }
@@ -96,7 +97,7 @@ impl Chunk {
         self.position > self.start
     }
 
-    /// What the chunk counts against the queue's limit; the same from its queuing to its end.
+    /// What the chunk counts against the queue's limit; the same from push to end.
     fn cost(&self) -> usize {
         if self.is_control() || self.frames.is_answer() {
             0
@@ -127,12 +128,12 @@ impl WriteQueue {
         self.first.is_none()
     }
 
-    /// Chunks that wait, the one that is being written among them.
+    /// The number of queued chunks, the one that is being written included.
     pub(in crate::core) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
-    /// Bytes of metered memory that the queue holds; of what it shares with other queues, its part.
+    /// Bytes of metered memory that the queue holds. Shared frames count by its part.
     pub(in crate::core) fn weight(&self) -> usize {
         let chunks = self
             .first
@@ -149,12 +150,12 @@ impl WriteQueue {
         self.queued_bytes
     }
 
-    /// Whether there is a place for a chunk. An empty queue takes any: a message may be larger than the queue's limit.
+    /// Whether the limit allows a chunk. An empty queue takes any: a message may be larger than the limit.
     pub(in crate::core) fn takes(&self, chunk: &Chunk, max_queue: usize) -> bool {
         self.queued_bytes == 0 || self.queued_bytes + chunk.cost() <= max_queue
     }
 
-    /// Puts a chunk at the end, if there is a place for it.
+    /// Appends a chunk, if the limit allows it.
     pub(in crate::core) fn push(&mut self, chunk: Chunk, max_queue: usize) -> Enqueue {
         if !self.takes(&chunk, max_queue) {
             return Enqueue::Full;
@@ -163,7 +164,7 @@ impl WriteQueue {
         Enqueue::Queued
     }
 
-    /// Puts a chunk at the end whatever the limit: a response, or a close frame, which is the last that is queued.
+    /// Appends a chunk whatever the limit: a response, or a close frame, which is the last chunk.
     pub(in crate::core) fn append(&mut self, chunk: Chunk) {
         self.queued_bytes += chunk.cost();
         match &self.first {
@@ -172,8 +173,8 @@ impl WriteQueue {
         }
     }
 
-    /// Puts a ping or a pong before the data, though not into a batch that is being written, and behind those that wait
-    /// already. Of too many the oldest is dropped: the newest answers for it (RFC 6455 section 5.5.3).
+    /// Puts a ping or a pong before the data, but not into a batch that is being written, and behind other control
+    /// frames. Of too many the oldest is dropped: the newest stands for it (RFC 6455 section 5.5.3).
     pub(in crate::core) fn push_control(&mut self, frames: Rc<Frames>) {
         let mut begin = usize::from(self.first.as_ref().is_some_and(Chunk::keeps_its_place));
         while begin > 0 && self.get(begin).is_some_and(Chunk::goes_on) {
@@ -209,11 +210,11 @@ impl WriteQueue {
         *self = Self::default();
     }
 
-    /// Writes until the queue is empty and nothing unsent, or the kernel takes no more: one system call unless it takes
-    /// only a part. Adds what was written to `written`.
+    /// Writes until the queue is empty and the socket has nothing unsent, or the kernel takes no more. One system call,
+    /// unless the kernel takes only a part. Adds the bytes written to `written`.
     ///
     /// # Errors
-    /// The socket's; the connection is lost then.
+    /// Those of the socket. The connection is lost then.
     pub(in crate::core) fn flush(
         &mut self,
         socket: &mut impl Write,
@@ -246,8 +247,8 @@ impl WriteQueue {
         self.chunks().map(|chunk| &chunk.frames)
     }
 
-    /// Whether the limit holds. One chunk may be longer than it, and the response that opens a stream or a WebSocket may
-    /// stand before it.
+    /// Whether the limit holds. One chunk may be longer than it, and the response that opens a stream or a WebSocket
+    /// may precede it.
     pub(in crate::core) fn is_within(&self, max_queue: usize) -> bool {
         let counted = self
             .chunks()

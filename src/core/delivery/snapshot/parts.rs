@@ -1,7 +1,7 @@
-//! The parts that snapshots are made of, for as long as they are used, and within their bytes.
+//! The parts of snapshots: kept as long as they are used, within a limit of bytes.
 //!
-//! There are two generations. What is used is young; each few seconds, or when the young ones have taken half of the
-//! memory, the young become the old, and the old that nobody has used since are dropped.
+//! There are two generations. A part that is used is young. Every few seconds, or when the young ones take half of the
+//! memory, the young become the old, and old ones that were not used since are dropped.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -12,7 +12,7 @@ use crate::core::ensure::ensure;
 use crate::core::net::frames::{FrameKind, Frames};
 use crate::limits::{PART_OVERHEAD, SNAPSHOT_MS};
 
-/// What a part is in.
+/// The form of a part's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum Form {
     /// Items of a list in JSON.
@@ -36,7 +36,7 @@ pub(in crate::core) enum Form {
 }
 
 impl Form {
-    /// What messages are in that are not items of a list.
+    /// The form of messages that are not items of a list.
     pub(in crate::core) fn of_messages(reading: Reading) -> Self {
         match reading.format {
             Format::Plain => Self::Plain,
@@ -48,7 +48,7 @@ impl Form {
         }
     }
 
-    /// What items are in besides, for those who have agreed to compression.
+    /// The compressed form of items, for readers that have agreed to it.
     pub(super) fn deflated(self, reading: Reading) -> Option<Self> {
         match (self, reading.format) {
             (Self::Json, Format::JsonDeflated) if reading.is_narrow => Some(Self::DeflatedNarrow),
@@ -80,31 +80,31 @@ pub(super) enum PartKind {
     State,
     /// The numbers of each key.
     Series(Window),
-    /// Those who are listed.
+    /// The listed members.
     Members,
-    /// Messages: of what, the first and the last offset, and how many there are.
+    /// Messages: their source, the first and the last offset, and how many there are.
     Run(MessageSource, u64, u64, usize),
 }
 
-/// What messages are: as the state of its key one may say more than it did when it was sent.
+/// Where messages come from. As the state of its key a message may hold more than when it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) enum MessageSource {
-    /// What was said.
+    /// The room's history.
     History,
     /// The state of keys.
     State,
 }
 
-/// What a part was made of: it is handed out only in place of what would be made of the same.
+/// What a part was made of. It is used again only for the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
-    /// How often the state of keys had changed.
+    /// The version of the state of keys.
     Version(u64),
     /// The newest offset, and the second.
     Moment(u64, u64),
-    /// Who is listed, and how often someone had taken another name.
+    /// The listed members, and the version of their names.
     People(Box<[PersonId]>, u64),
-    /// The messages, none of which ever changes.
+    /// The messages, which never change.
     Offsets(Box<[u64]>),
 }
 
@@ -113,7 +113,7 @@ pub(super) struct Parts {
     young: Generation,
     old: Generation,
     max_bytes: usize,
-    /// When the young become the old.
+    /// When the young become the old, in the milliseconds of `Now::ms`.
     turn_ms: u64,
 }
 
@@ -140,14 +140,14 @@ impl Parts {
         }
     }
 
-    /// A part in some form, if it was made of just this.
+    /// A part in this form, if it was made of the same.
     pub(super) fn find(&mut self, key: Key, identity: &Identity, form: Form) -> Option<Rc<Frames>> {
         let part = self.renew(key, identity)?;
         let found = part.forms.iter().find(|(made, _)| *made == form);
         found.map(|(_, frames)| Rc::clone(frames))
     }
 
-    /// Keeps a part that was made just now, unless it takes too much.
+    /// Keeps a new part, unless it takes too much memory.
     pub(super) fn keep(
         &mut self,
         key: Key,
@@ -183,14 +183,14 @@ impl Parts {
         }
     }
 
-    /// Drops what has not been used for long enough.
+    /// Drops parts that have not been used for long enough.
     pub(super) fn run_deadlines(&mut self, now_ms: u64) {
         if self.turn_ms <= now_ms {
             self.turn(now_ms);
         }
     }
 
-    /// When that is to be done next.
+    /// When that is due next.
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         (!self.is_empty()).then_some(self.turn_ms)
     }
@@ -224,7 +224,7 @@ impl Parts {
         self.young.parts.is_empty() && self.old.parts.is_empty()
     }
 
-    /// The part, now among the young ones, if it was made of just this; one that was made of something else is dropped.
+    /// The part, which becomes young, if it was made of the same. One that was made of something else is dropped.
     fn renew(&mut self, key: Key, identity: &Identity) -> Option<&mut Part> {
         if let Some(part) = self.old.remove(&key)
             && self.young.bytes + part.bytes() <= self.max_bytes / 2
