@@ -19,10 +19,10 @@
 //! # The walk of one message
 //!
 //! 1. The poll says that a socket is readable; `shell::event_loop` calls [`core::Server::on_ready`], which only puts the
-//!    connection in line to be read.
-//! 2. [`core::Server::run_reads`] reads those in line, each into the loop's one buffer: an idle connection owns none.
-//!    One that is not read to the end when its turn is over goes to the end of the line, so that a flooder does not starve
-//!    the others.
+//!    connection in a queue of connections to read.
+//! 2. [`core::Server::run_reads`] reads the connections in the queue, each into the loop's one buffer: an idle connection
+//!    owns none. One that is not read to the end when its turn is over goes to the end of the queue, so that a flood from
+//!    one does not starve the others.
 //! 3. `codec::ws::message` takes the frames apart where they lie and unmasks them in place. Only what is unfinished is
 //!    copied and kept with the connection.
 //! 4. A whole message goes to the door by which its sender came, through the one place that knows them all
@@ -31,27 +31,27 @@
 //!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets
 //!    its offset from the room, which remembers it (`core::chat`).
 //! 5. The members who read the same format are an audience. `core::delivery::encode` makes the message's bytes once for each
-//!    audience, and `core::delivery::broadcast` puts them behind what else that audience is told in this tick.
-//! 6. At the end of the tick the batch sets out to those who are members then. Each one's queue (`core::net::write_queue`)
+//!    audience, and `core::delivery::broadcast` appends them to that audience's batch of this tick.
+//! 6. At the end of the tick the batch is delivered to those who are members then. Each one's queue (`core::net::write_queue`)
 //!    takes a reference to the shared bytes, and the connection goes on the `dirty` list, once.
-//! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does; a flush is the only thing that
-//!    sends what the server has to say. What one tick queued for a connection leaves in one system call.
+//! 7. [`core::Server::end_of_tick`] is the ordered list of what else a tick does. Only a flush writes to a
+//!    socket. What one tick queued for a connection leaves in one system call.
 //! 8. When the kernel takes no more, the rest stays queued until the socket is writable again. Sockets are registered
 //!    once, edge-triggered, for both directions.
 //! 9. A large fan-out goes out in slices, in turn with those of other rooms, until the tick's budget is spent. What
-//!    is said in its room meanwhile gathers for the next one: the further a room is behind, the more messages leave in
-//!    each system call. The members of a room too far behind are not read until its next batch sets out, and then first: a
-//!    flood waits with those who send it.
+//!    is published in its room meanwhile gathers in the next batch: the further a room is behind, the more messages leave
+//!    in each system call. Members of a room that is too far behind are paused until its next batch starts, and are read
+//!    first then: a flood waits with those who send it.
 //!
-//! Who comes into a room, comes back to it or has fallen behind is told how it is (`core::server`, `arrivals`): the state of
-//! its keys, its members and its messages are parts of a snapshot (`core::delivery::snapshot`), which is encoded once and shared by
-//! all who get the same. `core::delivery::rope` puts them together with what is the reader's own.
+//! A member that joins a room, comes back to it or has fallen behind is sent a snapshot (`core::server`, `arrivals`): the
+//! state of the room's keys, its members and its messages. Its parts (`core::delivery::snapshot`) are encoded once and
+//! shared by all who get the same. `core::delivery::rope` puts them together with what is for one reader alone.
 //!
 //! # The budget of a tick
 //!
-//! A tick takes 2 ms and a piece of work more, whatever clients do. Whoever works spends of [`core::budget`]; whoever loops
-//! over what clients can make many asks it, and goes on in the next tick. The simulation counts the work of every tick.
-//! What there was no time for harms nobody: who waits to be flushed is flushed before their queue is found full.
+//! A tick takes 2 ms and a piece of work more, whatever clients do. All work is charged to [`core::budget`]. A loop over
+//! what clients can make many checks it, and continues in the next tick. The simulation counts the work of every tick.
+//! Work that is put off harms no client: a connection with a pending flush is flushed before its queue counts as full.
 //!
 //! # Invariants
 //!
@@ -60,11 +60,11 @@
 //! - A connection is in rooms only while its phase is `Open`, `Leaving` or `Streaming`; at the doors that lead to one
 //!   room, exactly then.
 //! - A connection keeps a request exactly while its phase is `Body`.
-//! - An offset is given once in an epoch of its room, and every member is told of the offsets in their order.
-//! - Connections are freed in one place, the last step of a tick. An id kept longer finds nobody, which is normal.
-//! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is a stranger's: in no room, and
+//! - An offset is given once in an epoch of its room, and every member gets the offsets in their order.
+//! - Connections are freed in one place, the last step of a tick. An id that is kept longer finds no connection, which is normal.
+//! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is unauthenticated: in no room, and
 //!   closed when `--login-timeout` is over.
-//! - An address has taken as many places as connections count against it.
+//! - An address has taken as many slots as connections count against it.
 //! - The meter counts the bytes of all frames in flight, of all unfinished input, and of what TLS keeps, no more and no less.
 
 pub mod codec;

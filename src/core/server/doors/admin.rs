@@ -1,4 +1,4 @@
-//! What those may do who run the parlor: close someone, and empty a room.
+//! What admins may do: close a person's connections, and empty a room.
 
 use percent_encoding::percent_decode_str;
 
@@ -21,7 +21,7 @@ use crate::core::server::error::{CommandError, NO_SUCH_USER};
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// `DELETE /people/{name}`: closes someone's connections.
+    /// `DELETE /people/{name}`: closes a person's connections.
     pub(in crate::core::server) fn answer_people(
         &mut self,
         request: &Request<'_>,
@@ -40,7 +40,7 @@ impl<S: Stream> Server<S> {
         request.check_query(&["token"])?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         rights.check_admin()?;
-        // Another name must not be taken for it.
+        // A name that is not UTF-8 must not be taken for another one.
         let name = percent_decode_str(name).decode_utf8().map_err(|_| {
             let detail = "the name in the path is not UTF-8; a letter like \u{e9} is %C3%A9 there";
             Problem::new(Status::BAD_REQUEST, detail)
@@ -54,7 +54,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The command of an admin, or the refusal of one who is none.
+    /// The rights of an admin who sends a command.
     pub(in crate::core::server) fn check_is_admin(
         &self,
         id: ConnectionId,
@@ -69,7 +69,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Closes all connections of someone, at whatever door. Says whether there were any.
+    /// Closes all connections of a person, at any door. Returns whether there were any.
     pub(in crate::core::server) fn close_user(
         &mut self,
         name: &str,
@@ -80,7 +80,7 @@ impl<S: Stream> Server<S> {
             return false;
         };
         let mut connections = self.access.connections_of(&name);
-        // Others are closing already.
+        // The others are closing already.
         connections.retain(|id| self.get(*id).is_some_and(Connection::is_member));
         if connections.is_empty() {
             return false;
@@ -92,7 +92,7 @@ impl<S: Stream> Server<S> {
         true
     }
 
-    /// Puts everyone out of a room, and forgets what it remembers: who comes in next begins it anew.
+    /// Removes all members from a room, and forgets its history and state. The next member to join begins it anew.
     pub(in crate::core::server) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
         let Some(room) = self.chat.find(name) else {
             return;
@@ -108,7 +108,8 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
     }
 
-    /// Takes someone out of a room, and tells them. At a door that leads to one room, that is the end.
+    /// Removes a member from a room, and tells the client. At a door that leads to one room, that closes the
+    /// connection.
     pub(in crate::core::server) fn remove_from_room(
         &mut self,
         id: ConnectionId,

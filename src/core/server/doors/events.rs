@@ -1,4 +1,4 @@
-//! The door for dashboards: a room's messages as Server-Sent Events (WHATWG HTML section 9.2).
+//! The door for streams: a room's messages as Server-Sent Events (WHATWG HTML section 9.2).
 
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
@@ -19,7 +19,7 @@ use crate::core::server::doors::http::respond::{unavailable, write_sharing};
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
-    /// Turns the connection into a stream of a room's messages, from where it was before if it says so.
+    /// Turns the connection into a stream of a room's messages, from the position that the request gives, if any.
     pub(in crate::core::server) fn open_stream(
         &mut self,
         request: &Request<'_>,
@@ -62,8 +62,8 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// Answers one who wants a stream and is to come back later. An `EventSource` gives up for ever at a status that is an
-    /// error, and comes back to a stream that has ended.
+    /// Answers a request for a stream that is to be repeated later. An `EventSource` gives up for good at an error
+    /// status, but reconnects after a stream that has ended.
     pub(in crate::core::server) fn respond_ended_stream(
         &mut self,
         problem: &Problem,
@@ -80,7 +80,7 @@ impl<S: Stream> Server<S> {
         self.begin_response(&reply.clone().closing(), now);
     }
 
-    /// Appends why a stream ends, and when to come back.
+    /// Appends the `bye` event: why a stream ends, and when to come back.
     pub(in crate::core::server) fn write_bye(
         &mut self,
         code: u16,
@@ -98,8 +98,8 @@ impl<S: Stream> Server<S> {
     }
 }
 
-/// The stream ends with the connection. Proxies are asked to pass on each event as it comes: one that compresses would
-/// keep it back, unless it may change nothing (RFC 9111 section 5.2.2.6), and nginx heeds a field of its own.
+/// The stream ends with the connection. Proxies are asked to pass on each event at once: one that compresses would
+/// delay it, unless it may not transform anything (RFC 9111 section 5.2.2.6), and nginx has a field of its own.
 fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
     let mut head = Head::new(Status::OK, now.unix_ms);
     head.field("Content-Type", "text/event-stream");
@@ -111,7 +111,7 @@ fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
     head.finish()
 }
 
-/// Where a reader was: what a browser says by itself when it comes back is newer than what is in its address.
+/// The position of a reader: the header that a browser sends when it reconnects is newer than the query of its address.
 fn position_of(request: &Request<'_>) -> Option<Position> {
     let header = request.value("last-event-id").and_then(parse_position);
     header.or_else(|| parse_position(&request.query_value("lastEventId")?))

@@ -1,4 +1,4 @@
-//! From a request that has a body to the whole of it.
+//! Reads the body of a request.
 
 use std::mem;
 
@@ -15,8 +15,8 @@ use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
 
 impl<S: Stream> Server<S> {
-    /// Keeps a request until its body has arrived, for which there is as much time as for its head, and more for as long
-    /// as it goes on.
+    /// Keeps a request until its body has arrived. It has as much time as its head had, and more as long as enough
+    /// arrives.
     pub(in crate::core::server) fn begin_body(&mut self, pending: Pending, now: Now) {
         let id = pending.reply.id;
         if let Some(connection) = self.get_mut(id) {
@@ -25,14 +25,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// How much of a body to read at once: the requests behind it wait in the kernel.
+    /// How many bytes of a body to read at once. The requests behind it stay in the kernel.
     pub(in crate::core::server) fn body_read_size(&self, id: ConnectionId) -> usize {
         let pending = self.get(id).and_then(Connection::pending);
         let missing = pending.and_then(|pending| pending.body.missing());
         missing.map_or(self.limits.max_head, |missing| missing.min(READ_BUFFER))
     }
 
-    /// Takes what belongs to the body off the front of `input`, unless the room it goes to is too far behind.
+    /// Takes the body off the front of `input`, unless the room that it goes to is too far behind.
     pub(in crate::core::server) fn take_body(
         &mut self,
         input: &mut &mut [u8],
@@ -48,7 +48,7 @@ impl<S: Stream> Server<S> {
         let Door::Http(Some(pending)) = &mut connection.door else {
             return Step::Wait;
         };
-        // Who sends the body right away does not wait for leave.
+        // A client that sends the body right away does not wait for `100 Continue`.
         let is_waiting = mem::take(&mut pending.expects_continue) && input.is_empty();
         let arrived = mem::take(input);
         match pending.body.decode(arrived) {
@@ -78,7 +78,7 @@ impl<S: Stream> Server<S> {
         self.enter(id, Phase::Body { arrived }, deadline);
     }
 
-    /// The body has not arrived in time. What goes on may go on: it is not longer than a message may be.
+    /// The body has not arrived in time. If enough arrives it may continue: its length is bounded by that of a message.
     pub(in crate::core::server) fn on_body_timeout(
         &mut self,
         id: ConnectionId,
@@ -87,7 +87,7 @@ impl<S: Stream> Server<S> {
     ) {
         let least = self.limits.handshake_timeout.least_bytes();
         let goes_on = self.get(id).is_some_and(|connection| {
-            // The delay of one whom we do not read is ours.
+            // A delay is ours while the connection waits to be read.
             connection.read_pending || connection.traffic.bytes_in - arrived >= least
         });
         if goes_on {

@@ -1,10 +1,10 @@
-//! What requests name, checked; and the refusals that several of them share.
+//! Checks of what requests name, and the refusals that several of them share.
 
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::core::chat::RoomName;
 
-/// A field of the query that is a number.
+/// A number in the query.
 pub(in crate::core::server) fn number(
     request: &Request<'_>,
     name: &str,
@@ -18,7 +18,7 @@ pub(in crate::core::server) fn number(
     })
 }
 
-/// A field of the query that says yes by being there.
+/// A flag in the query: set if it is there.
 pub(in crate::core::server) fn flag(request: &Request<'_>, name: &str) -> Result<bool, Problem> {
     match request.query_value(name).as_deref() {
         None | Some("false" | "0") => Ok(false),
@@ -40,7 +40,7 @@ pub(in crate::core::server) fn parse_room(encoded: &str) -> Result<RoomName, Pro
     RoomName::parse_encoded(encoded).ok_or(Problem::new(Status::BAD_REQUEST, detail))
 }
 
-/// The refusal of another method where there is something to read.
+/// The refusal of a method that is not for reading.
 pub(in crate::core::server) fn read_only() -> Problem {
     let detail = "this address only answers GET and HEAD";
     Problem::new(Status::METHOD_NOT_ALLOWED, detail).with(&[("Allow", "GET, HEAD")])

@@ -1,4 +1,4 @@
-//! What programs and operators ask over HTTP: what was said, who is here, and how the server is.
+//! What programs and operators read over HTTP: history, members, rooms, metrics and health.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 impl<S: Stream> Server<S> {
-    /// What was said in a room, as at the JSON door.
+    /// The messages of a room, as `history` at the JSON door.
     pub(in crate::core::server) fn answer_messages(
         &mut self,
         request: &Request<'_>,
@@ -79,7 +79,7 @@ impl<S: Stream> Server<S> {
         self.respond_event(request, json, reply, now);
     }
 
-    /// Which rooms there are, as at the JSON door.
+    /// The rooms, as `rooms` at the JSON door.
     pub(in crate::core::server) fn answer_list(
         &mut self,
         request: &Request<'_>,
@@ -87,12 +87,12 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let mut listing = Listing::new(Rights::Open, None);
-        // An answer holds no more than is looked at at once.
+        // An answer holds no more than one scan finds.
         listing.scan(&self.chat, usize::MAX);
         self.respond_event(request, listing.to_json(), reply, now);
     }
 
-    /// What is asked by those who run the server; `None` for anything else.
+    /// The pages for operators; `None` for any other path.
     pub(in crate::core::server) fn answer_operator(
         &mut self,
         request: &Request<'_>,
@@ -122,7 +122,7 @@ impl<S: Stream> Server<S> {
         Some(body.map(|body| self.respond_now(content_type, &body, reply, now)))
     }
 
-    /// Takes the page's addresses for other machines, which `/addresses` tells.
+    /// Sets the addresses of the page for other machines, which `/addresses` answers.
     pub fn set_page_addresses(&mut self, addresses: Vec<String>) {
         self.page_addresses = addresses;
     }
@@ -131,8 +131,8 @@ impl<S: Stream> Server<S> {
         format!("{}\n", json!({ "addresses": self.page_addresses }))
     }
 
-    /// For a page that was opened on this machine, by one of the names that every machine has for itself: another name may
-    /// be that of a site that was made to lead here, so that its page could read what it is told (DNS rebinding).
+    /// Only for a page that was opened on this machine, by a name that always means this machine. Another name may be
+    /// that of a foreign site that resolves to here, whose page could read the answer (DNS rebinding).
     fn check_is_here(&self, request: &Request<'_>, reply: &Reply) -> Result<(), Problem> {
         let authority = request.authority;
         let is_named = authority.is_some_and(|authority| authority.host.is_this_machine());
@@ -143,7 +143,7 @@ impl<S: Stream> Server<S> {
         Err(Problem::new(Status::FORBIDDEN, detail))
     }
 
-    /// For those who run the parlor: admins, and whoever is on this machine.
+    /// Only for admins, and for clients on this machine.
     fn check_operator(
         &mut self,
         request: &Request<'_>,
@@ -155,7 +155,7 @@ impl<S: Stream> Server<S> {
         self.check_runs_it(request, &rights, reply)
     }
 
-    /// The same of one whose rights are known.
+    /// The same for rights that are known.
     pub(in crate::core::server) fn check_runs_it(
         &self,
         request: &Request<'_>,
@@ -172,7 +172,7 @@ impl<S: Stream> Server<S> {
         rights.check_admin()
     }
 
-    /// Whether whoever sent a request may ask something now: there is no session that would be charged.
+    /// Whether the address of a request may ask for data now. HTTP has no session that could be charged.
     pub(in crate::core::server) fn admit_query(
         &mut self,
         request: &Request<'_>,
@@ -189,7 +189,7 @@ impl<S: Stream> Server<S> {
         })
     }
 
-    /// The answer to a request took so many bytes, which count as commands of its address.
+    /// Charges an answer of so many bytes to the address, as so many commands.
     pub(in crate::core::server) fn charge_query(
         &mut self,
         request: &Request<'_>,

@@ -1,4 +1,4 @@
-//! Responses, and the fields that all of a kind carry.
+//! Responses, and the header fields that they share.
 
 use crate::codec::http::response::{Head, Problem, Status};
 use crate::core::delivery::rope::Rope;
@@ -38,7 +38,7 @@ impl<S: Stream> Server<S> {
         self.respond_text(problem.status, head, kind, &problem.to_json(), reply, now);
     }
 
-    /// Answers with what a program asked for, which is true only now.
+    /// Answers with data that is not to be cached.
     pub(in crate::core::server) fn respond_now(
         &mut self,
         content_type: &str,
@@ -52,7 +52,7 @@ impl<S: Stream> Server<S> {
         self.respond_text(Status::OK, head, content_type, body, reply, now);
     }
 
-    /// The same in JSON, of which others may get pieces, too.
+    /// The same for JSON, parts of which are shared.
     pub(in crate::core::server) fn respond_rope(&mut self, json: Rope, reply: &Reply, now: Now) {
         let mut head = Head::new(Status::OK, now.unix_ms);
         head.field("Cache-Control", "no-store");
@@ -67,7 +67,7 @@ impl<S: Stream> Server<S> {
         self.begin_response(reply, now);
     }
 
-    /// The same in JSON.
+    /// The same for JSON.
     pub(in crate::core::server) fn respond_json(&mut self, json: &str, reply: &Reply, now: Now) {
         self.respond_now("application/json", json, reply, now);
     }
@@ -89,7 +89,7 @@ impl<S: Stream> Server<S> {
         self.begin_response(reply, now);
     }
 
-    /// Tells a client that its body is wanted (RFC 9110 section 15.2.1).
+    /// Sends `100 Continue` (RFC 9110 section 15.2.1).
     pub(in crate::core::server) fn respond_continue(&mut self, id: ConnectionId) {
         self.queue_response(Status::CONTINUE, id, Head::interim(Status::CONTINUE), None);
     }
@@ -146,7 +146,7 @@ impl Reply {
     }
 }
 
-/// The refusal of one who may come back later.
+/// The refusal of a request that may be repeated later.
 pub(in crate::core::server) fn unavailable(detail: &'static str) -> Problem {
     Problem::new(Status::SERVICE_UNAVAILABLE, detail).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
 }

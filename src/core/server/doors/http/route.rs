@@ -1,4 +1,4 @@
-//! What a request asks for, and the answer.
+//! Finds the answer to a request by its path and method.
 
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
@@ -36,7 +36,8 @@ impl<S: Stream> Server<S> {
         let reply = Reply {
             id,
             is_head: request.method == "HEAD",
-            // A body nobody reads ends the connection, and so does a handshake that fails: some clients wait for that.
+            // A body that is not read ends the connection, and so does a handshake that fails: some clients wait for
+            // that.
             then: AfterResponse::new(
                 request.keep_alive && !request.has_body() && !upgrade::is_wanted(request),
             ),
@@ -56,7 +57,7 @@ impl<S: Stream> Server<S> {
             let detail = "WebSockets are opened at /ws, and at /ws/tea for the room tea";
             self.respond_problem(&Problem::new(Status::NOT_FOUND, detail), &reply, now);
         } else if request.path == "*" {
-            // RFC 9110 section 9.3.7: what the server can do at all.
+            // RFC 9110 section 9.3.7: the methods of the server as a whole.
             self.respond_empty(&[("Allow", METHODS)], &reply, now);
         } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
@@ -90,7 +91,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Answers what is not a request, or came too late. Where the next request begins is not known: closes.
+    /// Answers input that is no request, or a request that came too late. Closes, as where the next one begins is not
+    /// known.
     pub(in crate::core::server) fn refuse(
         &mut self,
         problem: &Problem,
@@ -115,7 +117,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Result<(), Problem> {
         let is_json = {
-            // RFC 6455 section 4.2.2 has a subprotocol agreed on as it is written.
+            // RFC 6455 section 4.2.2: the subprotocol is compared as it is written.
             let mut offers = request.items("sec-websocket-protocol");
             offers.any(|offer| offer == SUBPROTOCOL.as_bytes())
         };
@@ -168,7 +170,7 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// One line for each WebSocket.
+    /// Logs one line for each WebSocket.
     fn log_opened(&self, id: ConnectionId) {
         if let Some(Connection { peer, door, .. }) = self.get(id) {
             let room = door.room().map_or("-", RoomName::as_str);
@@ -176,14 +178,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Takes a client up on its offer to compress (RFC 7692), and gives the field that says so.
+    /// Accepts a client's offer to compress (RFC 7692). Returns the header field that says so.
     fn agree_on_deflate(&mut self, request: &Request<'_>, id: ConnectionId) -> Option<String> {
         let offers = request.values("sec-websocket-extensions");
         let agreement = self
             .limits
             .compression()
             .and_then(|_| deflate::negotiate(offers));
-        // Also when there is none: an earlier upgrade on this connection may have been refused after it had agreed.
+        // Also when there is no agreement: an earlier upgrade on this connection may have been refused after it agreed.
         self.get_mut(id)?.deflate = match &agreement {
             None => Deflate::Off,
             Some(agreement) if agreement.is_narrow => Deflate::Narrow,
@@ -192,7 +194,7 @@ impl<S: Stream> Server<S> {
         Some(agreement?.response)
     }
 
-    /// The plain door: in one room from the first to the last.
+    /// Opens the plain door: a member of one room for as long as the connection lasts.
     fn open_plain(
         &mut self,
         id: ConnectionId,
@@ -225,8 +227,8 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// The JSON door: a person, in as many rooms as they join; the one of the path is joined for them. A stranger is told
-    /// to log in, and is nobody until then.
+    /// Opens the JSON door: a person, in any number of rooms; the room of the path is joined at once. A client that is
+    /// not authenticated is asked to log in, and has no person until then.
     fn open_json(
         &mut self,
         id: ConnectionId,
@@ -263,7 +265,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// No Origin means that no browser is involved, and no page that could abuse its visitor.
+    /// A request without Origin comes from no browser, so no page can have caused it.
     pub(in crate::core::server) fn is_origin_allowed(&self, request: &Request<'_>) -> bool {
         let mut origins = request.values("origin");
         match (origins.next(), origins.next()) {
@@ -307,7 +309,7 @@ impl<S: Stream> Server<S> {
 /// The methods that some address takes.
 const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 
-/// The key that all that is sent at the plain door is the state of, and whether the room keeps it.
+/// The key whose state each message at the plain door is, and whether the room keeps it.
 fn key_of_query(request: &Request<'_>) -> Result<Option<(Box<str>, bool)>, Problem> {
     let key = request.query_value("key");
     check_key("key", key.as_deref())?;
@@ -318,7 +320,7 @@ fn key_of_query(request: &Request<'_>) -> Result<Option<(Box<str>, bool)>, Probl
     }
 }
 
-/// The room that a path of `/ws` or `/ws/{room}` names.
+/// The room named by a path `/ws` or `/ws/{room}`.
 #[derive(Clone, Copy)]
 enum RoomOfPath<'a> {
     None,
@@ -338,13 +340,13 @@ fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {
     }
 }
 
-/// What comes even where the client has the file (RFC 9110 section 15.4.5).
+/// The fields that are sent even if the client has the file (RFC 9110 section 15.4.5).
 fn write_asset_fields(head: &mut Head, representation: &Representation) {
     head.field("ETag", representation.etag());
     head.field("Cache-Control", "no-cache");
-    // A cache must not hand what is compressed to who does not take it.
+    // A cache must not give compressed bytes to a client that does not accept them.
     head.field("Vary", "Accept-Encoding");
-    // Modules are only taken from another server that says so, and there is nothing in these files to hide.
+    // Browsers load modules from another server only if it allows that, and these files hold no secrets.
     head.field("Access-Control-Allow-Origin", "*");
     for (name, value) in SECURITY_FIELDS {
         head.field(name, value);
