@@ -100,7 +100,7 @@ pub struct Server<S> {
     allowed_origins: Vec<String>,
     hosts: Hosts,
     site: Site,
-    /// Where the page is for other machines.
+    /// The addresses of the page for other machines.
     page_addresses: Vec<String>,
     connections: Slab<Connection<S>>,
     chat: Chat,
@@ -109,15 +109,15 @@ pub struct Server<S> {
     lagging: Lagging,
     timers: Timers,
     meter: Meter,
-    /// What is left of the tick, for every loop that clients can make long.
+    /// The budget of the tick, checked by every loop that clients can make long.
     budget: Budget,
     /// Connections with something to write that the kernel may take.
     dirty: VecDeque<ConnectionId>,
-    /// Connections in rooms in line to be read, those that have waited longest in front.
+    /// Members of rooms that are to be read, those that have waited longest first.
     members: VecDeque<ConnectionId>,
-    /// The same of those in no room.
+    /// The same for connections in no room.
     newcomers: VecDeque<ConnectionId>,
-    /// Commands that go on, in turn.
+    /// Commands that continue, in turn.
     unfinished: UnfinishedCommands,
     /// What the store is asked for; `None` where messages are kept in memory alone.
     outbox: Option<Outbox>,
@@ -129,33 +129,33 @@ pub struct Server<S> {
     over_memory: Vec<ConnectionId>,
     /// Connections to free at the end of a tick.
     closed: VecDeque<ConnectionId>,
-    /// The one buffer that everything is read into; a tail of the last read may stand before it.
+    /// The one buffer that all sockets are read into, behind the unfinished input of the connection that is read.
     buffer: Vec<u8>,
     encoder: Encoder,
-    /// What many get who come into rooms.
+    /// The parts of snapshots, shared by the members who get the same.
     snapshots: Snapshots,
-    /// The line that is being taken.
+    /// The buffer for the text of a line.
     text: String,
-    /// For those who send compressed messages; made when the first comes.
+    /// For compressed messages; made when the first one comes.
     inflater: Option<Box<Inflater>>,
-    /// The ping that every quiet peer gets, and the one that scripts see.
+    /// The WebSocket ping, and the `ping` event, which scripts see.
     ping: Rc<Frames>,
     json_ping: Rc<Frames>,
-    /// What readers of streams get instead.
+    /// The heartbeat of streams.
     heartbeat: Rc<Frames>,
-    /// The server's own name, for those who see several.
+    /// The name of this server, for clients that connect to several.
     node: String,
-    /// While `--max-memory` is being kept.
+    /// The walk that frees memory, while `--max-memory` is exceeded.
     eviction: Option<Box<Eviction>>,
     drain: Drain,
     numbers: Numbers,
     addresses: Addresses,
-    /// Connections that are here only to be told that they are too many.
+    /// The number of connections that were accepted only to be refused.
     refused: usize,
-    /// Those who send datagrams.
+    /// The senders of datagrams.
     sources: Sources,
     counters: Counters,
-    /// Of use for secrets, and repeatable from its seed.
+    /// Good for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
     bounds: Bounds,
 }
@@ -172,7 +172,7 @@ pub struct Ready {
 }
 
 impl<S: Stream> Server<S> {
-    /// A server without connections. `seed` decides what is left to chance, secrets among it.
+    /// A server without connections. `seed` is that of all random numbers, secrets included.
     pub fn new(
         limits: Limits,
         allowed_origins: Vec<String>,
@@ -298,7 +298,7 @@ impl<S: Stream> Server<S> {
             if ready.ending {
                 connection.input = Input::Ending;
             } else if ready.readable && connection.input != Input::Ending {
-                // Once the end has been announced, it is known until it has come.
+                // An end that was reported is remembered until it is read.
                 connection.input = Input::Ready;
             }
             if ready.readable || ready.ending {
@@ -307,22 +307,22 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// What is left of the tick. Whoever drives the server begins each tick with it.
+    /// The budget of the tick. The caller begins each tick with it.
     pub fn budget(&self) -> &Budget {
         &self.budget
     }
 
-    /// What every tick ends with, in this order. What there is no time for is done in the next tick.
+    /// The end of every tick, in this order. What the budget does not allow is done in the next tick.
     pub fn end_of_tick(&mut self, now: Now) {
         self.budget.enter(Stage::Deadlines);
-        // Deadlines first: what they end is not written to, what they ping is flushed below.
+        // Deadlines first: connections that they close are not written to, and their pings are flushed below.
         self.run_deadlines(now);
         self.tell_overdue(now);
         self.give_up_readers(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
-        // Who came and who went, if it is time to say so; then rooms and people whose time has come are forgotten.
+        // Joins and leaves that are due; then rooms and people whose time has passed are forgotten.
         self.budget.enter(Stage::News);
         self.send_presence(now);
         self.snapshots.run_deadlines(now.ms);
@@ -336,10 +336,10 @@ impl<S: Stream> Server<S> {
         self.budget.enter(Stage::Listing);
         self.continue_answers(now);
         self.continue_commands(now);
-        // Who had fallen behind, and has read all that was queued.
+        // Members that had fallen behind, and have read their queue.
         self.budget.enter(Stage::CatchingUp);
         self.catch_up(now);
-        // What was said in this tick sets out together, one batch a room.
+        // What was published in this tick is delivered together, one batch for each audience.
         let paused = self.broadcast.start_fanouts(&self.chat);
         self.resume_reading(paused);
         // Answers, pongs and closes do not wait behind a large room.
@@ -348,14 +348,14 @@ impl<S: Stream> Server<S> {
         // Slices of the fan-outs in turn, each flushed while its connections are in the cache.
         self.budget.enter(Stage::Delivering);
         while self.budget.is_left() && self.deliver_slice(now) {}
-        // Once all that was said is on its way, a drain may say goodbye.
+        // A shutdown tells clients once everything published is queued for them.
         self.budget.enter(Stage::Draining);
         self.continue_drain(now);
-        // The limit on memory, unless what is on its way may still leave.
+        // The limit on memory, unless a fan-out may still free some.
         self.budget.enter(Stage::Evicting);
         self.keep_within_memory(now);
         self.budget.enter(Stage::Closing);
-        // Last, when nothing refers to them any more.
+        // Last, when no list refers to them any more.
         self.free_closed(now);
     }
 

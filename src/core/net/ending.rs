@@ -7,12 +7,12 @@ use crate::codec::ws::close::CloseReason;
 /// How to end a connection: what `Server::close` does to it. What an ending does depends on the phase; where the table
 /// has "—", it does nothing.
 ///
-/// | ending | request, body, response | open WebSocket | stream | leaving | closing, lingering |
+/// | ending | request, body, publishing, response | open WebSocket | stream | leaving | closing, lingering |
 /// |---|---|---|---|---|---|
 /// | `Announce` | — | `bye` (JSON), close frame, wait for the peer's | `bye` or a line, then as `Flush` | its `PeerEnd`, now | — |
 /// | `Truncate` | as `Abort` | drop the queue, then close frame, no wait | as `Abort` | as open | as `Abort` |
 /// | `Answer` | — | deliver its last messages, then answer | the same | — | the handshake is over |
-/// | `Flush` | write what is queued, then as `Linger`; if nothing is, as `Abort` | the same | the same | the same | — |
+/// | `Flush` | write what is queued, then as `Linger`; if nothing is, as `Abort` | the same | the same | the same | the same |
 /// | `Linger` | send FIN, read until the peer's | the same | the same | the same | the same |
 /// | `Abort` | close at once | the same | the same | the same | the same |
 ///
