@@ -211,8 +211,8 @@ impl Chat {
             return None;
         };
         let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
-        let is_known = room.history.all_after(position.offset).is_some();
-        (is_of_room && !is_known).then_some(position.offset)
+        let is_missing = is_of_room && room.history.all_after(position.offset).is_none();
+        is_missing.then_some(position.offset)
     }
 
     /// What someone finds who comes back to a room, and of whose missed messages the store has found these; `None` if
