@@ -13,8 +13,8 @@
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
 //! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
-//! a file; and [`limits`], which are the loop's own. `src/guide` is the build script,
-//! which renders the guide, `assets/guide`.
+//! a file; and [`limits`], which are the loop's own. `src/guide` is the build script, which renders the guide,
+//! `assets/guide`.
 //!
 //! # The walk of one message
 //!
@@ -28,8 +28,9 @@
 //! 4. A whole message goes to the door by which its sender came, through the one place that knows them all
 //!    (`core::server::doors`, `on_incoming`): at the plain one it is published as it is, at the others a command or a line
 //!    may ask for that (`core::server`, `publish`). Everything else knows a door by its row of facts (`core::net::door`).
-//!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It gets
-//!    its offset from the room, which remembers it (`core::chat`).
+//!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It is
+//!    submitted to the room's log: without a store that is the room, which gives it its offset and remembers it
+//!    (`core::chat`), all at once.
 //! 5. The members who read the same format are an audience. `core::delivery::encode` makes the message's bytes once for each
 //!    audience, and `core::delivery::broadcast` appends them to that audience's batch of this tick.
 //! 6. At the end of the tick the batch is delivered to those who are members then. Each one's queue (`core::net::write_queue`)
@@ -46,6 +47,17 @@
 //! A member that joins a room, comes back to it or has fallen behind is sent a snapshot (`core::server`, `arrivals`): the
 //! state of the room's keys, its members and its messages. Its parts (`core::delivery::snapshot`) are encoded once and
 //! shared by all who get the same. `core::delivery::rope` puts them together with what is for one reader alone.
+//!
+//! # The store
+//!
+//! Where messages are kept beyond the process, a publish is a value that is answered later ([`core::store`]). The server
+//! hands a request with a ticket to the store, keeps the submission (`core::server`, `waiting`) and goes on. When the store
+//! has accepted the message, with an offset, the walk goes on at step 5, and the sender is told. Nobody sees a message, or
+//! its offset, before. What a room does not remember is read in the same way (`reading`): a member that comes back is
+//! behind until the store has answered, is sent all that it has missed, and is live from then on.
+//!
+//! An epoch is that of one log: offsets are comparable within it, and a client whose epoch is another one has lost its
+//! place. It changes when a room begins anew, and with it what was published before is gone.
 //!
 //! # The budget of a tick
 //!
