@@ -1,6 +1,7 @@
 //! Ring three: the poll loop, the listener, TLS, the clock, signals and the configuration. Knows no message formats.
 
 mod announce;
+mod clock;
 pub mod config;
 mod datagrams;
 pub mod doctor;

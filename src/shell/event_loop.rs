@@ -2,8 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
@@ -11,6 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
 use super::announce::{Page, here};
+use super::clock::{Clock, nanoseconds};
 use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
 use super::entrance::{Entrance, admit_lines};
@@ -317,32 +317,4 @@ fn announce(
     page.announce_elsewhere(&mut stdout);
     let _ = stdout.flush();
     Ok(())
-}
-
-/// The clock of a tick's budget.
-fn nanoseconds() -> u64 {
-    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    ORIGIN.elapsed().as_nanos() as u64
-}
-
-struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-        }
-    }
-
-    fn now(&self) -> Now {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Now {
-            ms: self.start.elapsed().as_millis() as u64,
-            unix_ms: unix.as_millis() as u64,
-        }
-    }
 }
