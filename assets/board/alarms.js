@@ -6,10 +6,10 @@
 // The message's own time is that of the change. What a change leaves out stays as it was: the server's retained state goes
 // on with what was known before, for those who come later. `null` as data removes the alarm.
 
-import { button, element } from './dom.js';
-import { formatFull, formatMoment } from './locale.js';
+import { button, element } from '../page/dom.js';
+import { formatFull, formatMoment } from '../page/locale.js';
 import { Siren } from './siren.js';
-import { text } from './text.js';
+import { text } from '../page/text.js';
 
 export const ALARM_KEY = /^alarm\.(.+)/;
 const STATES = ['raised', 'acknowledged', 'cleared'];

@@ -2,11 +2,11 @@
 
 import { ALARM_KEY, Alarms } from './alarms.js';
 import { Chart } from './chart.js';
-import { button, element } from './dom.js';
-import { forOthers, onAddresses } from './others.js';
-import { readable } from './room.js';
-import { text } from './text.js';
-import { setUpCopying } from './welcome.js';
+import { button, element } from '../page/dom.js';
+import { forOthers, onAddresses } from '../page/others.js';
+import { readable } from '../page/room.js';
+import { text } from '../page/text.js';
+import { setUpCopying } from '../page/welcome.js';
 
 /** How long drawing may take of one frame: what is not drawn then is drawn in the next. */
 const FRAME_BUDGET_MS = 8;

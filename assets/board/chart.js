@@ -1,8 +1,8 @@
 // One value over the last minute: drawn on a canvas, with the latest, least and greatest value beside it.
 
-import { element, paint } from './dom.js';
-import { ago, formatSeconds, reading, readings } from './locale.js';
-import { text } from './text.js';
+import { element, paint } from '../page/dom.js';
+import { ago, formatSeconds, reading, readings } from '../page/locale.js';
+import { text } from '../page/text.js';
 
 export const WINDOW_MS = 60_000;
 const TIME_STEP_MS = 15_000;

@@ -1,8 +1,8 @@
 // What people can do: open and leave rooms, write, use commands, change their name.
 
-import { ALARM_KEY, alarmAfter } from './alarms.js';
-import { Board } from './board.js';
-import { WINDOW_MS } from './chart.js';
+import { ALARM_KEY, alarmAfter } from '../board/alarms.js';
+import { Board } from '../board/board.js';
+import { WINDOW_MS } from '../board/chart.js';
 import { byId } from './dom.js';
 import { addressee, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';

@@ -19,7 +19,7 @@ import { Naming } from './naming.js';
 import { Members, PeopleView } from './people.js';
 import { credentials, shareAcrossTabs } from './person.js';
 import { Panel } from './panels.js';
-import { Parlor } from './parlor.js';
+import { Parlor } from '../client/parlor.js';
 import { StatusView, explanation, isRemarkable } from './status.js';
 import { localize, text } from './text.js';
 import { forgetToken, keepToken, takeFromAddress, token } from './token.js';
@@ -32,7 +32,8 @@ document.documentElement.lang = text.lang;
 localize(document);
 takeFromAddress();
 
-const parlor = new Parlor({ credentials });
+// The module is in a folder of the page's server, not at its root.
+const parlor = new Parlor({ url: new URL('ws', location.href), credentials });
 const announce = (what) => { byId('announcer').textContent = what; };
 const alerts = new Alerts((why) => { announce(why); places.current?.conversation.notice(why); });
 const statusView = new StatusView(() => parlor.reconnect());

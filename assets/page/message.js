@@ -1,6 +1,6 @@
 // Builds the elements of one message: a text, JSON, or binary.
 
-import { wordsOf } from './alarms.js';
+import { wordsOf } from '../board/alarms.js';
 import { avatar, button, element, paint, showAvatar } from './dom.js';
 import { linked } from './links.js';
 import { formatFull, formatTime, size } from './locale.js';

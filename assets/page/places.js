@@ -1,11 +1,11 @@
 // The rooms that are open, and the conversations with one person: what each knows, and the list of them.
 
-import { ALARM_KEY, AlarmLog } from './alarms.js';
+import { ALARM_KEY, AlarmLog } from '../board/alarms.js';
 import { Conversation } from './conversation.js';
 import { avatar, button, byId, element, icon } from './dom.js';
 import { Members } from './people.js';
 import { pageAddress } from './room.js';
-import { Values } from './series.js';
+import { Values } from '../board/series.js';
 import { storage } from './storage.js';
 import { text } from './text.js';
 

@@ -5,14 +5,17 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { field, messages, openPage, post, sayAndSee, setUp, startServer } from './support.js';
-import { Parlor } from '../../assets/parlor.js';
+import { Parlor } from '../../assets/client/parlor.js';
 
 const fixture = await setUp({ args: ['--allow-host', 'parlor.test'] });
 const assets = new URL('../../assets/', import.meta.url);
 
 test('every module is fetched at once, not one after the other', () => {
-  const listed = [...readFileSync(new URL('index.html', assets), 'utf8').matchAll(/rel="modulepreload" href="([^"]+)"/g)];
-  assert.deepEqual(listed.map(([, name]) => name), readdirSync(assets).filter((name) => name.endsWith('.js') && name !== 'app.js').sort());
+  const listed = [...readFileSync(new URL('page/index.html', assets), 'utf8').matchAll(/rel="modulepreload" href="([^"]+)"/g)];
+  const scripts = ['board', 'client', 'page'].flatMap((folder) => (
+    readdirSync(new URL(folder, assets)).filter((name) => name.endsWith('.js')).map((name) => `${folder}/${name}`)
+  ));
+  assert.deepEqual(listed.map(([, name]) => name), scripts.filter((name) => name !== 'page/app.js').sort());
 });
 
 test('where there is nothing to connect with or to, the client says what to give it', () => {

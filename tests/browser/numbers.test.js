@@ -1,4 +1,4 @@
-// How numbers read, in the forms of several places, assets/locale.js: each in a process of its own, which has one form.
+// How numbers read, in the forms of several places, assets/page/locale.js: each in a process of its own, which has one form.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 const module = (name) => JSON.stringify(fileURLToPath(new URL(`../../assets/${name}.js`, import.meta.url)));
 const evaluated = (languages, expression) => JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', `
   Object.defineProperty(globalThis, 'navigator', { value: { languages: ${JSON.stringify(languages)} } });
-  const { reading, readings, sizes, formatDay } = await import(${module('locale')});
-  const { scaleOf } = await import(${module('chart')});
+  const { reading, readings, sizes, formatDay } = await import(${module('page/locale')});
+  const { scaleOf } = await import(${module('board/chart')});
   const axis = (least, greatest) => { const { ticks, step } = scaleOf(least, greatest); return readings(ticks, step); };
   console.log(JSON.stringify(${expression}));
 `], { encoding: 'utf8' }));

@@ -46,10 +46,10 @@ test('everything works in a browser of 2022', async (t) => {
 });
 
 test('no style sheet needs what came after 2022, without another way', async () => {
-  for (const name of ['style.css', 'sides.css', 'board.css', 'gate.css']) {
+  for (const name of ['page/style.css', 'page/sides.css', 'board/board.css', 'page/gate.css']) {
     const css = await (await fetch(new URL(name, fixture.server.url))).text();
     assert.doesNotMatch(css, /:has\(|@container|@layer|@scope|color-mix\(|light-dark\(|@starting-style|anchor\(|\{\s*&/, name);
-    assert(!css.includes('oklch(') || css.includes('@supports not (color: oklch') || name !== 'style.css', name);
+    assert(!css.includes('oklch(') || css.includes('@supports not (color: oklch') || name !== 'page/style.css', name);
   }
 });
 

@@ -1,4 +1,4 @@
-// The client, assets/parlor.js, against a WebSocket that does what the test says, on a clock that it moves.
+// The client, assets/client/parlor.js, against a WebSocket that does what the test says, on a clock that it moves.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

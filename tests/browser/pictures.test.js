@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pictureIn } from '../../assets/pictures.js';
+import { pictureIn } from '../../assets/page/pictures.js';
 
 const bytes = (...parts) => Uint8Array.from(parts.flatMap((part) => (typeof part === 'string' ? [...Buffer.from(part, 'latin1')] : part)));
 const be = (value, length) => Array.from({ length }, (_, n) => Math.floor(value / 256 ** (length - 1 - n)) % 256);

@@ -1,6 +1,6 @@
-// The other end of the client, assets/parlor.js: a WebSocket that does what the test says, on a clock that it moves.
+// The other end of the client, assets/client/parlor.js: a WebSocket that does what the test says, on a clock that it moves.
 
-import { Parlor } from '../../assets/parlor.js';
+import { Parlor } from '../../assets/client/parlor.js';
 
 export const LIMITS = { message: 1000 };
 export const PING_MS = 25_000;

@@ -1,8 +1,8 @@
-// The ring of a chart's values, assets/series.js.
+// The ring of a chart's values, assets/board/series.js.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Series, Values } from '../../assets/series.js';
+import { Series, Values } from '../../assets/board/series.js';
 
 const contents = (series) => Array.from({ length: series.length }, (_, n) => [series.time(n), series.value(n)]);
 const filled = (n) => {

@@ -1,11 +1,11 @@
-// The client, assets/parlor.js, on Node's own WebSocket at a server that wants a token.
+// The client, assets/client/parlor.js, on Node's own WebSocket at a server that wants a token.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import WS from 'ws';
 
-import { Parlor } from '../../assets/parlor.js';
+import { Parlor } from '../../assets/client/parlor.js';
 import { startGuarded, tokenOf } from '../parlor.mjs';
 import { Queue } from './support.js';
 

@@ -65,7 +65,7 @@ async function heard(t, Parlor, server, act) {
 }
 
 test('what a server says is what the declarations say', async (t) => {
-  const { Parlor } = await import('../../assets/parlor.js');
+  const { Parlor } = await import('../../assets/client/parlor.js');
   const open = await serve(t, '--ping-interval', '0', '--rate', '0');
   const events = await heard(t, Parlor, open, async (parlor) => {
     await parlor.login({ name: 'ana' });

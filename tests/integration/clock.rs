@@ -78,7 +78,7 @@ impl WallClock {
 
 /// The date that the server believes it is.
 fn date(http: &mut Http) -> SystemTime {
-    let response = http.ask(get("/style.css"));
+    let response = http.ask(get("/page/style.css"));
     assert_eq!(response.status, 200);
     httpdate::parse_http_date(response.header("date").expect("a Date")).unwrap()
 }

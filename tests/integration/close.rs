@@ -152,7 +152,7 @@ fn an_end_that_comes_with_the_data_is_seen() {
     server.signal("STOP");
     client.send_frame(FIN | TEXT, b"and that was all");
     client.finish_sending();
-    http.send(get("/app.js"));
+    http.send(get("/page/app.js"));
     http.stream().shutdown(Shutdown::Write).unwrap();
     let resumed = Instant::now();
     server.signal("CONT");

@@ -32,7 +32,7 @@ fn at_any_moment() {
     let moments = [
         Vec::new(),
         b"GET / HT".to_vec(),
-        get("/app.js").into_bytes(),
+        get("/page/app.js").into_bytes(),
         upgraded(b""),
         upgraded(&large[..1]),
         upgraded(&large[..5]),

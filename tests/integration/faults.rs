@@ -74,7 +74,7 @@ fn the_limit_of_connections_follows_from_the_descriptors() {
     let mut refused = 0;
     for stream in crowd.iter().take(60) {
         let mut http = Http::new(stream.try_clone().unwrap());
-        http.send(get("/style.css"));
+        http.send(get("/page/style.css"));
         let response = http.response();
         if response.status != 200 {
             response.expect_problem(503);
@@ -108,7 +108,9 @@ fn a_crowd_beyond_the_limit_of_descriptors() {
         let mut crowd: Vec<Http> = (0..200).map(|_| server.http()).collect();
         eventually("no descriptor is left", || complaints() > before);
         for http in &mut crowd {
-            http.send("GET /style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            http.send(
+                "GET /page/style.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            );
         }
         for mut http in crowd {
             assert_eq!(http.response().status, 200);

@@ -37,6 +37,15 @@ fn the_guide_is_served_like_the_page() {
             "{path}"
         );
         assert!(html.contains(&format!(">{title}</h1>")), "{path}");
+        let sheets = html.split("<link rel=\"stylesheet\" href=\"").skip(1);
+        let mut count = 0;
+        for sheet in sheets.map(|rest| rest.split('"').next().unwrap()) {
+            // From a page in `/guide/`; the index has the root beside it.
+            let sheet = sheet.trim_start_matches("../").trim_start_matches("./");
+            assert_eq!(http.ask(get(&format!("/{sheet}"))).status, 200, "{sheet}");
+            count += 1;
+        }
+        assert_eq!(count, 2, "{path}");
         for forbidden in ["style=", "<style", "<script", "{{"] {
             assert!(!html.contains(forbidden), "{path} has {forbidden}");
         }

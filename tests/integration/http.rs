@@ -13,8 +13,8 @@ fn the_page_and_its_files() {
     let mut http = server.http();
     for (path, kind) in [
         ("/", "text/html"),
-        ("/app.js", "text/javascript"),
-        ("/style.css", "text/css"),
+        ("/page/app.js", "text/javascript"),
+        ("/page/style.css", "text/css"),
     ] {
         let response = http.ask(get(path));
         assert_eq!(response.status, 200, "{path}");
@@ -30,7 +30,7 @@ fn the_page_and_its_files() {
 fn the_page_carries_security_headers() {
     let server = Server::start(&[]);
     let mut http = server.http();
-    for path in ["/", "/app.js", "/style.css"] {
+    for path in ["/", "/page/app.js", "/page/style.css"] {
         let response = http.ask(get(path));
         assert_eq!(
             response.header("x-content-type-options"),
@@ -84,13 +84,15 @@ fn a_known_etag_is_answered_with_304() {
     let server = Server::start(&[]);
     let mut http = server.http();
     let etag = http
-        .ask(get("/app.js"))
+        .ask(get("/page/app.js"))
         .header("etag")
         .expect("an ETag")
         .to_owned();
     assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
     let ask = |condition: &str| {
-        format!("GET /app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {condition}\r\n\r\n")
+        format!(
+            "GET /page/app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {condition}\r\n\r\n"
+        )
     };
     for condition in [
         &*etag,
@@ -104,7 +106,7 @@ fn a_known_etag_is_answered_with_304() {
     }
     assert_eq!(http.ask(ask("\"other\"")).status, 200);
     assert_eq!(
-        http.ask(get("/style.css")).status,
+        http.ask(get("/page/style.css")).status,
         200,
         "the stream is still in step"
     );
@@ -119,7 +121,7 @@ fn taking(codings: &str, path: &str, more: &str) -> String {
 fn files_are_compressed_for_those_who_take_it() {
     let server = Server::start(&[]);
     let mut http = server.http();
-    for path in ["/", "/app.js", "/style.css"] {
+    for path in ["/", "/page/app.js", "/page/style.css"] {
         let plain = http.ask(get(path));
         assert_eq!(plain.header("content-encoding"), None, "{path}");
         assert_eq!(plain.header("vary"), Some("Accept-Encoding"), "{path}");
@@ -156,7 +158,7 @@ fn each_form_of_a_file_has_its_own_etag() {
     let server = Server::start(&[]);
     let mut http = server.http();
     let mut etag = |codings: &str| {
-        let response = http.ask(taking(codings, "/app.js", ""));
+        let response = http.ask(taking(codings, "/page/app.js", ""));
         response.header("etag").expect("an ETag").to_owned()
     };
     let (plain, compressed) = (etag("identity"), etag("gzip"));
@@ -167,11 +169,11 @@ fn each_form_of_a_file_has_its_own_etag() {
         ("identity", &compressed, 200),
     ] {
         let condition = format!("If-None-Match: {condition}\r\n");
-        let response = http.ask(taking(codings, "/app.js", &condition));
+        let response = http.ask(taking(codings, "/page/app.js", &condition));
         assert_eq!(response.status, status, "{codings} {condition}");
         assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     }
-    http.send(taking("gzip", "/app.js", "").replace("GET", "HEAD"));
+    http.send(taking("gzip", "/page/app.js", "").replace("GET", "HEAD"));
     let head = http.head();
     assert_eq!(head.header("etag"), Some(&*compressed));
     assert_eq!(head.header("content-encoding"), Some("gzip"));
@@ -199,7 +201,13 @@ fn a_request_may_arrive_byte_by_byte() {
 fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(&[]);
     let mut http = server.http();
-    let requests = [get("/"), get("/nowhere"), get("/app.js"), upgrade("/ws")].concat();
+    let requests = [
+        get("/"),
+        get("/nowhere"),
+        get("/page/app.js"),
+        upgrade("/ws"),
+    ]
+    .concat();
     let mut bytes = requests.into_bytes();
     bytes.extend(frame(FIN | TEXT, b"all in one segment"));
     bytes.extend(frame(FIN | TEXT, b"the second too"));
@@ -217,7 +225,8 @@ fn a_thousand_pipelined_requests_are_all_answered() {
     let server = Server::start(&[]);
     let mut http = server.http();
     let writer = http.stream().try_clone().unwrap();
-    let sending = std::thread::spawn(move || Http::new(writer).send(get("/app.js").repeat(1000)));
+    let sending =
+        std::thread::spawn(move || Http::new(writer).send(get("/page/app.js").repeat(1000)));
     for _ in 0..1000 {
         assert_eq!(http.response().status, 200);
     }
@@ -285,7 +294,7 @@ fn http_1_0_closes_unless_asked_to_stay() {
 fn a_client_that_sends_no_more_gets_its_answers() {
     let server = Server::start(&["--handshake-timeout", "600"]);
     let mut http = server.http();
-    http.send([get("/"), get("/app.js")].concat());
+    http.send([get("/"), get("/page/app.js")].concat());
     http.stream().shutdown(Shutdown::Write).unwrap();
     assert_eq!(http.response().status, 200);
     assert_eq!(http.response().status, 200);
@@ -300,7 +309,7 @@ fn unknown_paths_and_wrong_methods() {
         "/nowhere",
         "/index.html/",
         "/../etc/passwd",
-        "/app.js/",
+        "/page/app.js/",
         "//",
         "/wsx",
         "/WS",
@@ -309,8 +318,8 @@ fn unknown_paths_and_wrong_methods() {
     }
     for (method, path) in [
         ("POST", "/"),
-        ("DELETE", "/app.js"),
-        ("PUT", "/style.css"),
+        ("DELETE", "/page/app.js"),
+        ("PUT", "/page/style.css"),
         ("BREW", "/"),
     ] {
         let response = http.ask(format!(

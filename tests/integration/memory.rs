@@ -81,7 +81,7 @@ fn answers_that_nobody_reads_are_not_piled_up() {
         .set_write_timeout(Some(Duration::from_millis(500)))
         .unwrap();
     // Each asks for far more than it is long. Writing stops when the server reads no further.
-    let requests = get("/app.js").repeat(1000);
+    let requests = get("/page/app.js").repeat(1000);
     for _ in 0..200 {
         if unread.write_all(requests.as_bytes()).is_err() {
             break;

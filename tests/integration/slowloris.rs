@@ -103,7 +103,7 @@ fn in_empty_lines_before_the_request() {
 #[test]
 fn in_taking_the_response() {
     let server = impatient();
-    let requests = [get("/app.js").repeat(150), upgrade("/ws/slow")].concat();
+    let requests = [get("/page/app.js").repeat(150), upgrade("/ws/slow")].concat();
     with_a_healthy_pair(&server, || {
         let connect = || {
             let stream = narrow(&server);

@@ -14,7 +14,7 @@ fn resets_at_any_moment() {
     let moments = [
         Vec::new(),
         b"GET / HT".to_vec(),
-        get("/app.js").into_bytes(),
+        get("/page/app.js").into_bytes(),
         upgraded(b""),
         upgraded(&[FIN | TEXT]),
         upgraded(&frame(FIN | TEXT, b"hello")[..7]),
@@ -60,7 +60,7 @@ fn a_storm_of_connections_is_answered_to_the_last() {
         let mut crowd: Vec<Http> = (0..1000).map(|_| server.http()).collect();
         for (n, http) in crowd.iter_mut().enumerate() {
             http.send(if n % 2 == 0 {
-                get("/style.css")
+                get("/page/style.css")
             } else {
                 upgrade("/ws/crowd")
             });

@@ -250,7 +250,7 @@ fn a_handshake_at_another_address_is_told_the_right_one() {
     let server = Server::start(&[]);
     for path in [
         "/",
-        "/app.js",
+        "/page/app.js",
         "/rooms/tea",
         "/rooms",
         "/healthz",
