@@ -62,7 +62,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub(super) fn message(&self) -> Message<'_> {
+    fn message(&self) -> Message<'_> {
         Message {
             offset: Some(self.offset),
             at_ms: self.at_ms,
@@ -72,6 +72,11 @@ impl Stored {
             body: &self.record.body,
         }
     }
+}
+
+/// Messages that are kept, to be sent.
+pub(super) fn messages(stored: &[Stored]) -> Vec<Message<'_>> {
+    stored.iter().map(Stored::message).collect()
 }
 
 /// A message as a store keeps it, beside its offset and its time.

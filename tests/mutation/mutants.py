@@ -672,7 +672,7 @@ MUTANTS = [
     (
         "what was said while the store was reading is left out",
         "src/core/server/reading.rs",
-        "let is_behind = !more && !is_whole;",
-        "let is_behind = false;",
+        "Some(last) if !is_whole && member.found.len() < MAX_RECOVERED => {",
+        "Some(last) if false && member.found.len() < MAX_RECOVERED => {",
     ),
 ]

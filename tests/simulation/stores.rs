@@ -1,5 +1,6 @@
 //! What those see who publish while a store keeps the messages: late, out of step between rooms, not at all.
 
+use parlor::core::access::{Claims, Keys, issue};
 use parlor::core::store::{Answer, Append, Durability, Read, Request, Stored};
 use parlor::limits::{MAX_UNANSWERED_EACH, STORE_TIMEOUT_MS};
 
@@ -495,4 +496,51 @@ fn old_pages_come_from_the_store_at_both_doors() {
     shelf.tick();
     let response = String::from_utf8(shelf.hall.sip(program, usize::MAX)).unwrap();
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+}
+
+const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
+
+/// A token for all rooms, of an admin if that is its name.
+fn token(shelf: &Shelf, name: &str) -> String {
+    let claims = Claims {
+        sub: name.to_owned(),
+        exp: shelf.hall.now.unix_ms as f64 / 1000.0 + 60.0,
+        nbf: None,
+        iat: None,
+        aud: None,
+        subscribe: vec!["*".to_owned()],
+        publish: vec!["*".to_owned()],
+        admin: name == "admin",
+    };
+    issue(&claims, SECRET).unwrap()
+}
+
+#[test]
+fn who_is_put_out_while_the_store_reads_goes_on() {
+    let (mut shelf, _, epoch) = forgetful(6);
+    let mut keys = Keys::new(None);
+    keys.add_secret(SECRET).unwrap();
+    shelf.hall.server.require_tokens(keys);
+    let log_in = |shelf: &mut Shelf, name: &str| {
+        let guest = shelf.hall.connect(usize::MAX);
+        shelf.hall.enter_json(guest);
+        let token = token(shelf, name);
+        shelf.command(guest, &format!(r#"{{"type":"login","token":"{token}"}}"#));
+        shelf.tick();
+        shelf.read(guest);
+        guest
+    };
+    let (bob, admin) = (log_in(&mut shelf, "bob"), log_in(&mut shelf, "admin"));
+    let since = format!(r#"{{"epoch":"{epoch}","offset":1}}"#);
+    let join = format!(r#"{{"type":"join","room":"tea","since":{since},"id":1}}"#);
+    shelf.command(bob, &join);
+    shelf.tick();
+    assert!(shelf.read(bob).is_empty());
+    shelf.command(admin, r#"{"type":"empty","room":"tea"}"#);
+    shelf.tick();
+    assert_eq!(shelf.read(bob), ["left"]);
+    shelf.command(bob, r#"{"type":"ping","id":2}"#);
+    shelf.read_stored();
+    shelf.tick();
+    assert_eq!(shelf.read(bob), ["error 1 \"not_joined\"", "pong 2"]);
 }

@@ -10,10 +10,10 @@ use crate::core::delivery::snapshot::{Form, MessageSource, RoomView, Snapshots};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::arrivals::messages;
 use crate::core::server::error::CommandError;
-use crate::core::server::reading::Page;
+use crate::core::server::readers::Page;
 use crate::core::store::Stored;
+use crate::core::store::messages;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 

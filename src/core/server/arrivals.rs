@@ -17,10 +17,10 @@ use crate::core::net::phase::Phase;
 use crate::core::net::write_queue::Chunk;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::store::Stored;
+use crate::core::server::readers::Returning;
+use crate::core::store::{Stored, messages};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, RECONNECT_MS};
-use serde_json::value::RawValue;
 
 impl<S: Stream> Server<S> {
     /// Notes that the connection has been sent everything up to the newest message of a room.
@@ -103,16 +103,17 @@ impl<S: Stream> Server<S> {
         rope
     }
 
-    /// Tells a member who has come back what it has missed, as the store has found it, and lets it hear what is said from
-    /// now on.
-    pub(super) fn welcome_back(
-        &mut self,
-        (id, room): (ConnectionId, RoomId),
-        selection: Selection,
-        window: Option<Window>,
-        (echo, found): (Option<Box<RawValue>>, &[Stored]),
-        now: Now,
-    ) {
+    /// Sends a member who has come back what it has missed, as the store has found it. From now on it is live.
+    pub(super) fn send_missed_from_store(&mut self, member: &Returning, now: Now) {
+        let Returning {
+            id,
+            room,
+            selection,
+            window,
+            echo,
+            found,
+        } = member;
+        let (id, room) = (*id, *room);
         let Some(reading) = self.chat.reading_of(id) else {
             return;
         };
@@ -122,11 +123,11 @@ impl<S: Stream> Server<S> {
             let mut rope = Rope::default();
             self.chat.forget_expired_of(room, now.ms);
             self.snapshots.begin(now.ms);
-            self.push_opened(room, selection, found, &mut rope);
+            self.push_opened(room, *selection, found, &mut rope);
             self.answer_rope(id, reading.format, rope);
         } else {
-            let echo = (echo.as_deref(), found);
-            let joined = self.joined((id, reading), room, selection, window, echo, now);
+            let echo = (echo.as_deref(), &**found);
+            let joined = self.joined((id, reading), room, *selection, *window, echo, now);
             self.send_message(id, joined);
             self.end_wait(id);
         }
@@ -294,10 +295,6 @@ impl<S: Stream> Server<S> {
             self.mark_dirty(id);
         }
     }
-}
-
-pub(super) fn messages(found: &[Stored]) -> Vec<Message<'_>> {
-    found.iter().map(Stored::message).collect()
 }
 
 /// What of a room's newest messages a newcomer is told: as many as one answer takes. What someone has missed, and the latest

@@ -3,125 +3,27 @@
 //! A member who comes back to a room, and has missed more than it remembers, is behind until the store has answered, and
 //! is told nothing of the room. Then it is told all, and is live: without a hole, and without a repeat.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde_json::value::RawValue;
-
-use crate::core::chat::PublishError;
-use crate::core::chat::{Format, RoomId, RoomName, Selection, Window};
-use crate::core::id::ConnectionId;
-use crate::core::net::pending::Reply;
+use crate::codec::error_code::ErrorCode;
+use crate::core::chat::{Format, RoomId};
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::arrivals::messages;
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::CommandError;
-use crate::core::store::{Answer, Stored, Ticket};
+use crate::core::server::readers::{Page, Reader, Returning};
+use crate::core::server::storing::UNAVAILABLE;
+use crate::core::store::{Answer, Stored, Ticket, messages};
 use crate::core::stream::Stream;
-use crate::limits::{MAX_RECOVERED, MAX_UNANSWERED, STORE_RETRY_MS, STORE_TIMEOUT_MS};
-
-/// Who is told what the store has read.
-#[derive(Debug)]
-pub(super) enum Reader {
-    /// A member who has come back to a room.
-    Member {
-        id: ConnectionId,
-        room: RoomId,
-        selection: Selection,
-        window: Option<Window>,
-        /// The id of the command at the JSON door.
-        echo: Option<Box<RawValue>>,
-        /// What was read so far: meanwhile the room may have gone on beyond what it remembers.
-        found: Vec<Stored>,
-    },
-    /// Who has sent `history`.
-    Command {
-        id: ConnectionId,
-        page: Page,
-        echo: Option<Box<RawValue>>,
-    },
-    /// Who has sent a request for messages.
-    Request { reply: Box<Reply>, page: Page },
-}
-
-/// A page of the history of a room.
-#[derive(Clone, Debug)]
-pub(super) struct Page {
-    pub(super) room: RoomName,
-    pub(super) before: u64,
-    pub(super) limit: usize,
-}
-
-/// All who wait for the store to read.
-#[derive(Debug, Default)]
-pub(super) struct Readers {
-    by_ticket: BTreeMap<Ticket, Reader>,
-    /// When each is given up, the earliest first.
-    due: VecDeque<(u64, Ticket)>,
-}
-
-impl Readers {
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_ticket.is_empty()
-    }
-
-    /// Whether one more is answered from what the server remembers.
-    pub(super) fn is_full(&self) -> bool {
-        self.by_ticket.len() >= MAX_UNANSWERED
-    }
-
-    pub(super) fn add(&mut self, ticket: Ticket, reader: Reader, now_ms: u64) {
-        self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
-        self.by_ticket.insert(ticket, reader);
-    }
-
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Reader> {
-        self.by_ticket.remove(&ticket)
-    }
-
-    /// One who has waited for too long.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Reader> {
-        while let Some(&(due_ms, ticket)) = self.due.front()
-            && (due_ms <= now_ms || !self.by_ticket.contains_key(&ticket))
-        {
-            self.due.pop_front();
-            if let Some(reader) = self.by_ticket.remove(&ticket) {
-                return Some(reader);
-            }
-        }
-        None
-    }
-
-    /// When the next one has waited for too long.
-    pub(super) fn next_due_ms(&self) -> Option<u64> {
-        self.due.front().map(|(due_ms, _)| *due_ms)
-    }
-}
+use crate::limits::MAX_RECOVERED;
 
 impl<S: Stream> Server<S> {
     /// Asks the store for what a member has missed, if the room does not remember it and a store does. Then the member is
     /// told nothing of the room until it has answered. Says whether it was asked.
-    pub(super) fn recover_from_store(
-        &mut self,
-        id: ConnectionId,
-        room: RoomId,
-        selection: Selection,
-        window: Option<Window>,
-        echo: Option<Box<RawValue>>,
-        now: Now,
-    ) -> bool {
-        let Some(after) = self.chat.forgotten_after(room, selection) else {
+    pub(super) fn recover_from_store(&mut self, member: Returning, now: Now) -> bool {
+        let (id, room) = (member.id, member.room);
+        let Some(after) = self.chat.forgotten_after(room, member.selection) else {
             return false;
         };
-        let member = Reader::Member {
-            id,
-            room,
-            selection,
-            window,
-            echo,
-            found: Vec::new(),
-        };
-        let is_asked = self.ask_to_read(room, (after, MAX_RECOVERED), member, now);
+        let is_asked = self.read_missed(member, after, now).is_ok();
         if is_asked {
             self.lagging.wait_for_store(id, room, after + 1);
         }
@@ -153,20 +55,16 @@ impl<S: Stream> Server<S> {
         true
     }
 
-    /// Asks for all messages after an offset that are published now.
-    fn ask_to_read(
-        &mut self,
-        room: RoomId,
-        (after, limit): (u64, usize),
-        reader: Reader,
-        now: Now,
-    ) -> bool {
-        let before = self.chat.next_offset(room);
-        let Some(ticket) = self.ask(room, (after, before), limit) else {
-            return false;
+    /// Asks for what a member has missed after an offset, of all that is published now. Gives the member back if the
+    /// store cannot be asked.
+    fn read_missed(&mut self, member: Returning, after: u64, now: Now) -> Result<(), Returning> {
+        let before = self.chat.next_offset(member.room);
+        let limit = MAX_RECOVERED - member.found.len();
+        let Some(ticket) = self.ask(member.room, (after, before), limit) else {
+            return Err(member);
         };
-        self.readers.add(ticket, reader, now.ms);
-        true
+        self.readers.add(ticket, Reader::Member(member), now.ms);
+        Ok(())
     }
 
     fn ask(&mut self, room: RoomId, between: (u64, u64), limit: usize) -> Option<Ticket> {
@@ -178,49 +76,11 @@ impl<S: Stream> Server<S> {
         Some(self.outbox.as_mut()?.read(name, epoch, between, limit))
     }
 
-    /// The store has answered a reader, or could not; `None`.
-    pub(super) fn on_read(
-        &mut self,
-        reader: Reader,
-        answer: Option<(Vec<Stored>, bool)>,
-        now: Now,
-    ) {
+    /// The store has answered a reader: with messages, and whether there are older ones. `None`: it could not, or not in
+    /// time.
+    fn on_read(&mut self, reader: Reader, answer: Option<(Vec<Stored>, bool)>, now: Now) {
         match reader {
-            Reader::Member { id, room, .. } if !self.lagging.waits_for_store(id, room) => {}
-            Reader::Member {
-                id,
-                room,
-                selection,
-                window,
-                echo,
-                mut found,
-            } => {
-                let (read, more) = answer.unwrap_or((Vec::new(), true));
-                found.extend(read);
-                // What the room remembers may have gone beyond what was read: then the rest is read, too.
-                let is_whole = self.chat.arrival_after(room, messages(&found)).is_some();
-                let is_behind = !more && !is_whole;
-                let last = found.last().map(|last| last.offset);
-                if let Some(after) = last.filter(|_| is_behind)
-                    && found.len() < MAX_RECOVERED
-                {
-                    let limit = MAX_RECOVERED - found.len();
-                    let member = Reader::Member {
-                        id,
-                        room,
-                        selection,
-                        window,
-                        echo: echo.clone(),
-                        found,
-                    };
-                    if !self.ask_to_read(room, (after, limit), member, now) {
-                        self.welcome_back((id, room), selection, window, (echo, &[]), now);
-                    }
-                    return;
-                }
-                let found = if more { Vec::new() } else { found };
-                self.welcome_back((id, room), selection, window, (echo, &found), now);
-            }
+            Reader::Member(member) => self.on_missed(member, answer, now),
             Reader::Command { id, page, echo } => {
                 let echo = echo.as_deref();
                 match (answer, self.get(id).map(|it| it.reading(Format::Json))) {
@@ -228,7 +88,7 @@ impl<S: Stream> Server<S> {
                         let rope = self.history_of(&page.room, found, echo, reading, now);
                         self.send_message(id, rope);
                     }
-                    _ => self.answer_command(Err(not_read()), echo, id),
+                    _ => self.answer_command(Err(UNAVAILABLE.into()), echo, id),
                 }
                 self.end_wait(id);
             }
@@ -239,6 +99,35 @@ impl<S: Stream> Server<S> {
                     self.respond_problem(&problem, &reply, now);
                 }
             },
+        }
+    }
+
+    /// The store has read some of what a member has missed.
+    fn on_missed(&mut self, mut member: Returning, answer: Option<(Vec<Stored>, bool)>, now: Now) {
+        if !self.lagging.waits_for_store(member.id, member.room) {
+            // It was put out of the room meanwhile, or has gone.
+            let error =
+                CommandError::new(ErrorCode::NotJoined, "you are not in this room any more");
+            self.answer_command(Err(error), member.echo.as_deref(), member.id);
+            return self.end_wait(member.id);
+        }
+        let (read, more) = answer.unwrap_or((Vec::new(), true));
+        member.found.extend(read);
+        if more {
+            // Not all is there: it is told what the room remembers.
+            member.found.clear();
+            return self.send_missed_from_store(&member, now);
+        }
+        // The room may have gone on beyond what it remembers: then the rest is read, too.
+        let found = messages(&member.found);
+        let is_whole = self.chat.arrival_after(member.room, found).is_some();
+        match member.found.last().map(|last| last.offset) {
+            Some(last) if !is_whole && member.found.len() < MAX_RECOVERED => {
+                if let Err(member) = self.read_missed(member, last, now) {
+                    self.send_missed_from_store(&member, now);
+                }
+            }
+            _ => self.send_missed_from_store(&member, now),
         }
     }
 
@@ -268,11 +157,4 @@ impl<S: Stream> Server<S> {
         self.on_read(reader, found, now);
         Ok(())
     }
-}
-
-fn not_read() -> CommandError {
-    PublishError::Unavailable {
-        retry_ms: STORE_RETRY_MS,
-    }
-    .into()
 }

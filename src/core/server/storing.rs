@@ -19,7 +19,7 @@ use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
 
 /// The store cannot be used now.
-const UNAVAILABLE: PublishError = PublishError::Unavailable {
+pub(super) const UNAVAILABLE: PublishError = PublishError::Unavailable {
     retry_ms: STORE_RETRY_MS,
 };
 
@@ -78,9 +78,9 @@ impl Outbox {
 }
 
 impl<S: Stream> Server<S> {
-    /// From now on a message is published when a store has kept it, as safely as clients are told. To be called before the first connection; then
-    /// whoever drives the server passes on what [`next_request`](Self::next_request) gives, and calls
-    /// [`on_answer`](Self::on_answer).
+    /// Keeps messages in a store from now on: a message is published when the store has accepted it. `durability` is what
+    /// clients are told. To be called before the first connection. Whoever drives the server passes on what
+    /// [`next_request`](Self::next_request) gives, and calls [`on_answer`](Self::on_answer).
     pub fn use_store(&mut self, durability: Durability) {
         self.outbox = Some(Outbox::new(durability));
     }
@@ -107,8 +107,7 @@ impl<S: Stream> Server<S> {
             log::warn!("the store has answered too late, twice, or to no request: {answer:?}");
             return;
         };
-        let deferred = self.waiting.deferred(room);
-        if deferred.is_some() || self.broadcast.congested(room).is_some() {
+        if self.waiting.defers(room) || self.broadcast.congested(room).is_some() {
             return self.waiting.defer(room, answer);
         }
         self.conclude(&answer, now);

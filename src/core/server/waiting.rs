@@ -167,11 +167,12 @@ impl Waiting {
         self.by_ticket.get(&ticket).map(|waiter| waiter.room)
     }
 
-    /// Answers of a room that wait for it to catch up.
-    pub(super) fn deferred(&self, room: RoomId) -> Option<&VecDeque<Answer>> {
-        self.deferred.get(&room)
+    /// Whether answers of a room wait for it to catch up.
+    pub(super) fn defers(&self, room: RoomId) -> bool {
+        self.deferred.contains_key(&room)
     }
 
+    /// An answer waits for its room to catch up.
     pub(super) fn defer(&mut self, room: RoomId, answer: Answer) {
         self.deferred.entry(room).or_default().push_back(answer);
     }

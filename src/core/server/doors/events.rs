@@ -16,6 +16,7 @@ use crate::core::server::Server;
 use crate::core::server::arguments::page_size;
 use crate::core::server::doors::http::fields::number;
 use crate::core::server::doors::http::respond::{unavailable, write_sharing};
+use crate::core::server::readers::Returning;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -49,7 +50,15 @@ impl<S: Stream> Server<S> {
         self.count_client(client, id);
         self.skip_to_now(id, room);
         self.queue_response(Status::OK, id, head, None);
-        if !self.recover_from_store(id, room, selection, None, None, now) {
+        let member = Returning {
+            id,
+            room,
+            selection,
+            window: None,
+            echo: None,
+            found: Vec::new(),
+        };
+        if !self.recover_from_store(member, now) {
             let opened = self.opened(room, selection, now);
             self.charge_query(request, id, opened.len(), now);
             self.answer_rope(id, Format::Events, opened);

@@ -21,7 +21,7 @@ use crate::core::server::direct::Progress;
 use crate::core::server::error::{BAD_NAME, CommandError, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
-use crate::core::server::reading::{Page, Reader};
+use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
 use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_SERIES_POINTS};
@@ -298,8 +298,15 @@ impl<S: Stream> Server<S> {
             self.skip_to_now(id, room);
             Selection::from_reader(options.position, options.last)
         };
-        let owned = echo.map(ToOwned::to_owned);
-        if self.recover_from_store(id, room, selection, options.window, owned, now) {
+        let member = Returning {
+            id,
+            room,
+            selection,
+            window: options.window,
+            echo: echo.map(ToOwned::to_owned),
+            found: Vec::new(),
+        };
+        if self.recover_from_store(member, now) {
             self.begin_wait(id);
             return Ok(None);
         }

@@ -15,7 +15,7 @@ use crate::core::server::arguments::page_size;
 use crate::core::server::doors::http::fields::{number, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::listing::Listing;
-use crate::core::server::reading::{Page, Reader};
+use crate::core::server::readers::{Page, Reader};
 use crate::core::store::Stored;
 use crate::core::stream::Stream;
 use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
