@@ -13,10 +13,11 @@ use crate::settings::{self, Setting};
 const HEAD: &str = "\
 # Flags
 
-Every setting of `parlor`: as a flag, as a variable of the environment, and, by the name of the flag without its dashes, as a
-key of the file that `--config` names; see [Configuration](configuration.md). Sizes are in bytes. Times are in seconds,
-fractions allowed, and 0 means never. *After SIGHUP* says when a change takes effect, once the server is told to read the file
-again.
+These are all settings of `parlor`. Each is a flag, such as `--max-queue`. It is also a variable of the environment,
+`PARLOR_MAX_QUEUE`, and a key of the file that `--config` names, `max-queue`. See [Configuration](configuration.md).
+
+Sizes are in bytes. Times are in seconds, fractions allowed, and 0 means never. *After SIGHUP* says when a change takes
+effect, once the server is told to read the file again.
 
 This page is made from the program's own table of settings: `UPDATE_FLAGS=1 cargo test --all-features flags_in_the_guide`
 writes it.
@@ -41,7 +42,7 @@ fn page() -> String {
         if group != Some(heading) {
             group = Some(heading);
             page += &format!("\n## {heading}\n\n");
-            page += "| flag | variable | default | what it is for | after SIGHUP |\n|---|---|---|---|---|\n";
+            page += "| flag | default | what it is for | after SIGHUP |\n|---|---|---|---|\n";
         }
         page += &row(argument);
     }
@@ -60,22 +61,15 @@ fn row(argument: &Arg) -> String {
     match settings::find(name) {
         Some(setting) => {
             let default = in_cell(&shown_default(setting));
-            let (variable, when) = (setting.variable(), when(setting));
+            let when = when(setting);
             let help = match setting.more() {
                 more if more.is_empty() => setting.help(),
                 more => format!("{}. {more}", setting.help()),
             };
             let help = in_cell(&help);
-            format!("| {flag} | `{variable}` | {default} | {help} | {when} |\n")
+            format!("| {flag} | {default} | {help} | {when} |\n")
         }
-        None => {
-            let variable = if name == "config" {
-                "`PARLOR_CONFIG`"
-            } else {
-                ""
-            };
-            format!("| {flag} | {variable} | | {help} | |\n")
-        }
+        None => format!("| {flag} | | {help} | |\n"),
     }
 }
 
