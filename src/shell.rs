@@ -6,6 +6,7 @@ pub mod config;
 mod datagrams;
 pub mod doctor;
 mod entrance;
+mod error;
 mod event_loop;
 mod files;
 mod input_file;
@@ -18,40 +19,5 @@ mod tls;
 pub mod token;
 mod transport;
 
+pub use error::RunError;
 pub use event_loop::run;
-
-use std::fmt;
-
-/// Why the server could not start or go on: one line that says what to do.
-#[derive(Debug)]
-pub struct RunError {
-    what: String,
-    cause: Option<std::io::Error>,
-    advice: &'static str,
-}
-
-impl RunError {
-    fn new(what: impl Into<String>, cause: std::io::Error, advice: &'static str) -> Self {
-        Self {
-            what: what.into(),
-            cause: Some(cause),
-            advice,
-        }
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
-        }
-        if self.advice.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {}", self.advice)
-        }
-    }
-}
-
-impl std::error::Error for RunError {}

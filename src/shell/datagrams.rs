@@ -8,11 +8,11 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::RunError;
 use crate::core::budget::Stage;
 use crate::core::{Now, Server, Stream};
 use crate::limits::MAX_DATAGRAM;
 use crate::settings::Listen;
+use crate::shell::error::RunError;
 
 /// Datagrams taken in one tick from each socket at most, so that a flood of them does not starve the connections.
 const BATCH: usize = 128;

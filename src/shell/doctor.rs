@@ -6,8 +6,8 @@ use std::io::{self, Write as _};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::RunError;
 use super::listener::{BACKLOG, connections_for};
+use crate::shell::error::RunError;
 
 /// The kernel's memory for one idle TCP connection in bytes, rounded up: a socket of 2368, and inode, dentry, file and
 /// poll entry, by the object sizes in /proc/slabinfo of a Linux 6.

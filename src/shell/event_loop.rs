@@ -18,12 +18,13 @@ use super::files::{FILES, GUIDE};
 use super::reload::{Files, Reload};
 use super::tls::Tls;
 use super::transport::Transport;
-use super::{RunError, listener, logging};
+use super::{listener, logging};
 use crate::core::budget::Stage;
 use crate::core::site::Site;
 use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::TICK;
 use crate::settings::{Access, Listen};
+use crate::shell::error::RunError;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);

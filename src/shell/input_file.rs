@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::RunError;
 use crate::limits::MAX_INPUT_FILE;
+use crate::shell::error::RunError;
 
 /// What is in a file. `advice` is what to do where it cannot be read.
 pub(super) fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{RunError, input_file};
+use super::input_file;
 use crate::core::access::Keys;
 use crate::settings::Access;
+use crate::shell::error::RunError;
 
 /// The keys, read at the start and again on SIGHUP; `None` if there are to be none, and the parlor is open.
 pub(super) fn load(access: &Access) -> Result<Option<Keys>, RunError> {

@@ -7,8 +7,8 @@ use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::RunError;
 use crate::limits::{MAX_CONNECTIONS, REFUSAL_SLOTS};
+use crate::shell::error::RunError;
 
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
 pub(super) const BACKLOG: i32 = 4096;

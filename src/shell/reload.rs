@@ -1,12 +1,12 @@
 //! What SIGHUP brings: all of it, or nothing.
 
-use super::RunError;
-use super::config::{Config, Sources};
+use super::config::sources::{Config, Sources};
 use super::keys;
 use super::listener::connections_allowed;
 use super::tls::Identity;
 use crate::core::access::Keys;
 use crate::settings::{Changed, Kept, Settings};
+use crate::shell::error::RunError;
 
 /// What is in the files that the settings name.
 pub(super) struct Files {

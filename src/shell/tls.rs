@@ -22,7 +22,7 @@ use rustls::{Error, ServerConfig};
 use self::certificate::Files;
 use crate::core::Stream;
 use crate::settings::Listen;
-use crate::shell::RunError;
+use crate::shell::error::RunError;
 use crate::shell::tls::buffers::Buffers;
 
 /// What takes connections in that speak TLS.

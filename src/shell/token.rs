@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use super::{RunError, keys};
+use super::keys;
 use crate::core::access::{self, Claims};
+use crate::shell::error::RunError;
 
 /// What the token is to say.
 #[derive(Args, Clone, Debug)]

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use super::sources::{Config, Sources};
 use super::template::{assignment, quoted};
-use super::{Config, Sources};
 use crate::settings::{ALL, RoomRule};
-use crate::shell::{RunError, listener, reload};
+use crate::shell::error::RunError;
+use crate::shell::{listener, reload};
 
 /// Says what each setting is, and where it comes from.
 ///

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::ConfigErrors;
+use super::error::ConfigErrors;
+use super::layer::{Given, Layer, Place};
 use super::nearest::hint;
-use super::sources::{Given, Layer, Place};
 use crate::settings::{ALL, Setting};
 
 const PREFIX: &str = "PARLOR_";

@@ -5,9 +5,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigErrors;
+use super::error::ConfigErrors;
+use super::layer::{Given, Layer, Place};
 use super::nearest::hint;
-use super::sources::{Given, Layer, Place};
 use crate::limits::MAX_ROOM_RULES;
 use crate::settings::{self, ALL, Kind, Limits, RoomRule, Setting, Settings};
 

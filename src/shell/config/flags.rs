@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::Sources;
-use super::sources::{Given, Layer, Place};
+use super::layer::{Given, Layer, Place};
+use super::sources::Sources;
 use crate::settings::{ALL, Kind, Setting, Settings};
 use crate::shell::token::TokenArgs;
 

@@ -6,49 +6,13 @@ use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
-use super::ConfigErrors;
 use super::environment::{self, Environment};
+use super::error::ConfigErrors;
 use super::file::{self, File};
-use crate::settings::{self, ALL, RoomRule, Setting, Settings};
-use crate::shell::{RunError, input_file};
-
-/// The settings that one source gives, by name.
-pub(super) type Layer = BTreeMap<String, Given>;
-
-/// The values of a setting, and where they stand.
-#[derive(Clone, Debug)]
-pub(super) struct Given {
-    pub(super) values: Vec<String>,
-    pub(super) place: Place,
-}
-
-impl Given {
-    pub(super) fn new(values: Vec<String>, place: Place) -> Self {
-        Self { values, place }
-    }
-}
-
-/// Where a value stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// On the command line.
-    Flag,
-    /// In the environment.
-    Variable,
-    /// In this line of the file.
-    Line(usize),
-}
-
-impl Place {
-    /// The name of a setting as it is written there.
-    fn named(self, name: &str) -> String {
-        match self {
-            Self::Flag => format!("--{name}"),
-            Self::Variable => settings::find(name).map_or_else(String::new, Setting::variable),
-            Self::Line(_) => name.to_owned(),
-        }
-    }
-}
+use super::layer::{Given, Layer, Place};
+use crate::settings::{ALL, RoomRule, Setting, Settings};
+use crate::shell::error::RunError;
+use crate::shell::input_file;
 
 /// Flags, the environment as it was at the start, and the name of the file, which is read anew each time.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::settings::{ALL, Kind, Reload, Setting, Settings};
-use crate::shell::RunError;
+use crate::shell::error::RunError;
 
 /// Characters of a line of comment.
 const WIDTH: usize = 100;

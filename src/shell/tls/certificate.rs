@@ -11,8 +11,9 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
+use crate::shell::error::RunError;
+use crate::shell::input_file;
 use crate::shell::timestamp::rfc3339;
-use crate::shell::{RunError, input_file};
 
 /// Where the certificate and its key are.
 #[derive(Clone, Debug)]
