@@ -155,7 +155,7 @@ impl<S: Stream> Server<S> {
         let datagrams = &self.counters.datagrams;
         let family = ("datagrams_total", COUNTER, help);
         write_family(&mut out, family, "result", datagrams);
-        let help = "PartKind was forgotten so that something else could be kept.";
+        let help = "What was forgotten so that something else could be kept.";
         let forgotten = self.chat.forgotten();
         let forgotten = [
             ("room", forgotten.rooms),
@@ -182,8 +182,8 @@ impl<S: Stream> Server<S> {
         let paused = self.broadcast.paused_count();
         let lagging = self.lagging.count();
         let in_flight = self.meter.used();
-        let of_history = "PartKind --history-memory allows of it.";
-        let of_flight = "PartKind --max-memory allows of it.";
+        let of_history = "What --history-memory allows of it.";
+        let of_flight = "What --max-memory allows of it.";
         [
             (
                 "uptime_seconds",
@@ -192,7 +192,7 @@ impl<S: Stream> Server<S> {
             ),
             (
                 "connections_max",
-                "PartKind --max-connections allows.",
+                "What --max-connections allows.",
                 limits.max_connections,
             ),
             (
