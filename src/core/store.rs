@@ -4,6 +4,8 @@
 //! answers come back by [`Server::on_answer`](super::Server::on_answer). A store answers the appends to one room, of one
 //! epoch, in the order of their tickets; between rooms in any order, and late. What it never answers times out.
 
+use std::fmt;
+
 pub use crate::codec::json::event::Durability;
 use crate::core::chat::{Author, Content, Draft, Message, RoomName};
 
@@ -80,13 +82,22 @@ pub(super) fn messages(stored: &[Stored]) -> Vec<Message<'_>> {
 }
 
 /// A message as a store keeps it, beside its offset and its time.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Record {
     author: Author,
     key: Option<Box<str>>,
     content: Content,
     body: Vec<u8>,
     retain: bool,
+}
+
+/// Without the message: what is said never gets into the log.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut record = f.debug_struct("Record");
+        record.field("bytes", &self.body.len());
+        record.finish_non_exhaustive()
+    }
 }
 
 impl Record {
@@ -173,5 +184,39 @@ impl Answer {
         | Self::Page { ticket, .. }
         | Self::Refused { ticket, .. }) = self;
         *ticket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::chat::PersonId;
+
+    #[test]
+    fn a_message_does_not_get_into_the_log() {
+        let record = Record {
+            author: Author::guest(PersonId(1)),
+            key: Some("key-of-it".into()),
+            content: Content::Text,
+            body: b"a secret".to_vec(),
+            retain: false,
+        };
+        let stored = Stored {
+            offset: 1,
+            at_ms: 0,
+            record,
+        };
+        let answer = Answer::Page {
+            ticket: Ticket(7),
+            messages: vec![stored],
+            more: false,
+        };
+        let logged = format!("{answer:?}");
+        assert!(logged.contains("Ticket(7)"), "{logged}");
+        // Bytes would be listed as numbers.
+        assert!(
+            !logged.contains("115, 101, 99") && !logged.contains("key-of-it"),
+            "{logged}"
+        );
     }
 }

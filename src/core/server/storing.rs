@@ -104,7 +104,8 @@ impl<S: Stream> Server<S> {
             return;
         };
         let Some(room) = self.waiting.room_of(answer.ticket()) else {
-            log::warn!("the store has answered too late, twice, or to no request: {answer:?}");
+            let ticket = answer.ticket();
+            log::warn!("the store has answered too late, twice, or to no request: {ticket:?}");
             return;
         };
         if self.waiting.defers(room) || self.broadcast.congested(room).is_some() {
