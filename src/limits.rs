@@ -104,6 +104,12 @@ pub const MAX_UNANSWERED_EACH: usize = 64;
 /// Messages that somebody gets who comes back to a room, of those that only the store has.
 pub const MAX_RECOVERED: usize = 10_000;
 
+/// Rooms that the store is asked for at a time: more are not looked for while it is so slow.
+pub const MAX_LOADING: usize = 4_096;
+
+/// Datagrams that wait for one of them. Whoever sends them cannot be held back.
+pub const MAX_WAITING_DATAGRAMS: usize = 64;
+
 /// Milliseconds after which whoever has sent a message is told that the store has not answered.
 pub const STORE_TIMEOUT_MS: u64 = 10_000;
 

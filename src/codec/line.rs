@@ -40,6 +40,17 @@ pub enum Line<'a> {
     Unknown(&'a str),
 }
 
+impl Line<'_> {
+    /// The name of the room that has to be there for it, but for the one that its sender is in.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Self::Join(room) => Some(room),
+            Self::Set { target, .. } => Some(target.split('/').next().unwrap_or(target)),
+            _ => None,
+        }
+    }
+}
+
 /// Why a line is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError {

@@ -7,6 +7,7 @@ mod check;
 mod dedup;
 mod format;
 mod history;
+mod kept;
 mod keyed;
 mod ledger;
 mod message;
@@ -22,6 +23,7 @@ mod room;
 mod room_for;
 mod room_name;
 mod seats;
+mod secret;
 mod series;
 mod visible;
 mod visits;
@@ -36,19 +38,24 @@ use slab::Slab;
 
 use crate::codec::ws::deflate::Readers;
 use crate::core::id::ConnectionId;
-use crate::limits::ABSENCE_MS;
+use crate::limits::{ABSENCE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use crate::settings::Overflow;
+pub(super) use alarm::completed_state;
 use books::Books;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
+use kept::Kept;
+pub(super) use kept::{Restored, RestoredId};
 use ledger::Ledger;
+use ledger::entry::OwnerId;
 pub(super) use ledger::{Holdings, TooFastError};
-pub(super) use message::{Content, Message};
+pub use message::Content;
+pub(super) use message::Message;
 pub(super) use owner::Owner;
-pub(super) use people::NameTakenError;
 use people::People;
+pub(super) use people::{KeptPerson, NameTakenError, PersonChange};
 use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
@@ -81,6 +88,8 @@ pub(super) struct Chat {
     /// Who holds how much of what the rooms remember.
     ledger: Ledger,
     forgotten: Forgotten,
+    /// What a store has, if there is one.
+    kept: Option<Kept>,
     /// Rooms that have ended, until their outboxes are cleared.
     ended: Vec<RoomId>,
     rooms_begun: u32,
@@ -106,6 +115,7 @@ impl Chat {
             news_due: BTreeSet::new(),
             ledger: Ledger::new(&limits),
             forgotten: Forgotten::default(),
+            kept: None,
             ended: Vec::new(),
             rooms_begun: 0,
             random,
@@ -142,6 +152,12 @@ impl Chat {
     ) -> Result<RoomId, PublishError> {
         if let Some(room) = self.find(name) {
             return Ok(room);
+        }
+        if self.is_kept_elsewhere(name) {
+            // It has ended since whoever asks for it was let through.
+            return Err(PublishError::Unavailable {
+                retry_ms: STORE_RETRY_MS,
+            });
         }
         // First, so that nothing is forgotten for one who may not.
         let id = self.ledger.open(owner, now_ms);
@@ -343,7 +359,19 @@ impl Chat {
         owner: &Owner,
         now_ms: u64,
     ) -> Result<RoomId, TooManyRoomsError> {
+        if self.is_kept_elsewhere(name) {
+            return Err(TooManyRoomsError);
+        }
         let owner = self.ledger.open(owner, now_ms);
+        self.begin_for(name, owner, now_ms)
+    }
+
+    fn begin_for(
+        &mut self,
+        name: &RoomName,
+        owner: OwnerId,
+        now_ms: u64,
+    ) -> Result<RoomId, TooManyRoomsError> {
         self.make_room_for_room(owner)?;
         self.ledger.add_room(owner);
         self.rooms_begun = self.rooms_begun.wrapping_add(1);
@@ -372,7 +400,8 @@ impl Chat {
     }
 
     /// Looks whether anyone is in a room, and if not, sets when it ends: not before those who were in it are forgotten, so
-    /// that who comes back finds it as it was; and with its history. Retained messages keep it until its place is needed.
+    /// that who comes back finds it as it was; and with its history. Retained messages keep it until its place is needed,
+    /// unless a store has them.
     fn settle(&mut self, index: usize, now_ms: u64) {
         self.wake(index);
         if !self.rooms[index].is_idle() {
@@ -382,11 +411,12 @@ impl Chat {
             return self.end(index);
         }
         self.forget_expired(index, now_ms);
+        let is_kept = self.has_store();
         let room = &mut self.rooms[index];
         // A room that has just begun waits for what it has begun for, until the next deadlines run.
         let missed_ms = room.left_ms.map_or(now_ms, |left_ms| left_ms + ABSENCE_MS);
         let ends_ms = match room.history.newest_ms() {
-            _ if room.has_state() => u64::MAX,
+            _ if room.has_state() && !is_kept => u64::MAX,
             Some(newest_ms) => room.limits.history_time.after(newest_ms).max(missed_ms),
             None => missed_ms,
         };
@@ -436,12 +466,14 @@ impl Chat {
         let Some(room) = self.get_mut(id).filter(|room| room.is_empty()) else {
             return;
         };
-        if room.waiting == 0 {
-            return self.end(id.index);
+        let (name, epoch, waits) = (room.name.clone(), room.epoch, room.waiting > 0);
+        if !waits {
+            self.end(id.index);
+            return self.note_forgotten(name, epoch);
         }
         room.is_detached = true;
-        let name = room.name.clone();
         self.by_name.remove(&name);
+        self.note_forgotten(name, epoch);
         self.with_books(id.index, history::History::clear);
     }
 
@@ -461,7 +493,7 @@ impl Chat {
         }
     }
 
-    /// Ends a room that nobody is in.
+    /// Ends a room that nobody is in. What a store has of it stays there.
     fn end(&mut self, index: usize) {
         self.wake(index);
         self.with_books(index, history::History::clear);
@@ -469,6 +501,9 @@ impl Chat {
         self.ledger.remove_room(room.owner);
         if !room.is_detached {
             self.by_name.remove(&room.name);
+            if room.offset > 0 {
+                self.note_kept(&room.name);
+            }
         }
         self.ended.push(RoomId {
             index,

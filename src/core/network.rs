@@ -22,6 +22,12 @@ impl fmt::Display for Network {
 }
 
 impl Network {
+    /// That which is displayed so.
+    pub(in crate::core) fn parse(text: &str) -> Option<Self> {
+        let ip = text.strip_suffix("/64").unwrap_or(text);
+        ip.parse().ok().map(Self::of)
+    }
+
     pub(in crate::core) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.to_bits()),

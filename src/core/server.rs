@@ -18,7 +18,9 @@ mod drain;
 mod direct_delivery;
 mod error;
 mod invariants;
+mod keeping;
 mod listing;
+mod loading;
 mod memory;
 mod metrics;
 mod presence;
@@ -85,6 +87,7 @@ use crate::limits::UNANSWERED_SHARE;
 use crate::settings::Limits;
 pub use doors::datagrams::DatagramResult;
 use drain::Drain;
+use loading::Loading;
 use memory::Eviction;
 use metrics::Counters;
 use readers::Readers;
@@ -124,6 +127,8 @@ pub struct Server<S> {
     outbox: Option<Outbox>,
     /// Submissions that it has not answered.
     waiting: Waiting,
+    /// Rooms that only the store has, and who waits for them.
+    loading: Loading,
     /// Those who wait for it to read.
     readers: Readers,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
@@ -210,6 +215,7 @@ impl<S: Stream> Server<S> {
             budget,
             addresses: Addresses::new(&limits),
             readers: Readers::default(),
+            loading: Loading::default(),
             waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
             sources: Sources::new(limits.rate, now.ms),
             bounds: Bounds::of(&limits),
@@ -320,6 +326,7 @@ impl<S: Stream> Server<S> {
         self.run_deadlines(now);
         self.tell_overdue(now);
         self.give_up_readers(now);
+        self.give_up_loads(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
@@ -333,9 +340,11 @@ impl<S: Stream> Server<S> {
         }
         self.go_on_reconfiguring(now);
         self.forget_ended();
-        // What was too much for one turn, and what a room was too far behind for.
+        self.send_changes_to_store(now);
+        // What was too much for one turn, what a room was too far behind for, and what a room was not here for.
         self.budget.enter(Stage::Listing);
         self.continue_answers(now);
+        self.continue_aside(now);
         self.continue_commands(now);
         // Members that had fallen behind, and have read their queue.
         self.budget.enter(Stage::CatchingUp);
@@ -370,6 +379,7 @@ impl<S: Stream> Server<S> {
             || !self.closed.is_empty()
             || self.is_evicting()
             || self.waiting.has_deferred()
+            || self.loading.has_ready()
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
             || self.chat.is_reconfiguring()
@@ -384,6 +394,7 @@ impl<S: Stream> Server<S> {
             self.snapshots.next_deadline_ms(),
             self.waiting.next_due_ms(),
             self.readers.next_due_ms(),
+            self.loading.next_due_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -1,13 +1,15 @@
-//! What the server asks of a store of messages, and what it answers: values.
+//! What the server asks of a store of messages, and what it answers: values that can go to another thread.
 //!
 //! The server goes on while a store works. Requests leave by [`Server::next_request`](super::Server::next_request), and
-//! answers come back by [`Server::on_answer`](super::Server::on_answer). A store answers the appends to one room, of one
-//! epoch, in the order of their tickets; between rooms in any order, and late. What it never answers times out.
+//! answers come back by [`Server::on_answer`](super::Server::on_answer). A store carries out what concerns one room in the
+//! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
+//! never answers times out.
 
 use std::fmt;
 
 pub use crate::codec::json::event::Durability;
-use crate::core::chat::{Author, Content, Draft, Message, RoomName};
+pub use crate::core::chat::Content;
+use crate::core::chat::{Author, Draft, Message, completed_state};
 
 /// Names a request until it is answered. No other request of this server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,10 +18,52 @@ pub struct Ticket(pub(super) u64);
 /// What a store is asked for.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// To give a message the next offset of its room, and to keep it.
+    /// What a room that was kept before begins with. Answered by `Loaded`.
+    Load(Load),
+    /// To give a message the next offset of its room, and to keep it. Answered by `Accepted`.
     Append(Append),
-    /// Messages that the server does not remember any more.
+    /// Messages that the server does not remember any more. Answered by `Page`.
     Read(Read),
+    /// To forget a room with all that is in it. Not answered.
+    ForgetRoom {
+        /// The name of the room.
+        room: Box<str>,
+        /// Which of the rooms that had this name. Another is left alone.
+        epoch: u64,
+    },
+    /// To forget the state of a key, unless it was set after this offset. Not answered.
+    ForgetState {
+        /// The name of the room.
+        room: Box<str>,
+        /// Which of the rooms that had this name.
+        epoch: u64,
+        /// The key.
+        key: Box<str>,
+        /// That of the message which has set it.
+        offset: u64,
+    },
+    /// To keep who somebody is, in place of what is kept of the same number. Not answered.
+    KeepPerson(Person),
+    /// To forget somebody. Not answered.
+    ForgetPerson {
+        /// Their number.
+        number: u64,
+    },
+}
+
+/// What a room begins with that was kept before.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// The name of the room.
+    pub room: Box<str>,
+    /// So many of the newest messages at most.
+    pub messages: usize,
+    /// Their bodies have so many bytes in all at most.
+    pub bytes: usize,
+    /// The senders' ids of all messages that were accepted after this time, in milliseconds since 1970.
+    pub sent_after_ms: u64,
 }
 
 /// A message to be kept.
@@ -28,9 +72,13 @@ pub struct Append {
     /// To be named in the answer.
     pub ticket: Ticket,
     /// The name of the room.
-    pub room: RoomName,
+    pub room: Box<str>,
     /// Which of the rooms that had this name: offsets begin anew with each.
     pub epoch: u64,
+    /// When it was sent, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The offset that it has already, where the server does not wait for the store: one more than that before it.
+    pub offset: Option<u64>,
     /// The message.
     pub record: Record,
 }
@@ -41,7 +89,7 @@ pub struct Read {
     /// To be named in the answer.
     pub ticket: Ticket,
     /// The name of the room.
-    pub room: RoomName,
+    pub room: Box<str>,
     /// Which of the rooms that had this name.
     pub epoch: u64,
     /// The messages after this offset.
@@ -57,118 +105,114 @@ pub struct Read {
 pub struct Stored {
     /// Its place in the room's order.
     pub offset: u64,
-    /// When it was accepted, in milliseconds since 1970.
+    /// When it was sent, in milliseconds since 1970.
     pub at_ms: u64,
     /// The message.
     pub record: Record,
 }
 
-impl Stored {
-    fn message(&self) -> Message<'_> {
-        Message {
-            offset: Some(self.offset),
-            at_ms: self.at_ms,
-            author: &self.record.author,
-            key: self.record.key.as_deref(),
-            content: self.record.content,
-            body: &self.record.body,
-        }
-    }
-}
-
-/// Messages that are kept, to be sent.
-pub(super) fn messages(stored: &[Stored]) -> Vec<Message<'_>> {
-    stored.iter().map(Stored::message).collect()
-}
-
 /// A message as a store keeps it, beside its offset and its time.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    author: Author,
-    key: Option<Box<str>>,
-    content: Content,
-    body: Vec<u8>,
-    retain: bool,
-}
-
-/// Without the message: what is said never gets into the log.
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut record = f.debug_struct("Record");
-        record.field("bytes", &self.body.len());
-        record.finish_non_exhaustive()
-    }
-}
-
-impl Record {
-    /// What is kept of a message.
-    pub(super) fn of(draft: &Draft<'_>) -> Self {
-        Self {
-            author: draft.author.clone(),
-            key: draft.key.map(Into::into),
-            content: draft.content,
-            body: draft.body.to_vec(),
-            retain: draft.retain,
-        }
-    }
-
-    /// The id of whoever has sent it.
-    pub fn author_id(&self) -> String {
-        self.author.id.to_string()
-    }
-
+    /// The id of whoever has sent it, without its first letter.
+    pub author_id: u64,
     /// Their name at that time.
-    pub fn author_name(&self) -> String {
-        self.author.name.to_string()
-    }
-
-    /// What it says, in the bytes that it came in.
-    pub fn body(&self) -> &[u8] {
-        &self.body
-    }
-
-    /// The media type of the body.
-    pub fn content_type(&self) -> &'static str {
-        match self.content {
-            Content::Text => "text/plain; charset=utf-8",
-            Content::Json => "application/json",
-            Content::Binary => "application/octet-stream",
-        }
-    }
-
+    pub author_name: Box<str>,
     /// The key that it is about.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
+    pub key: Option<Box<str>>,
+    /// What the body is.
+    pub content: Content,
+    /// What it says, in the bytes that it came in.
+    pub body: Vec<u8>,
+    /// Whether it is the state of its key from now on; see [`state_after`].
+    pub retain: bool,
+    /// For whom it is counted.
+    pub owner: Box<str>,
+    /// Its sender's own id of it.
+    pub sent: Option<Sent>,
+}
 
-    /// Whether it is the state of its key from now on.
-    pub fn is_retained(&self) -> bool {
-        self.retain
-    }
+/// A sender's own id of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Whose id it is.
+    pub sender: Box<str>,
+    /// The id.
+    pub id: Box<str>,
+}
+
+/// A message that must not be published again when it is sent again.
+#[derive(Clone, Debug)]
+pub struct SentMessage {
+    /// Its offset.
+    pub offset: u64,
+    /// When it was sent, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// For whom it is counted.
+    pub owner: Box<str>,
+    /// Its sender's own id of it.
+    pub sent: Sent,
+}
+
+/// What is kept of a room.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Which of the rooms that had its name.
+    pub epoch: u64,
+    /// The offset of its newest message.
+    pub offset: u64,
+    /// Its newest messages, the oldest first, up to the newest and without a hole.
+    pub messages: Vec<Stored>,
+    /// The state of its keys, in the order of their offsets.
+    pub state: Vec<Stored>,
+    /// What was sent lately with an id, in the order of the offsets.
+    pub sent: Vec<SentMessage>,
+}
+
+/// Somebody with a name or a secret by which they come back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their number among those of the server.
+    pub number: u64,
+    /// Their id as others know it, without its first letter.
+    pub public_id: u64,
+    /// Their name.
+    pub name: Box<str>,
+    /// The SHA-256 of the secret by which they come back.
+    pub secret_hash: [u8; 32],
+    /// When they were here last, in milliseconds since 1970.
+    pub seen_ms: u64,
 }
 
 /// What a store answers.
 #[derive(Clone, Debug)]
 pub enum Answer {
+    /// What is kept of a room; `None` if nothing is.
+    Loaded {
+        /// That of the request.
+        ticket: Ticket,
+        /// What is kept.
+        contents: Option<Box<Contents>>,
+    },
     /// The message is kept, as safely as this store keeps any.
     Accepted {
         /// That of the request.
         ticket: Ticket,
         /// Its offset: one more than that of the message before it in its room and epoch.
         offset: u64,
-        /// When it was accepted, in milliseconds since 1970.
+        /// When it was sent, in milliseconds since 1970.
         at_ms: u64,
     },
     /// Messages that were asked for.
     Page {
         /// That of the request.
         ticket: Ticket,
-        /// The messages, the oldest first, without a hole among those that the room has.
+        /// The messages, the oldest first. Some may be missing: those that are too old, and those that are damaged.
         messages: Vec<Stored>,
         /// There are older ones between the two offsets.
         more: bool,
     },
-    /// The message is not kept, and will not be: its sender may send it again. Or it cannot be read now.
+    /// The message is not kept, and will not be: its sender may send it again. Or nothing can be read now.
     Refused {
         /// That of the request.
         ticket: Ticket,
@@ -180,31 +224,139 @@ pub enum Answer {
 impl Answer {
     /// The ticket of the request that it answers.
     pub(super) fn ticket(&self) -> Ticket {
-        let (Self::Accepted { ticket, .. }
+        let (Self::Loaded { ticket, .. }
+        | Self::Accepted { ticket, .. }
         | Self::Page { ticket, .. }
         | Self::Refused { ticket, .. }) = self;
         *ticket
     }
 }
 
+impl Record {
+    /// What is kept of a message.
+    pub(super) fn of(draft: &Draft<'_>) -> Self {
+        Self {
+            author_id: draft.author.id.number(),
+            author_name: draft.author.name.to_string().into(),
+            key: draft.key.map(Into::into),
+            content: draft.content,
+            body: draft.body.to_vec(),
+            retain: draft.retain,
+            owner: draft.owner.to_text().into(),
+            sent: draft.dedup.map(|(id, sender)| Sent {
+                sender: sender.to_text().into(),
+                id: id.into(),
+            }),
+        }
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        let sent = self.sent.as_ref();
+        let sent = sent.map_or(0, |sent| sent.sender.len() + sent.id.len());
+        let key = self.key.as_ref().map_or(0, |key| key.len());
+        let texts = self.author_name.len() + self.owner.len() + key + sent;
+        size_of::<Self>() + self.body.capacity() + texts
+    }
+}
+
+/// Without the message: what is said never gets into the log.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut record = f.debug_struct("Record");
+        record.field("bytes", &self.body.len());
+        record.finish_non_exhaustive()
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut person = f.debug_struct("Person");
+        person.field("number", &self.number);
+        person.finish_non_exhaustive()
+    }
+}
+
+/// What a message that is retained leaves as the state of its key, which was `before`; `None` if the key has none any more.
+/// A store keeps that beside the message.
+pub fn state_after(before: Option<&Stored>, message: &Stored) -> Option<Stored> {
+    let [before, found] = [before, Some(message)].map(|it| it.cloned().map(Found::new));
+    let found = found?;
+    let change = found.message();
+    if change.is_null() {
+        return None;
+    }
+    let before = before.as_ref().map(Found::message);
+    let mut state = message.clone();
+    if let Some(body) = completed_state(before.as_ref(), &change) {
+        state.record.body = body;
+    }
+    Some(state)
+}
+
+/// A message that the store has read, to be sent.
+#[derive(Debug)]
+pub(super) struct Found {
+    author: Author,
+    stored: Stored,
+}
+
+impl Found {
+    pub(super) fn new(stored: Stored) -> Self {
+        let author = Author::stored(stored.record.author_id, &stored.record.author_name);
+        Self { author, stored }
+    }
+
+    pub(super) fn message(&self) -> Message<'_> {
+        let Stored {
+            offset,
+            at_ms,
+            record,
+        } = &self.stored;
+        Message {
+            offset: Some(*offset),
+            at_ms: *at_ms,
+            author: &self.author,
+            key: record.key.as_deref(),
+            content: record.content,
+            body: &record.body,
+        }
+    }
+
+    pub(super) fn offset(&self) -> u64 {
+        self.stored.offset
+    }
+}
+
+/// Messages that the store has read, to be sent.
+pub(super) fn messages(found: &[Found]) -> Vec<Message<'_>> {
+    found.iter().map(Found::message).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::chat::PersonId;
 
-    #[test]
-    fn a_message_does_not_get_into_the_log() {
-        let record = Record {
-            author: Author::guest(PersonId(1)),
+    fn record() -> Record {
+        Record {
+            author_id: 1,
+            author_name: "ana".into(),
             key: Some("key-of-it".into()),
             content: Content::Text,
             body: b"a secret".to_vec(),
             retain: false,
-        };
+            owner: "127.0.0.1".into(),
+            sent: None,
+        }
+    }
+
+    #[test]
+    fn a_message_does_not_get_into_the_log() {
         let stored = Stored {
             offset: 1,
             at_ms: 0,
-            record,
+            record: record(),
         };
         let answer = Answer::Page {
             ticket: Ticket(7),
@@ -218,5 +370,36 @@ mod tests {
             !logged.contains("115, 101, 99") && !logged.contains("key-of-it"),
             "{logged}"
         );
+    }
+
+    #[test]
+    fn the_state_of_a_key_is_the_last_that_was_retained() {
+        let message = |content, body: &[u8]| Stored {
+            offset: 1,
+            at_ms: 0,
+            record: Record {
+                key: Some("alarm.pump".into()),
+                content,
+                body: body.to_vec(),
+                retain: true,
+                ..record()
+            },
+        };
+        let text = message(Content::Text, b"21.5");
+        assert_eq!(state_after(None, &text).unwrap().record.body, b"21.5");
+        let raised = message(Content::Json, br#"{"alarm":"raised","text":"hot"}"#);
+        let raised = state_after(Some(&text), &raised).unwrap();
+        let seen = message(Content::Json, br#"{"alarm":"acknowledged"}"#);
+        let seen = state_after(Some(&raised), &seen).unwrap();
+        let seen = String::from_utf8(seen.record.body).unwrap();
+        assert!(seen.contains("hot"), "what is left out stays: {seen}");
+        assert!(state_after(Some(&raised), &message(Content::Json, b"null")).is_none());
+    }
+
+    #[test]
+    fn requests_and_answers_can_go_to_another_thread() {
+        fn is_send<T: Send + 'static>() {}
+        is_send::<Request>();
+        is_send::<Answer>();
     }
 }

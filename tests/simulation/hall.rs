@@ -54,6 +54,15 @@ impl Hall {
 
     /// The same, at this time on the server's clock.
     pub(crate) fn begun_at(ms: u64, flags: &[&str]) -> Self {
+        Self::with(ms, [0; 32], flags)
+    }
+
+    /// The same with another seed.
+    pub(crate) fn seeded(seed: [u8; 32], flags: &[&str]) -> Self {
+        Self::with(1_000_000, seed, flags)
+    }
+
+    fn with(ms: u64, seed: [u8; 32], flags: &[&str]) -> Self {
         let now = Now {
             ms,
             unix_ms: 784_111_777_000,
@@ -68,7 +77,7 @@ impl Hall {
             bytes: PAGE,
         };
         Self {
-            server: Server::new(limits, Vec::new(), Site::new(&[page]), [0; 32], now),
+            server: Server::new(limits, Vec::new(), Site::new(&[page]), seed, now),
             now,
             guests: Vec::new(),
             journal: Journal::default(),

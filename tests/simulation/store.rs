@@ -1,8 +1,11 @@
-//! A store beside the server that answers late, out of step between rooms, and refuses some messages or answers none.
+//! A store beside the server that answers late, out of step between rooms, and refuses some messages or answers none. What
+//! it has outlives a server.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlor::core::store::{Answer, Append, Read, Request, Stored};
+use parlor::core::store::{
+    Answer, Append, Contents, Load, Person, Read, Request, SentMessage, Stored, state_after,
+};
 use parlor::core::{Now, Server, Stream};
 
 use crate::random::Random;
@@ -12,7 +15,7 @@ use crate::random::Random;
 pub(crate) struct Habit {
     /// Of a thousand messages so many are refused.
     pub(crate) refused: usize,
-    /// Milliseconds after which a message is answered, at most; some rooms take ten times as long.
+    /// Milliseconds after which a request is answered, at most; some rooms take ten times as long.
     pub(crate) late_ms: usize,
     /// Nothing is answered at all.
     pub(crate) is_dead: bool,
@@ -21,39 +24,97 @@ pub(crate) struct Habit {
 pub(crate) struct LateStore {
     habit: Habit,
     random: Random,
-    rooms: BTreeMap<(String, u64), Log>,
+    rooms: BTreeMap<Box<str>, Room>,
+    people: BTreeMap<u64, Person>,
     /// The bodies of the messages that were accepted lately, in their order.
     pub(crate) accepted: Vec<Vec<u8>>,
 }
 
-/// The log of a room.
+/// What is kept of a room, and what it is asked for.
 #[derive(Default)]
-struct Log {
+struct Room {
     late_ms: usize,
+    epoch: u64,
     stored: Vec<Stored>,
-    /// When each message is answered, in the order of their tickets.
-    appends: VecDeque<(u64, Append)>,
-    reads: VecDeque<(u64, Read)>,
+    state: BTreeMap<Box<str>, Stored>,
+    /// When each is carried out, in their order.
+    requests: VecDeque<(u64, Request)>,
 }
 
-impl Log {
-    fn keep(&mut self, append: Append, now: Now) -> Answer {
-        let (offset, at_ms) = (self.stored.len() as u64 + 1, now.unix_ms);
-        let record = append.record;
-        self.stored.push(Stored {
-            offset,
-            at_ms,
-            record,
-        });
+impl Room {
+    fn append(&mut self, append: Append) -> Answer {
+        if self.epoch != append.epoch {
+            self.forget(self.epoch);
+            self.epoch = append.epoch;
+        }
+        let next = self.stored.len() as u64 + 1;
+        let stored = Stored {
+            offset: append.offset.unwrap_or(next),
+            at_ms: append.at_ms,
+            record: append.record,
+        };
+        assert_eq!(stored.offset, next, "an offset is left out, or given twice");
+        if let Some(key) = stored.record.key.clone().filter(|_| stored.record.retain) {
+            match state_after(self.state.get(&key), &stored) {
+                Some(state) => self.state.insert(key, state),
+                None => self.state.remove(&key),
+            };
+        }
+        self.stored.push(stored);
         Answer::Accepted {
             ticket: append.ticket,
-            offset,
-            at_ms,
+            offset: next,
+            at_ms: append.at_ms,
         }
     }
 
-    fn page(&self, read: &Read) -> Answer {
-        page(&self.stored, read)
+    fn load(&self, load: &Load) -> Answer {
+        let mut bytes = 0;
+        let newest = self.stored.iter().rev().take(load.messages);
+        let newest = newest.take_while(|stored| {
+            bytes += stored.record.body.len();
+            bytes <= load.bytes
+        });
+        let mut messages: Vec<Stored> = newest.cloned().collect();
+        messages.reverse();
+        let mut state: Vec<Stored> = self.state.values().cloned().collect();
+        state.sort_by_key(|stored| stored.offset);
+        let late = self
+            .stored
+            .iter()
+            .filter(|it| it.at_ms > load.sent_after_ms);
+        let sent = late.filter_map(|stored| {
+            Some(SentMessage {
+                offset: stored.offset,
+                at_ms: stored.at_ms,
+                owner: stored.record.owner.clone(),
+                sent: stored.record.sent.clone()?,
+            })
+        });
+        let contents = Contents {
+            epoch: self.epoch,
+            offset: self.stored.len() as u64,
+            messages,
+            state,
+            sent: sent.collect(),
+        };
+        Answer::Loaded {
+            ticket: load.ticket,
+            contents: (!self.stored.is_empty()).then(|| Box::new(contents)),
+        }
+    }
+
+    fn forget(&mut self, epoch: u64) {
+        if self.epoch == epoch {
+            self.stored.clear();
+            self.state.clear();
+        }
+    }
+
+    fn forget_state(&mut self, epoch: u64, key: &str, upto: u64) {
+        if self.epoch == epoch && self.state.get(key).is_some_and(|it| it.offset <= upto) {
+            self.state.remove(key);
+        }
     }
 }
 
@@ -75,6 +136,7 @@ impl LateStore {
             habit,
             random,
             rooms: BTreeMap::new(),
+            people: BTreeMap::new(),
             accepted: Vec::new(),
         }
     }
@@ -82,74 +144,134 @@ impl LateStore {
     /// Takes what the server asks for.
     pub(crate) fn take<S: Stream>(&mut self, server: &mut Server<S>, now: Now) {
         while let Some(request) = server.next_request() {
-            let (room, epoch) = match &request {
-                Request::Append(append) => (&append.room, append.epoch),
-                Request::Read(read) => (&read.room, read.epoch),
+            let name = match &request {
+                Request::Load(Load { room, .. })
+                | Request::Append(Append { room, .. })
+                | Request::Read(Read { room, .. })
+                | Request::ForgetRoom { room, .. }
+                | Request::ForgetState { room, .. } => room.clone(),
+                Request::KeepPerson(person) => {
+                    self.people.insert(person.number, person.clone());
+                    continue;
+                }
+                Request::ForgetPerson { number } => {
+                    self.people.remove(number);
+                    continue;
+                }
             };
             let (random, most) = (&mut self.random, self.habit.late_ms);
-            let name = (room.as_str().to_owned(), epoch);
-            let log = self.rooms.entry(name).or_insert_with(|| Log {
+            let room = self.rooms.entry(name).or_insert_with(|| Room {
                 late_ms: if random.chance(250) { 10 * most } else { most },
-                ..Log::default()
+                ..Room::default()
             });
-            let due_ms = now.ms + random.below(log.late_ms + 1) as u64;
-            match request {
-                Request::Append(append) => log.appends.push_back((due_ms, append)),
-                Request::Read(read) => log.reads.push_back((due_ms, read)),
-            }
+            let before_ms = room.requests.back().map_or(0, |(due_ms, _)| *due_ms);
+            let due_ms = now.ms + random.below(room.late_ms + 1) as u64;
+            room.requests.push_back((due_ms.max(before_ms), request));
         }
     }
 
     /// Answers what is due: rooms in any order, each in its own.
     pub(crate) fn answer<S: Stream>(&mut self, server: &mut Server<S>, now: Now) {
-        if self.habit.is_dead {
-            return;
+        for answer in self.due_answers(now) {
+            server.on_answer(answer, now);
         }
-        let mut rooms: Vec<&mut Log> = self.rooms.values_mut().collect();
+    }
+
+    fn due_answers(&mut self, now: Now) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        if self.habit.is_dead {
+            return answers;
+        }
+        let mut rooms: Vec<&mut Room> = self.rooms.values_mut().collect();
         if self.random.chance(500) {
             rooms.reverse();
         }
-        for log in rooms {
-            while let Some(append) = take_due(&mut log.appends, now) {
-                let answer = if self.random.chance(self.habit.refused) {
-                    Answer::Refused {
-                        ticket: append.ticket,
-                        retry_ms: 250,
-                    }
-                } else {
-                    self.accepted.push(append.record.body().to_vec());
-                    log.keep(append, now)
-                };
-                server.on_answer(answer, now);
-            }
-            while let Some(read) = take_due(&mut log.reads, now) {
-                server.on_answer(log.page(&read), now);
+        for room in rooms {
+            while room
+                .requests
+                .front()
+                .is_some_and(|(due_ms, _)| *due_ms <= now.ms)
+                && let Some((_, request)) = room.requests.pop_front()
+            {
+                let is_refused = self.random.chance(self.habit.refused);
+                answers.extend(carry_out(room, request, is_refused, &mut self.accepted));
             }
         }
+        answers
+    }
+
+    /// The server is gone, and so are the answers on their way to it. Of what it has asked for last some is done.
+    pub(crate) fn crash(&mut self) {
+        for room in self.rooms.values_mut() {
+            let requests = std::mem::take(&mut room.requests);
+            let done = self.random.below(requests.len() + 1);
+            for (_, request) in requests.into_iter().take(done) {
+                carry_out(room, request, false, &mut self.accepted);
+            }
+        }
+    }
+
+    /// Gives another server what it begins with.
+    pub(crate) fn restore<S: Stream>(&self, server: &mut Server<S>, now: Now) {
+        let people = self.people.values().cloned().collect();
+        let kept = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| !room.stored.is_empty());
+        server.restore(people, kept.map(|(name, _)| &**name), now);
+    }
+
+    /// From now on it answers nothing, or all that it is asked for.
+    pub(crate) fn set_dead(&mut self, is_dead: bool) {
+        self.habit.is_dead = is_dead;
     }
 
     /// From now on it answers within a few milliseconds.
     pub(crate) fn hurry(&mut self) {
         self.habit.late_ms = self.habit.late_ms.min(2);
-        for log in self.rooms.values_mut() {
-            log.late_ms = self.habit.late_ms;
+        for room in self.rooms.values_mut() {
+            room.late_ms = self.habit.late_ms;
         }
     }
 
     /// When it answers next.
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
-        let logs = self.rooms.values().filter(|_| !self.habit.is_dead);
-        let due = logs.flat_map(|log| {
-            let append = log.appends.front().map(|(due_ms, _)| *due_ms);
-            let read = log.reads.front().map(|(due_ms, _)| *due_ms);
-            append.into_iter().chain(read)
-        });
-        due.min()
+        let rooms = self.rooms.values().filter(|_| !self.habit.is_dead);
+        let due = rooms.filter_map(|room| room.requests.front());
+        due.map(|(due_ms, _)| *due_ms).min()
+    }
+
+    /// What is kept of a room, in the order of the offsets.
+    pub(crate) fn bodies_of(&self, room: &str) -> Vec<Vec<u8>> {
+        let room = self.rooms.get(room);
+        let stored = room.iter().flat_map(|room| &room.stored);
+        stored.map(|stored| stored.record.body.clone()).collect()
     }
 }
 
-/// The first request whose time has come.
-fn take_due<T>(requests: &mut VecDeque<(u64, T)>, now: Now) -> Option<T> {
-    requests.front().filter(|(due_ms, _)| *due_ms <= now.ms)?;
-    requests.pop_front().map(|(_, request)| request)
+fn carry_out(
+    room: &mut Room,
+    request: Request,
+    is_refused: bool,
+    accepted: &mut Vec<Vec<u8>>,
+) -> Option<Answer> {
+    match request {
+        Request::Append(append) if is_refused && append.offset.is_none() => {
+            let ticket = append.ticket;
+            let retry_ms = 250;
+            return Some(Answer::Refused { ticket, retry_ms });
+        }
+        Request::Append(append) => {
+            accepted.push(append.record.body.clone());
+            return Some(room.append(append));
+        }
+        Request::Read(read) => return Some(page(&room.stored, &read)),
+        Request::Load(load) => return Some(room.load(&load)),
+        Request::ForgetRoom { epoch, .. } => room.forget(epoch),
+        Request::ForgetState {
+            epoch, key, offset, ..
+        } => room.forget_state(epoch, &key, offset),
+        Request::KeepPerson(_) | Request::ForgetPerson { .. } => {}
+    }
+    None
 }

@@ -34,6 +34,7 @@ impl Shelf {
             match request {
                 Request::Append(append) => self.waiting.push(append),
                 Request::Read(read) => self.reads.push(read),
+                _ => {}
             }
         }
     }
@@ -143,7 +144,7 @@ fn nobody_sees_what_the_store_has_not_accepted() {
     shelf.tick();
     assert_eq!(shelf.read(alice), ["pong 2"]);
     assert!(shelf.read(bob).is_empty());
-    assert_eq!(shelf.waiting[0].record.body(), b"hello");
+    assert_eq!(shelf.waiting[0].record.body, b"hello");
     shelf.accept(0, 1);
     let mut seen = shelf.read(alice);
     seen.sort();
@@ -543,4 +544,17 @@ fn who_is_put_out_while_the_store_reads_goes_on() {
     shelf.read_stored();
     shelf.tick();
     assert_eq!(shelf.read(bob), ["error 1 \"not_joined\"", "pong 2"]);
+}
+
+#[test]
+fn who_has_missed_a_damaged_message_is_not_told_that_nothing_is_missing() {
+    let (mut shelf, _, epoch) = forgetful(6);
+    // The store leaves out the third.
+    shelf.stored.remove(2);
+    for (offset, recovered) in [(1, false), (3, true)] {
+        let bob = come_back(&mut shelf, &epoch, offset);
+        shelf.read_stored();
+        let joined = shelf.event(bob, "joined");
+        assert_eq!(joined["recovered"], recovered, "{joined}");
+    }
 }

@@ -87,8 +87,13 @@ pub(crate) fn perhaps_deflated(mut upgrade: Vec<u8>, random: &mut Random) -> Vec
 }
 
 pub(crate) fn upgrade(room: usize) -> Vec<u8> {
+    upgrade_of(&format!("/ws/room-{room}"))
+}
+
+/// An upgrade to the plain door.
+pub(crate) fn upgrade_of(path: &str) -> Vec<u8> {
     format!(
-        "GET /ws/room-{room} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     .into_bytes()

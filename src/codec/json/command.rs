@@ -82,6 +82,26 @@ pub enum Command<'a> {
     Pong,
 }
 
+impl Command<'_> {
+    /// The name of the room that it is about, and has to be there for it.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Self::Join { room, .. }
+            | Self::History { room, .. }
+            | Self::Members { room }
+            | Self::Empty { room } => Some(room),
+            Self::Publish(publish) => Some(&publish.room),
+            Self::Login { .. }
+            | Self::Leave { .. }
+            | Self::Direct { .. }
+            | Self::Rooms
+            | Self::Close { .. }
+            | Self::Ping
+            | Self::Pong => None,
+        }
+    }
+}
+
 /// A message for a room.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Publish<'a> {

@@ -53,7 +53,10 @@ impl Alarm {
 }
 
 /// The body of the state that a change of an alarm makes of what was known; `None` for what is no alarm.
-pub(super) fn completed(before: Option<&Message<'_>>, change: &Message<'_>) -> Option<Vec<u8>> {
+pub(in crate::core) fn completed_state(
+    before: Option<&Message<'_>>,
+    change: &Message<'_>,
+) -> Option<Vec<u8>> {
     let mut alarm = Alarm::of(change)?;
     if let Some(before) = before.and_then(Alarm::of) {
         alarm.take_over(&before, &LASTING);
@@ -98,7 +101,7 @@ mod tests {
             };
             let before = known.as_deref().map(message);
             let change = message(body.as_bytes());
-            known = completed(before.as_ref(), &change).or(Some(body.into_bytes()));
+            known = completed_state(before.as_ref(), &change).or(Some(body.into_bytes()));
         }
         serde_json::from_slice(&known.unwrap_or_default()).unwrap()
     }

@@ -29,6 +29,31 @@ impl Sender {
             Owner::Address(_) => Self::Person(person),
         }
     }
+
+    /// The text by which it is kept. No name holds a line break.
+    pub(in crate::core) fn to_text(&self) -> String {
+        match self {
+            Self::Person(PersonId(number)) => format!("person {number:x}"),
+            Self::Owner(owner) => format!("owner {}", owner.to_text()),
+            Self::Named(owner, name) => format!("named {}\n{name}", owner.to_text()),
+        }
+    }
+
+    /// That of which this is the text.
+    pub(in crate::core) fn from_text(text: &str) -> Option<Self> {
+        match text.split_once(' ')? {
+            ("person", number) => {
+                let number = u64::from_str_radix(number, 16).ok()?;
+                Some(Self::Person(PersonId(number)))
+            }
+            ("owner", owner) => Owner::from_text(owner).map(Self::Owner),
+            ("named", named) => {
+                let (owner, name) = named.split_once('\n')?;
+                Some(Self::Named(Owner::from_text(owner)?, name.into()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// In which log a message is: the room by its name, and which of those that had it, since offsets begin anew with each.

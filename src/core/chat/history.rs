@@ -28,7 +28,7 @@ pub(super) struct History {
     talk_bytes: usize,
     keyed: Keyed,
     /// All messages after this offset are here.
-    whole_after: u64,
+    pub(super) whole_after: u64,
     pub(super) retained: Retained,
     /// Bytes of memory of each owner's messages.
     by_owner: BTreeMap<OwnerId, OwnedMessages>,

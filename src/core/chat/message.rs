@@ -8,7 +8,7 @@ use crate::core::chat::person::Author;
 
 /// What a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Content {
+pub enum Content {
     /// Text, from any door; in JSON a string.
     Text,
     /// JSON that is not a string, without spaces between its parts.
@@ -32,7 +32,7 @@ pub(in crate::core) struct Message<'a> {
 
 impl Message<'_> {
     /// `null`: its key has no state any more.
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::core) fn is_null(&self) -> bool {
         self.content == Content::Json && self.body == b"null"
     }
 }

@@ -30,6 +30,25 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// The text by which it is kept.
+    pub(in crate::core) fn to_text(&self) -> String {
+        match self {
+            Self::Address(network) => format!("at {network}"),
+            Self::Holder(name) => format!("of {name}"),
+        }
+    }
+
+    /// That of which this is the text.
+    pub(in crate::core) fn from_text(text: &str) -> Option<Self> {
+        match text.split_once(' ')? {
+            ("at", network) => Network::parse(network).map(Self::Address),
+            ("of", name) => Some(Self::Holder(name.into())),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::chat::person::{Author, Guests, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{NameSkeleton, PersonName};
+use crate::core::chat::secret::Secret;
+pub(in crate::core) use crate::core::chat::secret::SecretHash;
 use crate::core::id::ConnectionId;
 use crate::limits::{ABSENCE_MS, MAX_ABSENT};
 
@@ -17,10 +19,13 @@ pub(super) struct People {
     absent: VecDeque<(u64, PersonId)>,
     /// By connection index: where that connection stands among those of its person.
     places: Vec<u32>,
+    /// What a store is to be told, if there is one.
+    changes: Option<Vec<PersonChange>>,
 }
 
 #[derive(Debug)]
 struct Record {
+    public_id: PublicId,
     name: Name,
     secret: Secret,
     connections: Vec<ConnectionId>,
@@ -28,9 +33,21 @@ struct Record {
     forgotten_ms: Option<u64>,
 }
 
-/// What proves that someone is who they were: 128 random bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) struct Secret(pub(in crate::core) u128);
+/// What is to be kept of people, or forgotten.
+#[derive(Debug)]
+pub(in crate::core) enum PersonChange {
+    /// Someone has come, or has another name.
+    Keep(KeptPerson),
+    Forget(PersonId),
+}
+
+/// Someone as a store keeps them.
+#[derive(Clone, Debug)]
+pub(in crate::core) struct KeptPerson {
+    pub(in crate::core) id: PersonId,
+    pub(in crate::core) author: Author,
+    pub(in crate::core) secret_hash: SecretHash,
+}
 
 /// The name is someone else's.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +61,71 @@ impl People {
             by_name: BTreeMap::new(),
             absent: VecDeque::new(),
             places: Vec::new(),
+            changes: None,
+        }
+    }
+
+    /// From now on a store is told of changes.
+    pub(super) fn use_store(&mut self) {
+        self.changes = Some(Vec::new());
+    }
+
+    /// It is not any more.
+    pub(super) fn lose_store(&mut self) {
+        self.changes = None;
+    }
+
+    /// What has changed since this was asked last.
+    pub(super) fn take_changes(&mut self) -> Vec<PersonChange> {
+        self.changes.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    /// Someone whom the store has kept is away, and may come back.
+    pub(super) fn restore(&mut self, person: KeptPerson, now_ms: u64) {
+        let KeptPerson {
+            id,
+            author,
+            secret_hash,
+        } = person;
+        let skeleton = NameSkeleton::of_name(&author.name);
+        if self.people.contains_key(&id)
+            || skeleton.keys().any(|key| self.by_name.contains_key(key))
+        {
+            return;
+        }
+        self.link(&skeleton, id);
+        let forgotten_ms = now_ms + ABSENCE_MS;
+        let record = Record {
+            public_id: author.id,
+            name: author.name,
+            secret: Secret::Hash(secret_hash),
+            connections: Vec::new(),
+            forgotten_ms: Some(forgotten_ms),
+        };
+        self.people.insert(id, record);
+        self.absent.push_back((forgotten_ms, id));
+    }
+
+    /// Someone who came back without the secret gets a new one.
+    pub(super) fn ensure_secret(&mut self, id: PersonId, secret: u128) {
+        if let Some(record) = self.people.get_mut(&id)
+            && record.secret.shown().is_none()
+        {
+            record.secret = Secret::Known(secret);
+            self.note_kept(id);
+        }
+    }
+
+    fn note_kept(&mut self, id: PersonId) {
+        if let (Some(changes), Some(record)) = (&mut self.changes, self.people.get(&id)) {
+            changes.push(PersonChange::Keep(KeptPerson {
+                id,
+                author: Author {
+                    id: record.public_id,
+                    name: record.name.clone(),
+                },
+                secret_hash: record.secret.hash(),
+            }));
         }
     }
 
@@ -53,44 +135,49 @@ impl People {
         let name = self.guests.author(id).name;
         self.link(&NameSkeleton::of_name(&name), id);
         let record = Record {
+            public_id: self.guests.public_id(id),
             name,
             secret,
             connections: vec![connection],
             forgotten_ms: None,
         };
         self.people.insert(id, record);
+        self.note_kept(id);
     }
 
     /// How others know someone.
     pub(super) fn public_id(&self, id: PersonId) -> PublicId {
-        self.guests.public_id(id)
+        let record = self.people.get(&id);
+        record.map_or_else(|| self.guests.public_id(id), |record| record.public_id)
     }
 
     /// Someone as they are now. Who came by another door is a guest.
     pub(super) fn author(&self, id: PersonId) -> Author {
         match self.people.get(&id) {
             Some(record) => Author {
-                id: self.guests.public_id(id),
+                id: record.public_id,
                 name: record.name.clone(),
             },
             None => self.guests.author(id),
         }
     }
 
-    /// What `resume` wants to see.
+    /// What `resume` wants to see; `None` for someone who was restored, and has not shown it.
     pub(super) fn resume_token(&self, id: PersonId) -> Option<String> {
-        let record = self.people.get(&id)?;
-        Some(format!("{:x}.{:032x}", id.0, record.secret.0))
+        let secret = self.people.get(&id)?.secret.shown()?;
+        Some(format!("{:x}.{secret:032x}", id.0))
     }
 
     /// Whose secret this is.
-    pub(super) fn find_by_token(&self, token: &str) -> Option<PersonId> {
+    pub(super) fn find_by_token(&mut self, token: &str) -> Option<PersonId> {
         let (id, secret) = token.split_once('.')?;
         let id = PersonId(u64::from_str_radix(id, 16).ok()?);
         let secret = u128::from_str_radix(secret, 16).ok()?;
-        let record = self.people.get(&id)?;
-        // One comparison of two numbers: how long it takes tells nothing of where they differ.
-        (record.secret.0 ^ secret == 0).then_some(id)
+        self.people
+            .get_mut(&id)?
+            .secret
+            .admits(secret)
+            .then_some(id)
     }
 
     pub(super) fn knows(&self, id: PersonId) -> bool {
@@ -125,6 +212,7 @@ impl People {
             let former = std::mem::replace(&mut record.name, name.clone());
             self.unlink(&NameSkeleton::of_name(&former));
             self.link(&NameSkeleton::of_name(&name), id);
+            self.note_kept(id);
         }
         Ok(())
     }
@@ -175,6 +263,9 @@ impl People {
     pub(super) fn forget(&mut self, id: PersonId) {
         if let Some(record) = self.people.remove(&id) {
             self.unlink(&NameSkeleton::of_name(&record.name));
+            if let Some(changes) = &mut self.changes {
+                changes.push(PersonChange::Forget(id));
+            }
         }
     }
 
@@ -260,8 +351,8 @@ mod tests {
     #[test]
     fn a_name_stays_theirs_for_a_while() {
         let mut people = People::new(Guests::starting_at(PersonId(0), 0));
-        people.begin(PersonId(1), Secret(7), connection(1));
-        people.begin(PersonId(2), Secret(8), connection(2));
+        people.begin(PersonId(1), Secret::Known(7), connection(1));
+        people.begin(PersonId(2), Secret::Known(8), connection(2));
         assert_eq!(people.rename(PersonId(1), &name("Alice")), Ok(()));
         assert_eq!(people.rename(PersonId(1), &name("alice")), Ok(()));
         assert_eq!(
@@ -281,7 +372,7 @@ mod tests {
     #[test]
     fn who_comes_back_in_time_is_not_forgotten() {
         let mut people = People::new(Guests::starting_at(PersonId(0), 0));
-        people.begin(PersonId(1), Secret(7), connection(1));
+        people.begin(PersonId(1), Secret::Known(7), connection(1));
         let token = people.resume_token(PersonId(1)).unwrap();
         people.disconnect(PersonId(1), connection(1), 0);
         assert_eq!(people.find_by_token(&token), Some(PersonId(1)));

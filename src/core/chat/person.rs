@@ -86,10 +86,20 @@ impl Guests {
     }
 }
 
-#[cfg(test)]
 impl PublicId {
+    /// The number that it shows.
     pub(in crate::core) fn number(self) -> u64 {
         self.0
+    }
+}
+
+impl Author {
+    /// Whoever has said something that was kept, by the number of their public id.
+    pub(in crate::core) fn stored(id: u64, name: &str) -> Self {
+        Self {
+            id: PublicId(id),
+            name: Name::Chosen(name.into()),
+        }
     }
 }
 

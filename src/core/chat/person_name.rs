@@ -94,6 +94,11 @@ impl NameSkeleton {
     /// The look of a name that someone has; guests' names differ from each other by themselves.
     pub(super) fn of_name(name: &Name) -> Self {
         match name {
+            // Such a one comes from a store.
+            Name::Chosen(shown) if is_like_a_guest(shown) => Self {
+                folded: shown.to_string(),
+                others: Vec::new(),
+            },
             Name::Chosen(shown) => Self::of(shown),
             Name::Guest(guest) => Self {
                 folded: guest.to_string(),

@@ -186,6 +186,10 @@ impl Chat {
     ) -> Keeping {
         let owner = self.ledger.open(draft.owner, now.ms);
         self.reserve(room, draft, owner, now).unwrap_or_else(|_| {
+            if let Some(key) = draft.key.filter(|_| draft.retain) {
+                self.forget_state(room.index, key);
+                self.note_state_forgotten(room.index, key, self.next_offset(room));
+            }
             draft.retain = false;
             Keeping { owner, state: None }
         })
@@ -243,7 +247,7 @@ impl Chat {
     ) -> Option<Vec<u8>> {
         let key = draft.key.filter(|_| draft.retain)?;
         let before = self.rooms[room.index].history.retained.get(key);
-        alarm::completed(before.map(Kept::view).as_ref(), message)
+        alarm::completed_state(before.map(Kept::view).as_ref(), message)
     }
 
     /// Keeps a message that was accepted, and makes room for it where others are forgotten.

@@ -7,6 +7,7 @@ use crate::core::chat::Chat;
 use crate::core::chat::books::Books;
 use crate::core::chat::format::RoomId;
 use crate::core::chat::history::History;
+use crate::core::chat::kept::NoPlaceError;
 use crate::core::chat::ledger::entry::{Holdings, OwnerId};
 use crate::core::chat::ledger::{Ledger, TooFastError};
 use crate::core::chat::owner::Owner;
@@ -127,12 +128,53 @@ impl Chat {
             }
             let place = self.ledger.first_state_to_go(owner, bytes, most / SHARES);
             let (room, key) = place.ok_or(PublishError::NoMemory)?;
-            self.forget_state(room, &key);
+            if !self.end_kept(room) {
+                self.forget_state(room, &key);
+            }
         }
+    }
+
+    /// Makes room for the state of a key of a room that comes out of the store. Nobody loses any for it.
+    pub(super) fn make_room_to_restore(
+        &mut self,
+        index: usize,
+        key: &str,
+        body: usize,
+        owner: OwnerId,
+    ) -> Result<(), NoPlaceError> {
+        let Room {
+            history, limits, ..
+        } = &self.rooms[index];
+        let bytes = value_bytes(key.len(), body);
+        let go = history.retained.to_go(key, bytes, owner, limits);
+        if go.is_none_or(|go| !go.is_empty()) {
+            return Err(NoPlaceError);
+        }
+        while self.ledger.state_bytes() + bytes > self.limits.history_memory / 2 {
+            let idle = self.dormant.iter().map(|(_, room)| *room);
+            let other = idle
+                .into_iter()
+                .find(|room| *room != index && self.rooms[*room].has_state());
+            self.end(other.ok_or(NoPlaceError)?);
+        }
+        Ok(())
+    }
+
+    /// Ends a room that nobody is in, if the store has all of it. Says whether it did.
+    fn end_kept(&mut self, index: usize) -> bool {
+        let is_kept = self.has_store() && self.rooms[index].is_idle();
+        if is_kept {
+            self.forgotten.rooms += 1;
+            self.end(index);
+        }
+        is_kept
     }
 
     pub(super) fn forget_state(&mut self, room: usize, key: &str) {
         self.forgotten.states += 1;
+        if let Some(kept) = self.rooms[room].history.retained.get(key) {
+            self.note_state_forgotten(room, key, kept.offset);
+        }
         self.with_books(room, |history, books| history.retained.remove(key, books));
         let left = &self.rooms[room];
         // A room that nobody is in, and that has no state left, ends when its messages do.
@@ -189,7 +231,10 @@ impl Chat {
         let mut rooms = self.ledger.dormant_of(owner);
         rooms.retain(|room| !self.hand_over(*room));
         for &room in &rooms {
+            let Room { name, epoch, .. } = &self.rooms[room];
+            let (name, epoch) = (name.clone(), *epoch);
             self.end(room);
+            self.note_forgotten(name, epoch);
         }
         let values = self.ledger.state_of(owner);
         for (room, key) in &values {

@@ -7,13 +7,14 @@ use crate::core::chat::Chat;
 use crate::core::chat::format::{Context, Format, Reading, RoomId};
 use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
-use crate::core::chat::people::{NameTakenError, Secret};
+use crate::core::chat::people::{KeptPerson, NameTakenError, PersonChange};
 use crate::core::chat::person::{Author, Name, PersonId, PublicId};
 use crate::core::chat::person_name::PersonName;
 use crate::core::chat::presence::Change;
 use crate::core::chat::room::{Member, TooManyRoomsError};
 use crate::core::chat::room_name::RoomName;
 use crate::core::chat::seats::Seat;
+use crate::core::chat::secret::Secret;
 use crate::core::id::ConnectionId;
 use crate::limits::{DEFAULT_LAST, MAX_LISTED, MAX_PRESENCE_MS, PRESENCE_MS};
 use chacha20::rand_core::Rng;
@@ -75,6 +76,14 @@ impl Selection {
                 or_last: last.unwrap_or(DEFAULT_LAST),
             },
             None => Self::Last(last.unwrap_or(0)),
+        }
+    }
+
+    /// The offset after which all is wanted; 0 if it is not that.
+    pub(in crate::core) fn since(self) -> u64 {
+        match self {
+            Self::Since { position, .. } => position.offset,
+            _ => 0,
         }
     }
 }
@@ -273,9 +282,23 @@ impl Chat {
     /// Someone comes by the JSON door, as a guest for now.
     pub(in crate::core) fn begin_person(&mut self, id: ConnectionId) -> PersonId {
         let person = PersonId(id.number());
-        let secret = u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64());
-        self.people.begin(person, Secret(secret), id);
+        let secret = self.random_secret();
+        self.people.begin(person, Secret::Known(secret), id);
         person
+    }
+
+    fn random_secret(&mut self) -> u128 {
+        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
+    }
+
+    /// Someone whom the store has kept is away, and may come back.
+    pub(in crate::core) fn restore_person(&mut self, person: KeptPerson, now_ms: u64) {
+        self.people.restore(person, now_ms);
+    }
+
+    /// What the store is to be told of people since this was asked last.
+    pub(in crate::core) fn take_person_changes(&mut self) -> Vec<PersonChange> {
+        self.people.take_changes()
     }
 
     /// One of a person's connections has ended, and has left its rooms.
@@ -346,6 +369,8 @@ impl Chat {
         }
         match self.find_named(name) {
             Some(owner) if owner != person => {
+                let secret = self.random_secret();
+                self.people.ensure_secret(owner, secret);
                 self.move_connection(id, person, owner, now_ms);
                 Ok(owner)
             }

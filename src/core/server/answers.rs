@@ -12,7 +12,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
 use crate::core::server::readers::Page;
-use crate::core::store::Stored;
+use crate::core::store::Found;
 use crate::core::store::messages;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
@@ -106,7 +106,7 @@ impl<S: Stream> Server<S> {
     pub(super) fn history_of(
         &mut self,
         name: &RoomName,
-        (found, more): (Vec<Stored>, bool),
+        (found, more): (Vec<Found>, bool),
         echo: Id<'_>,
         reading: Reading,
         now: Now,

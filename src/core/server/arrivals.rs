@@ -18,7 +18,7 @@ use crate::core::net::write_queue::Chunk;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::readers::Returning;
-use crate::core::store::{Stored, messages};
+use crate::core::store::{Found, messages};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, RECONNECT_MS};
 
@@ -42,7 +42,7 @@ impl<S: Stream> Server<S> {
         room: RoomId,
         selection: Selection,
         window: Option<Window>,
-        (echo, found): (Id<'_>, &[Stored]),
+        (echo, found): (Id<'_>, &[Found]),
         now: Now,
     ) -> Rope {
         let mut scans = 0;
@@ -214,7 +214,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         room: RoomId,
         selection: Selection,
-        found: &[Stored],
+        found: &[Found],
         rope: &mut Rope,
     ) {
         let recovered = self.chat.arrival_after(room, messages(found));

@@ -82,9 +82,9 @@ impl<S: Stream> Server<S> {
             _ => 0,
         };
         // What the store has not answered may be refused yet, or be published after all that was published so far.
-        let until = match self.waiting.count_of(id) {
-            0 => until,
-            _ => u64::MAX,
+        let until = match self.has_unanswered(id) {
+            true => u64::MAX,
+            false => until,
         };
         match self.get(id) {
             Some(connection) if connection.delivered_sequence < until => {

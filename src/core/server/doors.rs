@@ -64,4 +64,13 @@ impl<S: Stream> Server<S> {
         }
         true
     }
+
+    /// Passes a command that had to wait for its room to its door.
+    pub(super) fn execute_again(&mut self, text: &str, id: ConnectionId, now: Now) {
+        match self.get(id).map(|connection| connection.door.kind()) {
+            Some(DoorKind::Json) => self.execute_text(text, id, now),
+            Some(DoorKind::Lines) => self.execute_line(id, text, now),
+            Some(DoorKind::Http | DoorKind::Plain | DoorKind::Events) | None => {}
+        }
+    }
 }

@@ -29,6 +29,7 @@ impl<S: Stream> Server<S> {
         }
         self.check_address_slots()?;
         self.waiting.check()?;
+        self.loading.check()?;
         self.check_counters()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;

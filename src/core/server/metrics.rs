@@ -113,6 +113,14 @@ impl Counters {
         self.traffic.bytes_in += bytes as u64;
     }
 
+    /// A datagram that was counted as taken, and had to wait, is dropped.
+    pub(super) fn recount_datagram(&mut self, result: DatagramResult) {
+        if let Some(taken) = self.datagrams.get_mut(&DatagramResult::Taken) {
+            *taken = taken.saturating_sub(1);
+        }
+        *self.datagrams.entry(result).or_default() += 1;
+    }
+
     pub(super) fn count_end<S>(&mut self, connection: &Connection<S>) {
         if let Phase::Closed { reason } = connection.phase {
             *self.ended.entry(reason.as_str()).or_default() += 1;

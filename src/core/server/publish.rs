@@ -64,7 +64,8 @@ impl<S: Stream> Server<S> {
         Ok((room, self.submit(room, &draft, now)?))
     }
 
-    /// Publishes a message, unless it was published before. Without a store it is accepted at once. The room exists.
+    /// Publishes a message, unless it was published before. It is accepted at once unless a
+    /// store has to commit it first. The room exists.
     pub(super) fn submit(
         &mut self,
         room: RoomId,
@@ -78,13 +79,16 @@ impl<S: Stream> Server<S> {
             Proposed::Again(offset) => return Ok(Submitted::Published(Some(offset))),
             Proposed::New(keeping) => keeping,
         };
-        if !draft.ephemeral && self.outbox.is_some() {
+        if !draft.ephemeral && self.waits_for_commits() {
             return self.append(room, draft, now).map(Submitted::Waiting);
         }
         let accepted = Accepted {
             offset: (!draft.ephemeral).then(|| self.chat.next_offset(room)),
             at_ms: now.unix_ms,
         };
+        if let Some(offset) = accepted.offset {
+            self.write_behind(room, draft, offset, now)?;
+        }
         self.on_accepted(room, draft, accepted, keeping, now);
         Ok(Submitted::Published(accepted.offset))
     }

@@ -276,6 +276,9 @@ impl<S: Stream> Server<S> {
         };
         match Request::parse(input, seen, limits) {
             Ok(Some((request, length))) => {
+                if self.waits_for_room(&request, id, now) {
+                    return Step::Wait;
+                }
                 self.answer(&request, id, now);
                 *input = &mut mem::take(input)[length..];
                 Step::Taken

@@ -11,7 +11,7 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::CommandError;
 use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::storing::UNAVAILABLE;
-use crate::core::store::{Answer, Stored, Ticket, messages};
+use crate::core::store::{Answer, Found, Ticket, messages};
 use crate::core::stream::Stream;
 use crate::limits::MAX_RECOVERED;
 
@@ -71,14 +71,14 @@ impl<S: Stream> Server<S> {
         if self.readers.is_full() {
             return None;
         }
-        let name = self.chat.room_name(room)?.clone();
+        let name = self.chat.room_name(room)?;
         let epoch = self.chat.epoch(room);
         Some(self.outbox.as_mut()?.read(name, epoch, between, limit))
     }
 
     /// The store has answered a reader: with messages, and whether there are older ones. `None`: it could not, or not in
     /// time.
-    fn on_read(&mut self, reader: Reader, answer: Option<(Vec<Stored>, bool)>, now: Now) {
+    fn on_read(&mut self, reader: Reader, answer: Option<(Vec<Found>, bool)>, now: Now) {
         match reader {
             Reader::Member(member) => self.on_missed(member, answer, now),
             Reader::Command { id, page, echo } => {
@@ -103,7 +103,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// The store has read some of what a member has missed.
-    fn on_missed(&mut self, mut member: Returning, answer: Option<(Vec<Stored>, bool)>, now: Now) {
+    fn on_missed(&mut self, mut member: Returning, answer: Option<(Vec<Found>, bool)>, now: Now) {
         if !self.lagging.waits_for_store(member.id, member.room) {
             // It was put out of the room meanwhile, or has gone.
             let error =
@@ -112,8 +112,16 @@ impl<S: Stream> Server<S> {
             return self.end_wait(member.id);
         }
         let (read, more) = answer.unwrap_or((Vec::new(), true));
+        let expected = member
+            .found
+            .last()
+            .map_or(member.selection.since(), Found::offset)
+            + 1;
+        let offsets = read.iter().map(Found::offset);
+        let is_whole = offsets.eq((expected..).take(read.len()));
+        let is_end = read.is_empty();
         member.found.extend(read);
-        if more {
+        if more || !is_whole {
             // Not all is there: it is told what the room remembers.
             member.found.clear();
             return self.send_missed_from_store(&member, now);
@@ -121,8 +129,8 @@ impl<S: Stream> Server<S> {
         // The room may have gone on beyond what it remembers: then the rest is read, too.
         let found = messages(&member.found);
         let is_whole = self.chat.arrival_after(member.room, found).is_some();
-        match member.found.last().map(|last| last.offset) {
-            Some(last) if !is_whole && member.found.len() < MAX_RECOVERED => {
+        match member.found.last().map(Found::offset) {
+            Some(last) if !is_whole && !is_end && member.found.len() < MAX_RECOVERED => {
                 if let Err(member) = self.read_missed(member, last, now) {
                     self.send_missed_from_store(&member, now);
                 }
@@ -133,7 +141,7 @@ impl<S: Stream> Server<S> {
 
     /// Whether the store has answered all that it was asked, or it was given up.
     pub(super) fn waits_for_nothing(&self) -> bool {
-        self.waiting.is_empty() && self.readers.is_empty()
+        self.waiting.is_empty() && self.readers.is_empty() && self.loading.is_empty()
     }
 
     /// Gives up those who have waited for too long.
@@ -145,14 +153,24 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// There is no store any more.
+    pub(super) fn end_readers(&mut self, now: Now) {
+        while let Some(reader) = self.readers.take_due(u64::MAX) {
+            self.on_read(reader, None, now);
+        }
+    }
+
     /// The answer to a read, if it is one.
     pub(super) fn on_read_answer(&mut self, answer: Answer, now: Now) -> Result<(), Answer> {
         let Some(reader) = self.readers.take(answer.ticket()) else {
             return Err(answer);
         };
         let found = match answer {
-            Answer::Page { messages, more, .. } => Some((messages, more)),
-            Answer::Accepted { .. } | Answer::Refused { .. } => None,
+            Answer::Page { messages, more, .. } => {
+                let found = messages.into_iter().map(Found::new).collect();
+                Some((found, more))
+            }
+            Answer::Loaded { .. } | Answer::Accepted { .. } | Answer::Refused { .. } => None,
         };
         self.on_read(reader, found, now);
         Ok(())

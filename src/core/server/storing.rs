@@ -14,9 +14,10 @@ use crate::core::server::Server;
 use crate::core::server::answers::ok;
 use crate::core::server::error::CommandError;
 use crate::core::server::waiting::{ReplyTo, Waiter};
-use crate::core::store::{Answer, Append, Read, Record, Request, Ticket};
+use crate::core::store::{Answer, Append, Load, Read, Record, Request, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
+use crate::settings::RoomLimits;
 
 /// The store cannot be used now.
 pub(super) const UNAVAILABLE: PublishError = PublishError::Unavailable {
@@ -46,9 +47,31 @@ impl Outbox {
         Ticket(self.tickets)
     }
 
+    pub(super) fn load(
+        &mut self,
+        room: &RoomName,
+        limits: &RoomLimits,
+        sent_after_ms: u64,
+    ) -> Ticket {
+        let ticket = self.next_ticket();
+        self.requests.push_back(Request::Load(Load {
+            ticket,
+            room: room.as_str().into(),
+            messages: limits.history,
+            bytes: limits.history_bytes,
+            sent_after_ms,
+        }));
+        ticket
+    }
+
+    /// Asks for something that is not answered.
+    pub(super) fn push(&mut self, request: Request) {
+        self.requests.push_back(request);
+    }
+
     pub(super) fn read(
         &mut self,
-        room: RoomName,
+        room: &RoomName,
         epoch: u64,
         (after, before): (u64, u64),
         limit: usize,
@@ -56,7 +79,7 @@ impl Outbox {
         let ticket = self.next_ticket();
         self.requests.push_back(Request::Read(Read {
             ticket,
-            room,
+            room: room.as_str().into(),
             epoch,
             after,
             before,
@@ -65,15 +88,27 @@ impl Outbox {
         ticket
     }
 
-    fn append(&mut self, room: &RoomName, epoch: u64, draft: &Draft<'_>) -> Ticket {
+    /// Gives the bytes that the request holds, too.
+    pub(super) fn append(
+        &mut self,
+        room: &RoomName,
+        epoch: u64,
+        draft: &Draft<'_>,
+        offset: Option<u64>,
+        at_ms: u64,
+    ) -> (Ticket, usize) {
         let ticket = self.next_ticket();
+        let record = Record::of(draft);
+        let bytes = record.held_bytes();
         self.requests.push_back(Request::Append(Append {
             ticket,
-            room: room.clone(),
+            room: room.as_str().into(),
             epoch,
-            record: Record::of(draft),
+            at_ms,
+            offset,
+            record,
         }));
-        ticket
+        (ticket, bytes)
     }
 }
 
@@ -83,6 +118,7 @@ impl<S: Stream> Server<S> {
     /// [`next_request`](Self::next_request) gives, and calls [`on_answer`](Self::on_answer).
     pub fn use_store(&mut self, durability: Durability) {
         self.outbox = Some(Outbox::new(durability));
+        self.chat.use_store();
     }
 
     /// How safe a message is when its sender is told that it is published.
@@ -101,6 +137,12 @@ impl<S: Stream> Server<S> {
     pub fn on_answer(&mut self, answer: Answer, now: Now) {
         self.budget.spend(cost::MESSAGE);
         let Err(answer) = self.on_read_answer(answer, now) else {
+            return;
+        };
+        let Err(answer) = self.on_load_answer(answer, now) else {
+            return;
+        };
+        let Err(answer) = self.on_written_behind(answer) else {
             return;
         };
         let Some(room) = self.waiting.room_of(answer.ticket()) else {
@@ -128,7 +170,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// The end of a submission: it is published or not, and whoever has sent it is told.
-    fn conclude(&mut self, answer: &Answer, now: Now) {
+    pub(super) fn conclude(&mut self, answer: &Answer, now: Now) {
         let Some(waiter) = self.waiting.take(answer.ticket()) else {
             return;
         };
@@ -156,7 +198,8 @@ impl<S: Stream> Server<S> {
         let (Some(outbox), Some(name)) = (&mut self.outbox, self.chat.room_name(room)) else {
             return Err(UNAVAILABLE);
         };
-        let ticket = outbox.append(name, self.chat.epoch(room), draft);
+        let epoch = self.chat.epoch(room);
+        let (ticket, _) = outbox.append(name, epoch, draft, None, now.unix_ms);
         self.waiting.add(ticket, room, draft, now.ms);
         self.chat.on_append(room);
         Ok(ticket)
@@ -184,8 +227,8 @@ impl<S: Stream> Server<S> {
         let (offset, at_ms) = match *answer {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
             Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
-            Answer::Page { .. } => {
-                log::error!("the store has answered an append with messages");
+            Answer::Page { .. } | Answer::Loaded { .. } => {
+                log::error!("the store has answered an append with something else");
                 return Err(UNAVAILABLE);
             }
         };
@@ -244,13 +287,24 @@ impl<S: Stream> Server<S> {
 
     /// A connection waits for one submission fewer: it is read again, or leaves once it waits for none.
     fn on_answered(&mut self, id: ConnectionId, now: Now) {
-        let count = self.waiting.count_of(id);
-        match self.get(id).map(|connection| connection.phase) {
-            Some(Phase::Leaving { until, end }) if count == 0 && until == u64::MAX => {
-                self.begin_leaving(id, end, now);
-            }
-            Some(_) if count + 1 == MAX_UNANSWERED_EACH => self.schedule_read(id),
-            _ => {}
+        if self.waiting.count_of(id) + 1 == MAX_UNANSWERED_EACH {
+            self.schedule_read(id);
+        }
+        self.go_on_leaving(id, now);
+    }
+
+    /// Whether a connection waits for the store to take a message, or to give the room of a command.
+    pub(super) fn has_unanswered(&self, id: ConnectionId) -> bool {
+        self.waiting.count_of(id) > 0 || self.loading.has_aside(id)
+    }
+
+    /// A connection that was to leave once it waits for nothing leaves if that is so.
+    pub(super) fn go_on_leaving(&mut self, id: ConnectionId, now: Now) {
+        if let Some(Phase::Leaving { until, end }) = self.get(id).map(|it| it.phase)
+            && until == u64::MAX
+            && !self.has_unanswered(id)
+        {
+            self.begin_leaving(id, end, now);
         }
     }
 }

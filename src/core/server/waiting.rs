@@ -61,6 +61,8 @@ pub(super) struct Waiting {
     due: VecDeque<(u64, Ticket)>,
     bytes: usize,
     most_bytes: usize,
+    /// Messages that are published already, and that the store has not written yet, with their bytes.
+    behind: BTreeMap<Ticket, usize>,
     /// What the store has answered of rooms that are too far behind, in the order of each.
     deferred: BTreeMap<RoomId, VecDeque<Answer>>,
     /// Connections that are not read until there is place for more.
@@ -77,6 +79,7 @@ impl Waiting {
             due: VecDeque::new(),
             bytes: 0,
             most_bytes,
+            behind: BTreeMap::new(),
             deferred: BTreeMap::new(),
             held: Vec::new(),
         }
@@ -87,14 +90,38 @@ impl Waiting {
         self.most_bytes = most_bytes;
     }
 
-    /// Nothing waits, which is always so without a store.
+    /// A message of so many bytes is published, and the store writes it behind.
+    pub(super) fn add_behind(&mut self, ticket: Ticket, bytes: usize) {
+        self.bytes += bytes;
+        self.behind.insert(ticket, bytes);
+    }
+
+    /// The store has written it. Says whether it was one of these.
+    pub(super) fn take_behind(&mut self, ticket: Ticket) -> bool {
+        let bytes = self.behind.remove(&ticket);
+        self.bytes -= bytes.unwrap_or(0);
+        bytes.is_some()
+    }
+
+    /// The store writes nothing any more.
+    pub(super) fn forget_written_behind(&mut self) {
+        let behind = std::mem::take(&mut self.behind);
+        self.bytes -= behind.into_values().sum::<usize>();
+    }
+
+    /// All that the store has to answer.
+    pub(super) fn tickets(&self) -> Vec<Ticket> {
+        self.by_ticket.keys().copied().collect()
+    }
+
+    /// Nobody waits, which is always so without a store.
     pub(super) fn is_empty(&self) -> bool {
         self.by_ticket.is_empty()
     }
 
     /// Whether there is no place for another submission.
     pub(super) fn is_full(&self) -> bool {
-        self.by_ticket.len() >= MAX_UNANSWERED || self.bytes > self.most_bytes
+        self.by_ticket.len() + self.behind.len() >= MAX_UNANSWERED || self.bytes > self.most_bytes
     }
 
     /// A connection is not read until there is place.
@@ -243,6 +270,7 @@ impl Waiting {
     pub(super) fn check(&self) -> Result<(), String> {
         let waiters = || self.by_ticket.values();
         let bytes: usize = waiters().map(|it| it.submission.held_bytes()).sum();
+        let bytes = bytes + self.behind.values().sum::<usize>();
         ensure(bytes == self.bytes, "waiting bytes are miscounted")?;
         let publishers: usize = waiters().map(|it| it.publishers.len()).sum();
         ensure(
@@ -250,7 +278,7 @@ impl Waiting {
             "those who wait are miscounted",
         )?;
         ensure(
-            self.held.is_empty() || !self.is_empty(),
+            self.held.is_empty() || !self.is_empty() || !self.behind.is_empty(),
             "somebody is held, though nothing waits",
         )?;
         let due = |ticket: &Ticket| self.due.iter().any(|(_, due)| due == ticket);

@@ -13,6 +13,7 @@ use crate::core::chat::{Content, Draft, PersonId, PublishError, RoomName, Sender
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
+use crate::core::server::loading::{Aside, Readiness};
 use crate::core::server::publisher::{Publisher, owner_of};
 use crate::core::stream::Stream;
 use crate::limits::MAX_DATAGRAM;
@@ -113,6 +114,30 @@ impl<S: Stream> Server<S> {
         if bytes.len() > MAX_DATAGRAM {
             return Err(DatagramResult::TooLong);
         }
+        self.publish_datagram(person, from, bytes, now)
+    }
+
+    /// The room of a datagram is here, or cannot be read.
+    pub(in crate::core::server) fn resume_datagram(
+        &mut self,
+        person: PersonId,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Now,
+    ) {
+        if let Err(result) = self.publish_datagram(person, from, bytes, now) {
+            log::debug!("dropped a datagram peer={from} result={result}");
+            self.counters.recount_datagram(result);
+        }
+    }
+
+    fn publish_datagram(
+        &mut self,
+        person: PersonId,
+        from: SocketAddr,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(), DatagramResult> {
         let (rights, datagram) = self.read_datagram(bytes, now)?;
         if datagram.text.len() > self.limits.max_message {
             return Err(DatagramResult::TooLong);
@@ -125,6 +150,24 @@ impl<S: Stream> Server<S> {
         let grant = rights.grant();
         if grant.is_some_and(|grant| self.is_lookalike(&grant.name)) {
             return Err(DatagramResult::Refused(ErrorCode::NameTaken));
+        }
+        match self.readiness(&name, now) {
+            Readiness::Ready => {}
+            Readiness::Loading => {
+                let bytes = bytes.into();
+                let datagram = Aside::Datagram {
+                    person,
+                    from,
+                    bytes,
+                };
+                return match self.loading.put_datagram_aside(&name, datagram) {
+                    true => Ok(()),
+                    false => Err(DatagramResult::Refused(ErrorCode::Unavailable)),
+                };
+            }
+            Readiness::Unavailable => {
+                return Err(DatagramResult::Refused(ErrorCode::Unavailable));
+            }
         }
         self.check_capacity(&name)?;
         let author = self.author(&rights, person);

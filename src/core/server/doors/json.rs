@@ -73,12 +73,19 @@ impl<S: Stream> Server<S> {
             let failure = CommandError::new(ErrorCode::BadJson, detail);
             return self.answer_command(Err(failure), command::id_of(text), id);
         }
+        self.execute_text(text, id, now);
+    }
+
+    /// Does what a command says, now or when its room is here.
+    pub(in crate::core::server) fn execute_text(&mut self, text: &str, id: ConnectionId, now: Now) {
         self.budget
             .spend(cost::of_bytes(text.len(), cost::JSON_BYTE));
         let (echo, command) = command::parse(text);
-        let answer = command
-            .map_err(CommandError::from)
-            .and_then(|command| self.execute(command, echo, id, now));
+        let answer = match command {
+            Ok(command) if self.is_put_aside(command.room(), text, id, now) => return,
+            Ok(command) => self.execute(command, echo, id, now),
+            Err(error) => Err(error.into()),
+        };
         self.answer_command(answer, echo, id);
     }
 
@@ -175,6 +182,7 @@ impl<S: Stream> Server<S> {
             } => {
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
+                self.check_here(&room, now)?;
                 let options = JoinOptions::new(since.as_ref(), last, series.as_ref());
                 self.join(&room, &options, echo, id, now)
             }
@@ -189,6 +197,7 @@ impl<S: Stream> Server<S> {
                 let limit = limit.map_or(DEFAULT_PAGE, page_size);
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
+                self.check_here(&room, now)?;
                 let before = before.unwrap_or(u64::MAX);
                 let page = Page {
                     room,
@@ -216,7 +225,9 @@ impl<S: Stream> Server<S> {
             }
             Command::Empty { room } => {
                 let rights = self.check_is_admin(id)?;
-                self.empty_room(&parse_room(&room)?, &rights, now);
+                let room = parse_room(&room)?;
+                self.check_here(&room, now)?;
+                self.empty_room(&room, &rights, now);
                 Ok(done(echo))
             }
             Command::Ping => Ok(Some(encode::event_json(&Event::Pong { id: echo }))),

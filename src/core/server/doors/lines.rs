@@ -25,6 +25,7 @@ use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
 use crate::core::server::error::{CommandError, NO_TOKEN_LINE};
+use crate::core::server::loading::{Aside, Readiness};
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::waiting::ReplyTo;
@@ -68,10 +69,25 @@ impl<S: Stream> Server<S> {
         }
         self.chat.begin_person(id);
         log::info!("opened peer={} room=lobby", self.connections[index].peer);
-        let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
-        self.go_into(&lobby, id, now);
+        self.lead_into_lobby(id, now);
         self.send_line(id, "* /help says what else you can do\n");
         Ok(index)
+    }
+
+    /// Someone has come, and goes into the lobby as soon as it is here.
+    pub(in crate::core::server) fn lead_into_lobby(&mut self, id: ConnectionId, now: Now) {
+        let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
+        match self.readiness(&lobby, now) {
+            Readiness::Ready => self.go_into(&lobby, id, now),
+            Readiness::Loading => {
+                self.loading.put_aside(&lobby, id, Aside::Newcomer(id));
+                self.begin_wait(id);
+            }
+            Readiness::Unavailable => {
+                let text = "! what is kept of the lobby cannot be read now; /join lobby later\n";
+                self.send_line(id, text);
+            }
+        }
     }
 
     /// Takes the next line off the front of the input. Says whether there was one.
@@ -142,7 +158,7 @@ impl<S: Stream> Server<S> {
     fn on_result(&mut self, id: ConnectionId, result: Result<Option<&str>, LineError>, now: Now) {
         match result {
             Ok(None) => {}
-            Ok(Some(line)) => self.on_line(id, line::parse(line), now),
+            Ok(Some(line)) => self.on_line(id, line, now),
             Err(LineError::NotUtf8) => {
                 if self.admit_line(id, now) {
                     self.count_line(id);
@@ -156,12 +172,21 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn on_line(&mut self, id: ConnectionId, line: Line<'_>, now: Now) {
+    fn on_line(&mut self, id: ConnectionId, text: &str, now: Now) {
         if !self.admit_line(id, now) {
             return;
         }
-        if line != Line::Empty {
+        if line::parse(text) != Line::Empty {
             self.count_line(id);
+        }
+        self.execute_line(id, text, now);
+    }
+
+    /// Does what a line says, now or when its room is here.
+    pub(in crate::core::server) fn execute_line(&mut self, id: ConnectionId, text: &str, now: Now) {
+        let line = line::parse(text);
+        if self.is_put_aside(line.room(), text, id, now) {
+            return;
         }
         let needs_no_login = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
         let result = match line {
@@ -178,6 +203,7 @@ impl<S: Stream> Server<S> {
             }),
             Line::Join(room) => parse_room(room).and_then(|room| {
                 self.check_may(id, Rights::may_subscribe, &room)?;
+                self.check_here(&room, now)?;
                 self.go_into(&room, id, now);
                 Ok(())
             }),
@@ -317,7 +343,7 @@ impl<S: Stream> Server<S> {
         let rights = self.access.rights(id);
         let lobby = RoomName::parse(RoomName::DEFAULT).filter(|room| rights.may_subscribe(room));
         match (lobby, rights.grant()) {
-            (Some(lobby), _) => self.go_into(&lobby, id, now),
+            (Some(_), _) => self.lead_into_lobby(id, now),
             (None, Some(grant)) => {
                 let text = match grant.claims.subscribe.join(" ") {
                     rooms if rooms.is_empty() => "your token lets you into no room".to_owned(),

@@ -16,7 +16,7 @@ use crate::core::server::doors::http::fields::{number, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::listing::Listing;
 use crate::core::server::readers::{Page, Reader};
-use crate::core::store::Stored;
+use crate::core::store::Found;
 use crate::core::stream::Stream;
 use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
 
@@ -58,7 +58,7 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn respond_messages(
         &mut self,
         room: &RoomName,
-        found: (Vec<Stored>, bool),
+        found: (Vec<Found>, bool),
         reply: &Reply,
         now: Now,
     ) {

@@ -59,6 +59,16 @@ impl Resource {
         }
     }
 
+    /// The room that it is, or is of.
+    fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::Rooms => None,
+            Self::Room(room) | Self::Events(room) | Self::Messages(room) | Self::Members(room) => {
+                Some(room)
+            }
+        }
+    }
+
     /// What the query of a request for it may say.
     fn fields(&self, method: &str) -> &'static [&'static str] {
         match (self, method) {
@@ -128,6 +138,9 @@ impl<S: Stream> Server<S> {
         let resource = Resource::parse(path)?;
         request.check_query(resource.fields(request.method))?;
         let rights = self.rights_of_request(request, reply.id, now)?;
+        if let Some(room) = resource.room() {
+            self.check_ready(room, now)?;
+        }
         match (request.method, resource) {
             ("POST", Resource::Room(room)) => {
                 rights.check_publish(&room)?;

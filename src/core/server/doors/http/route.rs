@@ -22,8 +22,10 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::is_for_stream;
 use crate::core::server::doors::json::JoinOptions;
 use crate::core::server::error::NO_TOKEN;
+use crate::core::server::loading::Readiness;
 use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
 use crate::core::stream::Stream;
+use crate::limits::STORE_TIMEOUT_MS;
 
 impl<S: Stream> Server<S> {
     /// Answers a request with a page, an upgrade, or a problem.
@@ -91,6 +93,41 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Whether a request is about a room that is not here yet. Then it is read again when the room is.
+    pub(in crate::core::server) fn waits_for_room(
+        &mut self,
+        request: &Request<'_>,
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        if self.outbox.is_none() || request.method == "OPTIONS" {
+            return false;
+        }
+        let Some(room) = room_of_request(request.path) else {
+            return false;
+        };
+        let is_loading = self.readiness(&room, now) == Readiness::Loading;
+        if is_loading {
+            self.loading.hold(&room, id);
+            self.set_deadline(id, now.ms + 2 * STORE_TIMEOUT_MS);
+        }
+        is_loading
+    }
+
+    /// Refuses what is about a room that the store has and does not give.
+    pub(in crate::core::server) fn check_ready(
+        &mut self,
+        room: &RoomName,
+        now: Now,
+    ) -> Result<(), Problem> {
+        match self.readiness(room, now) {
+            Readiness::Ready => Ok(()),
+            Readiness::Loading | Readiness::Unavailable => {
+                Err(unavailable("what is kept of this room cannot be read now"))
+            }
+        }
+    }
+
     /// Answers input that is no request, or a request that came too late. Closes, as where the next one begins is not
     /// known.
     pub(in crate::core::server) fn refuse(
@@ -149,6 +186,7 @@ impl<S: Stream> Server<S> {
             && !(is_json && rights.is_unauthenticated())
         {
             rights.check_subscribe(room)?;
+            self.check_ready(room, now)?;
         }
         self.check_lookalike(&rights)?;
         self.check_connection_limit(&rights)?;
@@ -331,6 +369,17 @@ enum RoomOfPath<'a> {
 fn rooms_path(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/rooms")?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// The room that a request is about.
+fn room_of_request(path: &str) -> Option<RoomName> {
+    if let Some(path) = rooms_path(path) {
+        return RoomName::parse(path.split('/').nth(1)?);
+    }
+    match room_of_path(path)? {
+        RoomOfPath::None => RoomName::parse(RoomName::DEFAULT),
+        RoomOfPath::Named(name) => RoomName::parse(name),
+    }
 }
 
 fn room_of_path(path: &str) -> Option<RoomOfPath<'_>> {

@@ -1,0 +1,143 @@
+//! What a store keeps besides the messages that somebody waits for, and what becomes of a server that loses its store.
+
+use crate::codec::json::event::Durability;
+use crate::core::chat::{
+    Author, Draft, Format, KeptPerson, PersonChange, PersonId, PublishError, RoomId,
+};
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::storing::UNAVAILABLE;
+use crate::core::store::{Answer, Person, Request};
+use crate::core::stream::Stream;
+
+impl<S: Stream> Server<S> {
+    /// What the store has kept, after `use_store` and before the first connection: people who may come back, and the names of rooms.
+    pub fn restore<'a>(
+        &mut self,
+        people: Vec<Person>,
+        rooms: impl Iterator<Item = &'a str>,
+        now: Now,
+    ) {
+        self.chat.restore_names(rooms);
+        for person in people {
+            let kept = KeptPerson {
+                id: PersonId(person.number),
+                author: Author::stored(person.public_id, &person.name),
+                secret_hash: person.secret_hash,
+            };
+            self.chat.restore_person(kept, now.ms);
+        }
+    }
+
+    /// The store has failed for good, and nothing is kept from now on. What it has not accepted is refused. Rooms go on
+    /// with a new epoch, and their members are told so.
+    pub fn lose_store(&mut self, now: Now) {
+        let Some(_) = self.outbox.take() else {
+            return;
+        };
+        for ticket in self.waiting.tickets() {
+            let answer = Answer::Refused {
+                ticket,
+                retry_ms: 0,
+            };
+            self.conclude(&answer, now);
+        }
+        self.waiting.forget_written_behind();
+        self.end_readers(now);
+        self.chat.lose_store();
+        self.end_loads();
+        self.tell_new_epochs();
+    }
+
+    /// Members who know epochs are told where their rooms are now, once they have read what is queued for them.
+    fn tell_new_epochs(&mut self) {
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, it)| it.id).collect();
+        for id in ids {
+            let Some(reading) = self.chat.reading_of(id) else {
+                continue;
+            };
+            if !reading.format.is_json() && reading.format != Format::Events {
+                continue;
+            }
+            let rooms: Vec<RoomId> = self.chat.rooms_of(id).collect();
+            for room in rooms {
+                let next = self.chat.offset(room) + 1;
+                self.lagging.fall_behind(id, room, next);
+            }
+            if self.get(id).is_some_and(|it| !it.has_output()) {
+                self.lagging.on_drained(id);
+            }
+        }
+    }
+
+    /// Whether a message is published only once the store has committed it.
+    pub(super) fn waits_for_commits(&self) -> bool {
+        self.outbox.is_some() && self.durability() != Durability::Memory
+    }
+
+    /// Gives a message that is published now to the store, if there is one.
+    pub(super) fn write_behind(
+        &mut self,
+        room: RoomId,
+        draft: &Draft<'_>,
+        offset: u64,
+        now: Now,
+    ) -> Result<(), PublishError> {
+        let is_full = self.waiting.is_full();
+        let (Some(outbox), Some(name)) = (&mut self.outbox, self.chat.room_name(room)) else {
+            return Ok(());
+        };
+        if is_full {
+            return Err(UNAVAILABLE);
+        }
+        let epoch = self.chat.epoch(room);
+        let (ticket, bytes) = outbox.append(name, epoch, draft, Some(offset), now.unix_ms);
+        self.waiting.add_behind(ticket, bytes);
+        Ok(())
+    }
+
+    /// The answer to a message that was published before it, if it is one.
+    pub(super) fn on_written_behind(&mut self, answer: Answer) -> Result<(), Answer> {
+        if !self.waiting.take_behind(answer.ticket()) {
+            return Err(answer);
+        }
+        if matches!(answer, Answer::Refused { .. }) {
+            log::error!("a message that was published is not kept: the store has refused it");
+        }
+        let held = self.waiting.take_held();
+        self.resume_reading(held);
+        Ok(())
+    }
+
+    /// Tells the store at the end of a tick who has come, has another name, or is forgotten, and what is to be forgotten.
+    pub(super) fn send_changes_to_store(&mut self, now: Now) {
+        let Some(outbox) = &mut self.outbox else {
+            return;
+        };
+        for change in self.chat.take_person_changes() {
+            outbox.push(match change {
+                PersonChange::Keep(person) => Request::KeepPerson(Person {
+                    number: person.id.0,
+                    public_id: person.author.id.number(),
+                    name: person.author.name.to_string().into(),
+                    secret_hash: person.secret_hash,
+                    seen_ms: now.unix_ms,
+                }),
+                PersonChange::Forget(PersonId(number)) => Request::ForgetPerson { number },
+            });
+        }
+        for it in self.chat.take_to_forget() {
+            let (room, epoch) = (it.room.as_str().into(), it.epoch);
+            outbox.push(match it.state {
+                None => Request::ForgetRoom { room, epoch },
+                Some((key, offset)) => Request::ForgetState {
+                    room,
+                    epoch,
+                    key,
+                    offset,
+                },
+            });
+        }
+    }
+}
