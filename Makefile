@@ -20,7 +20,8 @@ build: ## build the release binaries
 setup: ## install what the tests need
 	tests/setup.sh
 
-test: setup lint test-rust test-shell test-clients test-browser conformance ## check and test everything
+test: setup lint test-rust test-shell test-clients ## check and test everything
+	$(MAKE) -j2 --output-sync=target test-browser conformance
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
