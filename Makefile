@@ -8,8 +8,8 @@ ARGS ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## serve on http://localhost:8080 (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
-	target/release/parlor --port $(PORT) $(ARGS)
+run: build ## serve on http://localhost:8080, with messages kept in target/data (PORT=9000 and ARGS="-v --bind 127.0.0.1" change that)
+	target/release/parlor --port $(PORT) --data target/data $(ARGS)
 
 demo: build ## serve a plant that sends values and alarms, and say where its board is (SENSORS=50 HZ=20 scale it)
 	PORT=$(PORT) SENSORS=$(SENSORS) HZ=$(HZ) python3 tests/demo/plant.py

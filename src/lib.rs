@@ -50,14 +50,20 @@
 //!
 //! # The store
 //!
-//! Where messages are kept beyond the process, a publish is a value that is answered later ([`core::store`]). The server
+//! With `--data`, messages are kept on disk (`shell::store`: SQLite on a thread that writes and one that reads), and a publish is
+//! a value that is answered later ([`core::store`]). The server
 //! hands a request with a ticket to the store, keeps the submission (`core::server`, `waiting`) and goes on. When the store
 //! has accepted the message, with an offset, the walk goes on at step 5, and the sender is told. Nobody sees a message, or
 //! its offset, before. What a room does not remember is read in the same way (`reading`): a member that comes back is
 //! behind until the store has answered, is sent all that it has missed, and is live from then on.
 //!
+//! A room that only the store has is loaded when somebody comes for it (`loading`). What is about it is put aside until then,
+//! and done as if it came then; so `core::chat` never holds a room of which it does not know the offset. A room that ends in
+//! memory stays in the store, unless it is emptied.
+//!
 //! An epoch is that of one log: offsets are comparable within it, and a client whose epoch is another one has lost its
-//! place. It changes when a room begins anew, and with it what was published before is gone.
+//! place. It changes when a room begins anew, and with it what was published before is gone; and when the server
+//! cannot know which offsets were told.
 //!
 //! # The budget of a tick
 //!

@@ -104,6 +104,9 @@ pub const MAX_UNANSWERED_EACH: usize = 64;
 /// Messages that somebody gets who comes back to a room, of those that only the store has.
 pub const MAX_RECOVERED: usize = 10_000;
 
+/// Bytes of what is searched for: more words than anyone types.
+pub const MAX_QUERY: usize = 256;
+
 /// Rooms that the store is asked for at a time: more are not looked for while it is so slow.
 pub const MAX_LOADING: usize = 4_096;
 

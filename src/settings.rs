@@ -10,9 +10,9 @@ mod table;
 mod value;
 
 pub use reload::{Changed, Kept};
-pub use rooms::{Overflow, OverflowRule, RoomLimits, RoomRule};
+pub use rooms::{Overflow, OverflowRule, Retention, RoomLimits, RoomRule};
 pub use table::{Kind, Reload, Setting, Unit, Whether};
-pub use value::{HostName, Level, Origin, Timeout};
+pub use value::{HostName, KeepWhen, Level, OnDiskError, Origin, Timeout};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -32,6 +32,9 @@ const SECRET: Unit = Unit::text("FILE", "secret.txt");
 const NAME: Unit = Unit::text("NAME", "chat.example");
 const ORIGIN: Unit = Unit::text("ORIGIN", "https://app.example");
 const CIDR: Unit = Unit::text("CIDR", "10.0.0.0/8");
+const DIRECTORY: Unit = Unit::text("DIR", "/var/lib/parlor");
+const DURABILITY: Unit = Unit::text("WHEN", "commit");
+const DISK_ERROR: Unit = Unit::text("WHAT", "stop");
 const LEVEL: Unit = Unit::text("LEVEL", "info");
 const OVERFLOW: Unit = Unit::text("PATTERN=close|latest", "plant*=latest");
 const SWITCH: Unit = Unit::text("", "true");
@@ -49,6 +52,7 @@ const ANY_COUNT: Unit = Unit::new("N", 0, usize::MAX as u64);
 const RATE: Unit = Unit::new("N", 0, 1_000_000);
 
 const BOUND: Reload = Restart("the sockets are bound once, before anything else");
+const OPENED: Reload = Restart("the directory is opened once, before anything else");
 const GUARDED: Whether = Whether {
     is_so: |settings| settings.access.asks_for_tokens(),
     why: "those who are connected have come in under the rule that held then",
@@ -103,6 +107,23 @@ settings! {
         ///
         /// The machine's own name is always answered to.
         allow_host: Vec<HostName> = Vec::new(), NAME, Now;
+    }
+
+    /// What outlives the server.
+    "Keeping" keeping: Keeping {
+        /// Directory in which messages, names and all that a restart must not forget are kept [default: in memory alone]
+        ///
+        /// It is made if there is none, for nobody but the user of the server. One server uses it at a time.
+        data: Option<PathBuf> = None, DIRECTORY, OPENED;
+        /// When a message is published: `commit`, once it is on the disk, or `memory`, at once, and it is written behind
+        ///
+        /// With `memory` the last messages are lost with the machine or the process. Then every room has a new epoch, so
+        /// that clients know.
+        durability: KeepWhen = KeepWhen::Commit, DURABILITY, OPENED;
+        /// What happens when the disk fails: `stop`, the server ends, or `memory`, it goes on without keeping anything
+        ///
+        /// A disk that is full is none that fails: messages are refused until there is space.
+        on_disk_error: OnDiskError = OnDiskError::Stop, DISK_ERROR, Now;
     }
 
     /// What is logged.
@@ -163,6 +184,17 @@ settings! {
         history_time: Timeout = Timeout::of_seconds(86_400), SECONDS, Now;
         /// Bytes of memory of what all rooms remember; past that the oldest messages go of whoever has most
         history_memory: usize = 256 << 20, MEMORY, Now;
+        /// Messages of a room that are kept with --data, without a key and with one; the oldest go first; 0 for all
+        retain: usize = 1_000_000, ANY_COUNT, Now;
+        /// Bytes of the messages of a room that are kept with --data; 0 for no limit
+        retain_bytes: usize = 1 << 30, ANY_BYTES, Now;
+        /// Time for which messages are kept with --data
+        retain_time: Timeout = Timeout::of_seconds(365 * 86_400), SECONDS, Now;
+        /// Bytes of all that is kept with --data; past that the oldest messages go of the room that takes most; 0 for what
+        /// the disk holds
+        ///
+        /// Nobody who fills rooms fills the disk.
+        max_data: usize = 10 << 30, ANY_BYTES, Now;
         /// Keys of which a room keeps the latest message; one more is answered with an error
         max_keys: usize = 1_000, COUNT, Now;
         /// What happens to a slow reader in rooms of this pattern, as in 'plant*=latest': it is closed, or it misses

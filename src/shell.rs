@@ -14,6 +14,7 @@ mod keys;
 mod listener;
 pub mod logging;
 mod reload;
+mod store;
 mod timestamp;
 mod tls;
 pub mod token;

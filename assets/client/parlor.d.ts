@@ -233,6 +233,7 @@ export type ErrorCode =
   | 'busy'
   | 'rate_limited'
   | 'unavailable'
+  | 'not_kept'
   | 'token_needed'
   | 'bad_token'
   | 'token_expired'
@@ -277,6 +278,9 @@ export class Parlor extends EventTarget {
   direct(to: string, data: unknown): Promise<object>;
   /** Messages before an offset, or the newest. */
   history(room: string, options?: { before?: number; limit?: number }):
+    Promise<{ room: string; epoch: string; messages: Message[]; more: boolean }>;
+  /** Messages with these words, before an offset or the newest; of a server that keeps messages on disk. */
+  search(room: string, q: string, options?: { before?: number; limit?: number }):
     Promise<{ room: string; epoch: string; messages: Message[]; more: boolean }>;
   /** A hundred of the members at most, and how many there are. */
   members(room: string): Promise<{ room: string; members: Person[]; count: number }>;

@@ -174,6 +174,18 @@ export class Parlor extends EventTarget {
     return { ...reply, messages: reply.messages.filter(isSaid).map(decoded) };
   }
 
+  /**
+   * Messages with all of these words, before an offset or the newest; of a server that keeps messages on disk.
+   * @param {string} room
+   * @param {string} q
+   * @param {{before?: number, limit?: number}} [options]
+   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean}>}
+   */
+  async search(room, q, { before, limit } = {}) {
+    const reply = await this.#query({ type: 'search', room, q, before, limit });
+    return { ...reply, messages: reply.messages.filter(isSaid).map(decoded) };
+  }
+
   /** @param {string} room @returns {Promise<{room: string, members: Person[], count: number}>} */
   members(room) {
     return this.#query({ type: 'members', room });
@@ -660,6 +672,7 @@ const EVENTS = {
   bye: has({ reason: isOptional(isText), retry_ms: isOptional(isCount) }),
   error: has({ code: isText, message: isOptional(isText), retry_ms: isOptional(isCount) }),
   history: has({ messages: Array.isArray }),
+  found: has({ messages: Array.isArray }),
   members: has({ members: isListOf(isPerson), count: isCount }),
   rooms: has({ rooms: isListOf(has({ name: isText, count: isCount })) }),
 };

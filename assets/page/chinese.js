@@ -74,6 +74,7 @@ export const chinese = {
     too_many_rooms: '你加入的房间数已达此服务器的上限。请先离开一个，再重试。',
     rate_limited: '操作过于频繁。请稍候再试。',
     unavailable: '服务器暂时无法保存消息。请稍后再试。',
+    not_kept: '此服务器不在磁盘上保存消息，因此无法搜索。',
     busy: '对方的连接太慢，暂时无法送达。请稍后再试。',
     connection_lost: '连接已断开。恢复后请重试。',
     unconfirmed: '收到答复之前连接已断开。请查看是否已完成，未完成则重试。',

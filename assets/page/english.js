@@ -77,6 +77,7 @@ export const english = {
     too_many_rooms: 'You are in as many rooms as this server lets one person be in. Leave one, then try again.',
     rate_limited: 'That was too much at once. Wait a moment, then try again.',
     unavailable: 'The server cannot keep messages for now. Try again in a while.',
+    not_kept: 'This server keeps no messages on disk, so there is nothing to search.',
     busy: 'They cannot be reached just now: their connection is too slow. Try again later.',
     connection_lost: 'The connection was lost. Try again when it is back.',
     unconfirmed: 'The connection was lost before the answer came. Look whether it is done, and try again if not.',

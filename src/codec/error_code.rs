@@ -35,6 +35,8 @@ pub enum ErrorCode {
     RateLimited,
     /// No message can be kept for now.
     Unavailable,
+    /// The server keeps no messages on disk.
+    NotKept,
     /// No token was shown where one is needed.
     TokenNeeded,
     /// The token is not valid.
@@ -47,7 +49,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the manual.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadJson,
         Self::BadCommand,
         Self::BadRoom,
@@ -62,6 +64,7 @@ impl ErrorCode {
         Self::Busy,
         Self::RateLimited,
         Self::Unavailable,
+        Self::NotKept,
         Self::TokenNeeded,
         Self::BadToken,
         Self::TokenExpired,
@@ -114,6 +117,10 @@ impl ErrorCode {
             Self::Unavailable => (
                 "unavailable",
                 "messages cannot be kept for now; send it again after `retry_ms`",
+            ),
+            Self::NotKept => (
+                "not_kept",
+                "the server keeps no messages on disk, so there is nothing to search; start it with `--data`",
             ),
             Self::TokenNeeded => ("token_needed", "log in with a token first"),
             Self::BadToken => ("bad_token", "the token is not valid here"),

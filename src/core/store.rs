@@ -15,6 +15,14 @@ use crate::core::chat::{Author, Draft, Message, completed_state};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);
 
+#[cfg(test)]
+impl Ticket {
+    /// One of a test that plays the server.
+    pub(crate) fn for_test(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a store is asked for.
 #[derive(Clone, Debug)]
 pub enum Request {
@@ -24,6 +32,8 @@ pub enum Request {
     Append(Append),
     /// Messages that the server does not remember any more. Answered by `Page`.
     Read(Read),
+    /// Messages that hold some words. Answered by `Page`.
+    Search(Search),
     /// To forget a room with all that is in it. Not answered.
     ForgetRoom {
         /// The name of the room.
@@ -95,6 +105,23 @@ pub struct Read {
     /// The messages after this offset.
     pub after: u64,
     /// And before this one.
+    pub before: u64,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// Which messages are looked for: the newest `limit` of those with some words, before an offset.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// To be named in the answer.
+    pub ticket: Ticket,
+    /// The name of the room.
+    pub room: Box<str>,
+    /// Which of the rooms that had this name.
+    pub epoch: u64,
+    /// The words.
+    pub query: Box<str>,
+    /// Messages before this offset.
     pub before: u64,
     /// So many at most.
     pub limit: usize,

@@ -77,6 +77,12 @@ pub struct RoomRule {
     pub history_time: Option<Timeout>,
     /// In place of `max_keys`.
     pub max_keys: Option<usize>,
+    /// In place of `retain`.
+    pub retain: Option<usize>,
+    /// In place of `retain_bytes`.
+    pub retain_bytes: Option<usize>,
+    /// In place of `retain_time`.
+    pub retain_time: Option<Timeout>,
     /// What happens to slow readers, unless a rule of `overflow` says it.
     pub overflow: Option<Overflow>,
 }
@@ -90,6 +96,9 @@ impl RoomRule {
             history_bytes: None,
             history_time: None,
             max_keys: None,
+            retain: None,
+            retain_bytes: None,
+            retain_time: None,
             overflow: None,
         }
     }
@@ -115,7 +124,32 @@ pub struct RoomLimits {
     pub overflow: Overflow,
 }
 
+/// How much of a room is kept on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages; 0 for all.
+    pub count: usize,
+    /// Bytes of them; 0 for no limit.
+    pub bytes: usize,
+    /// For how long.
+    pub time: Timeout,
+}
+
 impl Limits {
+    /// How much of the room of this name is kept on disk.
+    pub fn retention_of_room(&self, name: &str) -> Retention {
+        let rule = self.rooms.iter().find(|rule| rule.pattern.matches(name));
+        Retention {
+            count: rule.and_then(|it| it.retain).unwrap_or(self.retain),
+            bytes: rule
+                .and_then(|it| it.retain_bytes)
+                .unwrap_or(self.retain_bytes),
+            time: rule
+                .and_then(|it| it.retain_time)
+                .unwrap_or(self.retain_time),
+        }
+    }
+
     /// What holds in the room of this name: what the first rule that matches sets, and else what holds in all.
     pub fn of_room(&self, name: &str) -> RoomLimits {
         let rule = self.rooms.iter().find(|rule| rule.pattern.matches(name));

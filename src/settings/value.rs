@@ -141,6 +141,8 @@ text! {
     Origin: |text| origin::parse(text).map(Self);
     HostName: parse_host;
     Level: parse_level;
+    KeepWhen: parse_keep_when;
+    OnDiskError: parse_on_disk_error;
     super::OverflowRule: str::parse;
 }
 
@@ -253,6 +255,11 @@ impl Timeout {
         self.0.map_or(u64::MAX, |ms| now_ms.saturating_add(ms))
     }
 
+    /// The time that is so long before `now_ms`; `None` for an endless wait.
+    pub fn before(self, now_ms: u64) -> Option<u64> {
+        self.0.map(|ms| now_ms.saturating_sub(ms))
+    }
+
     /// Bytes that have to move in this time; see `MIN_PACE`.
     pub fn least_bytes(self) -> u64 {
         self.0
@@ -295,6 +302,58 @@ impl Scalar for Timeout {
 
     fn show(&self) -> String {
         shown(self)
+    }
+}
+
+/// When a message that is kept is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepWhen {
+    /// Once it is on the disk.
+    Commit,
+    /// At once; it is written behind.
+    Memory,
+}
+
+fn parse_keep_when(text: &str) -> Result<KeepWhen, String> {
+    match text {
+        "commit" => Ok(KeepWhen::Commit),
+        "memory" => Ok(KeepWhen::Memory),
+        _ => Err("expected commit or memory".to_owned()),
+    }
+}
+
+impl Display for KeepWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Commit => "commit",
+            Self::Memory => "memory",
+        })
+    }
+}
+
+/// What happens when the disk fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDiskError {
+    /// The server ends.
+    Stop,
+    /// It goes on, and keeps nothing.
+    Memory,
+}
+
+fn parse_on_disk_error(text: &str) -> Result<OnDiskError, String> {
+    match text {
+        "stop" => Ok(OnDiskError::Stop),
+        "memory" => Ok(OnDiskError::Memory),
+        _ => Err("expected stop or memory".to_owned()),
+    }
+}
+
+impl Display for OnDiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Memory => "memory",
+        })
     }
 }
 

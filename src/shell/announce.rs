@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 /// Addresses told for other machines; containers and tunnels give a machine more than anyone would try.
 const MOST_ADDRESSES: usize = 8;
@@ -36,14 +37,21 @@ impl Page {
     }
 
     /// The first line of all, which scripts that start on port 0 read. Whoever has closed `out` does not want it.
-    pub(super) fn announce(&self, is_open: bool, out: &mut impl Write) {
-        let who = if is_open {
-            " (open to everyone, without --secret-file)"
-        } else {
-            ""
+    pub(super) fn announce(&self, is_open: bool, kept: Option<&Path>, out: &mut impl Write) {
+        let who = match is_open {
+            true => "open to everyone, without --secret-file; ",
+            false => "",
+        };
+        let kept = match kept {
+            None => "all in memory, without --data".to_owned(),
+            Some(directory) => format!("kept in {}", directory.display()),
         };
         let address = here(self.bound);
-        let _ = writeln!(out, "parlor listening on {}://{address}{who}", self.scheme);
+        let _ = writeln!(
+            out,
+            "parlor listening on {}://{address} ({who}{kept})",
+            self.scheme
+        );
     }
 
     /// The last line, where there are other machines to open the page.
@@ -99,7 +107,8 @@ mod tests {
 
     fn page(bound: &str, is_tls: bool) -> String {
         let mut out = Vec::new();
-        Page::new(bound.parse().unwrap(), is_tls).announce(false, &mut out);
+        let kept = Some(Path::new("kept"));
+        Page::new(bound.parse().unwrap(), is_tls).announce(false, kept, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -114,7 +123,7 @@ mod tests {
         ] {
             assert_eq!(
                 page(bound, is_tls),
-                format!("parlor listening on {address}\n")
+                format!("parlor listening on {address} (kept in kept)\n")
             );
         }
     }

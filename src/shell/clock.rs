@@ -5,10 +5,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::Now;
 
-/// The time of a tick, in milliseconds since this clock was made, and since 1970.
+/// The time of a tick, on a clock that never goes back, and in milliseconds since 1970.
 pub(super) struct Clock {
     start: Instant,
 }
+
+/// Milliseconds of the first clock at the start: what was kept in the year before has a time on it, too.
+const START_MS: u64 = 366 * 86_400_000;
 
 impl Clock {
     pub(super) fn new() -> Self {
@@ -18,14 +21,17 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        let unix = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Now {
-            ms: self.start.elapsed().as_millis() as u64,
-            unix_ms: unix.as_millis() as u64,
+            ms: START_MS + self.start.elapsed().as_millis() as u64,
+            unix_ms: unix_ms(),
         }
     }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_millis() as u64
 }
 
 /// The clock of a tick's budget.

@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 
@@ -16,18 +18,21 @@ use super::datagrams::DatagramPort;
 use super::entrance::{Entrance, admit_lines};
 use super::files::{FILES, GUIDE};
 use super::reload::{Files, Reload};
+use super::store::Store;
 use super::tls::Tls;
 use super::transport::Transport;
 use super::{listener, logging};
 use crate::core::budget::Stage;
 use crate::core::site::Site;
+use crate::core::store::Durability;
 use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::TICK;
-use crate::settings::{Access, Listen};
+use crate::settings::{Access, KeepWhen, Listen, OnDiskError, Settings};
 use crate::shell::error::RunError;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
+const STORE: Token = Token(usize::MAX - 3);
 /// The token of the first listener; those of the others follow, in their order. No connection's comes near.
 const LISTENERS: usize = usize::MAX - 64;
 
@@ -56,6 +61,8 @@ struct EventLoop {
     sources: Sources,
     config: Config,
     clock: Clock,
+    /// Where messages are kept, if they are.
+    store: Option<Store>,
     /// When to say what a drain waits for.
     notice_ms: Option<u64>,
 }
@@ -104,7 +111,12 @@ impl EventLoop {
         datagrams
             .register(poll.registry(), DATAGRAMS)
             .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        announce(&page, &entrances, &datagrams, is_open).map_err(cannot_listen)?;
+        let store = match &settings.keeping.data {
+            None => None,
+            Some(path) => Some(open_store(path, settings, &poll, &mut server, clock.now())?),
+        };
+        let kept = settings.keeping.data.as_deref();
+        announce(&page, &entrances, &datagrams, (is_open, kept)).map_err(cannot_listen)?;
         server.set_page_addresses(page.elsewhere);
         Ok(Self {
             poll,
@@ -115,6 +127,7 @@ impl EventLoop {
             sources,
             config,
             clock,
+            store,
             notice_ms: None,
         })
     }
@@ -122,7 +135,8 @@ impl EventLoop {
     fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            match self.poll.poll(&mut events, self.timeout()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => {
                     return Err(RunError::new("cannot poll", error, ""));
                 }
@@ -145,11 +159,18 @@ impl EventLoop {
                 entrance.accept(&mut self.server, &self.poll, now);
             }
             self.server.run_reads(now);
+            self.take_answers(now)?;
             self.server.end_of_tick(now);
+            if let Some(store) = &self.store {
+                store.take_requests(&mut self.server);
+            }
             if let Some(long) = self.server.budget().end_tick(LONG_TICK) {
                 log::debug!("{long}");
             }
             if self.server.is_drained(now) {
+                if let Some(store) = self.store.take() {
+                    store.close();
+                }
                 return Ok(());
             }
             if self.notice_ms.is_some_and(|notice_ms| notice_ms <= now.ms) {
@@ -159,10 +180,39 @@ impl EventLoop {
         }
     }
 
+    /// Passes on what the store has answered. If the disk has failed, the server ends, or goes on without a store.
+    fn take_answers(&mut self, now: Now) -> Result<(), RunError> {
+        let Some(store) = &mut self.store else {
+            return Ok(());
+        };
+        self.server.budget().enter(Stage::Storing);
+        let Err(error) = store.give_answers(&mut self.server, now) else {
+            return Ok(());
+        };
+        if self.config.settings.keeping.on_disk_error == OnDiskError::Stop {
+            let what = format!("cannot keep messages in {}", store.path().display());
+            let cause = io::Error::other(error.to_string());
+            return Err(RunError::new(
+                what,
+                cause,
+                "nothing that was acknowledged is lost; look at the disk",
+            ));
+        }
+        log::error!(
+            "cannot keep messages in {}: {error}; from now on they are in memory alone",
+            store.path().display()
+        );
+        self.store = None;
+        self.server.lose_store(now);
+        Ok(())
+    }
+
     fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
         match event.token() {
             SIGNALS => return self.on_signal(now),
             DATAGRAMS => self.datagrams.on_ready(),
+            // Its answers are taken in every tick.
+            STORE => {}
             Token(number) if number >= LISTENERS => {
                 if let Some(entrance) = self.entrances.get_mut(number - LISTENERS) {
                     entrance.on_waiting();
@@ -242,6 +292,9 @@ impl EventLoop {
         self.server
             .reconfigure(limits, names(&settings.access.allow_origin));
         self.server.answer_to(hosts(&settings.access));
+        if let Some(store) = &self.store {
+            store.reconfigure(&settings.limits);
+        }
         if let Some(keys) = reload.files.keys {
             self.server.require_tokens(keys);
         }
@@ -253,10 +306,11 @@ impl EventLoop {
     }
 
     /// How long to wait for events: not at all with work to do, else until the next deadline.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
-        let has_work = self.server.has_work() || self.datagrams.has_more();
+        let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
+        let has_work = self.server.has_work() || self.datagrams.has_more() || has_answer;
         if has_work || entrances.any(|it| it.may_accept(&self.server, now)) {
             return Some(Duration::ZERO);
         }
@@ -269,6 +323,27 @@ impl EventLoop {
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;
         Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
     }
+}
+
+/// Has the server begin with what is kept in a directory, and keep there what it is told.
+fn open_store(
+    path: &Path,
+    settings: &Settings,
+    poll: &Poll,
+    server: &mut Server<Transport>,
+    now: Now,
+) -> Result<Store, RunError> {
+    let waker = Waker::new(poll.registry(), STORE)
+        .map_err(|error| RunError::new("cannot poll", error, ""))?;
+    let durability = match settings.keeping.durability {
+        KeepWhen::Commit => Durability::Disk,
+        KeepWhen::Memory => Durability::Memory,
+    };
+    let (store, inventory) = Store::open(path, durability, &settings.limits, Arc::new(waker))?;
+    server.use_store(durability);
+    let rooms = inventory.rooms.iter().map(|name| &**name);
+    server.restore(inventory.people, rooms, now);
+    Ok(store)
 }
 
 fn names(values: &[impl ToString]) -> Vec<String> {
@@ -301,10 +376,10 @@ fn announce(
     page: &Page,
     entrances: &[Entrance],
     datagrams: &DatagramPort,
-    is_open: bool,
+    (is_open, kept): (bool, Option<&Path>),
 ) -> io::Result<()> {
     let mut stdout = io::stdout();
-    page.announce(is_open, &mut stdout);
+    page.announce(is_open, kept, &mut stdout);
     // The first is the page's.
     for entrance in entrances.iter().skip(1) {
         let address = here(entrance.listener.local_addr()?);

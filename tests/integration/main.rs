@@ -33,6 +33,7 @@ mod post_fields;
 mod queries;
 mod query_fields;
 mod recovery;
+mod restarts;
 mod rooms;
 mod shares;
 mod shutdown;

@@ -40,7 +40,7 @@ fn expect_usage_error(flags: &[&str], words: &[&str]) {
 }
 
 /// What the first line says of a parlor that asks for no tokens.
-const OPEN: &str = " (open to everyone, without --secret-file)";
+const OPEN: &str = " (open to everyone, without --secret-file; all in memory, without --data)";
 
 #[test]
 fn the_first_line_names_an_address_that_opens() {

@@ -636,7 +636,7 @@ MUTANTS = [
     (
         "who waits for the store leaves at once",
         CLOSE,
-        "            0 => until,\n            _ => u64::MAX,",
+        "            true => u64::MAX,\n            false => until,",
         "            _ => until,",
     ),
     (
@@ -672,7 +672,61 @@ MUTANTS = [
     (
         "what was said while the store was reading is left out",
         "src/core/server/reading.rs",
-        "Some(last) if !is_whole && member.found.len() < MAX_RECOVERED => {",
+        "Some(last) if !is_whole && !is_end && member.found.len() < MAX_RECOVERED => {",
         "Some(last) if false && member.found.len() < MAX_RECOVERED => {",
+    ),
+    (
+        "a message that is sent again after a restart is published twice",
+        "src/core/chat/kept.rs",
+        "            self.restore_id(&log, &it, now);",
+        "            let _ = (&log, it);",
+    ),
+    (
+        "a room begins a new epoch with every restart",
+        "src/core/chat/kept.rs",
+        "        room.epoch = position.epoch;",
+        "",
+    ),
+    (
+        "a room that the store has begins anew",
+        "src/core/chat/kept.rs",
+        "        kept.is_some_and(|kept| kept.names.contains(&hash(name.as_str())))",
+        "        kept.is_some_and(|kept| kept.names.is_empty() && !kept.names.is_empty())",
+    ),
+    (
+        "a room is emptied in memory alone",
+        "src/core/chat/kept.rs",
+        "            kept.forgotten.push(to_forget);",
+        "            drop(to_forget);",
+    ),
+    (
+        "a hole in what the store has read is taken for nothing",
+        "src/core/server/reading.rs",
+        "        if more || !is_whole {",
+        "        let _ = is_whole;\n        if more {",
+    ),
+    (
+        "who waits for a room is done with before it is here",
+        "src/core/server/storing.rs",
+        "        self.waiting.count_of(id) > 0 || self.loading.has_aside(id)",
+        "        self.waiting.count_of(id) > 0",
+    ),
+    (
+        "datagrams that wait for a room have no bound",
+        "src/core/server/loading.rs",
+        "        let has_place = load.datagrams < MAX_WAITING_DATAGRAMS;",
+        "        let has_place = load.datagrams < 100 * MAX_WAITING_DATAGRAMS;",
+    ),
+    (
+        "rooms keep their epochs when the store is lost",
+        "src/core/chat/kept.rs",
+        "            room.epoch = chacha20::rand_core::Rng::next_u64(&mut self.random);",
+        "            let _ = (&room, &mut self.random);",
+    ),
+    (
+        "the secret of someone who was restored is not looked at",
+        "src/core/chat/secret.rs",
+        "            Self::Hash(known) => known == hash(secret),",
+        "            Self::Hash(known) => known != hash(secret),",
     ),
 ]

@@ -320,3 +320,52 @@ fn a_server_that_loses_its_store_goes_on_with_new_epochs_and_says_so() {
         "{events:?}"
     );
 }
+
+#[test]
+fn what_is_searched_for_is_found_at_both_doors() {
+    let mut depot = Depot::new(&["--history", "1"]);
+    depot.serve();
+    let (json, http) = (
+        depot.hall.connect(usize::MAX),
+        depot.hall.connect(usize::MAX),
+    );
+    for body in ["green tea", "black tea", "coffee", "tea with milk"] {
+        depot.hall.send(http, &post("/rooms/tea", body));
+        depot.serve();
+    }
+    depot.text(http);
+    depot.hall.enter_json(json);
+    let search = r#"{"type":"search","room":"tea","q":"tea","limit":2,"id":7}"#;
+    depot.hall.say(json, 1, search.as_bytes());
+    depot.hall.say(json, 1, br#"{"type":"ping"}"#);
+    depot.store.set_dead(true);
+    depot.tick();
+    assert!(depot.events(json).is_empty(), "the store has not answered");
+    depot.serve();
+    let events = depot.events(json);
+    let found = &events[0];
+    assert_eq!((&found["type"], &found["id"]), (&"found".into(), &7.into()));
+    let offsets: Vec<_> = found["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["offset"].as_u64().unwrap())
+        .collect();
+    assert_eq!((offsets, &found["more"]), (vec![3, 5], &true.into()));
+    assert_eq!(events[1]["type"], "pong");
+    depot
+        .hall
+        .send(http, &get("/rooms/tea/search?q=tea&before=3"));
+    depot.serve();
+    let page = depot.text(http);
+    assert!(
+        page.contains("green tea") && !page.contains("milk"),
+        "{page}"
+    );
+    depot.hall.send(http, &get("/rooms/nowhere/search?q=tea"));
+    depot.serve();
+    assert!(depot.text(http).contains("\"messages\":[]"));
+    depot.hall.send(http, &get("/rooms/tea/search?q=%20"));
+    depot.serve();
+    assert!(depot.text(http).starts_with("HTTP/1.1 400"));
+}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use parlor::core::store::{
-    Answer, Append, Contents, Load, Person, Read, Request, SentMessage, Stored, state_after,
+    Answer, Append, Contents, Load, Person, Read, Request, Search, SentMessage, Stored, state_after,
 };
 use parlor::core::{Now, Server, Stream};
 
@@ -130,6 +130,22 @@ pub(crate) fn page(stored: &[Stored], read: &Read) -> Answer {
     }
 }
 
+/// Which of these messages hold a text.
+fn find(stored: &[Stored], search: &Search) -> Answer {
+    let query = search.query.as_bytes();
+    let holds = |it: &&Stored| {
+        let mut parts = it.record.body.windows(query.len().max(1));
+        it.offset < search.before && parts.any(|part| part == query)
+    };
+    let found: Vec<&Stored> = stored.iter().filter(holds).collect();
+    let more = found.len().saturating_sub(search.limit);
+    Answer::Page {
+        ticket: search.ticket,
+        messages: found.into_iter().skip(more).cloned().collect(),
+        more: more > 0,
+    }
+}
+
 impl LateStore {
     pub(crate) fn new(habit: Habit, random: Random) -> Self {
         Self {
@@ -148,6 +164,7 @@ impl LateStore {
                 Request::Load(Load { room, .. })
                 | Request::Append(Append { room, .. })
                 | Request::Read(Read { room, .. })
+                | Request::Search(Search { room, .. })
                 | Request::ForgetRoom { room, .. }
                 | Request::ForgetState { room, .. } => room.clone(),
                 Request::KeepPerson(person) => {
@@ -266,6 +283,7 @@ fn carry_out(
             return Some(room.append(append));
         }
         Request::Read(read) => return Some(page(&room.stored, &read)),
+        Request::Search(search) => return Some(find(&room.stored, &search)),
         Request::Load(load) => return Some(room.load(&load)),
         Request::ForgetRoom { epoch, .. } => room.forget(epoch),
         Request::ForgetState {

@@ -59,6 +59,17 @@ pub enum Command<'a> {
         /// How many.
         limit: Option<u64>,
     },
+    /// Messages of a room that hold some words.
+    Search {
+        /// The room's name.
+        room: Cow<'a, str>,
+        /// The words.
+        q: Cow<'a, str>,
+        /// Those before this offset.
+        before: Option<u64>,
+        /// How many.
+        limit: Option<u64>,
+    },
     /// Who is in a room.
     Members {
         /// The room's name.
@@ -88,6 +99,7 @@ impl Command<'_> {
         match self {
             Self::Join { room, .. }
             | Self::History { room, .. }
+            | Self::Search { room, .. }
             | Self::Members { room }
             | Self::Empty { room } => Some(room),
             Self::Publish(publish) => Some(&publish.room),
@@ -207,6 +219,8 @@ struct Fields<'a> {
     ephemeral: Option<bool>,
     #[serde(borrow)]
     dedup: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    q: Option<Cow<'a, str>>,
     before: Option<u64>,
     limit: Option<u64>,
 }
@@ -277,6 +291,12 @@ impl<'a> Fields<'a> {
                 before: self.before,
                 limit: self.limit,
             },
+            "search" => Command::Search {
+                room: needed(self.room, "search needs room")?,
+                q: needed(self.q, "search needs q")?,
+                before: self.before,
+                limit: self.limit,
+            },
             "members" => Command::Members {
                 room: needed(self.room, "members needs room")?,
             },
@@ -290,7 +310,7 @@ impl<'a> Fields<'a> {
             "ping" => Command::Ping,
             "pong" => Command::Pong,
             _ => {
-                let known = "login, join, leave, publish, direct, history, members, rooms, close, empty, ping, pong";
+                let known = "login, join, leave, publish, direct, history, search, members, rooms, close, empty, ping, pong";
                 return Err(bad_command(format!(
                     "this type is not known; there are {known}"
                 )));

@@ -89,6 +89,13 @@ pub enum Event<'a> {
         room: &'a str,
         epoch: Epoch,
     },
+    /// The fields before `messages` and `more`: see `open`.
+    Found {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        room: &'a str,
+        epoch: Epoch,
+    },
     Members {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Id<'a>,

@@ -16,6 +16,8 @@ pub enum Stage {
     Newcomers,
     /// Reading from those who are in a room, and obeying.
     Members,
+    /// Taking what the store has answered.
+    Storing,
     /// Acting on deadlines.
     Deadlines,
     /// Ending those whose tokens end.
@@ -41,15 +43,16 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub(super) const COUNT: usize = 16;
+    pub(super) const COUNT: usize = 17;
 
     /// All of them, each with its name in the log and its share in hundredths of a tick.
     pub(super) const ALL: [(Self, &str, u64); Self::COUNT] = [
         (Self::Noting, "noting", 3),
         (Self::Datagrams, "datagrams", 5),
         (Self::Accepting, "accepting", 10),
-        (Self::Newcomers, "newcomers", 15),
-        (Self::Members, "members", 20),
+        (Self::Newcomers, "newcomers", 12),
+        (Self::Members, "members", 15),
+        (Self::Storing, "storing", 8),
         (Self::Deadlines, "deadlines", 4),
         (Self::Tokens, "tokens", 3),
         (Self::News, "news", 3),

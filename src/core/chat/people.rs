@@ -94,16 +94,16 @@ impl People {
             return;
         }
         self.link(&skeleton, id);
-        let forgotten_ms = now_ms + ABSENCE_MS;
+        let until_ms = now_ms + ABSENCE_MS;
         let record = Record {
             public_id: author.id,
             name: author.name,
             secret: Secret::Hash(secret_hash),
             connections: Vec::new(),
-            forgotten_ms: Some(forgotten_ms),
+            forgotten_ms: Some(until_ms),
         };
         self.people.insert(id, record);
-        self.absent.push_back((forgotten_ms, id));
+        self.absent.push_back((until_ms, id));
     }
 
     /// Someone who came back without the secret gets a new one.

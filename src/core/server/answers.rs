@@ -102,21 +102,26 @@ impl<S: Stream> Server<S> {
         )
     }
 
-    /// The same of messages that the store has found.
-    pub(super) fn history_of(
+    /// The same of messages that the store has found; of those that were looked for, the answer to `search`.
+    pub(super) fn page_of(
         &mut self,
-        name: &RoomName,
+        page: &Page,
         (found, more): (Vec<Found>, bool),
         echo: Id<'_>,
         reading: Reading,
         now: Now,
     ) -> Rope {
         self.snapshots.begin(now.ms);
+        let name = &page.room;
         let found = messages(&found);
         let room = self.chat.find(name);
         let view = room.map(|room| (room, self.chat.epoch(room)));
         let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
-        write_history(
+        let write = match page.query {
+            Some(_) => write_found,
+            None => write_history,
+        };
+        write(
             (name, view),
             (&found, more),
             echo,
@@ -126,36 +131,83 @@ impl<S: Stream> Server<S> {
     }
 }
 
+/// Where an answer is of: the name of a room, and the room and its epoch if there is one.
+type Place<'a> = (&'a RoomName, Option<(RoomId, u64)>);
+
 /// Writes the answer to `history`, as far as one answer goes.
 fn write_history(
-    (name, view): (&RoomName, Option<(RoomId, u64)>),
+    (name, view): Place<'_>,
     (found, more): (&[Message<'_>], bool),
     echo: Id<'_>,
     reading: Reading,
     (snapshots, encoder): (&mut Snapshots, &mut Encoder),
 ) -> Rope {
-    let messages = encode::newest_within(found, name.as_str(), MAX_ANSWER);
-    let is_cut = messages.len() < found.len();
     let epoch = view.map_or(0, |(_, epoch)| epoch);
     let head = Event::History {
         id: echo,
         room: name.as_str(),
         epoch: Epoch(epoch),
     };
-    let mut rope = Rope::default();
-    event::open(&head, rope.own());
-    rope.own().extend_from_slice(b",\"messages\":[");
-    if let Some((room, _)) = view {
-        let context = Context {
-            room: name.as_str(),
-            epoch,
-            reading,
-            readers: Readers::One,
+    write_page(&head, (name, found, more), |messages, rope| {
+        if let Some((room, epoch)) = view {
+            let view = view_of(name, room, epoch, reading);
+            let talk = (MessageSource::History, messages);
+            snapshots.messages(view, talk, Form::Json, encoder, rope);
+        }
+    })
+}
+
+/// Writes the answer to `search`. Only runs of messages without a hole can be shared: these are written one by one.
+fn write_found(
+    (name, view): Place<'_>,
+    (found, more): (&[Message<'_>], bool),
+    echo: Id<'_>,
+    reading: Reading,
+    (snapshots, encoder): (&mut Snapshots, &mut Encoder),
+) -> Rope {
+    let epoch = view.map_or(0, |(_, epoch)| epoch);
+    let head = Event::Found {
+        id: echo,
+        room: name.as_str(),
+        epoch: Epoch(epoch),
+    };
+    write_page(&head, (name, found, more), |messages, rope| {
+        let Some((room, epoch)) = view else {
+            return;
         };
-        let view = RoomView { room, context };
-        let talk = (MessageSource::History, messages);
-        snapshots.messages(view, talk, Form::Json, encoder, &mut rope);
-    }
+        for (place, message) in messages.chunks(1).enumerate() {
+            if place > 0 {
+                rope.own().push(b',');
+            }
+            let view = view_of(name, room, epoch, reading);
+            let talk = (MessageSource::History, message);
+            snapshots.messages(view, talk, Form::Json, encoder, rope);
+        }
+    })
+}
+
+fn view_of(name: &RoomName, room: RoomId, epoch: u64, reading: Reading) -> RoomView<'_> {
+    let context = Context {
+        room: name.as_str(),
+        epoch,
+        reading,
+        readers: Readers::One,
+    };
+    RoomView { room, context }
+}
+
+/// Writes a page of messages behind its head.
+fn write_page(
+    head: &Event<'_>,
+    (name, found, more): (&RoomName, &[Message<'_>], bool),
+    write: impl FnOnce(&[Message<'_>], &mut Rope),
+) -> Rope {
+    let messages = encode::newest_within(found, name.as_str(), MAX_ANSWER);
+    let is_cut = messages.len() < found.len();
+    let mut rope = Rope::default();
+    event::open(head, rope.own());
+    rope.own().extend_from_slice(b",\"messages\":[");
+    write(messages, &mut rope);
     rope.own().extend_from_slice(b"],\"more\":");
     event::write(&(more || is_cut), rope.own());
     if is_cut {

@@ -46,6 +46,7 @@ fn status_of(code: ErrorCode) -> Status {
         ErrorCode::TooManyRooms | ErrorCode::Busy | ErrorCode::Unavailable => {
             Status::SERVICE_UNAVAILABLE
         }
+        ErrorCode::NotKept => Status::NOT_IMPLEMENTED,
         ErrorCode::TooManyKeys => Status::INSUFFICIENT_STORAGE,
     }
 }

@@ -38,10 +38,12 @@ pub(super) struct Returning {
     pub(super) found: Vec<Found>,
 }
 
-/// A page of the history of a room.
+/// A page of the history of a room, or of what was found in it.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     pub(super) room: RoomName,
+    /// The words that are looked for.
+    pub(super) query: Option<Box<str>>,
     pub(super) before: u64,
     pub(super) limit: usize,
 }

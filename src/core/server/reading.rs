@@ -13,7 +13,7 @@ use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::{Answer, Found, Ticket, messages};
 use crate::core::stream::Stream;
-use crate::limits::MAX_RECOVERED;
+use crate::limits::{MAX_QUERY, MAX_RECOVERED};
 
 impl<S: Stream> Server<S> {
     /// Asks the store for what a member has missed, if the room does not remember it and a store does. Then the member is
@@ -55,6 +55,35 @@ impl<S: Stream> Server<S> {
         true
     }
 
+    /// Asks the store for messages of a room with some words. Says whether there can be any: else the answer is empty.
+    pub(super) fn search(
+        &mut self,
+        page: &Page,
+        now: Now,
+        reader: impl FnOnce(Page) -> Reader,
+    ) -> Result<bool, CommandError> {
+        let query = page.query.as_deref().unwrap_or_default();
+        let Some(outbox) = &mut self.outbox else {
+            let message = "this server keeps no messages on disk: start it with --data";
+            return Err(CommandError::new(ErrorCode::NotKept, message));
+        };
+        if query.len() > MAX_QUERY || !query.chars().any(char::is_alphanumeric) {
+            let message = "q holds what is searched for: 1 to 256 bytes, with a letter or a digit";
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
+        }
+        if self.readers.is_full() {
+            return Err(UNAVAILABLE.into());
+        }
+        let Some(room) = self.chat.find(&page.room) else {
+            return Ok(false);
+        };
+        let before = page.before.min(self.chat.next_offset(room));
+        let epoch = self.chat.epoch(room);
+        let ticket = outbox.search(&page.room, epoch, query, before, page.limit);
+        self.readers.add(ticket, reader(page.clone()), now.ms);
+        Ok(true)
+    }
+
     /// Asks for what a member has missed after an offset, of all that is published now. Gives the member back if the
     /// store cannot be asked.
     fn read_missed(&mut self, member: Returning, after: u64, now: Now) -> Result<(), Returning> {
@@ -85,7 +114,7 @@ impl<S: Stream> Server<S> {
                 let echo = echo.as_deref();
                 match (answer, self.get(id).map(|it| it.reading(Format::Json))) {
                     (Some(found), Some(reading)) => {
-                        let rope = self.history_of(&page.room, found, echo, reading, now);
+                        let rope = self.page_of(&page, found, echo, reading, now);
                         self.send_message(id, rope);
                     }
                     _ => self.answer_command(Err(UNAVAILABLE.into()), echo, id),
@@ -93,7 +122,7 @@ impl<S: Stream> Server<S> {
                 self.end_wait(id);
             }
             Reader::Request { reply, page } => match answer {
-                Some(found) => self.respond_messages(&page.room, found, &reply, now),
+                Some(found) => self.respond_messages(&page, found, &reply, now),
                 None => {
                     let problem = unavailable("old messages cannot be read for now");
                     self.respond_problem(&problem, &reply, now);

@@ -14,7 +14,7 @@ use crate::core::server::Server;
 use crate::core::server::answers::ok;
 use crate::core::server::error::CommandError;
 use crate::core::server::waiting::{ReplyTo, Waiter};
-use crate::core::store::{Answer, Append, Load, Read, Record, Request, Ticket};
+use crate::core::store::{Answer, Append, Load, Read, Record, Request, Search, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED_EACH, STORE_RETRY_MS};
 use crate::settings::RoomLimits;
@@ -40,6 +40,26 @@ impl Outbox {
             requests: VecDeque::new(),
             tickets: 0,
         }
+    }
+
+    pub(super) fn search(
+        &mut self,
+        room: &RoomName,
+        epoch: u64,
+        query: &str,
+        before: u64,
+        limit: usize,
+    ) -> Ticket {
+        let ticket = self.next_ticket();
+        self.requests.push_back(Request::Search(Search {
+            ticket,
+            room: room.as_str().into(),
+            epoch,
+            query: query.into(),
+            before,
+            limit,
+        }));
+        ticket
     }
 
     fn next_ticket(&mut self) -> Ticket {

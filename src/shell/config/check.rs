@@ -55,6 +55,9 @@ fn room(rule: &RoomRule) -> String {
         ("history-bytes", rule.history_bytes.map(|it| it.to_string())),
         ("history-time", rule.history_time.map(|it| it.to_string())),
         ("max-keys", rule.max_keys.map(|it| it.to_string())),
+        ("retain", rule.retain.map(|it| it.to_string())),
+        ("retain-bytes", rule.retain_bytes.map(|it| it.to_string())),
+        ("retain-time", rule.retain_time.map(|it| it.to_string())),
         ("overflow", rule.overflow.map(|it| quoted(&it.to_string()))),
     ];
     let limits = limits.into_iter();

@@ -26,7 +26,7 @@ const ROOMS: &str = "rooms";
 type Take = fn(&mut RoomRule, &Limits);
 
 /// What such a table can set, beside its pattern and what happens to slow readers.
-const ROOM_KEYS: [(&str, Take); 4] = [
+const ROOM_KEYS: [(&str, Take); 7] = [
     ("history", |rule, of| rule.history = Some(of.history)),
     ("history-bytes", |rule, of| {
         rule.history_bytes = Some(of.history_bytes);
@@ -35,6 +35,13 @@ const ROOM_KEYS: [(&str, Take); 4] = [
         rule.history_time = Some(of.history_time);
     }),
     ("max-keys", |rule, of| rule.max_keys = Some(of.max_keys)),
+    ("retain", |rule, of| rule.retain = Some(of.retain)),
+    ("retain-bytes", |rule, of| {
+        rule.retain_bytes = Some(of.retain_bytes);
+    }),
+    ("retain-time", |rule, of| {
+        rule.retain_time = Some(of.retain_time);
+    }),
 ];
 const PATTERN: &str = "pattern";
 const OVERFLOW: &str = "overflow";

@@ -26,6 +26,9 @@ const ROOM_EXAMPLE: &str = r#"
 #history-bytes = 65536
 #history-time = 3600
 #max-keys = 50
+#retain = 100000
+#retain-bytes = 100000000
+#retain-time = 31536000
 #overflow = "latest"
 "#;
 

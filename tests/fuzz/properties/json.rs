@@ -114,6 +114,15 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
             "history",
             json!({"room": room, "before": before, "limit": limit}),
         ),
+        Command::Search {
+            room,
+            q,
+            before,
+            limit,
+        } => (
+            "search",
+            json!({"room": room, "q": q, "before": before, "limit": limit}),
+        ),
         Command::Members { room } => ("members", json!({"room": room})),
         Command::Rooms => ("rooms", json!({})),
         Command::Close { name } => ("close", json!({"name": name})),

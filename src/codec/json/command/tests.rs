@@ -130,6 +130,15 @@ fn each_command() {
             },
         ),
         (
+            r#"{"type":"search","room":"tea","q":"green","limit":2}"#,
+            Command::Search {
+                room: room(),
+                q: "green".into(),
+                before: None,
+                limit: Some(2),
+            },
+        ),
+        (
             r#"{"type":"members","room":"tea"}"#,
             Command::Members { room: room() },
         ),

@@ -85,6 +85,11 @@ fn events_that_are_finished_by_hand() {
         opened(&history),
         r#"{"type":"history","id":"i","room":"tea","epoch":"000000000000000a""#
     );
+    let found = Event::Found { id, room, epoch };
+    assert_eq!(
+        opened(&found),
+        r#"{"type":"found","id":"i","room":"tea","epoch":"000000000000000a""#
+    );
     let direct = Event::Direct {
         from: person(&"Bob"),
         to: person(&"Al"),

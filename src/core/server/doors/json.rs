@@ -201,11 +201,29 @@ impl<S: Stream> Server<S> {
                 let before = before.unwrap_or(u64::MAX);
                 let page = Page {
                     room,
+                    query: None,
                     before,
                     limit,
                 };
                 self.answer_history(id, &page, echo, now);
                 Ok(None)
+            }
+            Command::Search {
+                room,
+                q,
+                before,
+                limit,
+            } => {
+                let room = parse_room(&room)?;
+                self.check_may(id, Rights::may_subscribe, &room)?;
+                self.check_here(&room, now)?;
+                let page = Page {
+                    room,
+                    query: Some((*q).into()),
+                    before: before.unwrap_or(u64::MAX),
+                    limit: limit.map_or(DEFAULT_PAGE, page_size),
+                };
+                self.answer_search(id, &page, echo, now)
             }
             Command::Members { room } => {
                 let room = parse_room(&room)?;
@@ -347,6 +365,23 @@ impl<S: Stream> Server<S> {
             let answer = self.history(page, echo, reading, now);
             self.send_message(id, answer);
         }
+    }
+
+    fn answer_search(&mut self, id: ConnectionId, page: &Page, echo: Id<'_>, now: Now) -> Answer {
+        let owned = echo.map(ToOwned::to_owned);
+        let reader = |page| Reader::Command {
+            id,
+            page,
+            echo: owned,
+        };
+        if self.search(page, now, reader)? {
+            self.begin_wait(id);
+        } else if let Some(reading) = self.get(id).map(|it| it.reading(Format::Json)) {
+            let nothing = (Vec::new(), false);
+            let answer = self.page_of(page, nothing, echo, reading, now);
+            self.send_message(id, answer);
+        }
+        Ok(None)
     }
 
     fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {

@@ -38,6 +38,7 @@ impl<S: Stream> Server<S> {
         let limit = number(request, "limit")?.map_or(DEFAULT_PAGE, page_size);
         let page = Page {
             room: room.clone(),
+            query: None,
             before,
             limit,
         };
@@ -54,15 +55,39 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// The same with messages that the store has found.
+    /// The messages of a room with some words, as `search` at the JSON door.
+    pub(in crate::core::server) fn answer_search_request(
+        &mut self,
+        request: &Request<'_>,
+        room: &RoomName,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<(), Problem> {
+        let page = Page {
+            room: room.clone(),
+            query: Some((*request.query_value("q").unwrap_or_default()).into()),
+            before: number(request, "before")?.unwrap_or(u64::MAX),
+            limit: number(request, "limit")?.map_or(DEFAULT_PAGE, page_size),
+        };
+        let owned = Box::new(reply.clone());
+        let reader = |page| Reader::Request { reply: owned, page };
+        if self.search(&page, now, reader)? {
+            self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
+        } else {
+            self.respond_messages(&page, (Vec::new(), false), reply, now);
+        }
+        Ok(())
+    }
+
+    /// A page of messages that the store has found.
     pub(in crate::core::server) fn respond_messages(
         &mut self,
-        room: &RoomName,
+        page: &Page,
         found: (Vec<Found>, bool),
         reply: &Reply,
         now: Now,
     ) {
-        let mut json = self.history_of(room, found, None, Format::Json.into(), now);
+        let mut json = self.page_of(page, found, None, Format::Json.into(), now);
         json.own().push(b'\n');
         self.respond_rope(json, reply, now);
     }

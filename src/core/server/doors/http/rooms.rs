@@ -40,6 +40,8 @@ enum Resource {
     Events(RoomName),
     Messages(RoomName),
     Members(RoomName),
+    /// What is found there.
+    Search(RoomName),
 }
 
 impl Resource {
@@ -52,9 +54,10 @@ impl Resource {
             Some((room, "events")) => parse_room(room).map(Self::Events),
             Some((room, "messages")) => parse_room(room).map(Self::Messages),
             Some((room, "members")) => parse_room(room).map(Self::Members),
+            Some((room, "search")) => parse_room(room).map(Self::Search),
             Some(_) => Err(Problem::new(
                 Status::NOT_FOUND,
-                "a room has events, messages and members, as in /rooms/tea/events",
+                "a room has events, messages, members and search, as in /rooms/tea/events",
             )),
         }
     }
@@ -63,9 +66,11 @@ impl Resource {
     fn room(&self) -> Option<&RoomName> {
         match self {
             Self::Rooms => None,
-            Self::Room(room) | Self::Events(room) | Self::Messages(room) | Self::Members(room) => {
-                Some(room)
-            }
+            Self::Room(room)
+            | Self::Events(room)
+            | Self::Messages(room)
+            | Self::Search(room)
+            | Self::Members(room) => Some(room),
         }
     }
 
@@ -75,6 +80,7 @@ impl Resource {
             (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "name", "token"],
             (Self::Events(_), _) => &["last", "lastEventId", "token"],
             (Self::Messages(_), _) => &["before", "limit", "token"],
+            (Self::Search(_), _) => &["q", "before", "limit", "token"],
             _ => &["token"],
         }
     }
@@ -189,6 +195,10 @@ impl<S: Stream> Server<S> {
             Resource::Messages(room) => {
                 rights.check_subscribe(&room)?;
                 self.answer_messages(request, &room, reply, now)?;
+            }
+            Resource::Search(room) => {
+                rights.check_subscribe(&room)?;
+                self.answer_search_request(request, &room, reply, now)?;
             }
             Resource::Members(room) => {
                 rights.check_subscribe(&room)?;

@@ -1,0 +1,169 @@
+//! The store of messages on disk: SQLite on three threads beside the loop, which never waits for them.
+//!
+//! Requests go to the writer, which carries out all that has gathered while the last commit ran in the next one, and
+//! answers when that has returned. What only reads goes on from there to the reader, and what searches to the finder: they
+//! see all that was asked for before.
+//! Answers come back through a channel, and wake the loop.
+
+mod database;
+mod directory;
+mod error;
+mod forgetting;
+mod ids;
+mod index;
+mod messages;
+mod people;
+mod reader;
+mod rooms;
+mod schema;
+mod search;
+mod state;
+mod tell;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+
+use mio::Waker;
+
+use crate::core::store::Durability;
+use crate::core::{Now, Server, Stream};
+use crate::settings::Limits;
+use crate::shell::error::RunError;
+use database::{Database, Inventory};
+use directory::Directory;
+pub(super) use error::StoreError;
+use reader::{Finder, Reader};
+use tell::{Outcome, Tell};
+use writer::{Job, Writer};
+
+/// The loop's end of the store.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Gone when it is ending.
+    jobs: Option<Sender<Job>>,
+    outcomes: Receiver<Outcome>,
+    /// An outcome that the budget of its tick left no place for.
+    next: Option<Outcome>,
+    threads: Vec<JoinHandle<()>>,
+    /// Locked as long as this is here.
+    directory: Directory,
+}
+
+impl Store {
+    /// Opens the store in a directory, which is made if there is none.
+    ///
+    /// # Errors
+    /// It cannot be used, and what to do then.
+    pub(super) fn open(
+        path: &Path,
+        durability: Durability,
+        limits: &Limits,
+        waker: Arc<Waker>,
+    ) -> Result<(Self, Inventory), RunError> {
+        let directory = Directory::open(path)?;
+        let cannot_open = |error: StoreError| error.at_start(path);
+        let database = Database::open(&directory.database()).map_err(cannot_open)?;
+        database.begin(durability, limits).map_err(cannot_open)?;
+        let inventory = database.inventory().map_err(cannot_open)?;
+        let reading = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
+        let (jobs, to_write) = channel();
+        let (outcome_sender, outcomes) = channel();
+        let (reads, to_read) = channel();
+        let tell = Tell::new(outcome_sender, waker);
+        let finding = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
+        let (searches, to_find) = channel();
+        let reader = Reader::new(reading, to_read, tell.clone());
+        let finder = Finder::new(finding, to_find, tell.clone()).map_err(cannot_open)?;
+        let writer = Writer::new(database, to_write, (reads, searches), tell, limits);
+        let threads = [
+            spawn("parlor-finder", || finder.run())?,
+            spawn("parlor-reader", || reader.run())?,
+            spawn("parlor-writer", || writer.run())?,
+        ];
+        let store = Self {
+            jobs: Some(jobs),
+            outcomes,
+            next: None,
+            threads: threads.into(),
+            directory,
+        };
+        Ok((store, inventory))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Hands over what the server asks for.
+    pub(super) fn take_requests<S: Stream>(&self, server: &mut Server<S>) {
+        while let Some(request) = server.next_request() {
+            self.send(Job::Request(request));
+        }
+    }
+
+    /// Other limits hold for what is kept.
+    pub(super) fn reconfigure(&self, limits: &Limits) {
+        self.send(Job::Reconfigure(Box::new(limits.clone())));
+    }
+
+    fn send(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // Of a writer that has failed the loop is told otherwise.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Passes answers to the server, as many as the budget of the tick allows.
+    ///
+    /// # Errors
+    /// The disk has failed.
+    pub(super) fn give_answers<S: Stream>(
+        &mut self,
+        server: &mut Server<S>,
+        now: Now,
+    ) -> Result<(), StoreError> {
+        while self.has_answer() && server.budget().is_left() {
+            match self.next.take() {
+                Some(Outcome::Answer(answer)) => server.on_answer(answer, now),
+                Some(Outcome::Failed(error)) => return Err(error),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there are answers that the loop has not taken.
+    pub(super) fn has_answer(&mut self) -> bool {
+        if self.next.is_none() {
+            self.next = self.outcomes.try_recv().ok();
+        }
+        self.next.is_some()
+    }
+
+    /// Writes all that it was asked for, and ends.
+    pub(super) fn close(mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a thread of the store has panicked");
+            }
+        }
+        while self.has_answer() {
+            if let Some(Outcome::Failed(error)) = self.next.take() {
+                log::error!("the last messages may not be kept: {error}");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    let thread = Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(|error| RunError::new("cannot start a thread", error, ""))
+}

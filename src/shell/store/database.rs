@@ -1,0 +1,123 @@
+//! A connection to the database, and how it is opened.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+use super::{people, rooms, schema};
+use crate::core::store::{Durability, Person};
+use crate::settings::Limits;
+
+/// Pages of 4 KiB in the write-ahead log before they are moved into the file: 16 MiB.
+const CHECKPOINT_PAGES: u32 = 4_096;
+
+/// KiB that a connection keeps in memory of what it has read.
+const CACHE_KIB: u32 = 16 << 10;
+
+/// Milliseconds that a writer waits for a program beside the server, such as one that copies the database.
+const BUSY_MS: u32 = 5_000;
+
+/// What the store has when it is opened.
+#[derive(Debug)]
+pub(in crate::shell) struct Inventory {
+    pub(in crate::shell) people: Vec<Person>,
+    pub(in crate::shell) rooms: Vec<Box<str>>,
+}
+
+/// A connection to the database.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    path: PathBuf,
+    /// The file's number in its file system.
+    inode: u64,
+}
+
+impl Database {
+    /// Opens the one connection that writes. The tables are made, or brought to the version of this parlor.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        // Of an empty file; it has no effect later.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+        connection.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+             PRAGMA cache_size = -{CACHE_KIB};
+             PRAGMA busy_timeout = {BUSY_MS};"
+        ))?;
+        schema::migrate(&mut connection)?;
+        Self::new(connection, path)
+    }
+
+    /// Opens one that only reads. The other has made the tables.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.execute_batch(&format!(
+            "PRAGMA cache_size = -{CACHE_KIB}; PRAGMA busy_timeout = {BUSY_MS};"
+        ))?;
+        Self::new(connection, path)
+    }
+
+    fn new(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+        connection.set_prepared_statement_cache_capacity(64);
+        let inode = inode(path).map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            inode,
+        })
+    }
+
+    /// What is to be done before the first connection. A process that wrote behind what it had published, and did not
+    /// end in order, may have told offsets that are not here: every room begins a new epoch then. Rooms that have held
+    /// nothing for as long as messages are kept are forgotten.
+    pub(super) fn begin(&self, durability: Durability, limits: &Limits) -> Result<(), StoreError> {
+        let was_behind = self
+            .connection
+            .execute("DELETE FROM meta WHERE key = 'behind'", [])?;
+        if was_behind > 0 {
+            log::warn!(
+                "the last server did not end in order, and may have lost messages: every room has a new epoch"
+            );
+            self.connection
+                .execute("UPDATE rooms SET epoch = random()", [])?;
+        }
+        if durability == Durability::Memory {
+            self.connection
+                .execute("INSERT OR REPLACE INTO meta VALUES ('behind', 1)", [])?;
+        }
+        rooms::forget_unused(&self.connection, limits)
+    }
+
+    /// All that was published is here.
+    pub(super) fn end_in_order(&self) -> Result<(), StoreError> {
+        self.connection
+            .execute("DELETE FROM meta WHERE key = 'behind'", [])?;
+        Ok(())
+    }
+
+    pub(super) fn inventory(&self) -> Result<Inventory, StoreError> {
+        Ok(Inventory {
+            people: people::all(&self.connection)?,
+            rooms: rooms::names(&self.connection)?,
+        })
+    }
+
+    /// Whether the file is still where it was opened. What is written to one that was removed is lost.
+    pub(super) fn check_is_there(&self) -> Result<(), StoreError> {
+        match inode(&self.path) {
+            Ok(inode) if inode == self.inode => Ok(()),
+            _ => Err(StoreError::Gone),
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.ino())
+}

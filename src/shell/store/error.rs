@@ -1,0 +1,83 @@
+//! What goes wrong with a database, and what can be done about it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::shell::error::RunError;
+
+/// Why the database could not do something.
+#[derive(Debug)]
+pub(in crate::shell) enum StoreError {
+    /// There is no space on the disk: it may be tried again.
+    Full,
+    /// What is in the file is no database, or is damaged.
+    Damaged(String),
+    /// It was made by a newer parlor.
+    Newer { version: i64, known: i64 },
+    /// The file is not there any more, or is another.
+    Gone,
+    /// The database does not understand what it was asked: a fault of this program, which harms nothing that is kept.
+    Misunderstood(String),
+    /// It took too long, and was given up.
+    TooLong,
+    /// Anything else, such as a write or a sync that failed. What the file holds now is not known.
+    Failed(String),
+}
+
+impl StoreError {
+    /// Whether it may go on once there is space.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Self::Full)
+    }
+
+    /// The same as the reason why the server does not start.
+    pub(super) fn at_start(self, path: &Path) -> RunError {
+        let advice = match &self {
+            Self::Full => "make space on the disk, or name another directory with --data",
+            Self::Damaged(_) => {
+                "start on a backup of it, or move parlor.db away to begin without what it holds"
+            }
+            Self::Newer { .. } => {
+                "start a parlor that is at least as new, or name another directory"
+            }
+            Self::Gone | Self::TooLong | Self::Misunderstood(_) | Self::Failed(_) => {
+                "look at the disk and at the rights of the file"
+            }
+        };
+        let what = format!("cannot use {}/parlor.db", path.display());
+        RunError::new(what, io::Error::other(self.to_string()), advice)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::Unknown) => Self::Misunderstood(error.to_string()),
+            Some(ErrorCode::OperationInterrupted) => Self::TooLong,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("there is no space on the disk"),
+            Self::Damaged(detail) => write!(f, "the file is damaged ({detail})"),
+            Self::Newer { version, known } => write!(
+                f,
+                "it was made by a newer parlor: its schema has version {version}, and this one knows {known}"
+            ),
+            Self::Gone => f.write_str("the file was removed or replaced"),
+            Self::TooLong => f.write_str("it took too long"),
+            Self::Misunderstood(detail) | Self::Failed(detail) => f.write_str(detail),
+        }
+    }
+}

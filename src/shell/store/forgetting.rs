@@ -1,0 +1,266 @@
+//! What is not kept any longer: it goes in slices, between two commits, so that none waits for long.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::database::Database;
+use super::error::StoreError;
+use super::rooms::{RoomRow, Rooms};
+use super::{messages, rooms};
+use crate::settings::Limits;
+use crate::shell::clock::unix_ms;
+
+/// Messages that one slice removes: a few milliseconds.
+const SLICE: i64 = 500;
+
+/// Rooms that one slice looks at for what is too old.
+const ROOMS_AT_ONCE: usize = 100;
+
+/// How often it is looked for what is too old, and whether all takes too much.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Free pages of 4 KiB that the file gives back to the disk in one slice.
+const VACUUM_PAGES: u32 = 1_000;
+
+/// A room may have a part of its limit more, so that not every message removes one.
+const SLACK_PART: usize = 100;
+
+pub(super) struct Forgetting {
+    limits: Limits,
+    /// Rooms that have more than they may.
+    overfull: BTreeSet<Box<str>>,
+    has_leftovers: bool,
+    /// Where a round has come to: the id of the last room that it looked at.
+    round: Option<i64>,
+    next_round: Instant,
+    has_free_pages: bool,
+    is_over_all: bool,
+}
+
+impl Forgetting {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            overfull: BTreeSet::new(),
+            has_leftovers: true,
+            round: None,
+            next_round: Instant::now(),
+            has_free_pages: true,
+            is_over_all: false,
+        }
+    }
+
+    /// Other limits hold from now on.
+    pub(super) fn reconfigure(&mut self, limits: &Limits) {
+        self.limits = limits.clone();
+        self.next_round = Instant::now();
+    }
+
+    /// A room was forgotten, and its messages are left.
+    pub(super) fn note_leftovers(&mut self) {
+        self.has_leftovers = true;
+    }
+
+    /// A room has one message more.
+    pub(super) fn note_append(&mut self, name: &str, row: &RoomRow) {
+        if self.excess(name, row, SLACK_PART) > 0 && !self.overfull.contains(name) {
+            self.overfull.insert(name.into());
+        }
+    }
+
+    /// Whether another slice can be done at once.
+    pub(super) fn has_work(&self) -> bool {
+        self.has_leftovers
+            || self.round.is_some()
+            || self.is_over_all
+            || self.has_free_pages
+            || !self.overfull.is_empty()
+    }
+
+    /// Does the next slice, if there is anything to do.
+    pub(super) fn slice(
+        &mut self,
+        database: &mut Database,
+        rooms: &mut Rooms,
+    ) -> Result<(), StoreError> {
+        database.check_is_there()?;
+        if self.next_round <= Instant::now() {
+            self.next_round = Instant::now() + ROUND;
+            self.round = Some(0);
+            self.is_over_all = self.is_over_all(&database.connection)?;
+        }
+        if !self.has_work() {
+            return Ok(());
+        }
+        let connection = &database.connection;
+        let transaction = connection.unchecked_transaction()?;
+        let removed = self.remove_some(connection, rooms)?;
+        rooms.write(connection, unix_ms())?;
+        transaction.commit()?;
+        if removed > 0 {
+            self.has_free_pages = true;
+        } else if self.has_free_pages {
+            self.has_free_pages = give_back(connection)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is to go first. Gives how many messages went.
+    fn remove_some(
+        &mut self,
+        connection: &Connection,
+        rooms: &mut Rooms,
+    ) -> Result<i64, StoreError> {
+        if self.has_leftovers {
+            return self.remove_leftovers(connection);
+        }
+        if let Some(name) = self.overfull.pop_first() {
+            return self.remove_excess(connection, rooms, name);
+        }
+        if self.is_over_all {
+            let removed = remove_of_largest(connection, rooms)?;
+            self.is_over_all = removed > 0 && self.is_over_all(connection)?;
+            return Ok(removed);
+        }
+        match self.round {
+            Some(after) => self.remove_old(connection, rooms, after),
+            None => Ok(0),
+        }
+    }
+
+    fn remove_leftovers(&mut self, connection: &Connection) -> Result<i64, StoreError> {
+        let sql = "SELECT min(room) FROM leftovers";
+        let room: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+        let Some(room) = room else {
+            self.has_leftovers = false;
+            return Ok(0);
+        };
+        let (count, _) = messages::remove_oldest(connection, room, SLICE)?;
+        if count == 0 {
+            connection.execute("DELETE FROM leftovers WHERE room = ?1", [room])?;
+        }
+        Ok(count)
+    }
+
+    fn remove_excess(
+        &mut self,
+        connection: &Connection,
+        rooms: &mut Rooms,
+        name: Box<str>,
+    ) -> Result<i64, StoreError> {
+        let Some(row) = rooms.find(connection, &name)? else {
+            return Ok(0);
+        };
+        let most = self.excess(&name, row, usize::MAX).min(SLICE);
+        if most == 0 {
+            return Ok(0);
+        }
+        let removed = messages::remove_oldest(connection, row.id, most)?;
+        subtract(row, removed);
+        rooms.mark(&name);
+        if removed.0 > 0 {
+            self.overfull.insert(name);
+        }
+        Ok(removed.0)
+    }
+
+    /// Removes what is too old of the next rooms of this round.
+    fn remove_old(
+        &mut self,
+        connection: &Connection,
+        rooms: &mut Rooms,
+        mut after: i64,
+    ) -> Result<i64, StoreError> {
+        for _ in 0..ROOMS_AT_ONCE {
+            let Some((name, found)) = rooms::next_after(connection, after)? else {
+                self.round = None;
+                return Ok(0);
+            };
+            if self.excess(&name, &found, usize::MAX) > 0 {
+                self.overfull.insert(name.clone());
+            }
+            let retain_time = self.limits.retention_of_room(&name).time;
+            let before_ms = retain_time.before(unix_ms()).unwrap_or(0);
+            let removed = messages::remove_older(connection, found.id, SLICE, before_ms)?;
+            if removed.0 > 0 {
+                if let Some(row) = rooms.find(connection, &name)? {
+                    subtract(row, removed);
+                    rooms.mark(&name);
+                }
+                // There may be more of it.
+                self.round = Some(after);
+                return Ok(removed.0);
+            }
+            after = found.id;
+        }
+        self.round = Some(after);
+        Ok(0)
+    }
+
+    /// How many of the oldest messages of a room are to go, about, if it may have `1 / slack` of its limit more.
+    fn excess(&self, name: &str, row: &RoomRow, slack: usize) -> i64 {
+        let kept = self.limits.retention_of_room(name);
+        let with_slack = |limit: usize| i64::try_from(limit + limit / slack).unwrap_or(i64::MAX);
+        let of = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut excess = 0;
+        if kept.count > 0 && row.count > with_slack(kept.count) {
+            excess = row.count - of(kept.count);
+        }
+        if kept.bytes > 0 && row.bytes > with_slack(kept.bytes) && row.count > 0 {
+            let over = row.bytes - of(kept.bytes);
+            let each = (row.bytes / row.count).max(1);
+            excess = excess.max((over / each).max(1));
+        }
+        excess
+    }
+
+    /// Whether the file is larger than it may be.
+    fn is_over_all(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let most = self.limits.max_data;
+        Ok(most > 0 && used_bytes(connection)? > most as i64)
+    }
+}
+
+/// Removes the oldest messages of the room that takes most.
+fn remove_of_largest(connection: &Connection, rooms: &mut Rooms) -> Result<i64, StoreError> {
+    rooms.write(connection, unix_ms())?;
+    let Some((name, found)) = rooms::largest(connection)? else {
+        return Ok(0);
+    };
+    let removed = messages::remove_oldest(connection, found.id, SLICE)?;
+    if let Some(row) = rooms.find(connection, &name)? {
+        subtract(row, removed);
+        rooms.mark(&name);
+    }
+    Ok(removed.0)
+}
+
+fn subtract(row: &mut RoomRow, (count, bytes): (i64, i64)) {
+    row.count -= count;
+    row.bytes -= bytes;
+}
+
+/// Bytes of the file that hold something.
+fn used_bytes(connection: &Connection) -> Result<i64, StoreError> {
+    let pragma = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
+    Ok(pages * pragma("PRAGMA page_size")?)
+}
+
+/// Gives free pages back to the disk, where they are more than a tenth: those that messages will need soon are not moved.
+/// Says whether there are more.
+fn give_back(connection: &Connection) -> Result<bool, StoreError> {
+    let pragma = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let is_worth_it = || {
+        Ok::<_, StoreError>(10 * pragma("PRAGMA freelist_count")? > pragma("PRAGMA page_count")?)
+    };
+    if !is_worth_it()? {
+        return Ok(false);
+    }
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    is_worth_it()
+}

@@ -1,0 +1,161 @@
+//! The thread that reads, so that nothing that is looked for holds up a commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+
+use super::database::Database;
+use super::error::StoreError;
+use super::tell::{Outcome, Tell};
+use super::{messages, rooms, search, state};
+use crate::core::store::{Answer, Contents, Load, Read, Search};
+use crate::limits::STORE_RETRY_MS;
+
+/// Bytes of the bodies of one page, so that an answer does not fill the memory.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+
+/// Messages that a room begins with, so that the loop is not held up by one. It reads more when somebody asks for it.
+const MAX_LOADED: usize = 1_000;
+
+/// What the writer passes on.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Load(Load),
+    Read(Read),
+}
+
+pub(super) struct Reader {
+    database: Database,
+    to_read: Receiver<Reading>,
+    tell: Tell,
+}
+
+impl Reader {
+    pub(super) fn new(database: Database, to_read: Receiver<Reading>, tell: Tell) -> Self {
+        Self {
+            database,
+            to_read,
+            tell,
+        }
+    }
+
+    /// Reads until the writer has ended, or the database is of no use.
+    pub(super) fn run(self) {
+        while let Ok(reading) = self.to_read.recv() {
+            let answer = match reading {
+                Reading::Load(load) => self.load(&load),
+                Reading::Read(read) => self.read(&read),
+            };
+            match answer {
+                Ok(answer) => self.tell.answer(answer),
+                Err(error) => return self.tell.tell([Outcome::Failed(error)]),
+            }
+        }
+    }
+
+    fn load(&self, load: &Load) -> Result<Answer, StoreError> {
+        // One view of the file, whatever is written meanwhile.
+        let view = self.database.connection.unchecked_transaction()?;
+        let ticket = load.ticket;
+        let Some(row) = rooms::find(&view, &load.room)? else {
+            let contents = None;
+            return Ok(Answer::Loaded { ticket, contents });
+        };
+        let room = (&*load.room, &row);
+        let most = load.messages.min(MAX_LOADED);
+        let contents = Contents {
+            epoch: row.epoch,
+            offset: row.offset,
+            messages: messages::newest(&view, room, most, load.bytes)?,
+            state: state::all(&view, room)?,
+            sent: messages::sent_after(&view, &row, load.sent_after_ms)?,
+        };
+        let contents = Some(Box::new(contents));
+        Ok(Answer::Loaded { ticket, contents })
+    }
+
+    fn read(&self, read: &Read) -> Result<Answer, StoreError> {
+        let view = self.database.connection.unchecked_transaction()?;
+        let row = rooms::find(&view, &read.room)?.filter(|row| row.epoch == read.epoch);
+        let (messages, more) = match row {
+            None => (Vec::new(), false),
+            Some(row) => {
+                let between = (read.after, read.before);
+                let room = (&*read.room, &row);
+                messages::read(&view, room, between, read.limit, MAX_PAGE_BYTES)?
+            }
+        };
+        Ok(Answer::Page {
+            ticket: read.ticket,
+            messages,
+            more,
+        })
+    }
+}
+
+/// Steps of SQLite's machine for one search: about half a second.
+const MAX_STEPS: u64 = 50_000_000;
+
+/// Steps between two looks at how many there were.
+const STEPS_AT_ONCE: u64 = 10_000;
+
+/// The thread that searches, so that no page waits behind a search.
+pub(super) struct Finder {
+    database: Database,
+    to_find: Receiver<Search>,
+    tell: Tell,
+    /// Steps that the search may still take.
+    left: Arc<AtomicU64>,
+}
+
+impl Finder {
+    pub(super) fn new(
+        mut database: Database,
+        to_find: Receiver<Search>,
+        tell: Tell,
+    ) -> Result<Self, StoreError> {
+        let left = Arc::new(AtomicU64::new(MAX_STEPS));
+        let spent = Arc::clone(&left);
+        let is_over = move || spent.fetch_sub(STEPS_AT_ONCE, Ordering::Relaxed) <= STEPS_AT_ONCE;
+        let connection = &mut database.connection;
+        connection.progress_handler(STEPS_AT_ONCE as i32, Some(is_over))?;
+        Ok(Self {
+            database,
+            to_find,
+            tell,
+            left,
+        })
+    }
+
+    /// Searches until the writer has ended, or the database is of no use.
+    pub(super) fn run(self) {
+        while let Ok(search) = self.to_find.recv() {
+            self.left.store(MAX_STEPS, Ordering::Relaxed);
+            match self.find(&search) {
+                Ok(answer) => self.tell.answer(answer),
+                Err(error @ (StoreError::TooLong | StoreError::Misunderstood(_))) => {
+                    log::warn!("a search was given up: {error}");
+                    self.tell.answer(Answer::Refused {
+                        ticket: search.ticket,
+                        retry_ms: STORE_RETRY_MS,
+                    });
+                }
+                Err(error) => return self.tell.tell([Outcome::Failed(error)]),
+            }
+        }
+    }
+
+    fn find(&self, search: &Search) -> Result<Answer, StoreError> {
+        let view = self.database.connection.unchecked_transaction()?;
+        let row = rooms::find(&view, &search.room)?.filter(|row| row.epoch == search.epoch);
+        let (messages, more) = match row {
+            None => (Vec::new(), false),
+            Some(row) => search::find(&view, &row, search)?,
+        };
+        Ok(Answer::Page {
+            ticket: search.ticket,
+            messages,
+            more,
+        })
+    }
+}

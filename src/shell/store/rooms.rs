@@ -1,0 +1,196 @@
+//! The table of rooms, and the rows of it that the writer works with.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::error::StoreError;
+use super::ids::MAX_ROOM;
+use crate::settings::Limits;
+use crate::shell::clock::unix_ms;
+
+/// Rows that are remembered at a time. When there are more all are forgotten, and read again as they are needed.
+const MAX_CACHED: usize = 10_000;
+
+/// A room as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RoomRow {
+    pub(super) id: i64,
+    pub(super) epoch: u64,
+    /// The offset of its newest message.
+    pub(super) offset: u64,
+    /// How many messages are kept, and bytes of their bodies.
+    pub(super) count: i64,
+    pub(super) bytes: i64,
+}
+
+const COLUMNS: &str = "id, epoch, offset, count, bytes";
+
+fn room(row: &Row<'_>) -> rusqlite::Result<RoomRow> {
+    Ok(RoomRow {
+        id: row.get(0)?,
+        epoch: row.get::<_, i64>(1)? as u64,
+        offset: row.get::<_, i64>(2)? as u64,
+        count: row.get(3)?,
+        bytes: row.get(4)?,
+    })
+}
+
+/// The room of a name.
+pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<RoomRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM rooms WHERE name = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row([name], room).optional()?)
+}
+
+/// The name of the first room after this id, and its row.
+pub(super) fn next_after(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, name FROM rooms WHERE id > ?1 ORDER BY id LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_row([id], |row| Ok((row.get(5)?, room(row)?)));
+    Ok(found.optional()?)
+}
+
+/// The name of the room whose messages take most, and its row.
+pub(super) fn largest(connection: &Connection) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS}, name FROM rooms ORDER BY bytes DESC LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_row([], |row| Ok((row.get(5)?, room(row)?)));
+    Ok(found.optional()?)
+}
+
+/// The names of all rooms.
+pub(super) fn names(connection: &Connection) -> Result<Vec<Box<str>>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM rooms")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Forgets rooms that nothing is kept of, and that were not used for as long as messages are kept. Only while no server
+/// remembers where they are.
+pub(super) fn forget_unused(connection: &Connection, limits: &Limits) -> Result<(), StoreError> {
+    let Some(before_ms) = limits.retain_time.before(unix_ms()) else {
+        return Ok(());
+    };
+    let sql = "DELETE FROM rooms WHERE count = 0 AND used_ms < ?1
+               AND NOT EXISTS (SELECT 1 FROM state WHERE state.room = rooms.id)";
+    connection.execute(sql, [before_ms as i64])?;
+    Ok(())
+}
+
+/// Rooms as they are, the changes of the open transaction included.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    rows: HashMap<Box<str>, RoomRow>,
+    changed: Vec<Box<str>>,
+}
+
+impl Rooms {
+    /// The room of a name.
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+    ) -> Result<Option<&mut RoomRow>, StoreError> {
+        if !self.rows.contains_key(name) {
+            if self.rows.len() >= MAX_CACHED && self.changed.is_empty() {
+                self.rows.clear();
+            }
+            if let Some(row) = find(connection, name)? {
+                self.rows.insert(name.into(), row);
+            }
+        }
+        Ok(self.rows.get_mut(name))
+    }
+
+    /// The room of a name and an epoch, which begins if there is none, and anew if it has another epoch.
+    pub(super) fn open(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+        epoch: u64,
+    ) -> Result<&mut RoomRow, StoreError> {
+        let found = self.find(connection, name)?.map(|row| row.epoch);
+        if found.is_some_and(|found| found != epoch) {
+            self.forget(connection, name)?;
+        }
+        if found != Some(epoch) {
+            let row = begin(connection, name, epoch)?;
+            self.rows.insert(name.into(), row);
+        }
+        self.changed.push(name.into());
+        let row = self.rows.get_mut(name);
+        Ok(row.expect("it was found, or has begun"))
+    }
+
+    /// Forgets a room and its state at once, and its messages in time.
+    pub(super) fn forget(&mut self, connection: &Connection, name: &str) -> Result<(), StoreError> {
+        let Some(row) = self.find(connection, name)? else {
+            return Ok(());
+        };
+        let id = row.id;
+        for sql in [
+            "INSERT OR IGNORE INTO leftovers VALUES (?1)",
+            "DELETE FROM state WHERE room = ?1",
+            "DELETE FROM rooms WHERE id = ?1",
+        ] {
+            connection.prepare_cached(sql)?.execute([id])?;
+        }
+        self.rows.remove(name);
+        self.changed.retain(|changed| **changed != *name);
+        Ok(())
+    }
+
+    /// A row was changed.
+    pub(super) fn mark(&mut self, name: &str) {
+        self.changed.push(name.into());
+    }
+
+    /// Writes the rows that were changed, once each.
+    pub(super) fn write(&mut self, connection: &Connection, now_ms: u64) -> Result<(), StoreError> {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        let sql =
+            "UPDATE rooms SET offset = ?2, count = ?3, bytes = ?4, used_ms = ?5 WHERE id = ?1";
+        for name in self.changed.drain(..) {
+            if let Some(row) = self.rows.get(&name) {
+                let values = (
+                    row.id,
+                    row.offset as i64,
+                    row.count,
+                    row.bytes,
+                    now_ms as i64,
+                );
+                connection.prepare_cached(sql)?.execute(values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction has failed: what is remembered may not be so.
+    pub(super) fn forget_all(&mut self) {
+        self.rows.clear();
+        self.changed.clear();
+    }
+}
+
+fn begin(connection: &Connection, name: &str, epoch: u64) -> Result<RoomRow, StoreError> {
+    let sql = "INSERT INTO rooms (name, epoch, offset, count, bytes, used_ms) VALUES (?1, ?2, 0, 0, 0, 0)";
+    connection
+        .prepare_cached(sql)?
+        .execute((name, epoch as i64))?;
+    let id = connection.last_insert_rowid();
+    if id > MAX_ROOM {
+        return Err(StoreError::Failed("there are too many rooms".to_owned()));
+    }
+    Ok(RoomRow {
+        id,
+        epoch,
+        offset: 0,
+        count: 0,
+        bytes: 0,
+    })
+}

@@ -1,0 +1,96 @@
+//! The tables, and how those of an older version become these.
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+
+/// A step from one version to the next.
+type Step = &'static [&'static str];
+
+/// What makes each version of the one before, from an empty file on. A step is never changed once it was published.
+///
+/// The id of a message is that of its room and its offset (`messages::id_of`): a page of a room is a range of ids.
+const STEPS: [Step; 1] = [&[TABLES, SEARCH]];
+
+const TABLES: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+    CREATE TABLE rooms (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        used_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        author_id INTEGER NOT NULL,
+        author_name TEXT NOT NULL,
+        key TEXT,
+        content INTEGER NOT NULL,
+        retain INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        sender TEXT,
+        sent_id TEXT,
+        body BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE state (
+        room INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        offset INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        author_id INTEGER NOT NULL,
+        author_name TEXT NOT NULL,
+        content INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        body BLOB NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (room, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE people (
+        number INTEGER PRIMARY KEY,
+        public_id INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        secret_hash BLOB NOT NULL,
+        seen_ms INTEGER NOT NULL
+    ) STRICT;
+    -- Rooms that were forgotten, and of which messages are left.
+    CREATE TABLE leftovers (room INTEGER PRIMARY KEY) STRICT;
+";
+
+/// What messages are found by (`terms`), under their ids. The texts themselves are in the messages alone.
+pub(super) const SEARCH: &str = "
+    CREATE VIRTUAL TABLE search USING fts5(
+        terms, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+";
+
+/// The version that this parlor writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Brings the tables to the version of this parlor, in one transaction.
+///
+/// # Errors
+/// They are newer, or it cannot be done; then they are as they were.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > VERSION {
+        let known = VERSION;
+        return Err(StoreError::Newer { version, known });
+    }
+    if version == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for step in STEPS.iter().skip(version as usize) {
+        for part in *step {
+            transaction.execute_batch(part)?;
+        }
+    }
+    transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! The thread that writes: what has gathered while the last commit ran is in the next one.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::database::Database;
+use super::error::StoreError;
+use super::forgetting::Forgetting;
+use super::reader::Reading;
+use super::rooms::Rooms;
+use super::tell::{Outcome, Tell};
+use super::{messages, people, state};
+use crate::core::store::{Answer, Append, Request, Search, Stored};
+use crate::limits::STORE_RETRY_MS;
+use crate::settings::Limits;
+use crate::shell::clock::unix_ms;
+
+/// Requests in one commit at most: then a room that is emptied does not wait for a flood.
+const MAX_BATCH: usize = 2_000;
+
+/// Bytes of bodies in one commit, after which the rest waits for the next.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+
+/// How long the writer waits for work before it looks for what is to be forgotten.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// How often the log says that the disk is full.
+const FULL_NOTICE: Duration = Duration::from_secs(60);
+
+/// What the loop sends.
+#[derive(Debug)]
+pub(super) enum Job {
+    Request(Request),
+    Reconfigure(Box<Limits>),
+    /// A small disk, for tests.
+    #[cfg(test)]
+    LimitPages(u32),
+}
+
+pub(super) struct Writer {
+    database: Database,
+    jobs: Receiver<Job>,
+    reads: Sender<Reading>,
+    searches: Sender<Search>,
+    tell: Tell,
+    rooms: Rooms,
+    forgetting: Forgetting,
+    /// What nobody waits for, and was not written because the disk is full.
+    again: VecDeque<Request>,
+    full_noticed: Option<Instant>,
+}
+
+/// What is to be done once a transaction is committed.
+#[derive(Default)]
+struct Afterwards {
+    answers: Vec<Outcome>,
+    reads: Vec<Reading>,
+    searches: Vec<Search>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        database: Database,
+        jobs: Receiver<Job>,
+        (reads, searches): (Sender<Reading>, Sender<Search>),
+        tell: Tell,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            database,
+            jobs,
+            reads,
+            searches,
+            tell,
+            rooms: Rooms::default(),
+            forgetting: Forgetting::new(limits),
+            again: VecDeque::new(),
+            full_noticed: None,
+        }
+    }
+
+    /// Writes until the loop asks for nothing any more, or the disk has failed.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            return self.tell.tell([Outcome::Failed(error)]);
+        }
+        if self.again.is_empty()
+            && let Err(error) = self.database.end_in_order()
+        {
+            self.tell.tell([Outcome::Failed(error)]);
+        }
+    }
+
+    fn work(&mut self) -> Result<(), StoreError> {
+        loop {
+            match self.jobs.recv_timeout(self.patience()) {
+                Ok(job) => {
+                    let batch = self.gather(job);
+                    self.carry_out(batch)?;
+                }
+                Err(RecvTimeoutError::Timeout) => self.carry_out(VecDeque::new())?,
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            }
+            self.forget_some()?;
+        }
+    }
+
+    /// How long to wait for a job: not at all while there is more to forget.
+    fn patience(&self) -> Duration {
+        match self.forgetting.has_work() {
+            true => Duration::ZERO,
+            false => IDLE,
+        }
+    }
+
+    /// The last chance for what the full disk did not take.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.carry_out(VecDeque::new())?;
+        if !self.again.is_empty() {
+            log::error!("the disk is full: what was published last is not kept");
+        }
+        Ok(())
+    }
+
+    /// A job, and those that have gathered behind it.
+    fn gather(&mut self, first: Job) -> VecDeque<Request> {
+        let mut batch = VecDeque::new();
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Request(request) => {
+                    if let Request::Append(append) = &request {
+                        bytes += append.record.body.len();
+                    }
+                    batch.push_back(request);
+                }
+                Job::Reconfigure(limits) => self.forgetting.reconfigure(&limits),
+                #[cfg(test)]
+                Job::LimitPages(pages) => {
+                    let sql = format!("PRAGMA max_page_count = {pages}");
+                    let set = self.database.connection.query_row(&sql, [], |_| Ok(()));
+                    set.expect("it can be limited");
+                }
+            }
+            let has_place = batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES;
+            next = has_place.then(|| self.jobs.try_recv().ok()).flatten();
+        }
+        batch
+    }
+
+    /// Carries out a batch in one transaction, and answers when it is committed. If the disk is full none of it is done:
+    /// who waits is refused, and the rest is tried again.
+    fn carry_out(&mut self, batch: VecDeque<Request>) -> Result<(), StoreError> {
+        let mut requests = std::mem::take(&mut self.again);
+        requests.extend(batch);
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut afterwards = Afterwards::default();
+        match self.commit(&requests, &mut afterwards) {
+            Ok(()) => {
+                self.full_noticed = None;
+                self.tell.tell(afterwards.answers);
+            }
+            Err(error) if error.is_full() => {
+                self.rooms.forget_all();
+                self.notice_full();
+                let refusals = self.put_off(requests);
+                self.tell.tell(refusals);
+            }
+            Err(error) => return Err(error),
+        }
+        for reading in afterwards.reads {
+            // A reader that has failed has told the loop.
+            let _ = self.reads.send(reading);
+        }
+        for search in afterwards.searches {
+            let _ = self.searches.send(search);
+        }
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        requests: &VecDeque<Request>,
+        afterwards: &mut Afterwards,
+    ) -> Result<(), StoreError> {
+        for request in requests {
+            match request {
+                Request::Load(load) => afterwards.reads.push(Reading::Load(load.clone())),
+                Request::Read(read) => afterwards.reads.push(Reading::Read(read.clone())),
+                Request::Search(search) => afterwards.searches.push(search.clone()),
+                _ => {}
+            }
+        }
+        if afterwards.reads.len() + afterwards.searches.len() == requests.len() {
+            return Ok(());
+        }
+        self.database.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self.write_all(requests, afterwards);
+        let end = match done {
+            Ok(()) => self.database.connection.execute_batch("COMMIT"),
+            Err(_) => Ok(()),
+        };
+        let result = done.and(end.map_err(StoreError::from));
+        if result.is_err() && !self.database.connection.is_autocommit() {
+            // What cannot be undone either is undone when the file is opened next.
+            let _ = self.database.connection.execute_batch("ROLLBACK");
+        }
+        result
+    }
+
+    fn write_all(
+        &mut self,
+        requests: &VecDeque<Request>,
+        afterwards: &mut Afterwards,
+    ) -> Result<(), StoreError> {
+        for request in requests {
+            if let Some(answer) = self.write(request)? {
+                afterwards.answers.push(Outcome::Answer(answer));
+            }
+        }
+        self.rooms.write(&self.database.connection, unix_ms())
+    }
+
+    fn write(&mut self, request: &Request) -> Result<Option<Answer>, StoreError> {
+        let connection = &self.database.connection;
+        match request {
+            Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
+            Request::Append(append) => return self.append(append).map(Some),
+            Request::ForgetRoom { room, epoch } => {
+                let found = self.rooms.find(connection, room)?;
+                if found.is_some_and(|row| row.epoch == *epoch) {
+                    self.rooms.forget(connection, room)?;
+                    self.forgetting.note_leftovers();
+                }
+            }
+            Request::ForgetState {
+                room,
+                epoch,
+                key,
+                offset,
+            } => {
+                let found = self.rooms.find(connection, room)?;
+                if let Some(row) = found.filter(|row| row.epoch == *epoch) {
+                    state::remove(connection, row.id, key, *offset)?;
+                }
+            }
+            Request::KeepPerson(person) => people::keep(connection, person)?,
+            Request::ForgetPerson { number } => people::forget(connection, *number)?,
+        }
+        Ok(None)
+    }
+
+    fn append(&mut self, append: &Append) -> Result<Answer, StoreError> {
+        let connection = &self.database.connection;
+        let row = self.rooms.open(connection, &append.room, append.epoch)?;
+        let stored = Stored {
+            offset: append.offset.unwrap_or(row.offset + 1),
+            at_ms: append.at_ms,
+            record: append.record.clone(),
+        };
+        messages::insert(connection, row.id, &stored)?;
+        row.offset = stored.offset;
+        row.count += 1;
+        row.bytes += stored.record.body.len() as i64;
+        if stored.record.retain {
+            state::set(connection, row.id, &stored)?;
+        }
+        self.forgetting.note_append(&append.room, row);
+        Ok(Answer::Accepted {
+            ticket: append.ticket,
+            offset: stored.offset,
+            at_ms: stored.at_ms,
+        })
+    }
+
+    /// Those who wait are refused; what nobody waits for stays to be tried again, in its order.
+    fn put_off(&mut self, requests: VecDeque<Request>) -> Vec<Outcome> {
+        let mut refusals = Vec::new();
+        for request in requests {
+            match request {
+                Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
+                Request::Append(append) if append.offset.is_none() => {
+                    refusals.push(Outcome::Answer(Answer::Refused {
+                        ticket: append.ticket,
+                        retry_ms: STORE_RETRY_MS,
+                    }));
+                }
+                request => self.again.push_back(request),
+            }
+        }
+        refusals
+    }
+
+    fn notice_full(&mut self) {
+        let now = Instant::now();
+        let is_due = self
+            .full_noticed
+            .is_none_or(|at| now.duration_since(at) >= FULL_NOTICE);
+        if is_due {
+            self.full_noticed = Some(now);
+            log::error!(
+                "there is no space on the disk: messages are refused until there is; make space, or keep less with --retain"
+            );
+        }
+    }
+
+    /// One slice of what is to be forgotten, while nothing waits to be written.
+    fn forget_some(&mut self) -> Result<(), StoreError> {
+        let done = self.forgetting.slice(&mut self.database, &mut self.rooms);
+        match done {
+            Err(error) if error.is_full() => {
+                self.rooms.forget_all();
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
