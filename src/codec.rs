@@ -5,6 +5,7 @@ pub mod error_code;
 pub mod http;
 pub mod json;
 pub mod line;
+pub mod media;
 pub mod proxy;
 pub mod sse;
 pub mod target;

@@ -4,14 +4,16 @@
 //! same on a kernel's sockets and under a simulator.
 //!
 //! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ensure`, `id`, `network`, `pace`,
-//! [`budget`]), [`chat`] (rooms and people), [`access`] (rights), `net` (connections and their lists), `delivery` (from a
-//! message to queued bytes), `server` (the tick, and the doors by which clients come in).
+//! [`budget`], `file`), [`chat`] (rooms and people), [`access`] (rights), `net` (connections and their lists), `delivery` (from a
+//! message to queued bytes), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
 
 pub mod access;
 pub mod budget;
 pub mod chat;
 mod delivery;
 mod ensure;
+pub mod export;
+pub mod file;
 mod id;
 mod net;
 mod network;

@@ -13,7 +13,7 @@
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
 //! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
-//! a file; and [`limits`], which are the loop's own. `src/guide` is the build script, which renders the guide,
+//! a file; [`limits`], which are the loop's own; and [`send`], a client that sends files. `src/guide` is the build script, which renders the guide,
 //! `assets/guide`.
 //!
 //! # The walk of one message
@@ -88,5 +88,6 @@
 pub mod codec;
 pub mod core;
 pub mod limits;
+pub mod send;
 pub mod settings;
 pub mod shell;

@@ -113,6 +113,24 @@ pub const MAX_LOADING: usize = 4_096;
 /// Datagrams that wait for one of them. Whoever sends them cannot be held back.
 pub const MAX_WAITING_DATAGRAMS: usize = 64;
 
+/// Bytes of a file that are written or read at once: much in one system call, and little to hold for many slow readers.
+pub const FILE_SLICE: usize = 64 << 10;
+
+/// Bytes of one file that may wait to be written. Whoever sends it is not read until some are.
+pub const MAX_UNWRITTEN: usize = 4 * FILE_SLICE;
+
+/// Files that are on their way may hold this part of `--max-memory`: one more is answered with 503.
+pub const FILES_SHARE: usize = 4;
+
+/// Bytes that a file on its way holds, hardly more: what is not written, and what gathers meanwhile.
+pub const FILE_WEIGHT: usize = MAX_UNWRITTEN + 2 * FILE_SLICE;
+
+/// Bytes of a file's name: what file systems allow.
+pub const MAX_FILE_NAME: usize = 255;
+
+/// Milliseconds after which it is looked again whether files are old enough to go.
+pub const FILES_SWEEP_MS: u64 = 60_000;
+
 /// Milliseconds after which whoever has sent a message is told that the store has not answered.
 pub const STORE_TIMEOUT_MS: u64 = 10_000;
 

@@ -1,11 +1,13 @@
 //! The parlor server: `parlor --port 8080`.
 
 use std::env;
+use std::error::Error;
 use std::process::ExitCode;
 
 use log::LevelFilter;
+use parlor::send;
 use parlor::shell::config::{self, Invocation};
-use parlor::shell::{self, RunError, doctor, logging, token};
+use parlor::shell::{self, doctor, logging, token, transfer};
 
 fn main() -> ExitCode {
     let invocation = Invocation::parse(env::args_os(), env::vars_os());
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(invocation: Invocation) -> Result<(), RunError> {
+fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
     if !matches!(invocation, Invocation::Serve(_)) {
         logging::init(LevelFilter::Warn);
     }
@@ -28,11 +30,16 @@ fn run(invocation: Invocation) -> Result<(), RunError> {
         Invocation::Serve(sources) => {
             let config = sources.load()?;
             logging::init(config.log_level());
-            shell::run(sources, config)
+            shell::run(sources, config)?;
         }
-        Invocation::Check(sources) => config::check(&sources),
-        Invocation::Config => config::print_template(),
-        Invocation::Doctor => doctor::print(),
-        Invocation::Token(args) => token::print(&args),
+        Invocation::Check(sources) => config::check(&sources)?,
+        Invocation::Config => config::print_template()?,
+        Invocation::Doctor => doctor::print()?,
+        Invocation::Send(args) => send::send(&args)?,
+        Invocation::Token(args) => token::print(&args)?,
+        Invocation::Export(sources, args) => transfer::export(&sources.data_directory()?, &args)?,
+        Invocation::Import(sources) => transfer::import(&sources.data_directory()?)?,
+        Invocation::Backup(sources, args) => transfer::backup(&sources.data_directory()?, &args)?,
     }
+    Ok(())
 }

@@ -202,6 +202,24 @@ settings! {
         ///
         /// `close` closes it with 1008.
         overflow: Vec<OverflowRule> = Vec::new(), OVERFLOW, Now;
+        /// Longest file in bytes; a longer one is answered with 413
+        ///
+        /// Files are kept with --data alone.
+        max_file: u64 = 25 << 20, BYTES, Now;
+        /// Files at once, so that the list of them stays short; one more is answered with 507
+        max_files: usize = 10_000, COUNT, Now;
+        /// Bytes of all files, so that the disk is not filled up; a file for which there is no place is answered with 507
+        file_space: u64 = 10 << 30, BYTES, Now;
+        /// Files of one room; one more is answered with 507
+        max_room_files: usize = 1_000, COUNT, Now;
+        /// Bytes of the files of one room; the same
+        room_file_space: u64 = 2 << 30, BYTES, Now;
+        /// Bytes of the files that one person has sent, to whatever rooms; the same
+        ///
+        /// A person is whoever holds tokens for one name; where no tokens are asked for, everyone at one address is one.
+        file_quota: u64 = 1 << 30, BYTES, Now;
+        /// Time for which a file is kept, so that there is place for new ones; it goes earlier with its message
+        file_time: Timeout = Timeout::of_seconds(90 * 86_400), SECONDS, Now;
         /// Compress every message from this length in bytes on for those who agree to that (permessage-deflate); without
         /// it, those that save the server more time than they cost, and long answers [default: where it pays]
         ///

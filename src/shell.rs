@@ -18,6 +18,7 @@ mod store;
 mod timestamp;
 mod tls;
 pub mod token;
+pub mod transfer;
 mod transport;
 
 pub use error::RunError;

@@ -103,7 +103,8 @@ class Section:
         # A parlor that is started here must not take a port that another one has.
         self.program(programs / "parlor", """
             port="--port %d"
-            case " $* " in *" --port "*|*" token "*|*" doctor "*|*" config "*|*" check "*|*" --help "*) port= ;; esac
+            case " $* " in *" --port "*|*" token "*|*" doctor "*|*" config "*|*" check "*|*" --help "*) port= ;;
+                *" export "*|*" import "*|*" backup "*) port= ;; esac
             echo $$ >> "%s/.pids"
             exec "%s" $port "$@" """ % (free_port(), folder, parlor.BINARY))
         # The last one that was started and still runs; the first is there for all.

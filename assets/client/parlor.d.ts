@@ -63,6 +63,8 @@ export interface Limits {
   dedup: number;
   /** Messages in an answer to `history`. */
   history: number;
+  /** Bytes of a file; missing where the server keeps none. */
+  file?: number;
 }
 
 export interface Welcome {

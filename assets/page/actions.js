@@ -3,6 +3,7 @@
 import { ALARM_KEY, alarmAfter } from '../board/alarms.js';
 import { Board } from '../board/board.js';
 import { WINDOW_MS } from '../board/chart.js';
+import { Attach, Transfers } from './attach.js';
 import { byId } from './dom.js';
 import { addressee, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';
@@ -30,6 +31,8 @@ export class Actions {
   #welcome;
   #composer;
   #typing;
+  #attach;
+  #transfers;
 
   /**
    * The page: `announce(text)`, `moved()` when another place is current, `closePanels()`.
@@ -54,6 +57,11 @@ export class Actions {
     this.#typing = new TypingSender((data) => {
       // Nobody misses it when it is lost.
       parlor.publish(this.places.current.name, data, { ephemeral: true }).catch(() => {});
+    });
+    this.#transfers = new Transfers(parlor, page.announce, (place) => this.showWelcome(place));
+    this.#attach = new Attach({
+      take: (files) => { for (const file of files) this.#transfers.send(this.places.current, file); },
+      mayTake: () => this.#mayAttach(this.places.current),
     });
     this.#setUpRoomForm();
     setUpCopying(byId('copy-link'), () => shareAddress(this.places.current), page.announce);
@@ -196,6 +204,12 @@ export class Actions {
   #allowWriting(place) {
     const mayWrite = place.isDirect || this.#may('publish', place.name);
     this.#composer.forbid(mayWrite ? null : text.mayNotWrite(place.name));
+    this.#attach.offer(this.#mayAttach(place) ? place.name : null);
+  }
+
+  #mayAttach(place) {
+    const isChat = place && !place.isDirect && !place.barred && place.view === 'chat';
+    return Boolean(isChat && this.#parlor.limits.file && this.#may('publish', place.name));
   }
 
   #boardOf(place) {
@@ -265,7 +279,11 @@ export class Actions {
         return { entries: messages.map((message) => this.entry(message)), more };
       },
       actions: {
-        resend: (item) => { this.#discard(place, item); this.#say(place, item.text); },
+        resend: (item) => {
+          this.#discard(place, item);
+          if (item.file) this.#transfers.send(place, item.file);
+          else this.#say(place, item.text);
+        },
         edit: (item) => { this.#discard(place, item); this.#composer.restore(item.text); },
         discard: (item) => this.#discard(place, item),
       },

@@ -7,6 +7,7 @@
 //   composer.js      where messages are written           outbox.js   what is not delivered yet
 //   commands.js      what a slash begins                  people.js   who is here, who is writing
 //   board.js         live values and alarms               status.js   how the connection is
+//   files.js         files, shown and sent                attach.js   where they are brought
 //   actions.js       what people can do                   text.js     strings; locale.js dates, numbers
 //   gate.js          for who is not let in                token.js    who has a token, and what it allows
 

@@ -2,6 +2,7 @@
 
 import { wordsOf } from '../board/alarms.js';
 import { avatar, button, element, paint, showAvatar } from './dom.js';
+import { fileElement, fileIn, releaseFile } from './files.js';
 import { linked } from './links.js';
 import { formatFull, formatTime, size } from './locale.js';
 import { pictureElement, pictureIn } from './pictures.js';
@@ -48,6 +49,7 @@ export function messageElement({ from, own, at, data, binary, key, alarm }) {
 export function release(node) {
   const link = node.querySelector('a.download');
   if (link) URL.revokeObjectURL(link.href);
+  releaseFile(node);
   const frame = frames.get(node);
   if (!(frame instanceof Frame) || spare.length === MOST_SPARE) return;
   frame.root.className = 'message';
@@ -100,11 +102,15 @@ function alarmElement(alarm) {
 /** What was said, in one line: for notifications. */
 export function summary({ data, binary }) {
   if (binary) return text.binary(binary.length);
+  const file = fileIn(data);
+  if (file) return text.sentFile(cut(file.name, 200));
   return cut(typeof data === 'string' ? data : compactJson(data), 200);
 }
 
 function dataElement(data) {
   if (typeof data === 'string') return textElement(data);
+  const file = fileIn(data);
+  if (file) return fileElement(file);
   const compact = compactJson(data);
   const isSpread = compact.length > SHORT_JSON && depthOf(compact) <= DEEP_JSON;
   const node = textElement(isSpread ? JSON.stringify(data, null, 2) : compact);

@@ -23,7 +23,10 @@ export function pictureIn(bytes) {
   return { type, width, height, isShown: width > 0 && height > 0 && width * height <= MOST_PIXELS };
 }
 
-/** An element that takes its room before it is loaded, so that nothing moves. `failed()` if it is no picture after all. */
+/**
+ * An element that takes its room before it is loaded, so that nothing moves. Its address may be given later. `failed()` if it
+ * is no picture after all.
+ */
 export function pictureElement(address, { width, height }, alt, failed) {
   const image = element('img', 'picture');
   image.alt = alt;
@@ -36,7 +39,7 @@ export function pictureElement(address, { width, height }, alt, failed) {
     if (naturalWidth > 0) image.style.aspectRatio = `${naturalWidth} / ${naturalHeight}`;
   });
   image.addEventListener('error', failed);
-  image.src = address;
+  if (address) image.src = address;
   return image;
 }
 

@@ -2,6 +2,8 @@
 
 pub mod command;
 pub mod event;
+pub mod export;
+pub mod file;
 mod strict;
 
 /// The WebSocket subprotocol.

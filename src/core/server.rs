@@ -7,16 +7,19 @@
 mod answers;
 mod arguments;
 mod arrivals;
+mod catalogue;
 mod clients;
 mod close;
 mod deadlines;
 mod deliver;
 mod direct;
 mod doors;
+mod downloads;
 mod drain;
 
 mod direct_delivery;
 mod error;
+mod files;
 mod invariants;
 mod keeping;
 mod listing;
@@ -35,6 +38,7 @@ mod send;
 mod storing;
 mod turns;
 mod unfinished;
+mod uploads;
 mod usage;
 mod waiting;
 
@@ -87,6 +91,7 @@ use crate::limits::UNANSWERED_SHARE;
 use crate::settings::Limits;
 pub use doors::datagrams::DatagramResult;
 use drain::Drain;
+use files::Files;
 use loading::Loading;
 use memory::Eviction;
 use metrics::Counters;
@@ -131,6 +136,8 @@ pub struct Server<S> {
     loading: Loading,
     /// Those who wait for it to read.
     readers: Readers,
+    /// The files, and those on their way.
+    files: Files,
     /// Members who were not read because the memory is used up, first come first; they go in front of the line.
     over_memory: Vec<ConnectionId>,
     /// Connections to free at the end of a tick.
@@ -215,6 +222,7 @@ impl<S: Stream> Server<S> {
             budget,
             addresses: Addresses::new(&limits),
             readers: Readers::default(),
+            files: Files::default(),
             loading: Loading::default(),
             waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
             sources: Sources::new(limits.rate, now.ms),
@@ -341,6 +349,7 @@ impl<S: Stream> Server<S> {
         self.go_on_reconfiguring(now);
         self.forget_ended();
         self.send_changes_to_store(now);
+        self.forget_old_files(now);
         // What was too much for one turn, what a room was too far behind for, and what a room was not here for.
         self.budget.enter(Stage::Listing);
         self.continue_answers(now);
@@ -395,6 +404,7 @@ impl<S: Stream> Server<S> {
             self.waiting.next_due_ms(),
             self.readers.next_due_ms(),
             self.loading.next_due_ms(),
+            self.files.next_sweep_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -10,6 +10,7 @@ use std::fmt;
 pub use crate::codec::json::event::Durability;
 pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Draft, Message, completed_state};
+use crate::core::file::{FileId, KeptFile};
 
 /// Names a request until it is answered. No other request of this server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,11 @@ pub enum Request {
         /// That of the message which has set it.
         offset: u64,
     },
+    /// To forget what is kept of a file beside its message. Not answered.
+    ForgetFile {
+        /// Its id.
+        id: FileId,
+    },
     /// To keep who somebody is, in place of what is kept of the same number. Not answered.
     KeepPerson(Person),
     /// To forget somebody. Not answered.
@@ -91,6 +97,8 @@ pub struct Append {
     pub offset: Option<u64>,
     /// The message.
     pub record: Record,
+    /// The file that it tells of, to be kept with it.
+    pub file: Option<Box<KeptFile>>,
 }
 
 /// Which messages are asked for: the newest `limit` of those between two offsets.

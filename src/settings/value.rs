@@ -87,7 +87,7 @@ macro_rules! whole_number {
         }
     )+ };
 }
-whole_number!(usize u32 u16);
+whole_number!(u64 usize u32 u16);
 
 fn expected_whole(unit: &Unit) -> String {
     let Unit { least, most, .. } = *unit;

@@ -36,6 +36,11 @@ impl Page {
         }
     }
 
+    /// Its address on this machine.
+    pub(super) fn own(&self) -> String {
+        format!("{}://{}", self.scheme, here(self.bound))
+    }
+
     /// The first line of all, which scripts that start on port 0 read. Whoever has closed `out` does not want it.
     pub(super) fn announce(&self, is_open: bool, kept: Option<&Path>, out: &mut impl Write) {
         let who = match is_open {
@@ -46,12 +51,7 @@ impl Page {
             None => "all in memory, without --data".to_owned(),
             Some(directory) => format!("kept in {}", directory.display()),
         };
-        let address = here(self.bound);
-        let _ = writeln!(
-            out,
-            "parlor listening on {}://{address} ({who}{kept})",
-            self.scheme
-        );
+        let _ = writeln!(out, "parlor listening on {} ({who}{kept})", self.own());
     }
 
     /// The last line, where there are other machines to open the page.

@@ -117,7 +117,8 @@ impl EventLoop {
         };
         let kept = settings.keeping.data.as_deref();
         announce(&page, &entrances, &datagrams, (is_open, kept)).map_err(cannot_listen)?;
-        server.set_page_addresses(page.elsewhere);
+        let own = page.own();
+        server.set_page_addresses(page.elsewhere, &own);
         Ok(Self {
             poll,
             entrances,
@@ -343,6 +344,7 @@ fn open_store(
     server.use_store(durability);
     let rooms = inventory.rooms.iter().map(|name| &**name);
     server.restore(inventory.people, rooms, now);
+    server.use_files(inventory.files);
     Ok(store)
 }
 

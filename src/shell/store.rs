@@ -5,9 +5,13 @@
 //! see all that was asked for before.
 //! Answers come back through a channel, and wake the loop.
 
+mod append;
+mod archive;
 mod database;
 mod directory;
 mod error;
+mod files;
+mod folder;
 mod forgetting;
 mod ids;
 mod index;
@@ -22,24 +26,29 @@ mod tell;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 
 use mio::Waker;
 
-use crate::core::store::Durability;
+use crate::core::file::FileRequest;
+use crate::core::store::{Durability, Request};
 use crate::core::{Now, Server, Stream};
 use crate::settings::Limits;
 use crate::shell::error::RunError;
+pub(super) use archive::{Archive, ArchivedRoom, Import, ImportError};
 use database::{Database, Inventory};
 use directory::Directory;
 pub(super) use error::StoreError;
+use folder::Folder;
 use reader::{Finder, Reader};
 use tell::{Outcome, Tell};
+use thread::spawn;
 use writer::{Job, Writer};
 
 /// The loop's end of the store.
@@ -47,6 +56,8 @@ use writer::{Job, Writer};
 pub(super) struct Store {
     /// Gone when it is ending.
     jobs: Option<Sender<Job>>,
+    /// The bytes of files; the same.
+    folder: Option<Folder>,
     outcomes: Receiver<Outcome>,
     /// An outcome that the budget of its tick left no place for.
     next: Option<Outcome>,
@@ -70,12 +81,24 @@ impl Store {
         let cannot_open = |error: StoreError| error.at_start(path);
         let database = Database::open(&directory.database()).map_err(cannot_open)?;
         database.begin(durability, limits).map_err(cannot_open)?;
-        let inventory = database.inventory().map_err(cannot_open)?;
+        let mut inventory = database.inventory().map_err(cannot_open)?;
         let reading = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
         let (jobs, to_write) = channel();
         let (outcome_sender, outcomes) = channel();
         let (reads, to_read) = channel();
         let tell = Tell::new(outcome_sender, waker);
+        let kept = inventory
+            .files
+            .iter()
+            .map(|placed| placed.file.id)
+            .collect();
+        let (folder, found) = Folder::open(&directory.files(), &kept, &tell)?;
+        inventory
+            .files
+            .retain(|placed| found.contains(&placed.file.id));
+        for id in kept.difference(&found) {
+            files::forget(&database.connection, *id).map_err(cannot_open)?;
+        }
         let finding = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
         let (searches, to_find) = channel();
         let reader = Reader::new(reading, to_read, tell.clone());
@@ -88,6 +111,7 @@ impl Store {
         ];
         let store = Self {
             jobs: Some(jobs),
+            folder: Some(folder),
             outcomes,
             next: None,
             threads: threads.into(),
@@ -105,6 +129,15 @@ impl Store {
     pub(super) fn take_requests<S: Stream>(&self, server: &mut Server<S>) {
         while let Some(request) = server.next_request() {
             self.send(Job::Request(request));
+        }
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        while let Some(request) = server.next_file_request() {
+            if let FileRequest::Remove { id } = request {
+                self.send(Job::Request(Request::ForgetFile { id }));
+            }
+            folder.ask(request);
         }
     }
 
@@ -132,6 +165,8 @@ impl Store {
         while self.has_answer() && server.budget().is_left() {
             match self.next.take() {
                 Some(Outcome::Answer(answer)) => server.on_answer(answer, now),
+                Some(Outcome::File(answer)) => server.on_file_answer(answer, now),
+                Some(Outcome::FilesForgotten(ids)) => server.on_files_forgotten(&ids),
                 Some(Outcome::Failed(error)) => return Err(error),
                 None => break,
             }
@@ -150,6 +185,9 @@ impl Store {
     /// Writes all that it was asked for, and ends.
     pub(super) fn close(mut self) {
         self.jobs = None;
+        if let Some(folder) = self.folder.take() {
+            folder.close();
+        }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 log::error!("a thread of the store has panicked");
@@ -161,9 +199,4 @@ impl Store {
             }
         }
     }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
-    let thread = Builder::new().name(name.to_owned()).spawn(run);
-    thread.map_err(|error| RunError::new("cannot start a thread", error, ""))
 }

@@ -367,7 +367,7 @@ fn what_the_server_can_do_at_all() {
     assert_eq!(response.status, 204);
     assert_eq!(
         response.list("allow"),
-        ["DELETE", "GET", "HEAD", "OPTIONS", "POST"]
+        ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"]
     );
     assert_eq!(http.ask(get("/healthz")).status, 200, "it goes on");
 }

@@ -2,38 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::common::{JsonClient, Server, get, post, run};
-
-/// A directory that is removed with its test.
-struct Data(PathBuf);
-
-impl Data {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("data-{}-{number}", std::process::id());
-        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("the path is text")
-    }
-
-    fn serve(&self, flags: &[&str]) -> Server {
-        Server::start(&[&["--data", self.path()], flags].concat())
-    }
-}
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::common::{Data, JsonClient, Server, get, post, run};
 
 fn stop(mut server: Server, signal: &str) {
     server.signal(signal);
@@ -161,7 +133,7 @@ fn a_directory_that_cannot_be_used_is_said_in_one_line() {
         "{}",
         server.announcement
     );
-    let mode = fs::metadata(&data.0).unwrap().permissions().mode();
+    let mode = fs::metadata(data.folder()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let used = run(&["--port", "0", "--data", data.path()]);
     let by = format!("is used by process {}", server.pid());
@@ -173,7 +145,7 @@ fn a_directory_that_cannot_be_used_is_said_in_one_line() {
     assert_eq!(used.stderr.lines().count(), 1, "{}", used.stderr);
     stop(server, "KILL");
     drop(data.serve(&[]));
-    let file = data.0.join("lock");
+    let file = data.folder().join("lock");
     let under = file.join("below").display().to_string();
     let refused = run(&["--port", "0", "--data", &under]);
     assert!(!refused.status.success());
@@ -183,12 +155,12 @@ fn a_directory_that_cannot_be_used_is_said_in_one_line() {
         refused.stderr
     );
     fs::write(
-        data.0.join("parlor.db"),
+        data.folder().join("parlor.db"),
         "this is no database, and long enough to be looked at",
     )
     .unwrap();
     for name in ["parlor.db-wal", "parlor.db-shm"] {
-        let _ = fs::remove_file(data.0.join(name));
+        let _ = fs::remove_file(data.folder().join(name));
     }
     let damaged = run(&["--port", "0", "--data", data.path()]);
     assert!(!damaged.status.success());
@@ -202,7 +174,7 @@ fn a_directory_that_is_removed_ends_the_server_or_its_keeping() {
         let mut server = data.serve(&["--on-disk-error", flag]);
         let (mut one, joined) = JsonClient::in_room(&server, "tea");
         one.say("tea", "kept");
-        fs::remove_dir_all(&data.0).unwrap();
+        fs::remove_dir_all(data.folder()).unwrap();
         let log = server.wait_for_log(|log| log.contains("the file was removed or replaced"));
         assert!(log.contains("cannot keep messages in"), "{log}");
         if !goes_on {

@@ -131,8 +131,8 @@ MUTANTS = [
     (
         "input that is dropped stays accounted",
         CLOSE,
-        "            connection.take_pending();\n            self.meter_connection(id);",
-        "            connection.take_pending();\n            connection.metered_bytes = 0;",
+        "            self.drop_pending(id);\n            self.meter_connection(id);",
+        "            connection.metered_bytes = 0;\n            self.drop_pending(id);",
     ),
     (
         "the memory limit is not kept",
@@ -299,7 +299,7 @@ MUTANTS = [
     (
         "who posts does not wait for the room",
         READ,
-        "            (Publishes::ByRequest, Some(pending)) => self.chat.find(&pending.post.room),\n",
+        "            (Publishes::ByRequest, Some(pending)) => self.chat.find(pending.room()),\n",
         "",
     ),
     (
@@ -728,5 +728,29 @@ MUTANTS = [
         "src/core/chat/secret.rs",
         "            Self::Hash(known) => known == hash(secret),",
         "            Self::Hash(known) => known != hash(secret),",
+    ),
+    (
+        "what has come of a file stays when its sender ends",
+        "src/core/server/files.rs",
+        "        self.arriving.remove(&id);\n        self.remove(id);",
+        "        self.arriving.remove(&id);",
+    ),
+    (
+        "who sends a file is read however slow the disk is",
+        "src/core/net/pending.rs",
+        "self.unwritten >= MAX_UNWRITTEN",
+        "self.unwritten >= 1000 * MAX_UNWRITTEN",
+    ),
+    (
+        "one person may fill the disk with files",
+        "src/core/server/catalogue.rs",
+        "if !fits(of_owner, usize::MAX, limits.file_quota) {",
+        "if !fits(of_owner, usize::MAX, u64::MAX) {",
+    ),
+    (
+        "files stay when their room is emptied",
+        "src/core/server/keeping.rs",
+        "                    self.files.forget_room(&it.room, epoch);\n",
+        "",
     ),
 ]

@@ -165,6 +165,12 @@ impl Hall {
         self.tick(u64::MAX);
     }
 
+    /// Sends a request, or its beginning, whose response is read later.
+    pub(crate) fn request(&mut self, guest: GuestId, bytes: &[u8]) {
+        self.guests[guest].reader.expect_response(false);
+        self.send(guest, bytes);
+    }
+
     pub(crate) fn send(&mut self, guest: GuestId, bytes: &[u8]) {
         let mut link = self.guests[guest].link.borrow_mut();
         link.arrive(bytes.iter().copied());
@@ -192,6 +198,13 @@ impl Hall {
         while self.unread(&[guest]) < bytes {
             self.send(guest, &frame);
         }
+    }
+
+    /// Whether the kernel has something to report.
+    pub(crate) fn has_events(&self) -> bool {
+        self.guests
+            .iter()
+            .any(|guest| guest.link.borrow().has_event())
     }
 
     /// Bytes of these guests that the server has not read.

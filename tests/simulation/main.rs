@@ -8,6 +8,7 @@ mod charges;
 mod chat;
 mod client;
 mod datagrams;
+mod files;
 mod guard;
 mod habits;
 mod hall;

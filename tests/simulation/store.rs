@@ -26,6 +26,8 @@ pub(crate) struct LateStore {
     random: Random,
     rooms: BTreeMap<Box<str>, Room>,
     people: BTreeMap<u64, Person>,
+    /// What was asked to be kept since this was last looked at.
+    pub(crate) appended: Vec<Append>,
     /// The bodies of the messages that were accepted lately, in their order.
     pub(crate) accepted: Vec<Vec<u8>>,
 }
@@ -153,6 +155,7 @@ impl LateStore {
             random,
             rooms: BTreeMap::new(),
             people: BTreeMap::new(),
+            appended: Vec::new(),
             accepted: Vec::new(),
         }
     }
@@ -167,6 +170,7 @@ impl LateStore {
                 | Request::Search(Search { room, .. })
                 | Request::ForgetRoom { room, .. }
                 | Request::ForgetState { room, .. } => room.clone(),
+                Request::ForgetFile { .. } => continue,
                 Request::KeepPerson(person) => {
                     self.people.insert(person.number, person.clone());
                     continue;
@@ -176,6 +180,9 @@ impl LateStore {
                     continue;
                 }
             };
+            if let Request::Append(append) = &request {
+                self.appended.push(append.clone());
+            }
             let (random, most) = (&mut self.random, self.habit.late_ms);
             let room = self.rooms.entry(name).or_insert_with(|| Room {
                 late_ms: if random.chance(250) { 10 * most } else { most },
@@ -289,7 +296,7 @@ fn carry_out(
         Request::ForgetState {
             epoch, key, offset, ..
         } => room.forget_state(epoch, &key, offset),
-        Request::KeepPerson(_) | Request::ForgetPerson { .. } => {}
+        Request::ForgetFile { .. } | Request::KeepPerson(_) | Request::ForgetPerson { .. } => {}
     }
     None
 }

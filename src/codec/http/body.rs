@@ -9,11 +9,12 @@ const MAX_EXTRAS: usize = 4 << 10;
 /// Digits of a chunk's size: enough for any size, too few to go on for ever.
 const MAX_SIZE_DIGITS: u32 = 16;
 
-/// Gathers a body from its parts, and holds no more than has arrived of it.
+/// Gathers a body from its parts, and holds no more than has arrived of it, and was not taken.
 #[derive(Debug)]
 pub struct Decoder {
     body: Vec<u8>,
-    max_length: usize,
+    /// Bytes of the body that may still come.
+    allowance: usize,
     state: State,
     extras: usize,
 }
@@ -73,7 +74,7 @@ impl Decoder {
         };
         Ok(Self {
             body: Vec::new(),
-            max_length,
+            allowance: max_length,
             state,
             extras: 0,
         })
@@ -126,9 +127,14 @@ impl Decoder {
         }
     }
 
-    /// The body, once it is whole.
+    /// The body, once it is whole, or the rest of it.
     pub fn into_body(self) -> Vec<u8> {
         self.body
+    }
+
+    /// Takes what has arrived since the last call, so that a long body is never here as a whole.
+    pub fn take_arrived(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body)
     }
 
     /// Bytes of memory that the body holds so far.
@@ -139,6 +145,7 @@ impl Decoder {
     fn take(&mut self, missing: usize, input: &[u8]) -> usize {
         let count = missing.min(input.len());
         self.body.extend_from_slice(&input[..count]);
+        self.allowance -= count;
         count
     }
 
@@ -185,7 +192,7 @@ impl Decoder {
         let digit = char::from(digit).to_digit(16).ok_or(MALFORMED)?;
         size.checked_mul(16)
             .and_then(|size| size.checked_add(digit as usize))
-            .filter(|&size| size <= self.max_length - self.body.len())
+            .filter(|&size| size <= self.allowance)
             .ok_or(TOO_LARGE)
     }
 

@@ -14,11 +14,13 @@ pub struct Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::CONTINUE,
         Self::SWITCHING_PROTOCOLS,
         Self::OK,
+        Self::CREATED,
         Self::NO_CONTENT,
+        Self::PARTIAL_CONTENT,
         Self::NOT_MODIFIED,
         Self::BAD_REQUEST,
         Self::UNAUTHORIZED,
@@ -30,6 +32,7 @@ impl Status {
         Self::CONTENT_TOO_LARGE,
         Self::URI_TOO_LONG,
         Self::UNSUPPORTED_MEDIA_TYPE,
+        Self::RANGE_NOT_SATISFIABLE,
         Self::EXPECTATION_FAILED,
         Self::MISDIRECTED_REQUEST,
         Self::UPGRADE_REQUIRED,
@@ -47,8 +50,12 @@ impl Status {
     pub const SWITCHING_PROTOCOLS: Self = Self::new(101, "Switching Protocols");
     /// 200.
     pub const OK: Self = Self::new(200, "OK");
+    /// 201, comes with `Location`.
+    pub const CREATED: Self = Self::new(201, "Created");
     /// 204.
     pub const NO_CONTENT: Self = Self::new(204, "No Content");
+    /// 206, comes with `Content-Range`.
+    pub const PARTIAL_CONTENT: Self = Self::new(206, "Partial Content");
     /// 304, the client's copy is still good.
     pub const NOT_MODIFIED: Self = Self::new(304, "Not Modified");
     /// 400.
@@ -71,6 +78,8 @@ impl Status {
     pub const URI_TOO_LONG: Self = Self::new(414, "URI Too Long");
     /// 415.
     pub const UNSUPPORTED_MEDIA_TYPE: Self = Self::new(415, "Unsupported Media Type");
+    /// 416, comes with `Content-Range`.
+    pub const RANGE_NOT_SATISFIABLE: Self = Self::new(416, "Range Not Satisfiable");
     /// 417.
     pub const EXPECTATION_FAILED: Self = Self::new(417, "Expectation Failed");
     /// 421, RFC 9110 section 15.5.20.

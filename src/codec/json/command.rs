@@ -319,7 +319,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn decode<'a>(
+pub(super) fn decode<'a>(
     data: Option<&'a RawValue>,
     binary: Option<Cow<'a, str>>,
     otherwise: &str,
@@ -357,7 +357,7 @@ fn decode_json(json: &str) -> serde_json::Result<Data<'_>> {
 }
 
 /// A field that is there is there, even when it is `null`.
-fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(
+pub(super) fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)

@@ -320,6 +320,9 @@ pub struct Limits {
     pub dedup: usize,
     /// Messages in an answer to `history`.
     pub history: usize,
+    /// Bytes of a file; `None` where none are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<u64>,
 }
 
 /// What one's token allows, as `welcome` says it.

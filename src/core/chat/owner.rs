@@ -24,9 +24,13 @@ impl Owner {
         })
     }
 
-    /// Whether it is this machine: its own programs, or everyone behind a proxy on it that is not believed.
+    /// This machine: its own programs, or everyone behind a proxy on it that is not believed.
+    pub(in crate::core) fn this_machine() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST.into())
+    }
+
     pub(super) fn is_this_machine(&self) -> bool {
-        *self == Self::at(Ipv4Addr::LOCALHOST.into())
+        *self == Self::this_machine()
     }
 }
 

@@ -91,6 +91,13 @@ impl PublicId {
     pub(in crate::core) fn number(self) -> u64 {
         self.0
     }
+
+    /// That which is shown so.
+    pub(super) fn parse(shown: &str) -> Option<Self> {
+        let digits = shown.strip_prefix('p')?;
+        let number = u64::from_str_radix(digits, 16).ok().map(Self)?;
+        (number.to_string() == shown).then_some(number)
+    }
 }
 
 impl Author {

@@ -9,7 +9,7 @@ use unicode_security::confusable_detection::skeleton;
 use unicode_security::mixed_script::AugmentedScriptSet;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
-use crate::core::chat::person::{GUEST_PREFIX, Name};
+use crate::core::chat::person::{Author, GUEST_PREFIX, Name, PublicId};
 use crate::core::chat::visible::{is_joiner, is_visible};
 use crate::limits::{MAX_PERSON_NAME, MAX_TOKEN_NAME};
 
@@ -65,6 +65,17 @@ impl PersonName {
     /// What it is found by; see [`NameSkeleton::keys`].
     pub(in crate::core) fn keys(&self) -> impl Iterator<Item = &str> {
         self.skeleton.keys()
+    }
+}
+
+impl Author {
+    /// Whoever others know by this id and this name: a guest, or someone whose name they, or their token, have chosen.
+    /// `None` if nobody can be.
+    pub(in crate::core) fn parse(id: &str, name: &str) -> Option<Self> {
+        let is_guest = is_like_a_guest(name) && is_visible(name) && name.len() <= MAX_PERSON_NAME;
+        let is_name = is_guest || PersonName::of_token(name).is_some();
+        let id = PublicId::parse(id).filter(|_| is_name)?;
+        Some(Self::stored(id.number(), name))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::Author;
 use crate::core::chat::room::{Room, TooManyRoomsError};
+use crate::core::file::FileId;
 use crate::core::now::Now;
 
 /// What someone wants to say.
@@ -32,6 +33,8 @@ pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) ephemeral: bool,
     /// The sender's own id of the message, and who they are.
     pub(in crate::core) dedup: Option<(&'a str, &'a Sender)>,
+    /// The file that it tells of, which is kept as long as the message.
+    pub(in crate::core) file: Option<FileId>,
 }
 
 /// A draft with bytes of its own, for as long as the store has not answered.
@@ -44,6 +47,7 @@ pub(in crate::core) struct Submission {
     key: Option<Box<str>>,
     retain: bool,
     dedup: Option<(Box<str>, Sender)>,
+    file: Option<FileId>,
 }
 
 /// Whether a message may be published.
@@ -111,6 +115,7 @@ impl Submission {
             retain: self.retain,
             ephemeral: false,
             dedup: self.dedup.as_ref().map(|(id, sender)| (&**id, sender)),
+            file: self.file,
         }
     }
 
@@ -144,6 +149,7 @@ impl<'a> Draft<'a> {
             key: self.key.map(Into::into),
             retain: self.retain,
             dedup: self.dedup.map(|(id, sender)| (id.into(), sender.clone())),
+            file: self.file,
         }
     }
 

@@ -48,6 +48,7 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
         retain: key.is_some(),
         ephemeral: false,
         dedup: None,
+        file: None,
     };
     keep(chat, room, &draft, at_ms)
 }
@@ -272,6 +273,7 @@ fn the_state_of_a_key_is_its_latest_message() {
         retain: true,
         ephemeral: false,
         dedup: None,
+        file: None,
     };
     let now = Now { ms: 0, unix_ms: 0 };
     assert_eq!(
@@ -311,6 +313,7 @@ fn who_catches_up_is_told_each_key_once() {
         retain: false,
         ephemeral: false,
         dedup: None,
+        file: None,
     };
     keep(&mut chat, room, &passing, 0);
     assert_eq!(missed(&chat), (vec![5], vec![3, 4]));
@@ -347,6 +350,7 @@ fn what_is_sent_twice_is_said_once() {
             retain: false,
             ephemeral: false,
             dedup: Some(("d1", sender)),
+            file: None,
         };
         publish(&mut chat, room, &draft, Now { ms, unix_ms: ms }).unwrap()
     };

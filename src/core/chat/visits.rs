@@ -402,6 +402,12 @@ impl Chat {
         self.people.resume_token(id)
     }
 
+    /// Whose secret this is, as the author of a message.
+    pub(in crate::core) fn author_by_secret(&mut self, secret: &str) -> Option<Author> {
+        let person = self.people.find_by_token(secret)?;
+        Some(self.people.author(person))
+    }
+
     /// Whose name this is, to the letter.
     pub(in crate::core) fn find_named(&self, name: &PersonName) -> Option<PersonId> {
         let mut alike = self.people.find(name);

@@ -8,6 +8,7 @@ use data_encoding::BASE64;
 use crate::codec::json;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Base64, Data, Epoch, Event, Person};
+use crate::codec::json::file::FileFacts;
 use crate::codec::line;
 use crate::codec::sse;
 use crate::codec::ws::deflate::{Deflater, Effort, Readers};
@@ -115,6 +116,8 @@ pub(in crate::core) struct Encoder {
     deflater: Option<Box<Deflater>>,
     /// Which payloads are compressed; `None` for none at all.
     compression: Option<Compression>,
+    /// The server's own address, in front of the paths that lines name.
+    address: Box<str>,
     budget: Budget,
 }
 
@@ -124,6 +127,7 @@ impl Encoder {
             json: Vec::new(),
             deflater: None,
             compression,
+            address: "".into(),
             budget,
         }
     }
@@ -131,6 +135,16 @@ impl Encoder {
     /// Which payloads are compressed from now on.
     pub(in crate::core) fn set_compression(&mut self, compression: Option<Compression>) {
         self.compression = compression;
+    }
+
+    /// The server's own address, as others reach it.
+    pub(in crate::core) fn set_address(&mut self, address: &str) {
+        self.address = address.into();
+    }
+
+    /// The server's own address.
+    pub(in crate::core) fn address(&self) -> &str {
+        &self.address
     }
 
     /// What follows is another message; the buffer of the last one is kept.
@@ -165,7 +179,7 @@ impl Encoder {
                 self.write_message(context, message);
                 self.json_frame(context, out);
             }
-            Format::Lines => line(message, out),
+            Format::Lines => line(message, &self.address, out),
             Format::Events => {
                 self.write_message(context, message);
                 let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
@@ -283,10 +297,20 @@ impl Encoder {
     }
 }
 
-/// A message as a line: its author and its text.
-pub(in crate::core) fn line(message: &Message<'_>, out: &mut Vec<u8>) {
+/// A message as a line: its author, and its text, or the file that it tells of, at this server.
+pub(in crate::core) fn line(message: &Message<'_>, server: &str, out: &mut Vec<u8>) {
     let mut text = format!("{}: ", message.author.name);
-    push_content(message, &mut text);
+    let file = match data(message) {
+        Some(Data::Json(json)) => FileFacts::parse(json),
+        _ => None,
+    };
+    match file {
+        Some(file) => {
+            line::push_clean(&file.to_line(server), &mut text);
+            text.push('\n');
+        }
+        None => push_content(message, &mut text),
+    }
     out.extend_from_slice(text.as_bytes());
 }
 

@@ -211,6 +211,14 @@ impl Door {
         }
     }
 
+    /// The same, as more of it arrives.
+    pub(in crate::core) fn pending_mut(&mut self) -> Option<&mut Pending> {
+        match self {
+            Self::Http(pending) => pending.as_deref_mut(),
+            _ => None,
+        }
+    }
+
     /// The same, to be answered.
     pub(in crate::core) fn take_pending(&mut self) -> Option<Box<Pending>> {
         match self {

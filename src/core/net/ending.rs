@@ -61,6 +61,8 @@ pub enum EndReason {
     ConnectionReset,
     /// The last response was taken.
     Done,
+    /// A file could not be read to its end.
+    FileFailed,
     /// No further request came within `--keep-alive-timeout`.
     Idle,
     /// A trusted proxy sent no valid PROXY header.
@@ -85,12 +87,13 @@ pub enum EndReason {
 
 impl EndReason {
     /// All but those that the peer was told.
-    const UNTOLD: [Self; 15] = [
+    const UNTOLD: [Self; 16] = [
         Self::CannotBePolled,
         Self::ClosedByPeer,
         Self::ConnectionLost,
         Self::ConnectionReset,
         Self::Done,
+        Self::FileFailed,
         Self::Idle,
         Self::ProxyFailed,
         Self::ResponseTimeout,
@@ -120,6 +123,7 @@ impl EndReason {
             Self::ConnectionLost => "connection lost",
             Self::ConnectionReset => "connection reset",
             Self::Done => "done",
+            Self::FileFailed => "a file cannot be read",
             Self::Idle => "idle",
             Self::ProxyFailed => "bad PROXY header",
             Self::ResponseTimeout => "response not taken in time",

@@ -1,18 +1,28 @@
 //! A request whose body is still arriving.
 
 use crate::codec::http::body;
+use crate::codec::media::Media;
 use crate::core::chat::{Author, Content, Owner, RoomName};
+use crate::core::file::FileId;
 use crate::core::id::ConnectionId;
 use crate::core::net::phase::AfterResponse;
+use crate::limits::MAX_UNWRITTEN;
 
 /// What is kept of a request until its body has arrived.
 #[derive(Debug)]
 pub(in crate::core) struct Pending {
-    pub(in crate::core) post: Post,
+    pub(in crate::core) arriving: Arriving,
     pub(in crate::core) reply: Reply,
     pub(in crate::core) body: body::Decoder,
     /// The client waits for `100 Continue`.
     pub(in crate::core) expects_continue: bool,
+}
+
+/// What the body is.
+#[derive(Debug)]
+pub(in crate::core) enum Arriving {
+    Message(Post),
+    File(Upload),
 }
 
 /// A message that is published by a request.
@@ -28,6 +38,26 @@ pub(in crate::core) struct Post {
     pub(in crate::core) retain: bool,
     pub(in crate::core) ephemeral: bool,
     pub(in crate::core) dedup: Option<Box<str>>,
+}
+
+/// A file that a request brings. Its bytes go on to whoever keeps them as they come.
+#[derive(Debug)]
+pub(in crate::core) struct Upload {
+    pub(in crate::core) author: Author,
+    /// The owner whose quota it uses.
+    pub(in crate::core) owner: Owner,
+    pub(in crate::core) room: RoomName,
+    pub(in crate::core) id: FileId,
+    /// The name that it was sent under.
+    pub(in crate::core) name: Box<str>,
+    /// What it is; `None` before enough of it has come to tell.
+    media: Option<Media>,
+    /// Its first bytes, until that.
+    head: Vec<u8>,
+    /// So much of it has gone on.
+    pub(in crate::core) bytes: u64,
+    /// So much of that is not written yet.
+    pub(in crate::core) unwritten: usize,
 }
 
 /// What a request needs of its response, whatever the response is.
@@ -53,16 +83,90 @@ pub(in crate::core) enum Sharing {
     },
 }
 
+impl Upload {
+    pub(in crate::core) fn new(
+        id: FileId,
+        room: RoomName,
+        name: Box<str>,
+        (author, owner): (Author, Owner),
+    ) -> Self {
+        Self {
+            author,
+            owner,
+            room,
+            id,
+            name,
+            media: None,
+            head: Vec::new(),
+            bytes: 0,
+            unwritten: 0,
+        }
+    }
+
+    /// These bytes go on. They are the last ones if `is_end`.
+    pub(in crate::core) fn pass_on(&mut self, bytes: &[u8], is_end: bool) {
+        self.bytes += bytes.len() as u64;
+        self.unwritten += bytes.len();
+        if self.media.is_none() {
+            self.head.extend_from_slice(bytes);
+            self.media = Media::look(&self.name, &self.head, is_end);
+        }
+        if self.media.is_some() {
+            self.head = Vec::new();
+        }
+    }
+
+    /// What it is, once it has come.
+    pub(in crate::core) fn media(&self) -> Media {
+        self.media.unwrap_or(Media::OTHER)
+    }
+
+    /// Whether so much is not written that no more is taken for now.
+    pub(in crate::core) fn must_wait(&self) -> bool {
+        self.unwritten >= MAX_UNWRITTEN
+    }
+}
+
 impl Pending {
-    /// Bytes of memory that it holds.
+    /// The room that it is for.
+    pub(in crate::core) fn room(&self) -> &RoomName {
+        match &self.arriving {
+            Arriving::Message(post) => &post.room,
+            Arriving::File(upload) => &upload.room,
+        }
+    }
+
+    /// The file that it brings.
+    pub(in crate::core) fn upload(&self) -> Option<&Upload> {
+        match &self.arriving {
+            Arriving::Message(_) => None,
+            Arriving::File(upload) => Some(upload),
+        }
+    }
+
+    /// The same, and what has come of it.
+    pub(in crate::core) fn upload_mut(&mut self) -> Option<(&mut Upload, &mut body::Decoder)> {
+        match &mut self.arriving {
+            Arriving::Message(_) => None,
+            Arriving::File(upload) => Some((upload, &mut self.body)),
+        }
+    }
+
+    /// Bytes of memory that it holds. What is not written yet is in the memory, too.
     pub(in crate::core) fn held_bytes(&self) -> usize {
         let origin = match &self.reply.sharing {
             Sharing::Allowed { origin, .. } => origin.as_ref(),
             Sharing::SameOrigin => None,
         };
-        let texts = [origin, self.post.key.as_ref(), self.post.dedup.as_ref()];
-        let texts = texts.into_iter().flatten().map(|text| text.len());
-        size_of::<Self>() + self.body.held_bytes() + texts.sum::<usize>()
+        let more = match &self.arriving {
+            Arriving::Message(post) => {
+                let texts = [&post.key, &post.dedup].into_iter().flatten();
+                texts.map(|text| text.len()).sum()
+            }
+            Arriving::File(upload) => upload.name.len() + upload.head.capacity() + upload.unwritten,
+        };
+        let origin = origin.map_or(0, |text| text.len());
+        size_of::<Self>() + self.body.held_bytes() + origin + more
     }
 }
 

@@ -10,7 +10,7 @@ pub(in crate::core) enum Phase {
     Request { seen: usize },
     /// Waiting for the rest of a request's body. `arrived`: bytes that had come when the deadline was set.
     Body { arrived: u64 },
-    /// A request waits for the store. What the peer sends meanwhile waits.
+    /// A request waits for the store, or for a part of a file. What the peer sends meanwhile waits.
     AwaitingStore,
     /// Writing responses. Pipelined requests wait, but for POSTs that came in one read. `taken`: so many bytes had been
     /// taken when the deadline was set.
@@ -40,6 +40,8 @@ pub(in crate::core) enum Phase {
 pub(in crate::core) enum AfterResponse {
     NextRequest,
     Close,
+    /// The next part of the same response, which is read when this one has left.
+    NextPart,
 }
 
 impl AfterResponse {

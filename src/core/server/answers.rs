@@ -61,6 +61,7 @@ impl<S: Stream> Server<S> {
                 key: MAX_KEY,
                 dedup: MAX_KEY,
                 history: MAX_PAGE,
+                file: self.files.is_on.then_some(limits.max_file),
             },
             rights,
         }))

@@ -227,6 +227,7 @@ impl<S: Stream> Server<S> {
         connection.phase = Phase::Closed { reason };
         connection.queue.clear();
         self.release_input(id);
+        self.files.forget_download(id);
         self.closed.push_back(id);
     }
 
@@ -321,7 +322,7 @@ impl<S: Stream> Server<S> {
         if let Some(connection) = self.connections.get_mut(id.index()) {
             connection.tail = Tail::default();
             connection.decoder = Decoder::default();
-            connection.take_pending();
+            self.drop_pending(id);
             self.meter_connection(id);
         }
     }

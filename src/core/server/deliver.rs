@@ -176,6 +176,10 @@ impl<S: Stream> Server<S> {
                 then: AfterResponse::Close,
                 ..
             } => self.close(id, Ending::Linger(EndReason::Done), now),
+            Phase::Response {
+                then: AfterResponse::NextPart,
+                ..
+            } => self.read_next_part(id),
             Phase::Closing {
                 handshake: CloseHandshake::Done,
                 reason,

@@ -114,8 +114,11 @@ impl<S: Stream> Server<S> {
             Phase::Body { .. } => {
                 self.refuse_body(&unavailable("the server is shutting down"), id, now);
             }
-            Phase::Response { then, .. } => *then = AfterResponse::Close,
-            Phase::AwaitingStore
+            Phase::Response { then, .. } if *then != AfterResponse::NextPart => {
+                *then = AfterResponse::Close;
+            }
+            Phase::Response { .. }
+            | Phase::AwaitingStore
             | Phase::Leaving { .. }
             | Phase::Closing { .. }
             | Phase::Lingering { .. }

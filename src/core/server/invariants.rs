@@ -8,9 +8,11 @@ use crate::core::id::ConnectionId;
 use crate::core::net::connection::{Connection, Traffic};
 use crate::core::net::door::DoorKind;
 use crate::core::net::frames::Frames;
+use crate::core::net::pending::Pending;
 use crate::core::net::phase::Phase;
 use crate::core::net::timers::Slot;
 use crate::core::server::Server;
+use crate::core::server::uploads::MAX_UPLOAD_BYTES;
 use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
 
@@ -30,6 +32,7 @@ impl<S: Stream> Server<S> {
         self.check_address_slots()?;
         self.waiting.check()?;
         self.loading.check()?;
+        self.check_files()?;
         self.check_counters()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
@@ -138,6 +141,10 @@ impl<S: Stream> Server<S> {
         )?;
         // A vector that grows doubles; a decoder's box and control payload are small.
         let most = 2 * (READ_BUFFER + self.bounds.max_message()) + 1024;
+        let most = match connection.pending().and_then(Pending::upload) {
+            Some(_) => most.max(MAX_UPLOAD_BYTES),
+            None => most,
+        };
         ensure(
             connection.held_bytes() <= most,
             "it holds more input than it may",

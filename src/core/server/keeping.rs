@@ -45,6 +45,7 @@ impl<S: Stream> Server<S> {
         }
         self.waiting.forget_written_behind();
         self.end_readers(now);
+        self.lose_files(now);
         self.chat.lose_store();
         self.end_loads();
         self.tell_new_epochs();
@@ -92,7 +93,8 @@ impl<S: Stream> Server<S> {
             return Err(UNAVAILABLE);
         }
         let epoch = self.chat.epoch(room);
-        let (ticket, bytes) = outbox.append(name, epoch, draft, Some(offset), now.unix_ms);
+        let place = (Some(offset), self.files.kept(draft));
+        let (ticket, bytes) = outbox.append(name, epoch, draft, place, now.unix_ms);
         self.waiting.add_behind(ticket, bytes);
         Ok(())
     }
@@ -130,7 +132,10 @@ impl<S: Stream> Server<S> {
         for it in self.chat.take_to_forget() {
             let (room, epoch) = (it.room.as_str().into(), it.epoch);
             outbox.push(match it.state {
-                None => Request::ForgetRoom { room, epoch },
+                None => {
+                    self.files.forget_room(&it.room, epoch);
+                    Request::ForgetRoom { room, epoch }
+                }
                 Some((key, offset)) => Request::ForgetState {
                     room,
                     epoch,

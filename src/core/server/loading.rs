@@ -12,6 +12,7 @@ use crate::core::chat::{
 };
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
+use crate::core::net::pending::{Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::storing::UNAVAILABLE;
@@ -37,6 +38,8 @@ pub(super) enum Readiness {
 pub(super) enum Aside {
     /// A command of this connection, a JSON text or a line.
     Command { id: ConnectionId, text: Box<str> },
+    /// A file that has come.
+    File(Box<Upload>, Box<Reply>),
     /// Someone has come at the line port, and is to be led into the lobby.
     Newcomer(ConnectionId),
     /// A datagram of someone who may send it.
@@ -112,6 +115,14 @@ impl Loading {
             load.aside.push(datagram);
         }
         has_place
+    }
+
+    /// So is the message of a file.
+    pub(super) fn put_file_aside(&mut self, upload: Upload, reply: Reply) {
+        if let Some(load) = self.rooms.get_mut(&upload.room) {
+            load.aside
+                .push(Aside::File(Box::new(upload), Box::new(reply)));
+        }
     }
 
     fn begin(&mut self, room: RoomName, ticket: Ticket, now_ms: u64) {
@@ -290,6 +301,7 @@ impl<S: Stream> Server<S> {
                     self.execute_again(&text, id, now);
                     self.go_on_leaving(id, now);
                 }
+                Aside::File(upload, reply) => self.publish_file(*upload, *reply, now),
                 Aside::Newcomer(id) => {
                     self.end_aside(id);
                     self.lead_into_lobby(id, now);

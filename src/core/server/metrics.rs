@@ -184,7 +184,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Gauges that are read off the server when they are asked for.
-    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 12] {
+    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 15] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
         let paused = self.broadcast.paused_count();
@@ -192,6 +192,7 @@ impl<S: Stream> Server<S> {
         let in_flight = self.meter.used();
         let of_history = "What --history-memory allows of it.";
         let of_flight = "What --max-memory allows of it.";
+        let files = self.files.catalogue.all();
         [
             (
                 "uptime_seconds",
@@ -233,6 +234,13 @@ impl<S: Stream> Server<S> {
                 chat.history_bytes(),
             ),
             ("history_bytes_max", of_history, limits.history_memory),
+            ("files", "Files that are kept, or arrive.", files.files),
+            ("file_bytes", "Bytes of them.", files.bytes as usize),
+            (
+                "file_bytes_max",
+                "What --file-space allows.",
+                limits.file_space as usize,
+            ),
         ]
     }
 }

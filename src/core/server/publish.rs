@@ -60,6 +60,7 @@ impl<S: Stream> Server<S> {
             retain: publish.retain,
             ephemeral: publish.ephemeral,
             dedup: publish.dedup.as_deref().map(|dedup| (dedup, sender)),
+            file: None,
         };
         Ok((room, self.submit(room, &draft, now)?))
     }
@@ -102,6 +103,9 @@ impl<S: Stream> Server<S> {
         keeping: Keeping,
         now: Now,
     ) {
+        if let Some(file) = draft.file {
+            self.files.place(file, self.chat.epoch(room));
+        }
         let message = self.chat.accept(room, draft, accepted, now);
         self.fan_out(room, &message);
         self.chat.keep(room, &message, draft, keeping, now.ms);

@@ -106,6 +106,10 @@ impl<S: Stream> Server<S> {
     /// Whether the next message of a connection has to wait, and registers where it waits. Checked before each message,
     /// so the limits may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
+        if self.waits_for_disk(id) {
+            // It goes on when some of its file is written.
+            return true;
+        }
         if self.waits_for_store(id) {
             // It goes on when one of its submissions is answered.
             return true;
@@ -123,7 +127,7 @@ impl<S: Stream> Server<S> {
         let room = match (door.facts().publishes, door.pending()) {
             (Publishes::InItsRoom, _) if is_member => self.chat.room_of(id),
             (Publishes::ByCommand, _) if is_member => door.session().and_then(|it| it.publishes_to),
-            (Publishes::ByRequest, Some(pending)) => self.chat.find(&pending.post.room),
+            (Publishes::ByRequest, Some(pending)) => self.chat.find(pending.room()),
             _ => return false,
         };
         if self.drain.pauses_input() {
@@ -403,9 +407,7 @@ impl<S: Stream> Server<S> {
         match self.get(id).map(|connection| connection.phase) {
             Some(Phase::Request { .. }) => self.close(id, Ending::Abort(EndReason::Done), now),
             Some(Phase::Body { .. }) => {
-                if let Some(connection) = self.get_mut(id) {
-                    connection.take_pending();
-                }
+                self.drop_pending(id);
                 // The requests before it are answered.
                 self.close(id, Ending::Flush(EndReason::ConnectionLost), now);
             }

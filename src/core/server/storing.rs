@@ -6,6 +6,7 @@ use crate::codec::json::event::Durability;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
 use crate::core::chat::{Accepted, Draft, PublishError, RoomId, RoomName};
+use crate::core::file::KeptFile;
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::Ending;
 use crate::core::net::phase::Phase;
@@ -114,7 +115,7 @@ impl Outbox {
         room: &RoomName,
         epoch: u64,
         draft: &Draft<'_>,
-        offset: Option<u64>,
+        (offset, file): (Option<u64>, Option<Box<KeptFile>>),
         at_ms: u64,
     ) -> (Ticket, usize) {
         let ticket = self.next_ticket();
@@ -127,6 +128,7 @@ impl Outbox {
             at_ms,
             offset,
             record,
+            file,
         }));
         (ticket, bytes)
     }
@@ -196,6 +198,9 @@ impl<S: Stream> Server<S> {
         };
         let room = waiter.room;
         let outcome = self.outcome(&waiter, answer, now);
+        if let (Err(_), Some(file)) = (outcome, waiter.submission.draft().file) {
+            self.files.remove(file);
+        }
         for publisher in waiter.publishers {
             self.tell_outcome(publisher, room, outcome, now);
         }
@@ -219,7 +224,8 @@ impl<S: Stream> Server<S> {
             return Err(UNAVAILABLE);
         };
         let epoch = self.chat.epoch(room);
-        let (ticket, _) = outbox.append(name, epoch, draft, None, now.unix_ms);
+        let file = self.files.kept(draft);
+        let (ticket, _) = outbox.append(name, epoch, draft, (None, file), now.unix_ms);
         self.waiting.add(ticket, room, draft, now.ms);
         self.chat.on_append(room);
         Ok(ticket)
@@ -299,6 +305,11 @@ impl<S: Stream> Server<S> {
             ReplyTo::Http(reply) => {
                 let outcome = outcome.map(Some).map_err(CommandError::from);
                 self.respond_to_post(room, outcome, &reply, now);
+                reply.id
+            }
+            ReplyTo::File(reply, file) => {
+                let outcome = outcome.map_err(CommandError::from);
+                self.respond_to_upload(room, file, outcome, &reply, now);
                 reply.id
             }
         };

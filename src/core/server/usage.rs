@@ -38,13 +38,16 @@ impl<S: Stream> Server<S> {
             let whom = whom.ok_or(Problem::new(Status::BAD_REQUEST, WHOM))?;
             let (rooms, values) = self.chat.forget_owner(&whom).unwrap_or_default();
             self.forget_ended();
-            log::warn!("forgot {rooms} rooms and {values} retained values of {whom}");
+            let files = self.files.forget_owner(&whom);
+            log::warn!(
+                "forgot {rooms} rooms, {values} retained values and {files} files of {whom}"
+            );
             self.respond_empty(&[], reply, now);
             return Ok(());
         }
         self.check_runs_it(request, &rights, reply)?;
         let json = match whom {
-            None => usage_json(&self.chat.holdings()),
+            None => usage_json(&self.chat.holdings(), |owner| self.files.bytes_of(owner)),
             Some(whom) => {
                 let (rooms, more) = self.chat.rooms_begun_by(&whom);
                 let names: Vec<&str> = rooms.iter().map(|name| name.as_str()).collect();
@@ -92,7 +95,7 @@ fn owner_in(request: &Request<'_>) -> Result<Option<Owner>, Problem> {
     }
 }
 
-fn usage_json(holdings: &[Holdings]) -> String {
+fn usage_json(holdings: &[Holdings], file_bytes: impl Fn(&Owner) -> u64) -> String {
     let mut out = "{\"usage\":[".to_owned();
     for (index, holding) in holdings.iter().enumerate() {
         let whom = match &holding.owner {
@@ -109,10 +112,11 @@ fn usage_json(holdings: &[Holdings]) -> String {
             state_bytes,
             ..
         } = holding;
+        let file_bytes = holding.owner.as_ref().map_or(0, &file_bytes);
         // Writing to a String does not fail.
         let _ = write!(
             out,
-            "{comma}{{{whom}\"rooms\":{rooms},\"message_bytes\":{message_bytes},\"state_bytes\":{state_bytes}}}"
+            "{comma}{{{whom}\"rooms\":{rooms},\"message_bytes\":{message_bytes},\"state_bytes\":{state_bytes},\"file_bytes\":{file_bytes}}}"
         );
     }
     out.push_str("]}\n");

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::core::chat::{Draft, RoomId, Sender, Submission};
 use crate::core::ensure::ensure;
+use crate::core::file::FileId;
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
 use crate::core::store::{Answer, Ticket};
@@ -25,13 +26,15 @@ pub(super) enum ReplyTo {
     Plain(ConnectionId),
     /// Who has sent a request.
     Http(Box<Reply>),
+    /// Who has sent a file.
+    File(Box<Reply>, FileId),
 }
 
 impl ReplyTo {
     fn connection(&self) -> ConnectionId {
         match self {
             Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) => *id,
-            Self::Http(reply) => reply.id,
+            Self::Http(reply) | Self::File(reply, _) => reply.id,
         }
     }
 }

@@ -10,8 +10,10 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::layer::{Given, Layer, Place};
 use super::sources::Sources;
+use crate::send::SendArgs;
 use crate::settings::{ALL, Kind, Setting, Settings};
 use crate::shell::token::TokenArgs;
+use crate::shell::transfer::{BackupArgs, ExportArgs};
 
 /// What the binary is asked to do.
 #[derive(Debug)]
@@ -24,8 +26,16 @@ pub enum Invocation {
     Config,
     /// To say how many connections this machine allows.
     Doctor,
+    /// To send files to a server that runs.
+    Send(SendArgs),
     /// To make a token.
     Token(TokenArgs),
+    /// To write the messages of rooms to standard output.
+    Export(Sources, ExportArgs),
+    /// To read them into a data directory.
+    Import(Sources),
+    /// To copy a data directory into a file.
+    Backup(Sources, BackupArgs),
 }
 
 impl Invocation {
@@ -50,6 +60,14 @@ impl Invocation {
             Some(("check", matches)) => Self::Check(sources(matches)?),
             Some(("config", _)) => Self::Config,
             Some(("doctor", _)) => Self::Doctor,
+            Some(("export", matches)) => {
+                Self::Export(sources(matches)?, ExportArgs::from_arg_matches(matches)?)
+            }
+            Some(("import", matches)) => Self::Import(sources(matches)?),
+            Some(("backup", matches)) => {
+                Self::Backup(sources(matches)?, BackupArgs::from_arg_matches(matches)?)
+            }
+            Some(("send", matches)) => Self::Send(SendArgs::from_arg_matches(matches)?),
             Some((_, matches)) => Self::Token(TokenArgs::from_arg_matches(matches)?),
             None => Self::Serve(sources(&matches)?),
         })
@@ -59,6 +77,7 @@ impl Invocation {
 /// The command line as clap has to know it.
 pub(super) fn command() -> Command {
     let token = TokenArgs::augment_args(Command::new("token"));
+    let send = SendArgs::augment_args(Command::new("send"));
     Command::new("parlor")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A chat-room and live-broadcast server in one small binary")
@@ -87,7 +106,29 @@ pub(super) fn command() -> Command {
             Command::new("doctor")
                 .about("Say how many connections this machine allows, and what to change for more"),
         )
+        .subcommand(send.about("Send files to a room of a server that runs, and print their links"))
         .subcommand(token.about("Make a token with the secret that the server has"))
+        .subcommand(
+            ExportArgs::augment_args(Command::new("export"))
+                .about("Write the messages of rooms to standard output, also beside a running server")
+                .args(place_of_data()),
+        )
+        .subcommand(
+            Command::new("import")
+                .about("Read rooms that were exported into a data directory, while no server uses it")
+                .args(place_of_data()),
+        )
+        .subcommand(
+            BackupArgs::augment_args(Command::new("backup"))
+                .about("Copy a data directory into one file, also beside a running server")
+                .args(place_of_data()),
+        )
+}
+
+/// Of the arguments of the server, those that say where its data is.
+fn place_of_data() -> impl Iterator<Item = Arg> {
+    let is_needed = |argument: &Arg| matches!(argument.get_id().as_str(), "config" | "data");
+    arguments().into_iter().filter(is_needed)
 }
 
 /// A flag for each setting, and those that are only the command line's.
@@ -152,9 +193,12 @@ fn argument(setting: &'static Setting) -> Arg {
         .action(action)
 }
 
-/// The settings that the command line gives.
+/// The settings that the command line gives, of those that the command has.
 fn given(matches: &ArgMatches) -> Layer {
-    let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let is_given = |name: &str| {
+        matches.try_contains_id(name).is_ok()
+            && matches.value_source(name) == Some(ValueSource::CommandLine)
+    };
     let values_of = |setting: &Setting| match setting.kind {
         Kind::Switch => vec!["true".to_owned()],
         _ => {
@@ -168,11 +212,13 @@ fn given(matches: &ArgMatches) -> Layer {
         .filter(|(name, _)| is_given(name))
         .map(|(name, setting)| (name, Given::new(values_of(setting), Place::Flag)))
         .collect();
-    let level = match (matches.get_flag("quiet"), matches.get_count("verbose")) {
-        (true, _) => Some("error"),
-        (false, 0) => None,
-        (false, 1) => Some("info"),
-        (false, _) => Some("debug"),
+    let is_quiet = matches.try_get_one("quiet").ok().flatten();
+    let verbosity = matches.try_get_one("verbose").ok().flatten();
+    let level = match (is_quiet, verbosity) {
+        (Some(true), _) => Some("error"),
+        (_, None | Some(0_u8)) => None,
+        (_, Some(1)) => Some("info"),
+        _ => Some("debug"),
     };
     if let Some(level) = level {
         let given = Given::new(vec![level.to_owned()], Place::Flag);

@@ -46,7 +46,9 @@ fn page() -> String {
         }
         page += &row(argument);
     }
-    for name in ["token", "check", "config", "doctor"] {
+    for name in [
+        "token", "check", "config", "doctor", "export", "import", "backup",
+    ] {
         let command = server
             .find_subcommand(name)
             .expect("it is one of the commands");
@@ -100,12 +102,16 @@ fn of_command(command: &Command) -> String {
 /// `-p`, `--port PORT`.
 fn flag(argument: &Arg) -> String {
     let short = argument.get_short().map(|short| format!("`-{short}`, "));
-    let long = argument.get_long().expect("each has a long name");
+    let long = argument.get_long().map(|long| format!("--{long}"));
     let takes_value = argument.get_action().takes_values();
     let names = argument.get_value_names().filter(|_| takes_value);
-    let value = names.into_iter().flatten().map(|name| format!(" {name}"));
-    let value: String = value.collect();
-    in_cell(&format!("{}`--{long}{value}`", short.unwrap_or_default()))
+    let values = names.into_iter().flatten().map(ToString::to_string);
+    let words: Vec<String> = long.into_iter().chain(values).collect();
+    in_cell(&format!(
+        "{}`{}`",
+        short.unwrap_or_default(),
+        words.join(" ")
+    ))
 }
 
 fn help(argument: &Arg) -> String {

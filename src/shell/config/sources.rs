@@ -69,6 +69,18 @@ impl Sources {
         self.load_with(input_file::read_once)
     }
 
+    /// The directory in which a server with these settings would keep messages.
+    ///
+    /// # Errors
+    /// Something is wrong with them, or none of them names one.
+    pub fn data_directory(&self) -> Result<PathBuf, RunError> {
+        self.load()?.settings.keeping.data.ok_or(RunError {
+            what: "there is no data directory".to_owned(),
+            cause: None,
+            advice: "name it with --data",
+        })
+    }
+
     /// The settings as they are now.
     ///
     /// # Errors

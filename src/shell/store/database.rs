@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::{people, rooms, schema};
+use super::{files, people, rooms, schema};
+use crate::core::file::PlacedFile;
 use crate::core::store::{Durability, Person};
 use crate::settings::Limits;
 
@@ -26,6 +27,7 @@ const BUSY_MS: u32 = 5_000;
 pub(in crate::shell) struct Inventory {
     pub(in crate::shell) people: Vec<Person>,
     pub(in crate::shell) rooms: Vec<Box<str>>,
+    pub(in crate::shell) files: Vec<PlacedFile>,
 }
 
 /// A connection to the database.
@@ -85,8 +87,7 @@ impl Database {
             log::warn!(
                 "the last server did not end in order, and may have lost messages: every room has a new epoch"
             );
-            self.connection
-                .execute("UPDATE rooms SET epoch = random()", [])?;
+            renew_epochs(&self.connection)?;
         }
         if durability == Durability::Memory {
             self.connection
@@ -106,6 +107,7 @@ impl Database {
         Ok(Inventory {
             people: people::all(&self.connection)?,
             rooms: rooms::names(&self.connection)?,
+            files: files::all(&self.connection)?,
         })
     }
 
@@ -116,6 +118,13 @@ impl Database {
             _ => Err(StoreError::Gone),
         }
     }
+}
+
+/// Gives every room a new epoch, because offsets after those that are here may be known elsewhere.
+pub(super) fn renew_epochs(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM meta WHERE key = 'behind'", [])?;
+    connection.execute("UPDATE rooms SET epoch = random()", [])?;
+    Ok(())
 }
 
 fn inode(path: &Path) -> io::Result<u64> {

@@ -19,18 +19,13 @@ impl Directory {
     /// Makes the directory if there is none, for nobody but this user, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, RunError> {
         let shown = path.display();
-        let mut builder = DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| {
-                RunError::new(
-                    format!("cannot make the directory {shown}"),
-                    error,
-                    "name one with --data that this user may write to",
-                )
-            })?;
+        make(path).map_err(|error| {
+            RunError::new(
+                format!("cannot make the directory {shown}"),
+                error,
+                "name one with --data that this user may write to",
+            )
+        })?;
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -73,6 +68,11 @@ impl Directory {
         &self.path
     }
 
+    /// Where the bytes of files are.
+    pub(super) fn files(&self) -> PathBuf {
+        self.path.join("files")
+    }
+
     pub(super) fn database(&self) -> PathBuf {
         Self::database_in(&self.path)
     }
@@ -81,6 +81,19 @@ impl Directory {
     pub(super) fn database_in(path: &Path) -> PathBuf {
         path.join("parlor.db")
     }
+}
+
+/// Makes a directory, and those above it that are missing, for nobody but this user. A sync of each one's parent keeps its
+/// name: without it a power cut may take the directory with all that was synced in it.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    make(parent)?;
+    DirBuilder::new().mode(0o700).create(path)?;
+    File::open(parent)?.sync_all()
 }
 
 fn write_pid(lock: &mut File) -> io::Result<()> {

@@ -34,7 +34,7 @@ impl StoreError {
     }
 
     /// The same as the reason why the server does not start.
-    pub(super) fn at_start(self, path: &Path) -> RunError {
+    pub(in crate::shell) fn at_start(self, path: &Path) -> RunError {
         let advice = match &self {
             Self::Full => "make space on the disk, or name another directory with --data",
             Self::Damaged(_) => {

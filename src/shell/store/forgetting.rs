@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::error::StoreError;
 use super::rooms::{RoomRow, Rooms};
-use super::{messages, rooms};
+use super::{files, messages, rooms};
+use crate::core::file::FileId;
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
 
@@ -37,6 +38,8 @@ pub(super) struct Forgetting {
     next_round: Instant,
     has_free_pages: bool,
     is_over_all: bool,
+    /// Files whose messages went in the slice that is done.
+    files: Vec<FileId>,
 }
 
 impl Forgetting {
@@ -49,6 +52,7 @@ impl Forgetting {
             next_round: Instant::now(),
             has_free_pages: true,
             is_over_all: false,
+            files: Vec::new(),
         }
     }
 
@@ -79,12 +83,13 @@ impl Forgetting {
             || !self.overfull.is_empty()
     }
 
-    /// Does the next slice, if there is anything to do.
+    /// Does the next slice, if there is anything to do. Gives the files whose messages it has removed.
     pub(super) fn slice(
         &mut self,
         database: &mut Database,
         rooms: &mut Rooms,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<FileId>, StoreError> {
+        self.files.clear();
         database.check_is_there()?;
         if self.next_round <= Instant::now() {
             self.next_round = Instant::now() + ROUND;
@@ -92,7 +97,7 @@ impl Forgetting {
             self.is_over_all = self.is_over_all(&database.connection)?;
         }
         if !self.has_work() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let connection = &database.connection;
         let transaction = connection.unchecked_transaction()?;
@@ -104,7 +109,7 @@ impl Forgetting {
         } else if self.has_free_pages {
             self.has_free_pages = give_back(connection)?;
         }
-        Ok(())
+        Ok(std::mem::take(&mut self.files))
     }
 
     /// Removes what is to go first. Gives how many messages went.
@@ -120,7 +125,7 @@ impl Forgetting {
             return self.remove_excess(connection, rooms, name);
         }
         if self.is_over_all {
-            let removed = remove_of_largest(connection, rooms)?;
+            let removed = self.remove_of_largest(connection, rooms)?;
             self.is_over_all = removed > 0 && self.is_over_all(connection)?;
             return Ok(removed);
         }
@@ -158,10 +163,32 @@ impl Forgetting {
             return Ok(0);
         }
         let removed = messages::remove_oldest(connection, row.id, most)?;
+        self.files
+            .extend(files::forget_without_message(connection, row.id)?);
         subtract(row, removed);
         rooms.mark(&name);
         if removed.0 > 0 {
             self.overfull.insert(name);
+        }
+        Ok(removed.0)
+    }
+
+    /// Removes the oldest messages of the room that takes most.
+    fn remove_of_largest(
+        &mut self,
+        connection: &Connection,
+        rooms: &mut Rooms,
+    ) -> Result<i64, StoreError> {
+        rooms.write(connection, unix_ms())?;
+        let Some((name, found)) = rooms::largest(connection)? else {
+            return Ok(0);
+        };
+        let removed = messages::remove_oldest(connection, found.id, SLICE)?;
+        self.files
+            .extend(files::forget_without_message(connection, found.id)?);
+        if let Some(row) = rooms.find(connection, &name)? {
+            subtract(row, removed);
+            rooms.mark(&name);
         }
         Ok(removed.0)
     }
@@ -185,6 +212,8 @@ impl Forgetting {
             let before_ms = retain_time.before(unix_ms()).unwrap_or(0);
             let removed = messages::remove_older(connection, found.id, SLICE, before_ms)?;
             if removed.0 > 0 {
+                let files = files::forget_without_message(connection, found.id)?;
+                self.files.extend(files);
                 if let Some(row) = rooms.find(connection, &name)? {
                     subtract(row, removed);
                     rooms.mark(&name);
@@ -221,20 +250,6 @@ impl Forgetting {
         let most = self.limits.max_data;
         Ok(most > 0 && used_bytes(connection)? > most as i64)
     }
-}
-
-/// Removes the oldest messages of the room that takes most.
-fn remove_of_largest(connection: &Connection, rooms: &mut Rooms) -> Result<i64, StoreError> {
-    rooms.write(connection, unix_ms())?;
-    let Some((name, found)) = rooms::largest(connection)? else {
-        return Ok(0);
-    };
-    let removed = messages::remove_oldest(connection, found.id, SLICE)?;
-    if let Some(row) = rooms.find(connection, &name)? {
-        subtract(row, removed);
-        rooms.mark(&name);
-    }
-    Ok(removed.0)
 }
 
 fn subtract(row: &mut RoomRow, (count, bytes): (i64, i64)) {

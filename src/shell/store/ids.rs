@@ -14,6 +14,11 @@ pub(super) fn id_of(room: i64, offset: u64) -> i64 {
     room << OFFSET_BITS | offset.min(MAX_OFFSET) as i64
 }
 
+/// The room of a message.
+pub(super) fn room_of(id: i64) -> i64 {
+    id >> OFFSET_BITS
+}
+
 /// The offset of a message.
 pub(super) fn offset_of(id: i64) -> u64 {
     id as u64 & MAX_OFFSET

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::StoreError;
+use super::files;
 use super::ids::MAX_ROOM;
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
@@ -139,6 +140,7 @@ impl Rooms {
         ] {
             connection.prepare_cached(sql)?.execute([id])?;
         }
+        files::forget_room(connection, id)?;
         self.rows.remove(name);
         self.changed.retain(|changed| **changed != *name);
         Ok(())
@@ -175,6 +177,12 @@ impl Rooms {
         self.rows.clear();
         self.changed.clear();
     }
+}
+
+/// An epoch that no room has had.
+pub(super) fn new_epoch(connection: &Connection) -> Result<u64, StoreError> {
+    let epoch: i64 = connection.query_row("SELECT random()", [], |row| row.get(0))?;
+    Ok(epoch as u64)
 }
 
 fn begin(connection: &Connection, name: &str, epoch: u64) -> Result<RoomRow, StoreError> {

@@ -10,7 +10,7 @@ type Step = &'static [&'static str];
 /// What makes each version of the one before, from an empty file on. A step is never changed once it was published.
 ///
 /// The id of a message is that of its room and its offset (`messages::id_of`): a page of a room is a range of ids.
-const STEPS: [Step; 1] = [&[TABLES, SEARCH]];
+const STEPS: [Step; 2] = [&[TABLES, SEARCH], &[FILES]];
 
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -68,8 +68,43 @@ pub(super) const SEARCH: &str = "
     );
 ";
 
+/// What is known of files; `message` is the id of the one that tells of each.
+const FILES: &str = "
+    CREATE TABLE files (
+        id TEXT PRIMARY KEY,
+        message INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        width INTEGER,
+        height INTEGER,
+        owner TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX files_by_message ON files (message);
+";
+
 /// The version that this parlor writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Whether the tables are those of this parlor.
+///
+/// # Errors
+/// They are newer, or older: then a server has to bring them to this version first.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match version {
+        VERSION => Ok(()),
+        newer if newer > VERSION => Err(StoreError::Newer {
+            version,
+            known: VERSION,
+        }),
+        _ => Err(StoreError::Failed(
+            "it is not one of this version of parlor, which makes it one when it is started on it"
+                .to_owned(),
+        )),
+    }
+}
 
 /// Brings the tables to the version of this parlor, in one transaction.
 ///

@@ -6,12 +6,17 @@ use std::sync::mpsc::Sender;
 use mio::Waker;
 
 use super::error::StoreError;
+use crate::core::file::{FileAnswer, FileId};
 use crate::core::store::Answer;
 
 /// What the threads tell the loop.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Answer),
+    /// About a file's bytes.
+    File(FileAnswer),
+    /// The messages of these files are too old, or too many, and gone.
+    FilesForgotten(Vec<FileId>),
     /// The disk has failed. Nothing is kept from now on, and nothing more is told.
     Failed(StoreError),
 }

@@ -1,5 +1,7 @@
 //! The store on a real file, as the loop uses it.
 
+mod files;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,7 +78,7 @@ impl Shop {
     fn answer(&mut self) -> Answer {
         match self.outcome() {
             Outcome::Answer(answer) => answer,
-            Outcome::Failed(error) => panic!("the store has failed: {error}"),
+            other => panic!("the store has failed: {other:?}"),
         }
     }
 
@@ -97,6 +99,7 @@ impl Shop {
             at_ms: unix_ms(),
             offset: None,
             record,
+            file: None,
         };
         self.ask(Request::Append(append));
     }

@@ -10,7 +10,7 @@ use super::forgetting::Forgetting;
 use super::reader::Reading;
 use super::rooms::Rooms;
 use super::tell::{Outcome, Tell};
-use super::{messages, people, state};
+use super::{append, files, people, state};
 use crate::core::store::{Answer, Append, Request, Search, Stored};
 use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
@@ -161,6 +161,8 @@ impl Writer {
         let mut afterwards = Afterwards::default();
         match self.commit(&requests, &mut afterwards) {
             Ok(()) => {
+                // What was written to a file that is gone is lost, and must not be acknowledged.
+                self.database.check_is_there()?;
                 self.full_noticed = None;
                 self.tell.tell(afterwards.answers);
             }
@@ -248,6 +250,7 @@ impl Writer {
                     state::remove(connection, row.id, key, *offset)?;
                 }
             }
+            Request::ForgetFile { id } => files::forget(connection, *id)?,
             Request::KeepPerson(person) => people::keep(connection, person)?,
             Request::ForgetPerson { number } => people::forget(connection, *number)?,
         }
@@ -262,12 +265,9 @@ impl Writer {
             at_ms: append.at_ms,
             record: append.record.clone(),
         };
-        messages::insert(connection, row.id, &stored)?;
-        row.offset = stored.offset;
-        row.count += 1;
-        row.bytes += stored.record.body.len() as i64;
-        if stored.record.retain {
-            state::set(connection, row.id, &stored)?;
+        append::append(connection, row, &stored)?;
+        if let Some(file) = &append.file {
+            files::keep(connection, row.id, stored.offset, file)?;
         }
         self.forgetting.note_append(&append.room, row);
         Ok(Answer::Accepted {
@@ -316,7 +316,13 @@ impl Writer {
                 self.rooms.forget_all();
                 Ok(())
             }
-            done => done,
+            Err(error) => Err(error),
+            Ok(files) => {
+                if !files.is_empty() {
+                    self.tell.tell([Outcome::FilesForgotten(files)]);
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! client: tungstenite for what a decent peer does, frames by hand for what it does not.
 
 mod client;
+mod data;
 mod health;
 mod http;
 mod json;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
+pub(crate) use data::Data;
 pub(crate) use health::with_a_healthy_pair;
 pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;

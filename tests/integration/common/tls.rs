@@ -70,6 +70,13 @@ impl Authority {
         self.folder.join("key.pem")
     }
 
+    /// The file with the authority's own certificate, which clients trust.
+    pub(crate) fn root(&self) -> PathBuf {
+        let path = self.folder.join("root.pem");
+        fs::write(&path, pem("CERTIFICATE", self.issuer.der())).unwrap();
+        path
+    }
+
     /// The flags that make a server use them.
     pub(crate) fn flags(&self) -> [String; 4] {
         let text = |path: &Path| path.to_str().unwrap().to_owned();

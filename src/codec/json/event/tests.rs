@@ -180,6 +180,7 @@ fn each_event_is_what_the_protocol_says() {
 #[test]
 fn a_welcome() {
     let limits = Limits {
+        file: None,
         message: 1,
         rate: None,
         burst: None,

@@ -15,6 +15,7 @@ fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &
         retain: false,
         ephemeral: false,
         dedup: None,
+        file: None,
     };
     keep_unchecked(chat, room, &draft, at_ms);
 }

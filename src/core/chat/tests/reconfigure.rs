@@ -68,6 +68,7 @@ fn a_room_pattern_limits_what_its_rooms_remember() {
             retain: true,
             ephemeral: false,
             dedup: None,
+            file: None,
         };
         chat.propose(room, &draft, Now { ms: 0, unix_ms: 0 })
             .is_ok()

@@ -25,6 +25,7 @@ fn tell(
         retain: key.is_some(),
         ephemeral: false,
         dedup: None,
+        file: None,
     };
     let now = Now { ms: 0, unix_ms: 0 };
     let room = chat.find_or_create_for_publish(&name(room), owner, 0)?;

@@ -193,6 +193,7 @@ impl<S: Stream> Server<S> {
             retain: false,
             ephemeral: false,
             dedup: None,
+            file: None,
         };
         let found = self.chat.find_or_create_for_publish(&name, &owner, now.ms);
         self.forget_ended();

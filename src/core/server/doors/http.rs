@@ -2,6 +2,7 @@
 
 pub(in crate::core::server) mod body;
 pub(in crate::core::server) mod fields;
+mod files;
 mod queries;
 pub(in crate::core::server) mod respond;
 pub(in crate::core::server) mod rooms;

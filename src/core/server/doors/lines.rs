@@ -275,6 +275,7 @@ impl<S: Stream> Server<S> {
             retain: false,
             ephemeral: false,
             dedup: None,
+            file: None,
         };
         let submitted = self.submit(room, &draft, now)?;
         self.wait_on_line(id, submitted, now);
@@ -398,7 +399,7 @@ impl<S: Stream> Server<S> {
         )
         .into_bytes();
         for message in &arrival.messages {
-            encode::line(message, &mut out);
+            encode::line(message, self.encoder.address(), &mut out);
         }
         self.answer_with(id, Format::Lines, out);
     }

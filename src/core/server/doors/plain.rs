@@ -47,6 +47,7 @@ impl<S: Stream> Server<S> {
             retain,
             ephemeral: false,
             dedup: None,
+            file: None,
         };
         let submitted = self.submit(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {

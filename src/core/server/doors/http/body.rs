@@ -45,7 +45,7 @@ impl<S: Stream> Server<S> {
         let Some(connection) = self.get_mut(id) else {
             return Step::Wait;
         };
-        let Door::Http(Some(pending)) = &mut connection.door else {
+        let Some(pending) = connection.door.pending_mut() else {
             return Step::Wait;
         };
         // A client that sends the body right away does not wait for `100 Continue`.
@@ -63,9 +63,16 @@ impl<S: Stream> Server<S> {
                 if is_waiting {
                     self.respond_continue(id);
                 }
-                Step::NeedMore
+                match self.pass_file_on(id) {
+                    Ok(()) => Step::NeedMore,
+                    Err(problem) => {
+                        self.refuse_body(&problem, id, now);
+                        Step::Taken
+                    }
+                }
             }
             Err(problem) => {
+                let problem = self.in_words_for_files(problem, id);
                 self.refuse_body(&problem, id, now);
                 Step::Taken
             }
@@ -89,7 +96,7 @@ impl<S: Stream> Server<S> {
         let goes_on = self.get(id).is_some_and(|connection| {
             // A delay is ours while the connection waits to be read.
             connection.read_pending || connection.traffic.bytes_in - arrived >= least
-        });
+        }) || self.waits_for_disk(id);
         if goes_on {
             return self.await_body(id, now);
         }
@@ -104,12 +111,18 @@ impl<S: Stream> Server<S> {
         id: ConnectionId,
         now: Now,
     ) {
-        let Some(connection) = self.get_mut(id) else {
-            return;
-        };
-        if let Some(pending) = connection.take_pending() {
+        if let Some(pending) = self.drop_pending(id) {
             self.respond_problem(problem, &pending.reply.closing(), now);
             self.meter_connection(id);
         }
+    }
+
+    /// A request ends before its body is whole.
+    pub(in crate::core::server) fn drop_pending(&mut self, id: ConnectionId) -> Option<Pending> {
+        let pending = self.get_mut(id)?.take_pending()?;
+        if let Some(upload) = pending.upload() {
+            self.files.give_up(upload.id);
+        }
+        Some(*pending)
     }
 }

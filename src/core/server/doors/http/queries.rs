@@ -147,8 +147,11 @@ impl<S: Stream> Server<S> {
         Some(body.map(|body| self.respond_now(content_type, &body, reply, now)))
     }
 
-    /// Sets the addresses of the page for other machines, which `/addresses` answers.
-    pub fn set_page_addresses(&mut self, addresses: Vec<String>) {
+    /// Sets the addresses of the page for other machines, which `/addresses` answers, and its own: in lines links to files
+    /// have the first of the others, or that where there is none.
+    pub fn set_page_addresses(&mut self, addresses: Vec<String>, own: &str) {
+        self.encoder
+            .set_address(addresses.first().map_or(own, String::as_str));
         self.page_addresses = addresses;
     }
 

@@ -94,7 +94,7 @@ impl<S: Stream> Server<S> {
         self.queue_response(Status::CONTINUE, id, Head::interim(Status::CONTINUE), None);
     }
 
-    fn respond_text(
+    pub(in crate::core::server) fn respond_text(
         &mut self,
         status: Status,
         mut head: Head,

@@ -11,7 +11,7 @@ use crate::core::access::Rights;
 use crate::core::chat::{
     Author, Content, Name, Owner, PersonId, PersonName, RoomId, RoomName, Sender,
 };
-use crate::core::net::pending::{Pending, Post, Reply, Sharing};
+use crate::core::net::pending::{Arriving, Pending, Post, Reply, Sharing};
 use crate::core::net::phase::{AfterResponse, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -25,10 +25,13 @@ use crate::core::stream::Stream;
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
 const PREFLIGHT: [(&str, &str); 3] = [
-    ("Access-Control-Allow-Methods", "DELETE, GET, HEAD, POST"),
+    (
+        "Access-Control-Allow-Methods",
+        "DELETE, GET, HEAD, POST, PUT",
+    ),
     (
         "Access-Control-Allow-Headers",
-        "Authorization, Cache-Control, Content-Type, Last-Event-ID",
+        "Authorization, Cache-Control, Content-Type, Last-Event-ID, Parlor-Resume, Range",
     ),
     ("Access-Control-Max-Age", "600"),
 ];
@@ -42,6 +45,8 @@ enum Resource {
     Members(RoomName),
     /// What is found there.
     Search(RoomName),
+    /// A file to be sent there, under this name, which is encoded.
+    File(RoomName, Box<str>),
 }
 
 impl Resource {
@@ -55,10 +60,13 @@ impl Resource {
             Some((room, "messages")) => parse_room(room).map(Self::Messages),
             Some((room, "members")) => parse_room(room).map(Self::Members),
             Some((room, "search")) => parse_room(room).map(Self::Search),
-            Some(_) => Err(Problem::new(
-                Status::NOT_FOUND,
-                "a room has events, messages, members and search, as in /rooms/tea/events",
-            )),
+            Some((room, rest)) => match rest.strip_prefix("files/") {
+                Some(name) => Ok(Self::File(parse_room(room)?, name.into())),
+                None => Err(Problem::new(
+                    Status::NOT_FOUND,
+                    "a room has events, messages, members, search and files, as in /rooms/tea/events",
+                )),
+            },
         }
     }
 
@@ -70,7 +78,8 @@ impl Resource {
             | Self::Events(room)
             | Self::Messages(room)
             | Self::Search(room)
-            | Self::Members(room) => Some(room),
+            | Self::Members(room)
+            | Self::File(room, _) => Some(room),
         }
     }
 
@@ -79,6 +88,7 @@ impl Resource {
         match (self, method) {
             (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "name", "token"],
             (Self::Events(_), _) => &["last", "lastEventId", "token"],
+            (Self::File(..), _) => &["name", "token"],
             (Self::Messages(_), _) => &["before", "limit", "token"],
             (Self::Search(_), _) => &["q", "before", "limit", "token"],
             _ => &["token"],
@@ -153,6 +163,16 @@ impl<S: Stream> Server<S> {
                 self.check_lookalike(&rights)?;
                 self.begin_post(request, room, &rights, reply, now)
             }
+            ("PUT", Resource::File(room, name)) => {
+                rights.check_publish(&room)?;
+                self.check_lookalike(&rights)?;
+                self.begin_upload(request, (room, &name), &rights, reply, now)
+            }
+            (_, Resource::File(..)) => {
+                let detail = "a file is sent by PUT, as curl -T does; it is read where its message says, at /files";
+                let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+                Err(problem.with(&[("Allow", "OPTIONS, PUT")]))
+            }
             ("DELETE", Resource::Room(room)) => {
                 self.check_may_undo(request, &rights, reply)?;
                 self.empty_room(&room, &rights, now);
@@ -204,7 +224,7 @@ impl<S: Stream> Server<S> {
                 rights.check_subscribe(&room)?;
                 self.answer_members(request, &room, reply, now);
             }
-            Resource::Rooms | Resource::Room(_) => {
+            Resource::Rooms | Resource::Room(_) | Resource::File(..) => {
                 self.check_runs_it(request, rights, reply)?;
                 self.answer_list(request, reply, now);
             }
@@ -233,7 +253,7 @@ impl<S: Stream> Server<S> {
             dedup: text("dedup"),
         };
         let pending = Pending {
-            post,
+            arriving: Arriving::Message(post),
             reply: Reply {
                 then: AfterResponse::new(request.keep_alive),
                 ..reply.clone()
@@ -247,7 +267,7 @@ impl<S: Stream> Server<S> {
 
     /// Who says what is posted: where the parlor is open, under a name that nobody has, if they ask for it. They do not
     /// hold it.
-    fn author_of_post(
+    pub(in crate::core::server) fn author_of_post(
         &self,
         request: &Request<'_>,
         rights: &Rights,
@@ -277,8 +297,17 @@ impl<S: Stream> Server<S> {
     /// A request's body is whole.
     pub(in crate::core::server) fn on_body(&mut self, pending: Pending, now: Now) {
         let Pending {
-            post, reply, body, ..
+            arriving,
+            reply,
+            body,
+            ..
         } = pending;
+        let post = match arriving {
+            Arriving::Message(post) => post,
+            Arriving::File(upload) => {
+                return self.finish_upload(upload, body.into_body(), reply, now);
+            }
+        };
         match self.on_post(&post, &body.into_body(), &reply, now) {
             Ok((room, Submitted::Published(offset))) => {
                 self.respond_to_post(room, Ok(offset), &reply, now);
@@ -358,12 +387,7 @@ impl<S: Stream> Server<S> {
 
 /// How the body is to be understood: forms are text, because curl takes whatever it is given for one.
 fn content_of(request: &Request<'_>) -> Result<Content, Problem> {
-    // RFC 9110 section 12.5.3: `identity` says that there is none.
-    let mut encodings = request.items("content-encoding");
-    if encodings.any(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
-        let detail = "the body is to be sent as it is, without a Content-Encoding";
-        return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
+    check_encoding(request)?;
     let kind = request.value("content-type").unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     Ok(if essence.eq_ignore_ascii_case("application/json") {
@@ -373,6 +397,17 @@ fn content_of(request: &Request<'_>) -> Result<Content, Problem> {
     } else {
         Content::Text
     })
+}
+
+/// Refuses a body that is encoded.
+pub(in crate::core::server) fn check_encoding(request: &Request<'_>) -> Result<(), Problem> {
+    // RFC 9110 section 12.5.3: `identity` says that there is none.
+    let mut encodings = request.items("content-encoding");
+    if encodings.any(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        let detail = "the body is to be sent as it is, without a Content-Encoding";
+        return Err(Problem::new(Status::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    Ok(())
 }
 
 fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {

@@ -67,6 +67,10 @@ impl<S: Stream> Server<S> {
             if let Err(problem) = answer {
                 self.respond_problem(&problem, &reply, now);
             }
+        } else if let Some(path) = request.path.strip_prefix("/files/") {
+            if let Err(problem) = self.answer_file(request, path, &reply, now) {
+                self.respond_problem(&problem, &reply, now);
+            }
         } else if let Some(name) = request.path.strip_prefix("/people/") {
             if let Err(problem) = self.answer_people(request, name, &reply, now) {
                 self.respond_problem(&problem, &reply, now);
@@ -345,7 +349,7 @@ impl<S: Stream> Server<S> {
 }
 
 /// The methods that some address takes.
-const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
 
 /// The key whose state each message at the plain door is, and whether the room keeps it.
 fn key_of_query(request: &Request<'_>) -> Result<Option<(Box<str>, bool)>, Problem> {

@@ -1,0 +1,206 @@
+//! The bytes of files that people send, in a folder of their own. Two threads do what has no form that does not wait: one
+//! writes, and one reads, so that nobody who is sent a file waits for the disk to take another. They decide nothing, and hold
+//! no file open between two requests: transfers cost no descriptors.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::directory;
+use super::tell::{Outcome, Tell};
+use super::thread::spawn;
+use crate::core::file::{FileAnswer, FileId, FileRequest};
+use crate::shell::error::RunError;
+
+/// Bytes of one file after which the disk is made to write them: the last wait is short then, and nobody's pages pile up.
+const SYNCED_AT_ONCE: u64 = 16 << 20;
+
+/// The folder, and the threads that work in it. They end when it is gone, once they have done what they were asked for.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// As long as the server makes them, which has limits for that.
+    writes: Sender<FileRequest>,
+    reads: Sender<FileRequest>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Folder {
+    /// Opens the folder, which is made if it is missing, and removes what is none of the files that are kept: what was left
+    /// of transfers when a server ended. Gives those that are there.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read, or there are no threads.
+    pub(super) fn open(
+        path: &Path,
+        kept: &BTreeSet<FileId>,
+        tell: &Tell,
+    ) -> Result<(Self, BTreeSet<FileId>), RunError> {
+        let prepared = directory::make(path).and_then(|()| sweep(path, kept));
+        let found = prepared.map_err(|error| {
+            let advice = "it is for the files that people send; see --data";
+            RunError::new(format!("cannot use {}", path.display()), error, advice)
+        })?;
+        let (writes, to_write) = channel();
+        let (reads, to_read) = channel();
+        let work = |requests: Receiver<FileRequest>, carry_out: CarryOut| {
+            let (path, tell) = (path.to_owned(), tell.clone());
+            move || {
+                for request in requests {
+                    let answer = carry_out(&path, &request);
+                    tell.tell(answer.map(Outcome::File));
+                }
+            }
+        };
+        let threads = [
+            spawn("parlor-files-in", work(to_write, write))?,
+            spawn("parlor-files-out", work(to_read, read))?,
+        ];
+        let folder = Self {
+            writes,
+            reads,
+            threads,
+        };
+        Ok((folder, found))
+    }
+
+    /// Passes on what the server asks for.
+    pub(super) fn ask(&self, request: FileRequest) {
+        let queue = match request {
+            FileRequest::Read { .. } => &self.reads,
+            _ => &self.writes,
+        };
+        // A thread that has panicked has said so.
+        let _ = queue.send(request);
+    }
+
+    /// Does all that it was asked for, and ends.
+    pub(super) fn close(self) {
+        let Self {
+            writes,
+            reads,
+            threads,
+        } = self;
+        drop((writes, reads));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a thread of the store has panicked");
+            }
+        }
+    }
+}
+
+type CarryOut = fn(&Path, &FileRequest) -> Option<FileAnswer>;
+
+/// Removes all but the files that are kept. Gives those that are there.
+fn sweep(folder: &Path, kept: &BTreeSet<FileId>) -> io::Result<BTreeSet<FileId>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        match name.to_str().and_then(FileId::parse) {
+            Some(id) if kept.contains(&id) => {
+                found.insert(id);
+            }
+            _ => fs::remove_file(entry.path())?,
+        }
+    }
+    let missing = kept.len() - found.len();
+    if missing > 0 {
+        log::error!("{missing} files are missing in {}", folder.display());
+    }
+    Ok(found)
+}
+
+/// Where a file is.
+fn place_of(folder: &Path, id: FileId) -> PathBuf {
+    folder.join(id.to_string())
+}
+
+/// Where it is while it arrives.
+fn arriving(folder: &Path, id: FileId) -> PathBuf {
+    folder.join(format!("{id}.part"))
+}
+
+fn write(folder: &Path, request: &FileRequest) -> Option<FileAnswer> {
+    let (id, done) = match request {
+        FileRequest::Write { id, bytes } => {
+            let (id, count) = (*id, bytes.len());
+            let written = append(&arriving(folder, id), bytes);
+            (
+                id,
+                written.map(|()| FileAnswer::Written { id, bytes: count }),
+            )
+        }
+        FileRequest::Finish { id } => {
+            let id = *id;
+            let finished = keep(folder, id);
+            (id, finished.map(|()| FileAnswer::Finished { id }))
+        }
+        FileRequest::Remove { id } => {
+            remove(folder, *id);
+            return None;
+        }
+        FileRequest::Read { .. } => return None,
+    };
+    Some(done.unwrap_or_else(|error| {
+        log::error!("cannot write a file in {}: {error}", folder.display());
+        remove(folder, id);
+        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+        let is_full = kinds.contains(&error.kind());
+        FileAnswer::Failed { id, is_full }
+    }))
+}
+
+fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    let length = file.metadata()?.len();
+    let before = length.saturating_sub(bytes.len() as u64);
+    if length / SYNCED_AT_ONCE > before / SYNCED_AT_ONCE {
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// All of it is on the disk, and then it has its name there, which the folder's own sync keeps.
+fn keep(folder: &Path, id: FileId) -> io::Result<()> {
+    let path = arriving(folder, id);
+    File::open(&path)?.sync_all()?;
+    fs::rename(path, place_of(folder, id))?;
+    File::open(folder)?.sync_all()
+}
+
+fn remove(folder: &Path, id: FileId) {
+    for path in [arriving(folder, id), place_of(folder, id)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                log::error!("cannot remove {}: {error}", path.display());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read(folder: &Path, request: &FileRequest) -> Option<FileAnswer> {
+    let &FileRequest::Read {
+        ticket,
+        id,
+        from,
+        length,
+    } = request
+    else {
+        return None;
+    };
+    let mut bytes = vec![0; length];
+    let file = File::open(place_of(folder, id));
+    if let Err(error) = file.and_then(|file| file.read_exact_at(&mut bytes, from)) {
+        log::error!("cannot read a file in {}: {error}", folder.display());
+        bytes.clear();
+    }
+    Some(FileAnswer::Read { ticket, bytes })
+}
