@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls crashes bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,13 +32,17 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size, disks that fail, a few crashes
 	python3 tests/doors.py
 	python3 tests/proxies.py
 	python3 tests/manual.py
 	python3 tests/links.py
 	python3 tests/targets.py
 	python3 tests/size.py
+	python3 tests/durability/trust.py
+	python3 tests/durability/failures.py
+	python3 tests/durability/transfer.py
+	python3 tests/durability/crashes.py 8 12
 
 test-clients: setup build ## clients in Python and JavaScript at the JSON door, readers of the stream of events, and five libraries in four languages
 	target/clients/bin/python tests/clients/clients.py
@@ -72,6 +76,9 @@ bomb: build ## send 1,000 compressed bombs (COUNT=100 changes that) and look at 
 
 stalls: build ## attack the server, and say how long a healthy pair waits meanwhile (VS=path/to/parlor attacks another one, too)
 	python3 tests/stalls/probe.py $(if $(VS),--vs $(VS))
+
+crashes: build ## kill the server 300 times and cut the power 300 times while clients talk, and see what is lost (KILLS=30 CUTS=30 changes that)
+	python3 tests/durability/crashes.py $(or $(KILLS),300) $(or $(CUTS),300)
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""`parlor export`, `parlor import` and `parlor backup`, also beside a server that clients talk to."""
+
+import asyncio
+import base64
+import dataclasses
+import errno
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from fixture import Fixture, parlor, post, run  # noqa: E402
+
+import disk  # noqa: E402
+from clients import Load  # noqa: E402
+from crashes import FLAGS, ROOMS  # noqa: E402
+from examine import Person, read_room  # noqa: E402
+from ledger import Findings, Ledger, Seen, Sent  # noqa: E402
+
+TEXTS = ["", "x" * 3000, "two\nlines", "tab\tand \x1b[31mcolour", "茶 😀", '"quoted" \\ back', "\0"]
+JSONS = [None, True, -0.5, 1e300, [], {"a": [1, {"b": None}], "é": "ü"}, 12345678901234567890]
+SEEDS = 20
+
+
+def parlor_run(*arguments, stdin=""):
+    return run(parlor.BINARY, *arguments, stdin=stdin)
+
+
+class Transfer(Fixture):
+    def parlor(self, *arguments, stdin=""):
+        """What a command prints that succeeds."""
+        done = parlor_run(*arguments, stdin=stdin)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def export(self, *flags, data=None):
+        return self.parlor("export", "--data", data or self.data, *flags)
+
+    def lines(self, *flags, data=None):
+        return [json.loads(line) for line in self.export(*flags, data=data).splitlines()]
+
+    def talk(self, chance):
+        """Messages of all kinds in some rooms, from several people."""
+        async def talk():
+            async with Person(self.server.port) as one, Person(self.server.port) as other:
+                await other.ask({"type": "login", "name": "Ana Lú"}, "welcome")
+                for number in range(chance.randrange(1, 40)):
+                    what = chance.choice([
+                        {"data": chance.choice(TEXTS)}, {"data": chance.choice(JSONS)},
+                        {"binary": base64.b64encode(chance.randbytes(chance.randrange(40))).decode()}])
+                    about = chance.choice([{}, {"key": "k%d" % chance.randrange(3)},
+                                           {"key": "k%d" % chance.randrange(3), "retain": True}])
+                    answer = await chance.choice([one, other]).ask(
+                        {"type": "publish", "id": 1, "room": chance.choice(["tea", "茶", "a.b:c"]), **what, **about}, "ok")
+                    self.assertEqual(answer["type"], "ok", answer)
+        asyncio.run(talk())
+
+    def told(self, server):
+        """What a server tells of its rooms, but for their epochs."""
+        async def ask():
+            found = {}
+            async with Person(server.port) as person:
+                for room in ("tea", "茶", "a.b:c"):
+                    history = await person.ask({"type": "history", "room": room, "limit": 300, "id": 1}, "history")
+                    joined = await person.ask({"type": "join", "room": room, "id": 2}, "joined")
+                    found[room] = (history["messages"], joined["retained"], joined["offset"])
+            return found
+        return asyncio.run(ask())
+
+    def test_what_is_exported_can_be_imported(self):
+        for seed in range(SEEDS):
+            shutil.rmtree(self.data, ignore_errors=True)
+            other = os.path.join(self.folder, "other-%d" % seed)
+            with self.serving("--rate", "0") as self.server:
+                self.talk(random.Random(seed))
+                told = self.told(self.server)
+                exported = self.export()
+            self.assertEqual(self.export(), exported)
+            self.parlor("import", "--data", other, stdin=exported)
+            with self.serving(data=other) as server:
+                self.assertEqual(self.told(server), told)
+                # Beside a server that runs.
+                again = self.lines(data=other)
+            before = [json.loads(line) for line in exported.splitlines()]
+            epochs = [{line.pop("epoch") for line in lines} for lines in (again, before)]
+            self.assertEqual(again, before)
+            # Offsets that an export does not have may have been given to other messages.
+            self.assertEqual(epochs[0] & epochs[1], set())
+
+    def test_a_room_alone_and_as_text(self):
+        self.fill("one", "two\nlines \x1b[31m")
+        with self.serving() as server:
+            post(server, "elsewhere", room="mate")
+        self.assertEqual([line["data"] for line in self.lines("--room", "mate")], ["elsewhere"])
+        self.assertEqual(len(self.lines()), 3)
+        text = self.export("--room", "tea", "--format", "txt")
+        self.assertRegex(text, r"\A20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ guest-\w+: one\n"
+                               r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ guest-\w+: two / lines \[31m\n\Z")
+
+    def test_a_room_that_is_not_there(self):
+        self.fill("one")
+        said = self.assert_fails(parlor_run("export", "--data", self.data, "--room", "tee"))
+        self.assertIn("tee", said)
+        nothing = os.path.join(self.folder, "nothing")
+        self.assertIn(nothing, self.assert_fails(parlor_run("export", "--data", nothing)))
+        self.assertFalse(os.path.exists(nothing))
+
+    def test_an_import_is_whole_or_nothing(self):
+        self.fill("one", "two")
+        lines = self.export().splitlines()
+        for number, bad in ((2, "hello"), (2, lines[0]), (2, lines[1].replace('"tea"', '"t e a"')),
+                            (1, lines[0].replace('"room"', '"rum"'))):
+            broken = lines[:number - 1] + [bad]
+            other = os.path.join(self.folder, "other")
+            said = self.assert_fails(parlor_run("import", "--data", other, stdin="\n".join(broken)))
+            self.assertIn("line %d" % number, said)
+            self.assertEqual(self.export(data=other), "")
+            shutil.rmtree(other)
+
+    def test_an_import_that_is_killed_is_none(self):
+        self.fill(*map(str, range(50)))
+        lines = self.export()
+        other = os.path.join(self.folder, "other")
+        with subprocess.Popen([parlor.BINARY, "import", "--data", other], stdin=subprocess.PIPE, text=True) as process:
+            # More than a pipe holds: most of it was read.
+            for number in range(100):
+                process.stdin.write(lines.replace('"tea"', '"tea-%d"' % number))
+            process.stdin.flush()
+            process.kill()
+        self.assertEqual(self.export(data=other), "")
+        self.parlor("import", "--data", other, stdin=lines)
+        self.assertEqual(len(self.lines(data=other)), 50)
+
+    def test_a_full_disk(self):
+        self.fill(*("x" * 5000 for _ in range(20)))
+        lines = self.export()
+        for command in ("backup", "import"):
+            where = os.path.join(self.folder, command)
+            os.mkdir(where)
+            recorder = disk.Recorder(where)
+            self.addCleanup(recorder.close)
+            arguments = [self.data, os.path.join(where, "copy.db")] if command == "backup" else [where]
+            if command == "import":
+                self.parlor("import", "--data", where)
+            recorder.fail(grow_error=errno.ENOSPC)
+            said = self.assert_fails(run(parlor.BINARY, command, "--data", *arguments, stdin=lines,
+                                         environment=recorder.environment))
+            self.assertIn(where, said)
+            self.assertIn("space", said)
+            self.assertEqual([name for name in os.listdir(where) if "copy" in name], [])
+        self.assertEqual(self.export(data=where), "")
+
+    def test_a_room_that_is_there_is_left_alone(self):
+        self.fill("one")
+        before = self.export()
+        self.assertIn("tea", self.assert_fails(parlor_run("import", "--data", self.data, stdin=before)))
+        self.assertEqual(self.export(), before)
+
+    def test_an_import_beside_a_running_server_is_refused(self):
+        self.fill("one")
+        line = self.export().replace('"tea"', '"mate"')
+        with self.serving() as server:
+            said = self.assert_fails(parlor_run("import", "--data", self.data, stdin=line))
+            self.assertIn(str(server.process.pid), said)
+        self.parlor("import", "--data", self.data, stdin=line)
+
+    def test_a_backup_does_not_overwrite(self):
+        self.fill("one")
+        file = os.path.join(self.folder, "backup.db")
+        self.parlor("backup", "--data", self.data, file)
+        self.assertEqual(os.stat(file).st_mode & 0o777, 0o600)
+        with open(file, "rb") as backup:
+            before = backup.read()
+        self.assertIn(file, self.assert_fails(parlor_run("backup", "--data", self.data, file)))
+        with open(file, "rb") as backup:
+            self.assertEqual(backup.read(), before)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["backup.db", "data"])
+
+    def restore(self, file):
+        """A directory in which a server finds the backup."""
+        folder = file + "-restored"
+        os.mkdir(folder, 0o700)
+        shutil.copy(file, os.path.join(folder, "parlor.db"))
+        return folder
+
+    def test_copies_that_are_made_under_load_have_all_that_was_acknowledged_before(self):
+        ledger = Ledger()
+
+        async def copy(server):
+            load = Load(ledger, ROOMS, 1)
+            talk = asyncio.create_task(load.run(server.port, server.line_port))
+            copies = []
+            for number in range(5):
+                while ledger.acknowledged() < 200 * (number + 1):
+                    self.assertFalse(talk.done())
+                    await asyncio.sleep(0.01)
+                before = [entry for entry in ledger.entries if isinstance(entry, Seen)]
+                backup, export = (os.path.join(self.folder, "%d.%s" % (number, end)) for end in ("db", "jsonl"))
+                await asyncio.to_thread(self.parlor, "backup", "--data", self.data, backup)
+                exported = await asyncio.to_thread(self.export)
+                with open(export, "w", encoding="utf-8") as file:
+                    file.write(exported)
+                copies.append((before, backup, exported))
+            server.kill()
+            await talk
+            return copies
+
+        with self.serving(*FLAGS) as server:
+            server.line_port = int(server.process.stdout.readline().rsplit(":", 1)[1])
+            copies = asyncio.run(copy(server))
+        for before, backup, exported in copies:
+            imported = backup + "-imported"
+            self.parlor("import", "--data", imported, stdin=exported)
+            for data in (self.restore(backup), imported):
+                with self.serving("--rate", "0", data=data) as server:
+                    rooms = {name: asyncio.run(read_room(server.port, name)) for name in ROOMS}
+                # What was sent later may be in it.
+                entries = [entry for entry in ledger.entries if isinstance(entry, Sent)]
+                findings = Findings()
+                Ledger(entries + [dataclasses.replace(seen, epoch=None) for seen in before]).compare(rooms, findings)
+                self.assertEqual(findings.counts, {}, findings.examples)
+                self.assertEqual({seen.epoch for seen in before} & {room.epoch for room in rooms.values()}, set())
+
+
+if __name__ == "__main__":
+    parlor.run_tests("transfer")
