@@ -13,6 +13,7 @@ import { nameRefusal } from './naming.js';
 import { TypingSender } from './people.js';
 import { Places } from './places.js';
 import { DEFAULT_ROOM, addressed, isRoomName, pageAddress } from './room.js';
+import { Search } from './search.js';
 import { text } from './text.js';
 import { allows } from './token.js';
 import { Welcome, setUpCopying, shareAddress } from './welcome.js';
@@ -64,6 +65,7 @@ export class Actions {
       mayTake: () => this.#mayAttach(this.places.current),
     });
     this.#setUpRoomForm();
+    new Search(parlor, (message) => this.entry(message), () => (this.#maySearch() ? this.places.current.name : null));
     setUpCopying(byId('copy-link'), () => shareAddress(this.places.current), page.announce);
     for (const view of ['chat', 'board']) {
       byId(`view-${view}`).addEventListener('click', () => this.go(this.places.current, view));
@@ -226,12 +228,17 @@ export class Actions {
     return board;
   }
 
+  #maySearch(place = this.places.current) {
+    return Boolean(place) && !place.isDirect && !place.barred;
+  }
+
   #showFrame(place) {
     const isBoard = place?.view === 'board';
     const title = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
     byId('title').textContent = title;
     byId('title').title = title;
     byId('view-switch').hidden = !place || place.isDirect || Boolean(place.barred);
+    byId('search-open').hidden = !this.#maySearch(place);
     byId('copy-link').hidden = !place || place.isDirect;
     byId('people-toggle').disabled = !place || place.isDirect;
     byId('footer').hidden = !place || isBoard || Boolean(place.barred);

@@ -20,6 +20,7 @@ const dated = new Intl.DateTimeFormat(preferred, {
   year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
 });
 const day = new Intl.DateTimeFormat(preferred, { weekday: 'long', day: 'numeric', month: 'long' });
+const when = new Intl.DateTimeFormat(preferred, { dateStyle: 'medium', timeStyle: 'short' });
 const full = new Intl.DateTimeFormat(preferred, { dateStyle: 'full', timeStyle: 'medium' });
 
 /** The time of day, to the minute. */
@@ -33,6 +34,8 @@ export function formatMoment(date) {
 }
 /** The day, for the line between two days. */
 export const formatDay = (date) => day.format(date);
+/** Day, year and time to the minute, for what may be of another year. */
+export const formatWhen = (date) => when.format(date);
 /** Date and time in full, for who wants to know exactly. */
 export const formatFull = (date) => full.format(date);
 

@@ -19,6 +19,8 @@ const SHORT_JSON = 60;
 const DEEP_JSON = 20;
 const PREVIEW_BYTES = 24;
 const MOST_SPARE = 200;
+/** Characters of a notification. */
+const SUMMARY = 200;
 const encoder = new TextEncoder();
 
 /** The length that counts against the server's limit. */
@@ -99,12 +101,12 @@ function alarmElement(alarm) {
   return element('div', '', words, element('p', 'alarm-state muted', state));
 }
 
-/** What was said, in one line: for notifications. */
-export function summary({ data, binary }) {
+/** What was said, in one line: for notifications, and for who searches. */
+export function summary({ data, binary }, length = SUMMARY) {
   if (binary) return text.binary(binary.length);
   const file = fileIn(data);
-  if (file) return text.sentFile(cut(file.name, 200));
-  return cut(typeof data === 'string' ? data : compactJson(data), 200);
+  if (file) return text.sentFile(cut(file.name, SUMMARY));
+  return cut(typeof data === 'string' ? data : compactJson(data), length);
 }
 
 function dataElement(data) {

@@ -66,6 +66,8 @@ pub(super) const FILES: &[File] = &[
     asset!("page/pictures.js", SCRIPT),
     asset!("page/places.js", SCRIPT),
     asset!("page/room.js", SCRIPT),
+    asset!("page/search.css", STYLE),
+    asset!("page/search.js", SCRIPT),
     asset!("page/sides.css", STYLE),
     asset!("page/status.js", SCRIPT),
     asset!("page/storage.js", SCRIPT),
