@@ -440,7 +440,7 @@ fn the_old_go_by_age_and_an_emptied_room_goes_whole() {
 fn all_rooms_together_keep_within_their_bound() {
     let place = Place::new("all");
     let limits = Limits {
-        max_data: 200_000,
+        max_data: 300_000,
         ..Limits::default()
     };
     let mut shop = Shop::open_with(&place, Durability::Disk, &limits).unwrap();
