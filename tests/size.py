@@ -21,8 +21,8 @@ import parlor
 # disk. SQLite and what reaches it (rusqlite, libsqlite3-sys and three small ones) are worth their weight.
 MOST_CRATES = 108
 # It had 7.54 million on x86-64 before messages were kept on disk. SQLite is 2 million, and full-text search and the online
-# backup are part of it. Symbols would be 0.64 million more.
-MOST_BYTES = 10_400_000
+# backup are part of it; it has 10.71 million with files and what copies a data directory. Symbols would be 0.64 million more.
+MOST_BYTES = 11_000_000
 
 
 def crates():
