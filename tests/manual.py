@@ -104,7 +104,7 @@ class Section:
         self.program(programs / "parlor", """
             port="--port %d"
             case " $* " in *" --port "*|*" token "*|*" doctor "*|*" config "*|*" check "*|*" --help "*) port= ;;
-                *" export "*|*" import "*|*" backup "*) port= ;; esac
+                *" export "*|*" import "*|*" backup "*|*" send "*) port= ;; esac
             echo $$ >> "%s/.pids"
             exec "%s" $port "$@" """ % (free_port(), folder, parlor.BINARY))
         # The last one that was started and still runs; the first is there for all.
@@ -275,7 +275,8 @@ def flag_troubles(texts):
     yield from ("flags.md and tokens.md do not name %s" % flag for flag in sorted(known - flags - {"--help", "--version"}))
     bench = subprocess.check_output([parlor.BINARY + "-bench", "--help"], text=True)
     scripts = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/*.py"))
-    known |= set(FLAG.findall(bench)) | set(FLAG.findall(scripts))
+    send = subprocess.check_output([parlor.BINARY, "send", "--help"], text=True)
+    known |= set(FLAG.findall(bench)) | set(FLAG.findall(scripts)) | set(FLAG.findall(send))
     for page, text in texts.items():
         text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git|openssl|node(?= --))\b[^\n`]*", "", text)  # other programs' flags
         yield from ("%s: nobody has a flag %s" % (page, flag) for flag in sorted(set(FLAG.findall(text)) - known))
