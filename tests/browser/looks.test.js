@@ -188,9 +188,9 @@ test('everything is reached by keyboard, in the order it is seen, and the focus 
   await sayAndSee(page, 'so that there is a conversation');
   await page.getByRole('complementary').getByText('ben').waitFor();
   await page.getByRole('link', { name: 'keys' }).focus();
-  assert.deepEqual(await tabThrough(page, 15), [
+  assert.deepEqual(await tabThrough(page, 16), [
     '#keys', 'Leave keys', 'room', 'Enter this room', 'Guide', 'you',
-    'view-chat', 'view-board', 'copy-link', 'notify', 'people-toggle',
+    'view-chat', 'view-board', 'search-open', 'copy-link', 'notify', 'people-toggle',
     'Conversation in keys', 'message', 'send', 'Bben',
   ]);
 });
