@@ -58,6 +58,9 @@ test('marked are the words that were found, however they are written, and nothin
   const page = await openPage(t, { browser, server }, { room: 'tea' });
   await page.getByRole('button', { name: 'Search', exact: true }).click();
   const marks = async (words, count) => {
+    // The list of the words before is gone first.
+    await dialog(page).getByRole('searchbox').fill('');
+    await dialog(page).getByText('Type words').waitFor();
     await dialog(page).getByRole('searchbox').fill(words);
     await dialog(page).getByText(count, { exact: true }).waitFor();
     return results(page).locator('mark').allTextContents();
