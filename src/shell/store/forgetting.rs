@@ -1,5 +1,8 @@
 //! What is not kept any longer: it goes in slices, between two commits, so that none waits for long.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -13,14 +16,18 @@ use crate::core::file::FileId;
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
 
-/// Messages that one slice removes: a few milliseconds.
+/// Messages that one slice removes at the least: a few milliseconds. It is twice as many as have come since the last one
+/// where those are more, so that a room does not grow for as long as messages come fast.
 const SLICE: i64 = 500;
 
 /// Rooms that one slice looks at for what is too old.
 const ROOMS_AT_ONCE: usize = 100;
 
-/// How often it is looked for what is too old, and whether all takes too much.
-const ROUND: Duration = Duration::from_secs(10);
+/// How often it is looked for what is too old: a room takes a few microseconds.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether all takes too much.
+const MEASURE: Duration = Duration::from_secs(1);
 
 /// Free pages of 4 KiB that the file gives back to the disk in one slice.
 const VACUUM_PAGES: u32 = 1_000;
@@ -36,6 +43,9 @@ pub(super) struct Forgetting {
     /// Where a round has come to: the id of the last room that it looked at.
     round: Option<i64>,
     next_round: Instant,
+    next_measure: Instant,
+    /// Messages that have come since the last slice.
+    appended: i64,
     has_free_pages: bool,
     is_over_all: bool,
     /// Files whose messages went in the slice that is done.
@@ -50,6 +60,8 @@ impl Forgetting {
             has_leftovers: true,
             round: None,
             next_round: Instant::now(),
+            next_measure: Instant::now(),
+            appended: 0,
             has_free_pages: true,
             is_over_all: false,
             files: Vec::new(),
@@ -60,15 +72,12 @@ impl Forgetting {
     pub(super) fn reconfigure(&mut self, limits: &Limits) {
         self.limits = limits.clone();
         self.next_round = Instant::now();
-    }
-
-    /// A room was forgotten, and its messages are left.
-    pub(super) fn note_leftovers(&mut self) {
-        self.has_leftovers = true;
+        self.next_measure = Instant::now();
     }
 
     /// A room has one message more.
     pub(super) fn note_append(&mut self, name: &str, row: &RoomRow) {
+        self.appended += 1;
         if self.excess(name, row, SLACK_PART) > 0 && !self.overfull.contains(name) {
             self.overfull.insert(name.into());
         }
@@ -91,9 +100,14 @@ impl Forgetting {
     ) -> Result<Vec<FileId>, StoreError> {
         self.files.clear();
         database.check_is_there()?;
-        if self.next_round <= Instant::now() {
-            self.next_round = Instant::now() + ROUND;
+        self.has_leftovers |= rooms.take_has_forgotten();
+        let now = Instant::now();
+        if self.next_round <= now {
+            self.next_round = now + ROUND;
             self.round = Some(0);
+        }
+        if self.next_measure <= now {
+            self.next_measure = now + MEASURE;
             self.is_over_all = self.is_over_all(&database.connection)?;
         }
         if !self.has_work() {
@@ -101,7 +115,8 @@ impl Forgetting {
         }
         let connection = &database.connection;
         let transaction = connection.unchecked_transaction()?;
-        let removed = self.remove_some(connection, rooms)?;
+        let most = SLICE.max(2 * std::mem::take(&mut self.appended));
+        let removed = self.remove_some(connection, rooms, most)?;
         rooms.write(connection, unix_ms())?;
         transaction.commit()?;
         if removed > 0 {
@@ -117,15 +132,16 @@ impl Forgetting {
         &mut self,
         connection: &Connection,
         rooms: &mut Rooms,
+        most: i64,
     ) -> Result<i64, StoreError> {
+        if !self.overfull.is_empty() {
+            return self.remove_excess(connection, rooms, most);
+        }
         if self.has_leftovers {
             return self.remove_leftovers(connection);
         }
-        if let Some(name) = self.overfull.pop_first() {
-            return self.remove_excess(connection, rooms, name);
-        }
         if self.is_over_all {
-            let removed = self.remove_of_largest(connection, rooms)?;
+            let removed = self.remove_of_largest(connection, rooms, most)?;
             self.is_over_all = removed > 0 && self.is_over_all(connection)?;
             return Ok(removed);
         }
@@ -149,16 +165,34 @@ impl Forgetting {
         Ok(count)
     }
 
+    /// Removes what rooms have more than they may: of one, or a little of many.
     fn remove_excess(
         &mut self,
         connection: &Connection,
         rooms: &mut Rooms,
+        most: i64,
+    ) -> Result<i64, StoreError> {
+        let (mut removed, mut looked_at) = (0, 0);
+        while removed + looked_at < most
+            && let Some(name) = self.overfull.pop_first()
+        {
+            removed += self.remove_excess_of(connection, rooms, name, most - removed)?;
+            looked_at += 1;
+        }
+        Ok(removed)
+    }
+
+    fn remove_excess_of(
+        &mut self,
+        connection: &Connection,
+        rooms: &mut Rooms,
         name: Box<str>,
+        most: i64,
     ) -> Result<i64, StoreError> {
         let Some(row) = rooms.find(connection, &name)? else {
             return Ok(0);
         };
-        let most = self.excess(&name, row, usize::MAX).min(SLICE);
+        let most = self.excess(&name, row, usize::MAX).min(most);
         if most == 0 {
             return Ok(0);
         }
@@ -178,12 +212,13 @@ impl Forgetting {
         &mut self,
         connection: &Connection,
         rooms: &mut Rooms,
+        most: i64,
     ) -> Result<i64, StoreError> {
         rooms.write(connection, unix_ms())?;
         let Some((name, found)) = rooms::largest(connection)? else {
             return Ok(0);
         };
-        let removed = messages::remove_oldest(connection, found.id, SLICE)?;
+        let removed = messages::remove_oldest(connection, found.id, most)?;
         self.files
             .extend(files::forget_without_message(connection, found.id)?);
         if let Some(row) = rooms.find(connection, &name)? {

@@ -1,7 +1,7 @@
 //! The table of messages.
 
 use crc32fast::Hasher;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::StoreError;
 use super::ids::{MAX_OFFSET, id_of, offset_of};
@@ -153,6 +153,14 @@ pub(super) fn remove_older(
     most: i64,
     before_ms: u64,
 ) -> Result<(i64, i64), StoreError> {
+    // Most rooms have nothing that is too old: then no more than one message is looked at.
+    let sql = "SELECT at_ms FROM messages WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1";
+    let range = (id_of(room, 0), id_of(room, MAX_OFFSET));
+    let mut statement = connection.prepare_cached(sql)?;
+    let oldest: Option<i64> = statement.query_row(range, |row| row.get(0)).optional()?;
+    if oldest.is_none_or(|at_ms| at_ms >= before_ms as i64) {
+        return Ok((0, 0));
+    }
     remove(connection, room, most, before_ms as i64)
 }
 

@@ -55,9 +55,14 @@ pub(super) fn next_after(
     Ok(found.optional()?)
 }
 
+/// Bytes that a message takes beside its body, about: otherwise many short ones would count for nothing.
+const MESSAGE_BYTES: i64 = 100;
+
 /// The name of the room whose messages take most, and its row.
 pub(super) fn largest(connection: &Connection) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {
-    let sql = format!("SELECT {COLUMNS}, name FROM rooms ORDER BY bytes DESC LIMIT 1");
+    let sql = format!(
+        "SELECT {COLUMNS}, name FROM rooms ORDER BY bytes + {MESSAGE_BYTES} * count DESC LIMIT 1"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_row([], |row| Ok((row.get(5)?, room(row)?)));
     Ok(found.optional()?)
@@ -87,6 +92,8 @@ pub(super) fn forget_unused(connection: &Connection, limits: &Limits) -> Result<
 pub(super) struct Rooms {
     rows: HashMap<Box<str>, RoomRow>,
     changed: Vec<Box<str>>,
+    /// A room was forgotten, and its messages are left.
+    has_forgotten: bool,
 }
 
 impl Rooms {
@@ -141,9 +148,15 @@ impl Rooms {
             connection.prepare_cached(sql)?.execute([id])?;
         }
         files::forget_room(connection, id)?;
+        self.has_forgotten = true;
         self.rows.remove(name);
         self.changed.retain(|changed| **changed != *name);
         Ok(())
+    }
+
+    /// Whether a room was forgotten since this was asked last.
+    pub(super) fn take_has_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
     }
 
     /// A row was changed.

@@ -236,7 +236,6 @@ impl Writer {
                 let found = self.rooms.find(connection, room)?;
                 if found.is_some_and(|row| row.epoch == *epoch) {
                     self.rooms.forget(connection, room)?;
-                    self.forgetting.note_leftovers();
                 }
             }
             Request::ForgetState {
