@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
@@ -14,7 +15,7 @@ use crate::core::store::{Durability, Person};
 use crate::settings::Limits;
 
 /// Pages of 4 KiB in the write-ahead log before they are moved into the file: 16 MiB.
-const CHECKPOINT_PAGES: u32 = 4_096;
+const CHECKPOINT_PAGES: i64 = 4_096;
 
 /// KiB that a connection keeps in memory of what it has read.
 const CACHE_KIB: u32 = 16 << 10;
@@ -48,7 +49,7 @@ impl Database {
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
-             PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+             PRAGMA wal_autocheckpoint = 0;
              PRAGMA cache_size = -{CACHE_KIB};
              PRAGMA busy_timeout = {BUSY_MS};"
         ))?;
@@ -109,6 +110,32 @@ impl Database {
             rooms: rooms::names(&self.connection)?,
             files: files::all(&self.connection)?,
         })
+    }
+
+    /// Moves what was committed from the write-ahead log into the file, if that is much. SQLite would do it in a commit, who
+    /// waits for that would wait for this, and of a sync of the file that fails nothing would be told.
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        if self.pages_to_move("PRAGMA wal_checkpoint(NOOP)")? >= CHECKPOINT_PAGES {
+            self.pages_to_move("PRAGMA wal_checkpoint(PASSIVE)")?;
+        }
+        Ok(())
+    }
+
+    /// Does a checkpoint of a kind, and gives how many pages are left in the log.
+    fn pages_to_move(&self, sql: &str) -> Result<i64, StoreError> {
+        let mut checkpoint = self.connection.prepare_cached(sql)?;
+        let left =
+            checkpoint.query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?;
+        Ok(left)
+    }
+
+    /// Leaves the files as they are when this is closed, because the disk has failed, or another database is in their place.
+    /// Otherwise what is in the log would be moved, and the log removed.
+    pub(super) fn leave_as_is(&self) {
+        let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(option, true) {
+            log::error!("cannot leave the database as it is: {error}");
+        }
     }
 
     /// Whether the file is still where it was opened. What is written to one that was removed is lost.

@@ -497,3 +497,34 @@ fn what_was_said_is_found_until_it_is_forgotten() {
     kept(&mut shop, 202);
     assert!(shop.find("kettle", u64::MAX, 9).0.is_empty());
 }
+
+#[test]
+fn the_log_is_moved_into_the_file_between_commits() {
+    let place = Place::new("checkpoint");
+    let mut shop = Shop::open(&place);
+    let body = "x".repeat(100_000);
+    for _ in 0..600 {
+        shop.append("tea", 1, record(&body));
+        shop.answer();
+    }
+    let bytes = |name| fs::metadata(place.0.join(name)).unwrap().len();
+    let (log, file) = (bytes("parlor.db-wal"), bytes("parlor.db"));
+    assert!(log < 20 << 20, "of the log {log} bytes are left");
+    assert!(file > 30 << 20, "the file has {file} bytes");
+}
+
+#[test]
+fn a_disk_that_has_failed_is_left_as_it_is() {
+    let place = Place::new("as-it-is");
+    let mut shop = Shop::open(&place);
+    shop.append("tea", 1, record("x"));
+    shop.answer();
+    // What is in its place now has a log of its own.
+    let aside = place.0.join("aside");
+    fs::rename(place.0.join("parlor.db"), &aside).unwrap();
+    fs::copy(&aside, place.0.join("parlor.db")).unwrap();
+    assert!(matches!(shop.outcome(), Outcome::Failed(StoreError::Gone)));
+    shop.store.close();
+    let log = fs::metadata(place.0.join("parlor.db-wal")).unwrap().len();
+    assert!(log > 0, "the log was removed");
+}

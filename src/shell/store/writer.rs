@@ -83,6 +83,7 @@ impl Writer {
     /// Writes until the loop asks for nothing any more, or the disk has failed.
     pub(super) fn run(mut self) {
         if let Err(error) = self.work() {
+            self.database.leave_as_is();
             return self.tell.tell([Outcome::Failed(error)]);
         }
         if self.again.is_empty()
@@ -103,6 +104,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
             self.forget_some()?;
+            self.checkpoint()?;
         }
     }
 
@@ -322,6 +324,15 @@ impl Writer {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// After the answers: nobody waits for it.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        match self.database.checkpoint() {
+            // The log grows until there is space.
+            Err(error) if error.is_full() => Ok(()),
+            done => done,
         }
     }
 }
