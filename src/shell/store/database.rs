@@ -21,7 +21,7 @@ const CHECKPOINT_PAGES: i64 = 4_096;
 const CACHE_KIB: u32 = 16 << 10;
 
 /// Milliseconds that a writer waits for a program beside the server, such as one that copies the database.
-const BUSY_MS: u32 = 5_000;
+const BUSY_MS: u32 = 2_000;
 
 /// What the store has when it is opened.
 #[derive(Debug)]

@@ -13,6 +13,8 @@ use crate::shell::error::RunError;
 pub(in crate::shell) enum StoreError {
     /// There is no space on the disk: it may be tried again.
     Full,
+    /// Another program has locked the database for too long: it may be tried again.
+    Busy,
     /// What is in the file is no database, or is damaged.
     Damaged(String),
     /// It was made by a newer parlor.
@@ -28,15 +30,16 @@ pub(in crate::shell) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it may go on once there is space.
-    pub(super) fn is_full(&self) -> bool {
-        matches!(self, Self::Full)
+    /// Whether it may be tried again, and nothing is known to be wrong with the file.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Full | Self::Busy)
     }
 
-    /// The same as the reason why the server does not start.
-    pub(in crate::shell) fn at_start(self, path: &Path) -> RunError {
-        let advice = match &self {
-            Self::Full => "make space on the disk, or name another directory with --data",
+    /// What whoever runs the server can do about it.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Full => "make space on the disk",
+            Self::Busy => "end the program that uses the database, or wait for it",
             Self::Damaged(_) => {
                 "start on a backup of it, or move parlor.db away to begin without what it holds"
             }
@@ -46,9 +49,13 @@ impl StoreError {
             Self::Gone | Self::TooLong | Self::Misunderstood(_) | Self::Failed(_) => {
                 "look at the disk and at the rights of the file"
             }
-        };
+        }
+    }
+
+    /// The same as the reason why the server does not start.
+    pub(in crate::shell) fn at_start(self, path: &Path) -> RunError {
         let what = format!("cannot use {}/parlor.db", path.display());
-        RunError::new(what, io::Error::other(self.to_string()), advice)
+        RunError::new(what, io::Error::other(self.to_string()), self.advice())
     }
 }
 
@@ -58,6 +65,7 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::Unknown) => Self::Misunderstood(error.to_string()),
             Some(ErrorCode::OperationInterrupted) => Self::TooLong,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged(error.to_string())
             }
@@ -70,6 +78,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("there is no space on the disk"),
+            Self::Busy => f.write_str("another program has locked the database"),
             Self::Damaged(detail) => write!(f, "the file is damaged ({detail})"),
             Self::Newer { version, known } => write!(
                 f,

@@ -528,3 +528,26 @@ fn a_disk_that_has_failed_is_left_as_it_is() {
     let log = fs::metadata(place.0.join("parlor.db-wal")).unwrap().len();
     assert!(log > 0, "the log was removed");
 }
+
+#[test]
+fn a_program_that_locks_the_database_holds_messages_up_and_nothing_more() {
+    let place = Place::new("busy");
+    let mut shop = Shop::open(&place);
+    let other = place.database();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    shop.append("tea", 1, record("refused"));
+    shop.ask(Request::KeepPerson(Person {
+        number: 1,
+        public_id: 1,
+        name: "ana".into(),
+        secret_hash: [7; 32],
+        seen_ms: 0,
+    }));
+    let answer = shop.answer();
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    shop.append("tea", 1, record("after"));
+    assert!(matches!(shop.answer(), Answer::Accepted { offset: 1, .. }));
+    shop.store.close();
+    assert_eq!(Shop::open(&place).inventory.people.len(), 1);
+}

@@ -25,8 +25,8 @@ const MAX_BATCH_BYTES: usize = 8 << 20;
 /// How long the writer waits for work before it looks for what is to be forgotten.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// How often the log says that the disk is full.
-const FULL_NOTICE: Duration = Duration::from_secs(60);
+/// How often the log says that nothing can be written.
+const NOTICE: Duration = Duration::from_secs(60);
 
 /// What the loop sends.
 #[derive(Debug)]
@@ -46,9 +46,11 @@ pub(super) struct Writer {
     tell: Tell,
     rooms: Rooms,
     forgetting: Forgetting,
-    /// What nobody waits for, and was not written because the disk is full.
+    /// What nobody waits for, and was not written because the disk is full, or the database locked.
     again: VecDeque<Request>,
-    full_noticed: Option<Instant>,
+    /// The last commit was not done because of that.
+    is_stuck: bool,
+    noticed: Option<Instant>,
 }
 
 /// What is to be done once a transaction is committed.
@@ -76,7 +78,8 @@ impl Writer {
             rooms: Rooms::default(),
             forgetting: Forgetting::new(limits),
             again: VecDeque::new(),
-            full_noticed: None,
+            is_stuck: false,
+            noticed: None,
         }
     }
 
@@ -108,9 +111,9 @@ impl Writer {
         }
     }
 
-    /// How long to wait for a job: not at all while there is more to forget.
+    /// How long to wait for a job: not at all while there is more to forget, and it can be done.
     fn patience(&self) -> Duration {
-        match self.forgetting.has_work() {
+        match self.forgetting.has_work() && !self.is_stuck {
             true => Duration::ZERO,
             false => IDLE,
         }
@@ -120,7 +123,7 @@ impl Writer {
     fn finish(&mut self) -> Result<(), StoreError> {
         self.carry_out(VecDeque::new())?;
         if !self.again.is_empty() {
-            log::error!("the disk is full: what was published last is not kept");
+            log::error!("what was published last is not kept");
         }
         Ok(())
     }
@@ -152,8 +155,8 @@ impl Writer {
         batch
     }
 
-    /// Carries out a batch in one transaction, and answers when it is committed. If the disk is full none of it is done:
-    /// who waits is refused, and the rest is tried again.
+    /// Carries out a batch in one transaction, and answers when it is committed. If the disk is full, or the database
+    /// locked, none of it is done: who waits is refused, and the rest is tried again.
     fn carry_out(&mut self, batch: VecDeque<Request>) -> Result<(), StoreError> {
         let mut requests = std::mem::take(&mut self.again);
         requests.extend(batch);
@@ -165,12 +168,12 @@ impl Writer {
             Ok(()) => {
                 // What was written to a file that is gone is lost, and must not be acknowledged.
                 self.database.check_is_there()?;
-                self.full_noticed = None;
+                self.is_stuck = false;
                 self.tell.tell(afterwards.answers);
             }
-            Err(error) if error.is_full() => {
+            Err(error) if error.may_pass() => {
                 self.rooms.forget_all();
-                self.notice_full();
+                self.notice(&error);
                 let refusals = self.put_off(requests);
                 self.tell.tell(refusals);
             }
@@ -296,15 +299,18 @@ impl Writer {
         refusals
     }
 
-    fn notice_full(&mut self) {
+    /// Nothing can be written for now, which the log says now and then.
+    fn notice(&mut self, error: &StoreError) {
+        self.is_stuck = true;
         let now = Instant::now();
         let is_due = self
-            .full_noticed
-            .is_none_or(|at| now.duration_since(at) >= FULL_NOTICE);
+            .noticed
+            .is_none_or(|at| now.duration_since(at) >= NOTICE);
         if is_due {
-            self.full_noticed = Some(now);
+            self.noticed = Some(now);
             log::error!(
-                "there is no space on the disk: messages are refused until there is; make space, or keep less with --retain"
+                "{error}: messages are refused until that has changed; {}",
+                error.advice()
             );
         }
     }
@@ -313,8 +319,9 @@ impl Writer {
     fn forget_some(&mut self) -> Result<(), StoreError> {
         let done = self.forgetting.slice(&mut self.database, &mut self.rooms);
         match done {
-            Err(error) if error.is_full() => {
+            Err(error) if error.may_pass() => {
                 self.rooms.forget_all();
+                self.notice(&error);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -330,8 +337,8 @@ impl Writer {
     /// After the answers: nobody waits for it.
     fn checkpoint(&self) -> Result<(), StoreError> {
         match self.database.checkpoint() {
-            // The log grows until there is space.
-            Err(error) if error.is_full() => Ok(()),
+            // The log grows until it can be done.
+            Err(error) if error.may_pass() => Ok(()),
             done => done,
         }
     }
