@@ -74,6 +74,19 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// What was read of a row; `None` if it cannot be what was written: one damaged row is not a damaged file.
+pub(super) fn readable<T>(read: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::FromSqlConversionFailure(..),
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,7 +3,7 @@
 use crc32fast::Hasher;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::error::StoreError;
+use super::error::{StoreError, readable};
 use super::ids::{MAX_OFFSET, id_of, offset_of};
 use super::index;
 use super::rooms::RoomRow;
@@ -123,18 +123,24 @@ pub(super) fn sent_after(
         if at_ms <= after_ms {
             break;
         }
-        let (Some(sender), Some(id)) = (row.get(3)?, row.get(4)?) else {
-            continue;
-        };
-        sent.push(SentMessage {
-            offset: offset_of(row.get(0)?),
-            at_ms,
-            owner: row.get(2)?,
-            sent: Sent { sender, id },
-        });
+        // One that is damaged is logged when it is read.
+        sent.extend(readable(sent_message(row))?.flatten());
     }
     sent.reverse();
     Ok(sent)
+}
+
+fn sent_message(row: &Row<'_>) -> rusqlite::Result<Option<SentMessage>> {
+    let (sender, id): (Option<_>, Option<_>) = (row.get(3)?, row.get(4)?);
+    let owner = row.get(2)?;
+    let offset = offset_of(row.get(0)?);
+    let at_ms = row.get::<_, i64>(1)? as u64;
+    Ok(sender.zip(id).map(|(sender, id)| SentMessage {
+        offset,
+        at_ms,
+        owner,
+        sent: Sent { sender, id },
+    }))
 }
 
 /// Removes the oldest messages of a room, at most so many. Gives how many there were, and bytes of their bodies.
@@ -188,15 +194,11 @@ fn remove(
 /// The message of a row of `COLUMNS`, or its offset if its checksum is wrong.
 pub(super) fn stored(row: &Row<'_>) -> Result<Result<Stored, u64>, StoreError> {
     let offset = offset_of(row.get(0)?);
-    let stored = unchecked(row, offset);
     let sum: i64 = row.get(11)?;
-    match stored {
-        Ok(stored) if checksum(&stored) == sum => Ok(Ok(stored)),
-        Ok(_) | Err(rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::Utf8Error(..)) => {
-            Ok(Err(offset))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let stored = readable(unchecked(row, offset))?;
+    Ok(stored
+        .filter(|stored| checksum(stored) == sum)
+        .ok_or(offset))
 }
 
 fn unchecked(row: &Row<'_>, offset: u64) -> rusqlite::Result<Stored> {

@@ -2,16 +2,26 @@
 
 use rusqlite::{Connection, Row};
 
-use super::error::StoreError;
+use super::error::{StoreError, readable};
 use crate::core::store::Person;
 
-/// All of them, those who came last first.
+/// All of them, those who came last first. One that is damaged is left out, and logged.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Person>, StoreError> {
     let sql =
         "SELECT number, public_id, name, secret_hash, seen_ms FROM people ORDER BY seen_ms DESC";
     let mut statement = connection.prepare(sql)?;
-    let people = statement.query_map([], person)?;
-    Ok(people.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    let mut people = Vec::new();
+    while let Some(row) = rows.next()? {
+        match readable(person(row))? {
+            Some(person) => people.push(person),
+            None => log::error!(
+                "a person on disk is damaged and left out: {:?}",
+                row.get_ref(0)?
+            ),
+        }
+    }
+    Ok(people)
 }
 
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {

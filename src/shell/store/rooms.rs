@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::error::StoreError;
+use super::error::{StoreError, readable};
 use super::files;
 use super::ids::MAX_ROOM;
 use crate::settings::Limits;
@@ -44,6 +44,12 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<RoomRow
     Ok(statement.query_row([name], room).optional()?)
 }
 
+/// With its name in the last column. One that is damaged becomes the name of no room.
+fn named_room(row: &Row<'_>) -> rusqlite::Result<(Box<str>, RoomRow)> {
+    let name = String::from_utf8_lossy(row.get_ref(5)?.as_bytes()?);
+    Ok((name.into(), room(row)?))
+}
+
 /// The name of the first room after this id, and its row.
 pub(super) fn next_after(
     connection: &Connection,
@@ -51,7 +57,7 @@ pub(super) fn next_after(
 ) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {
     let sql = format!("SELECT {COLUMNS}, name FROM rooms WHERE id > ?1 ORDER BY id LIMIT 1");
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row([id], |row| Ok((row.get(5)?, room(row)?)));
+    let found = statement.query_row([id], named_room);
     Ok(found.optional()?)
 }
 
@@ -64,15 +70,25 @@ pub(super) fn largest(connection: &Connection) -> Result<Option<(Box<str>, RoomR
         "SELECT {COLUMNS}, name FROM rooms ORDER BY bytes + {MESSAGE_BYTES} * count DESC LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row([], |row| Ok((row.get(5)?, room(row)?)));
+    let found = statement.query_row([], named_room);
     Ok(found.optional()?)
 }
 
-/// The names of all rooms.
+/// The names of all rooms. One that is damaged is left out, and logged.
 pub(super) fn names(connection: &Connection) -> Result<Vec<Box<str>>, StoreError> {
-    let mut statement = connection.prepare("SELECT name FROM rooms")?;
-    let names = statement.query_map([], |row| row.get(0))?;
-    Ok(names.collect::<Result<_, _>>()?)
+    let mut statement = connection.prepare("SELECT name, id FROM rooms")?;
+    let mut rows = statement.query([])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        match readable(row.get(0))? {
+            Some(name) => names.push(name),
+            None => log::error!(
+                "the name of a room on disk is damaged: {:?}",
+                row.get_ref(1)?
+            ),
+        }
+    }
+    Ok(names)
 }
 
 /// Forgets rooms that nothing is kept of, and that were not used for as long as messages are kept. Only while no server

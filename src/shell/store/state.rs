@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::error::StoreError;
+use super::error::{StoreError, readable};
 use super::messages::{checksum, code_of, content_of};
 use super::rooms::RoomRow;
 use crate::core::store::{Record, Stored, state_after};
@@ -60,7 +60,7 @@ pub(super) fn all(
     let mut rows = statement.query([room.id])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        match state(row)? {
+        match readable(state(row))?.flatten() {
             Some(state) => all.push(state),
             None => log::error!(
                 "the state of a key on disk is damaged and left out: offset {} of the room {name}",
@@ -74,8 +74,8 @@ pub(super) fn all(
 fn get(connection: &Connection, room: i64, key: &str) -> Result<Option<Stored>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM state WHERE room = ?1 AND key = ?2");
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row((room, key), state).optional()?;
-    Ok(found.flatten())
+    let found = statement.query_row((room, key), state).optional();
+    Ok(readable(found)?.flatten().flatten())
 }
 
 /// `None` if its checksum is wrong.

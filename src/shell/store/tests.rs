@@ -551,3 +551,54 @@ fn a_program_that_locks_the_database_holds_messages_up_and_nothing_more() {
     shop.store.close();
     assert_eq!(Shop::open(&place).inventory.people.len(), 1);
 }
+
+#[test]
+fn a_row_that_is_no_text_any_more_is_left_out() {
+    let place = Place::new("no-text");
+    let mut shop = Shop::open(&place);
+    for number in 1..=3 {
+        let value = Record {
+            key: Some(format!("key{number}").into()),
+            retain: true,
+            sent: Some(Sent {
+                sender: "person 7".into(),
+                id: format!("{number}").into(),
+            }),
+            ..record("x")
+        };
+        shop.append("tea", 1, value);
+        shop.append(&format!("room{number}"), 1, record("x"));
+        shop.ask(Request::KeepPerson(Person {
+            number,
+            public_id: number,
+            name: "ana".into(),
+            secret_hash: [7; 32],
+            seen_ms: 0,
+        }));
+    }
+    shop.store.close();
+    let damage = "UPDATE messages SET sender = CAST(x'ff' AS TEXT) WHERE id = (1 << 40) + 1;
+                  UPDATE state SET author_name = CAST(x'ff' AS TEXT) WHERE key = 'key1';
+                  UPDATE people SET name = CAST(x'ff' AS TEXT) WHERE number = 1;
+                  UPDATE people SET secret_hash = x'00' WHERE number = 2;
+                  UPDATE rooms SET name = CAST(x'ff' AS TEXT) WHERE name = 'room1';";
+    place.database().execute_batch(damage).unwrap();
+    let mut shop = Shop::open(&place);
+    let people = &shop.inventory.people;
+    assert_eq!(people.iter().map(|it| it.number).collect::<Vec<_>>(), [3]);
+    assert_eq!(shop.inventory.rooms.len(), 3, "{:?}", shop.inventory.rooms);
+    let contents = shop.load("tea").unwrap();
+    assert_eq!(offsets(&contents.messages), [2, 3]);
+    assert_eq!(offsets(&contents.state), [2, 3]);
+    let ids: Vec<_> = contents.sent.iter().map(|it| &*it.sent.id).collect();
+    assert_eq!(ids, ["2", "3"]);
+    // The value of a damaged one can be set again, and a round goes past a room without a name.
+    let value = Record {
+        key: Some("key1".into()),
+        retain: true,
+        ..record("y")
+    };
+    shop.append("tea", 1, value);
+    assert!(matches!(shop.answer(), Answer::Accepted { offset: 4, .. }));
+    assert_eq!(offsets(&shop.load("tea").unwrap().state), [2, 3, 4]);
+}
