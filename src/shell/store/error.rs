@@ -15,6 +15,8 @@ pub(in crate::shell) enum StoreError {
     Full,
     /// Another program has locked the database for too long: it may be tried again.
     Busy,
+    /// There is no place for another room.
+    TooManyRooms,
     /// What is in the file is no database, or is damaged.
     Damaged(String),
     /// It was made by a newer parlor.
@@ -46,6 +48,7 @@ impl StoreError {
             Self::Newer { .. } => {
                 "start a parlor that is at least as new, or name another directory"
             }
+            Self::TooManyRooms => "empty rooms that nobody uses",
             Self::Gone | Self::TooLong | Self::Misunderstood(_) | Self::Failed(_) => {
                 "look at the disk and at the rights of the file"
             }
@@ -91,6 +94,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("there is no space on the disk"),
+            Self::TooManyRooms => f.write_str("there are too many rooms for another"),
             Self::Busy => f.write_str("another program has locked the database"),
             Self::Damaged(detail) => write!(f, "the file is damaged ({detail})"),
             Self::Newer { version, known } => write!(

@@ -15,7 +15,7 @@ const STEPS: [Step; 2] = [&[TABLES, SEARCH], &[FILES]];
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
     CREATE TABLE rooms (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
         epoch INTEGER NOT NULL,
         offset INTEGER NOT NULL,

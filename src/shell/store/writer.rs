@@ -173,6 +173,7 @@ impl Writer {
             }
             Err(error) if error.may_pass() => {
                 self.rooms.forget_all();
+                self.is_stuck = true;
                 self.notice(&error);
                 let refusals = self.put_off(requests);
                 self.tell.tell(refusals);
@@ -263,7 +264,13 @@ impl Writer {
 
     fn append(&mut self, append: &Append) -> Result<Answer, StoreError> {
         let connection = &self.database.connection;
-        let row = self.rooms.open(connection, &append.room, append.epoch)?;
+        let row = match self.rooms.open(connection, &append.room, append.epoch) {
+            Err(error @ StoreError::TooManyRooms) => {
+                self.notice(&error);
+                return Ok(refused(append));
+            }
+            row => row?,
+        };
         let stored = Stored {
             offset: append.offset.unwrap_or(row.offset + 1),
             at_ms: append.at_ms,
@@ -288,10 +295,7 @@ impl Writer {
             match request {
                 Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
                 Request::Append(append) if append.offset.is_none() => {
-                    refusals.push(Outcome::Answer(Answer::Refused {
-                        ticket: append.ticket,
-                        retry_ms: STORE_RETRY_MS,
-                    }));
+                    refusals.push(Outcome::Answer(refused(&append)));
                 }
                 request => self.again.push_back(request),
             }
@@ -299,9 +303,8 @@ impl Writer {
         refusals
     }
 
-    /// Nothing can be written for now, which the log says now and then.
+    /// Not all can be written for now, which the log says now and then.
     fn notice(&mut self, error: &StoreError) {
-        self.is_stuck = true;
         let now = Instant::now();
         let is_due = self
             .noticed
@@ -321,6 +324,7 @@ impl Writer {
         match done {
             Err(error) if error.may_pass() => {
                 self.rooms.forget_all();
+                self.is_stuck = true;
                 self.notice(&error);
                 Ok(())
             }
@@ -341,5 +345,12 @@ impl Writer {
             Err(error) if error.may_pass() => Ok(()),
             done => done,
         }
+    }
+}
+
+fn refused(append: &Append) -> Answer {
+    Answer::Refused {
+        ticket: append.ticket,
+        retry_ms: STORE_RETRY_MS,
     }
 }
