@@ -1,8 +1,8 @@
 //! A connection to the database, and how it is opened.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -43,6 +43,7 @@ pub(super) struct Database {
 impl Database {
     /// Opens the one connection that writes. The tables are made, or brought to the version of this parlor.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private(path).map_err(|error| StoreError::Failed(error.to_string()))?;
         let mut connection = Connection::open(path)?;
         // Of an empty file; it has no effect later.
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
@@ -152,6 +153,17 @@ pub(super) fn renew_epochs(connection: &Connection) -> Result<(), StoreError> {
     connection.execute("DELETE FROM meta WHERE key = 'behind'", [])?;
     connection.execute("UPDATE rooms SET epoch = random()", [])?;
     Ok(())
+}
+
+/// Makes the file if there is none, for nobody but this user, as SQLite makes those beside it then: the directory may have
+/// been made by someone who lets others read.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn inode(path: &Path) -> io::Result<u64> {

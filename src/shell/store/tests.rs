@@ -3,6 +3,7 @@
 mod files;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,6 +263,22 @@ fn a_directory_has_one_server() {
     assert!(error.contains(&pid), "{error}");
     shop.store.close();
     drop(Shop::open(&place));
+}
+
+#[test]
+fn nobody_else_may_read_what_is_kept_in_a_directory_that_was_there() {
+    let place = Place::new("private");
+    fs::create_dir_all(&place.0).unwrap();
+    let mut shop = Shop::open(&place);
+    shop.append("tea", 1, record("x"));
+    shop.answer();
+    for name in ["lock", "parlor.db", "parlor.db-wal", "parlor.db-shm"] {
+        let mode = fs::metadata(place.0.join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[test]
