@@ -42,12 +42,17 @@ impl Reader {
     /// Reads until the writer has ended, or the database is of no use.
     pub(super) fn run(self) {
         while let Ok(reading) = self.to_read.recv() {
-            let answer = match reading {
-                Reading::Load(load) => self.load(&load),
-                Reading::Read(read) => self.read(&read),
+            let (ticket, answer) = match reading {
+                Reading::Load(load) => (load.ticket, self.load(&load)),
+                Reading::Read(read) => (read.ticket, self.read(&read)),
             };
             match answer {
                 Ok(answer) => self.tell.answer(answer),
+                Err(error) if error.may_pass() => {
+                    log::error!("cannot read what is kept: {error}; {}", error.advice());
+                    let retry_ms = STORE_RETRY_MS;
+                    self.tell.answer(Answer::Refused { ticket, retry_ms });
+                }
                 Err(error) => return self.tell.tell([Outcome::Failed(error)]),
             }
         }
@@ -133,7 +138,12 @@ impl Finder {
             self.left.store(MAX_STEPS, Ordering::Relaxed);
             match self.find(&search) {
                 Ok(answer) => self.tell.answer(answer),
-                Err(error @ (StoreError::TooLong | StoreError::Misunderstood(_))) => {
+                Err(
+                    error @ (StoreError::TooLong
+                    | StoreError::Misunderstood(_)
+                    | StoreError::Full
+                    | StoreError::Busy),
+                ) => {
                     log::warn!("a search was given up: {error}");
                     self.tell.answer(Answer::Refused {
                         ticket: search.ticket,

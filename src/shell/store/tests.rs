@@ -1,9 +1,9 @@
 //! The store on a real file, as the loop uses it.
 
+mod failures;
 mod files;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -266,69 +266,6 @@ fn a_directory_has_one_server() {
 }
 
 #[test]
-fn nobody_else_may_read_what_is_kept_in_a_directory_that_was_there() {
-    let place = Place::new("private");
-    fs::create_dir_all(&place.0).unwrap();
-    let mut shop = Shop::open(&place);
-    shop.append("tea", 1, record("x"));
-    shop.answer();
-    for name in ["lock", "parlor.db", "parlor.db-wal", "parlor.db-shm"] {
-        let mode = fs::metadata(place.0.join(name))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
-}
-
-#[test]
-fn a_damaged_message_is_a_hole_and_nothing_more() {
-    let place = Place::new("damaged");
-    let mut shop = Shop::open(&place);
-    for number in 1..=5 {
-        shop.append("tea", 1, record(&format!("number {number}")));
-        shop.answer();
-    }
-    shop.store.close();
-    let sql = "UPDATE messages SET body = x'00' WHERE id = (1 << 40) + 3";
-    assert_eq!(place.database().execute(sql, []).unwrap(), 1);
-    let mut shop = Shop::open(&place);
-    let contents = shop.load("tea").unwrap();
-    assert_eq!(contents.offset, 5);
-    assert_eq!(offsets(&contents.messages), [4, 5], "without a hole");
-    assert_eq!(offsets(&shop.read("tea", 1, (0, 6), 9)), [1, 2, 4, 5]);
-}
-
-#[test]
-fn what_a_newer_parlor_has_made_is_left_alone() {
-    let place = Place::new("newer");
-    Shop::open(&place).store.close();
-    place
-        .database()
-        .execute_batch("PRAGMA user_version = 99")
-        .unwrap();
-    let error = Shop::open_with(&place, Durability::Disk, &Limits::default());
-    let error = error.err().unwrap().to_string();
-    assert!(
-        error.contains("newer parlor") && error.contains("99"),
-        "{error}"
-    );
-}
-
-#[test]
-fn what_is_no_database_is_said_to_be_none() {
-    let place = Place::new("garbage");
-    fs::create_dir_all(&place.0).unwrap();
-    fs::write(place.0.join("parlor.db"), [7; 5000]).unwrap();
-    let error = Shop::open_with(&place, Durability::Disk, &Limits::default());
-    let error = error.err().unwrap().to_string();
-    assert!(
-        error.contains("damaged") && error.contains("backup"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_server_that_wrote_behind_and_did_not_end_begins_new_epochs() {
     let place = Place::new("behind");
     let epoch = |shop: &mut Shop| shop.load("tea").unwrap().epoch;
@@ -346,34 +283,6 @@ fn a_server_that_wrote_behind_and_did_not_end_begins_new_epochs() {
     assert_ne!(after, 7);
     shop.store.close();
     assert_eq!(epoch(&mut Shop::open(&place)), after);
-}
-
-#[test]
-fn a_full_disk_refuses_until_there_is_space() {
-    let place = Place::new("full");
-    let mut shop = Shop::open(&place);
-    shop.append("tea", 1, record("before"));
-    shop.answer();
-    let pages: i64 = place
-        .database()
-        .query_row("PRAGMA page_count", [], |row| row.get(0))
-        .unwrap();
-    shop.store.send(Job::LimitPages(pages as u32 + 2));
-    let large = "x".repeat(100_000);
-    shop.append("tea", 1, record(&large));
-    assert!(matches!(shop.answer(), Answer::Refused { .. }));
-    assert_eq!(bodies(&shop.load("tea").unwrap().messages), ["before"]);
-    shop.store.send(Job::LimitPages(1_000_000));
-    shop.append("tea", 1, record("after"));
-    assert!(matches!(shop.answer(), Answer::Accepted { offset: 2, .. }));
-}
-
-#[test]
-fn a_file_that_was_removed_is_noticed() {
-    let place = Place::new("gone");
-    let mut shop = Shop::open(&place);
-    fs::remove_dir_all(&place.0).unwrap();
-    assert!(matches!(shop.outcome(), Outcome::Failed(StoreError::Gone)));
 }
 
 /// What is kept of the room `tea` once nothing more is to be forgotten.
@@ -513,109 +422,4 @@ fn what_was_said_is_found_until_it_is_forgotten() {
     }
     kept(&mut shop, 202);
     assert!(shop.find("kettle", u64::MAX, 9).0.is_empty());
-}
-
-#[test]
-fn the_log_is_moved_into_the_file_between_commits() {
-    let place = Place::new("checkpoint");
-    let mut shop = Shop::open(&place);
-    let body = "x".repeat(100_000);
-    for _ in 0..600 {
-        shop.append("tea", 1, record(&body));
-        shop.answer();
-    }
-    let bytes = |name| fs::metadata(place.0.join(name)).unwrap().len();
-    let (log, file) = (bytes("parlor.db-wal"), bytes("parlor.db"));
-    assert!(log < 20 << 20, "of the log {log} bytes are left");
-    assert!(file > 30 << 20, "the file has {file} bytes");
-}
-
-#[test]
-fn a_disk_that_has_failed_is_left_as_it_is() {
-    let place = Place::new("as-it-is");
-    let mut shop = Shop::open(&place);
-    shop.append("tea", 1, record("x"));
-    shop.answer();
-    // What is in its place now has a log of its own.
-    let aside = place.0.join("aside");
-    fs::rename(place.0.join("parlor.db"), &aside).unwrap();
-    fs::copy(&aside, place.0.join("parlor.db")).unwrap();
-    assert!(matches!(shop.outcome(), Outcome::Failed(StoreError::Gone)));
-    shop.store.close();
-    let log = fs::metadata(place.0.join("parlor.db-wal")).unwrap().len();
-    assert!(log > 0, "the log was removed");
-}
-
-#[test]
-fn a_program_that_locks_the_database_holds_messages_up_and_nothing_more() {
-    let place = Place::new("busy");
-    let mut shop = Shop::open(&place);
-    let other = place.database();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    shop.append("tea", 1, record("refused"));
-    shop.ask(Request::KeepPerson(Person {
-        number: 1,
-        public_id: 1,
-        name: "ana".into(),
-        secret_hash: [7; 32],
-        seen_ms: 0,
-    }));
-    let answer = shop.answer();
-    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
-    other.execute_batch("ROLLBACK").unwrap();
-    shop.append("tea", 1, record("after"));
-    assert!(matches!(shop.answer(), Answer::Accepted { offset: 1, .. }));
-    shop.store.close();
-    assert_eq!(Shop::open(&place).inventory.people.len(), 1);
-}
-
-#[test]
-fn a_row_that_is_no_text_any_more_is_left_out() {
-    let place = Place::new("no-text");
-    let mut shop = Shop::open(&place);
-    for number in 1..=3 {
-        let value = Record {
-            key: Some(format!("key{number}").into()),
-            retain: true,
-            sent: Some(Sent {
-                sender: "person 7".into(),
-                id: format!("{number}").into(),
-            }),
-            ..record("x")
-        };
-        shop.append("tea", 1, value);
-        shop.append(&format!("room{number}"), 1, record("x"));
-        shop.ask(Request::KeepPerson(Person {
-            number,
-            public_id: number,
-            name: "ana".into(),
-            secret_hash: [7; 32],
-            seen_ms: 0,
-        }));
-    }
-    shop.store.close();
-    let damage = "UPDATE messages SET sender = CAST(x'ff' AS TEXT) WHERE id = (1 << 40) + 1;
-                  UPDATE state SET author_name = CAST(x'ff' AS TEXT) WHERE key = 'key1';
-                  UPDATE people SET name = CAST(x'ff' AS TEXT) WHERE number = 1;
-                  UPDATE people SET secret_hash = x'00' WHERE number = 2;
-                  UPDATE rooms SET name = CAST(x'ff' AS TEXT) WHERE name = 'room1';";
-    place.database().execute_batch(damage).unwrap();
-    let mut shop = Shop::open(&place);
-    let people = &shop.inventory.people;
-    assert_eq!(people.iter().map(|it| it.number).collect::<Vec<_>>(), [3]);
-    assert_eq!(shop.inventory.rooms.len(), 3, "{:?}", shop.inventory.rooms);
-    let contents = shop.load("tea").unwrap();
-    assert_eq!(offsets(&contents.messages), [2, 3]);
-    assert_eq!(offsets(&contents.state), [2, 3]);
-    let ids: Vec<_> = contents.sent.iter().map(|it| &*it.sent.id).collect();
-    assert_eq!(ids, ["2", "3"]);
-    // The value of a damaged one can be set again, and a round goes past a room without a name.
-    let value = Record {
-        key: Some("key1".into()),
-        retain: true,
-        ..record("y")
-    };
-    shop.append("tea", 1, value);
-    assert!(matches!(shop.answer(), Answer::Accepted { offset: 4, .. }));
-    assert_eq!(offsets(&shop.load("tea").unwrap().state), [2, 3, 4]);
 }

@@ -22,6 +22,9 @@ const MAX_BATCH: usize = 2_000;
 /// Bytes of bodies in one commit, after which the rest waits for the next.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
+/// Requests that wait for a disk that is full, before what people change is not kept.
+const MAX_AGAIN: usize = 10_000;
+
 /// How long the writer waits for work before it looks for what is to be forgotten.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -290,15 +293,24 @@ impl Writer {
 
     /// Those who wait are refused; what nobody waits for stays to be tried again, in its order.
     fn put_off(&mut self, requests: VecDeque<Request>) -> Vec<Outcome> {
-        let mut refusals = Vec::new();
+        let (mut refusals, mut lost) = (Vec::new(), 0);
         for request in requests {
             match request {
                 Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
                 Request::Append(append) if append.offset.is_none() => {
                     refusals.push(Outcome::Answer(refused(&append)));
                 }
+                Request::KeepPerson(_) | Request::ForgetPerson { .. }
+                    if self.again.len() >= MAX_AGAIN =>
+                {
+                    // Who comes is not held back by a disk that is full. Who is not forgotten now is soon after a restart.
+                    lost += 1;
+                }
                 request => self.again.push_back(request),
             }
+        }
+        if lost > 0 {
+            log::error!("too much waits to be written: the changes of {lost} people are not kept");
         }
         refusals
     }
