@@ -18,7 +18,7 @@ use super::datagrams::DatagramPort;
 use super::entrance::{Entrance, admit_lines};
 use super::files::{FILES, GUIDE};
 use super::reload::{Files, Reload};
-use super::store::Store;
+use super::store::{Store, StoreError};
 use super::tls::Tls;
 use super::transport::Transport;
 use super::{listener, logging};
@@ -169,10 +169,7 @@ impl EventLoop {
                 log::debug!("{long}");
             }
             if self.server.is_drained(now) {
-                if let Some(store) = self.store.take() {
-                    store.close();
-                }
-                return Ok(());
+                return self.close_store();
             }
             if self.notice_ms.is_some_and(|notice_ms| notice_ms <= now.ms) {
                 self.notice_ms = None;
@@ -191,13 +188,8 @@ impl EventLoop {
             return Ok(());
         };
         if self.config.settings.keeping.on_disk_error == OnDiskError::Stop {
-            let what = format!("cannot keep messages in {}", store.path().display());
-            let cause = io::Error::other(error.to_string());
-            return Err(RunError::new(
-                what,
-                cause,
-                "nothing that was acknowledged is lost; look at the disk",
-            ));
+            let advice = "nothing that was acknowledged is lost; look at the disk";
+            return Err(cannot_keep(store.path(), &error, advice));
         }
         log::error!(
             "cannot keep messages in {}: {error}; from now on they are in memory alone",
@@ -206,6 +198,18 @@ impl EventLoop {
         self.store = None;
         self.server.lose_store(now);
         Ok(())
+    }
+
+    /// Nobody is connected any more: what was published is written before the end.
+    fn close_store(&mut self) -> Result<(), RunError> {
+        let Some(store) = self.store.take() else {
+            return Ok(());
+        };
+        let path = store.path().to_owned();
+        store.close().map_err(|error| {
+            let advice = "what was published last may not be kept; look at the disk";
+            cannot_keep(&path, &error, advice)
+        })
     }
 
     fn on_event(&mut self, event: &Event, now: Now) -> ControlFlow<()> {
@@ -346,6 +350,11 @@ fn open_store(
     server.restore(inventory.people, rooms, now);
     server.use_files(inventory.files);
     Ok(store)
+}
+
+fn cannot_keep(path: &Path, error: &StoreError, advice: &'static str) -> RunError {
+    let what = format!("cannot keep messages in {}", path.display());
+    RunError::new(what, io::Error::other(error.to_string()), advice)
 }
 
 fn names(values: &[impl ToString]) -> Vec<String> {

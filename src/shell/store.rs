@@ -183,7 +183,10 @@ impl Store {
     }
 
     /// Writes all that it was asked for, and ends.
-    pub(super) fn close(mut self) {
+    ///
+    /// # Errors
+    /// Not all of it could be written.
+    pub(super) fn close(mut self) -> Result<(), StoreError> {
         self.jobs = None;
         if let Some(folder) = self.folder.take() {
             folder.close();
@@ -195,8 +198,9 @@ impl Store {
         }
         while self.has_answer() {
             if let Some(Outcome::Failed(error)) = self.next.take() {
-                log::error!("the last messages may not be kept: {error}");
+                return Err(error);
             }
         }
+        Ok(())
     }
 }

@@ -210,7 +210,7 @@ fn what_was_accepted_is_there_again() {
             "{answer:?}"
         );
     }
-    shop.store.close();
+    shop.store.close().unwrap();
     let mut shop = Shop::open(&place);
     assert_eq!(shop.inventory.rooms, ["tea".into()]);
     let contents = shop.load("tea").unwrap();
@@ -245,7 +245,7 @@ fn people_are_there_again_until_they_are_forgotten() {
         }));
     }
     shop.ask(Request::ForgetPerson { number: 1 });
-    shop.store.close();
+    shop.store.close().unwrap();
     let shop = Shop::open(&place);
     let [person] = &shop.inventory.people[..] else {
         panic!("{:?}", shop.inventory);
@@ -261,7 +261,7 @@ fn a_directory_has_one_server() {
     let error = error.err().unwrap().to_string();
     let pid = format!("is used by process {}", std::process::id());
     assert!(error.contains(&pid), "{error}");
-    shop.store.close();
+    shop.store.close().unwrap();
     drop(Shop::open(&place));
 }
 
@@ -272,16 +272,16 @@ fn a_server_that_wrote_behind_and_did_not_end_begins_new_epochs() {
     let mut shop = Shop::open_with(&place, Durability::Memory, &Limits::default()).unwrap();
     shop.append("tea", 7, record("x"));
     shop.answer();
-    shop.store.close();
+    shop.store.close().unwrap();
     let mut shop = Shop::open_with(&place, Durability::Memory, &Limits::default()).unwrap();
     assert_eq!(epoch(&mut shop), 7, "the last one has ended in order");
-    shop.store.close();
+    shop.store.close().unwrap();
     let sql = "INSERT INTO meta VALUES ('behind', 1)";
     place.database().execute(sql, []).unwrap();
     let mut shop = Shop::open(&place);
     let after = epoch(&mut shop);
     assert_ne!(after, 7);
-    shop.store.close();
+    shop.store.close().unwrap();
     assert_eq!(epoch(&mut Shop::open(&place)), after);
 }
 
@@ -358,7 +358,7 @@ fn the_old_go_by_age_and_an_emptied_room_goes_whole() {
         shop.answer(),
         Answer::Accepted { offset: 1201, .. }
     ));
-    shop.store.close();
+    shop.store.close().unwrap();
     let left: i64 = place
         .database()
         .query_row("SELECT count(*) FROM leftovers", [], |row| row.get(0))

@@ -90,11 +90,6 @@ impl Writer {
     pub(super) fn run(mut self) {
         if let Err(error) = self.work() {
             self.database.leave_as_is();
-            return self.tell.tell([Outcome::Failed(error)]);
-        }
-        if self.again.is_empty()
-            && let Err(error) = self.database.end_in_order()
-        {
             self.tell.tell([Outcome::Failed(error)]);
         }
     }
@@ -125,10 +120,10 @@ impl Writer {
     /// The last chance for what the full disk did not take.
     fn finish(&mut self) -> Result<(), StoreError> {
         self.carry_out(VecDeque::new())?;
-        if !self.again.is_empty() {
-            log::error!("what was published last is not kept");
+        match self.again.is_empty() {
+            true => self.database.end_in_order(),
+            false => Err(StoreError::Failed("it could not be written to".to_owned())),
         }
-        Ok(())
     }
 
     /// A job, and those that have gathered behind it.

@@ -30,7 +30,7 @@ fn a_disk_that_has_failed_is_left_as_it_is() {
     fs::rename(place.0.join("parlor.db"), &aside).unwrap();
     fs::copy(&aside, place.0.join("parlor.db")).unwrap();
     assert!(matches!(shop.outcome(), Outcome::Failed(StoreError::Gone)));
-    shop.store.close();
+    shop.store.close().unwrap();
     let log = fs::metadata(place.0.join("parlor.db-wal")).unwrap().len();
     assert!(log > 0, "the log was removed");
 }
@@ -54,7 +54,7 @@ fn a_program_that_locks_the_database_holds_messages_up_and_nothing_more() {
     other.execute_batch("ROLLBACK").unwrap();
     shop.append("tea", 1, record("after"));
     assert!(matches!(shop.answer(), Answer::Accepted { offset: 1, .. }));
-    shop.store.close();
+    shop.store.close().unwrap();
     assert_eq!(Shop::open(&place).inventory.people.len(), 1);
 }
 
@@ -82,7 +82,7 @@ fn a_row_that_is_no_text_any_more_is_left_out() {
             seen_ms: 0,
         }));
     }
-    shop.store.close();
+    shop.store.close().unwrap();
     let damage = "UPDATE messages SET sender = CAST(x'ff' AS TEXT) WHERE id = (1 << 40) + 1;
                   UPDATE state SET author_name = CAST(x'ff' AS TEXT) WHERE key = 'key1';
                   UPDATE people SET name = CAST(x'ff' AS TEXT) WHERE number = 1;
@@ -129,7 +129,7 @@ fn who_comes_while_the_disk_is_full_does_not_fill_the_memory() {
     shop.store.send(Job::LimitPages(1_000_000));
     shop.append("tea", 1, record(&body));
     assert!(matches!(shop.answer(), Answer::Accepted { .. }));
-    shop.store.close();
+    shop.store.close().unwrap();
     let people = Shop::open(&place).inventory.people.len();
     assert!((10_000..12_000).contains(&people), "{people}");
 }
@@ -158,7 +158,7 @@ fn a_damaged_message_is_a_hole_and_nothing_more() {
         shop.append("tea", 1, record(&format!("number {number}")));
         shop.answer();
     }
-    shop.store.close();
+    shop.store.close().unwrap();
     let sql = "UPDATE messages SET body = x'00' WHERE id = (1 << 40) + 3";
     assert_eq!(place.database().execute(sql, []).unwrap(), 1);
     let mut shop = Shop::open(&place);
@@ -171,7 +171,7 @@ fn a_damaged_message_is_a_hole_and_nothing_more() {
 #[test]
 fn what_a_newer_parlor_has_made_is_left_alone() {
     let place = Place::new("newer");
-    Shop::open(&place).store.close();
+    Shop::open(&place).store.close().unwrap();
     place
         .database()
         .execute_batch("PRAGMA user_version = 99")
@@ -229,4 +229,29 @@ fn a_file_that_was_removed_is_noticed() {
 fn this_sqlite_does_not_damage_its_log() {
     // Older ones can, when a checkpoint and a write meet: see the notes of release 3.51.3.
     assert!(rusqlite::version_number() >= 3_051_003);
+}
+
+#[test]
+fn what_could_not_be_written_at_the_end_is_an_error() {
+    let place = Place::new("end");
+    let mut shop = Shop::open_with(&place, Durability::Memory, &Limits::default()).unwrap();
+    shop.store.send(Job::LimitPages(1));
+    let append = Append {
+        ticket: shop.ticket(),
+        room: "tea".into(),
+        epoch: 7,
+        at_ms: unix_ms(),
+        offset: Some(1),
+        record: record(&"x".repeat(1_000_000)),
+        file: None,
+    };
+    shop.ask(Request::Append(append));
+    let error = shop.store.close().unwrap_err().to_string();
+    assert!(error.contains("could not be written"), "{error}");
+    let sql = "SELECT count(*) FROM meta WHERE key = 'behind'";
+    let is_behind: i64 = place
+        .database()
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(is_behind, 1, "the next server begins new epochs");
 }

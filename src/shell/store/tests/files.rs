@@ -107,7 +107,7 @@ fn a_file_is_there_again_with_its_message() {
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(place.files()), 0o700);
     assert_eq!(mode(place.files().join(id(9).to_string())), 0o600);
-    shop.store.close();
+    shop.store.close().unwrap();
     let shop = Shop::open(&place);
     let placed = PlacedFile {
         room: "tea".into(),
@@ -135,7 +135,7 @@ fn what_was_left_when_a_server_ended_is_removed() {
         id: id(4),
         bytes: vec![1],
     });
-    shop.store.close();
+    shop.store.close().unwrap();
     assert_eq!(place.names().len(), 4);
     fs::remove_file(place.files().join(id(2).to_string())).unwrap();
     let shop = Shop::open(&place);
@@ -143,7 +143,7 @@ fn what_was_left_when_a_server_ended_is_removed() {
     let known =
         |shop: &Shop| -> Vec<FileId> { shop.inventory.files.iter().map(|it| it.file.id).collect() };
     assert_eq!(known(&shop), [id(1)]);
-    shop.store.close();
+    shop.store.close().unwrap();
     let left: i64 = place
         .database()
         .query_row("SELECT count(*) FROM files", [], |row| row.get(0))
@@ -179,7 +179,7 @@ fn files_go_with_the_messages_that_are_too_many() {
         room: "milk".into(),
         epoch: 3,
     });
-    shop.store.close();
+    shop.store.close().unwrap();
     assert!(Shop::open(&place).inventory.files.is_empty());
     assert!(place.names().is_empty());
 }
@@ -199,6 +199,6 @@ fn a_folder_that_takes_nothing_says_so() {
     assert_eq!(shop.file_answer(), failed, "there is none");
     shop.ask_folder(FileRequest::Write { id, bytes: vec![1] });
     shop.ask_folder(FileRequest::Remove { id });
-    shop.store.close();
+    shop.store.close().unwrap();
     assert!(place.names().is_empty());
 }
