@@ -8,9 +8,11 @@
 mod append;
 mod archive;
 mod database;
+mod deadline;
 mod directory;
 mod error;
 mod files;
+mod finder;
 mod folder;
 mod forgetting;
 mod ids;
@@ -45,8 +47,9 @@ pub(super) use archive::{Archive, ArchivedRoom, Import, ImportError};
 use database::{Database, Inventory};
 use directory::Directory;
 pub(super) use error::StoreError;
+use finder::Finder;
 use folder::Folder;
-use reader::{Finder, Reader};
+use reader::Reader;
 use tell::{Outcome, Tell};
 use thread::spawn;
 use writer::{Job, Writer};
@@ -102,7 +105,7 @@ impl Store {
         let finding = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
         let (searches, to_find) = channel();
         let reader = Reader::new(reading, to_read, tell.clone());
-        let finder = Finder::new(finding, to_find, tell.clone()).map_err(cannot_open)?;
+        let finder = Finder::new(finding, to_find, tell.clone())?;
         let writer = Writer::new(database, to_write, (reads, searches), tell, limits);
         let threads = [
             spawn("parlor-finder", || finder.run())?,

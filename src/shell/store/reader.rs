@@ -1,14 +1,12 @@
 //! The thread that reads, so that nothing that is looked for holds up a commit.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use super::database::Database;
 use super::error::StoreError;
 use super::tell::{Outcome, Tell};
-use super::{messages, rooms, search, state};
-use crate::core::store::{Answer, Contents, Load, Read, Search};
+use super::{messages, rooms, state};
+use crate::core::store::{Answer, Contents, Load, Read};
 use crate::limits::STORE_RETRY_MS;
 
 /// Bytes of the bodies of one page, so that an answer does not fill the memory.
@@ -92,78 +90,6 @@ impl Reader {
         };
         Ok(Answer::Page {
             ticket: read.ticket,
-            messages,
-            more,
-        })
-    }
-}
-
-/// Steps of SQLite's machine for one search: about half a second.
-const MAX_STEPS: u64 = 50_000_000;
-
-/// Steps between two looks at how many there were.
-const STEPS_AT_ONCE: u64 = 10_000;
-
-/// The thread that searches, so that no page waits behind a search.
-pub(super) struct Finder {
-    database: Database,
-    to_find: Receiver<Search>,
-    tell: Tell,
-    /// Steps that the search may still take.
-    left: Arc<AtomicU64>,
-}
-
-impl Finder {
-    pub(super) fn new(
-        mut database: Database,
-        to_find: Receiver<Search>,
-        tell: Tell,
-    ) -> Result<Self, StoreError> {
-        let left = Arc::new(AtomicU64::new(MAX_STEPS));
-        let spent = Arc::clone(&left);
-        let is_over = move || spent.fetch_sub(STEPS_AT_ONCE, Ordering::Relaxed) <= STEPS_AT_ONCE;
-        let connection = &mut database.connection;
-        connection.progress_handler(STEPS_AT_ONCE as i32, Some(is_over))?;
-        Ok(Self {
-            database,
-            to_find,
-            tell,
-            left,
-        })
-    }
-
-    /// Searches until the writer has ended, or the database is of no use.
-    pub(super) fn run(self) {
-        while let Ok(search) = self.to_find.recv() {
-            self.left.store(MAX_STEPS, Ordering::Relaxed);
-            match self.find(&search) {
-                Ok(answer) => self.tell.answer(answer),
-                Err(
-                    error @ (StoreError::TooLong
-                    | StoreError::Misunderstood(_)
-                    | StoreError::Full
-                    | StoreError::Busy),
-                ) => {
-                    log::warn!("a search was given up: {error}");
-                    self.tell.answer(Answer::Refused {
-                        ticket: search.ticket,
-                        retry_ms: STORE_RETRY_MS,
-                    });
-                }
-                Err(error) => return self.tell.tell([Outcome::Failed(error)]),
-            }
-        }
-    }
-
-    fn find(&self, search: &Search) -> Result<Answer, StoreError> {
-        let view = self.database.connection.unchecked_transaction()?;
-        let row = rooms::find(&view, &search.room)?.filter(|row| row.epoch == search.epoch);
-        let (messages, more) = match row {
-            None => (Vec::new(), false),
-            Some(row) => search::find(&view, &row, search)?,
-        };
-        Ok(Answer::Page {
-            ticket: search.ticket,
             messages,
             more,
         })

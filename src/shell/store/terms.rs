@@ -63,10 +63,13 @@ pub(super) fn query(text: &str) -> Option<String> {
             Part::Text(text) => {
                 let has_letters = |word: &&str| word.chars().any(char::is_alphanumeric);
                 let words: Vec<&str> = text.split_whitespace().filter(has_letters).collect();
+                // What begins with one letter is too much to go through, and nothing that anyone looks for.
+                let is_long =
+                    |word: &str| word.chars().filter(|it| it.is_alphanumeric()).count() > 1;
                 let is_open = place == last && !text.ends_with(char::is_whitespace);
                 let count = words.len();
                 for (number, word) in words.into_iter().enumerate() {
-                    let star = if is_open && number + 1 == count {
+                    let star = if is_open && number + 1 == count && is_long(word) {
                         "*"
                     } else {
                         ""
@@ -166,7 +169,7 @@ mod tests {
         assert_eq!(query("one two ").unwrap(), "\"one\" \"two\"");
         assert_eq!(
             query("a OR \"b\" -c*").unwrap(),
-            "\"a\" \"OR\" \" b \" \"-c*\"*"
+            "\"a\" \"OR\" \" b \" \"-c*\""
         );
         assert_eq!(query("東京").unwrap(), "\" 東京\"");
         assert_eq!(query("京").unwrap(), "\"京\"");
