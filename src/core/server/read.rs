@@ -106,10 +106,6 @@ impl<S: Stream> Server<S> {
     /// Whether the next message of a connection has to wait, and registers where it waits. Checked before each message,
     /// so the limits may be exceeded by one.
     pub(super) fn must_wait(&mut self, id: ConnectionId) -> bool {
-        if self.waits_for_disk(id) {
-            // It goes on when some of its file is written.
-            return true;
-        }
         if self.waits_for_store(id) {
             // It goes on when one of its submissions is answered.
             return true;
@@ -127,6 +123,8 @@ impl<S: Stream> Server<S> {
         let room = match (door.facts().publishes, door.pending()) {
             (Publishes::InItsRoom, _) if is_member => self.chat.room_of(id),
             (Publishes::ByCommand, _) if is_member => door.session().and_then(|it| it.publishes_to),
+            // It goes on when some of its file is written.
+            (Publishes::ByRequest, Some(_)) if self.waits_for_disk(id) => return true,
             (Publishes::ByRequest, Some(pending)) => self.chat.find(pending.room()),
             _ => return false,
         };

@@ -108,7 +108,7 @@ impl Forgetting {
         }
         if self.next_measure <= now {
             self.next_measure = now + MEASURE;
-            self.is_over_all = self.is_over_all(&database.connection)?;
+            self.is_over_all = self.bytes_over(&database.connection)? > 0;
         }
         if !self.has_work() {
             return Ok(Vec::new());
@@ -142,7 +142,7 @@ impl Forgetting {
         }
         if self.is_over_all {
             let removed = self.remove_of_largest(connection, rooms, most)?;
-            self.is_over_all = removed > 0 && self.is_over_all(connection)?;
+            self.is_over_all = removed > 0 && self.bytes_over(connection)? > 0;
             return Ok(removed);
         }
         match self.round {
@@ -218,7 +218,10 @@ impl Forgetting {
         let Some((name, found)) = rooms::largest(connection)? else {
             return Ok(0);
         };
-        let removed = messages::remove_oldest(connection, found.id, most)?;
+        // No more than makes it fit, as far as that is known.
+        let each = found.bytes / found.count.max(1) + rooms::MESSAGE_BYTES;
+        let needed = self.bytes_over(connection)? / each + 1;
+        let removed = messages::remove_oldest(connection, found.id, needed.min(most))?;
         self.files
             .extend(files::forget_without_message(connection, found.id)?);
         if let Some(row) = rooms.find(connection, &name)? {
@@ -280,10 +283,12 @@ impl Forgetting {
         excess
     }
 
-    /// Whether the file is larger than it may be.
-    fn is_over_all(&self, connection: &Connection) -> Result<bool, StoreError> {
-        let most = self.limits.max_data;
-        Ok(most > 0 && used_bytes(connection)? > most as i64)
+    /// By how many bytes the file is larger than it may be; 0 if it is not.
+    fn bytes_over(&self, connection: &Connection) -> Result<i64, StoreError> {
+        match i64::try_from(self.limits.max_data) {
+            Ok(most) if most > 0 => Ok((used_bytes(connection)? - most).max(0)),
+            _ => Ok(0),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn next_after(
 }
 
 /// Bytes that a message takes beside its body, about: otherwise many short ones would count for nothing.
-const MESSAGE_BYTES: i64 = 100;
+pub(super) const MESSAGE_BYTES: i64 = 100;
 
 /// The name of the room whose messages take most, and its row.
 pub(super) fn largest(connection: &Connection) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {

@@ -382,6 +382,11 @@ fn all_rooms_together_keep_within_their_bound() {
     shop.store.reconfigure(&limits);
     let left = kept(&mut shop, 300);
     assert_eq!(left.last().map(|it| it.offset), Some(600));
+    assert!(
+        left.len() > 50,
+        "more is gone than has to be: {}",
+        left.len()
+    );
     assert_eq!(
         shop.read("milk", 1, (0, 9), 9).len(),
         1,
