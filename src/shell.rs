@@ -15,6 +15,7 @@ mod listener;
 pub mod logging;
 mod reload;
 mod store;
+mod systemd;
 mod timestamp;
 mod tls;
 pub mod token;

@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::systemd::sockets::{Purpose, Sockets, store};
 use crate::core::budget::Stage;
 use crate::core::{Now, Server, Stream};
 use crate::limits::MAX_DATAGRAM;
@@ -36,17 +37,26 @@ struct DatagramSocket {
 }
 
 impl DatagramPort {
-    /// Binds to `--udp-bind`, else to where `--bind` says, else to loopback: what comes here is from anyone.
-    pub(super) fn open(listen: &Listen) -> Result<Self, RunError> {
-        let Some(port) = listen.udp_port else {
+    /// The sockets that systemd has passed. If there are none, binds to `--udp-bind`, else to where `--bind` says, else to
+    /// loopback: what comes here is from anyone.
+    pub(super) fn open(listen: &Listen, passed: &mut Sockets) -> Result<Self, RunError> {
+        let mut sockets = adopt(passed)?;
+        if let Some(port) = listen.udp_port
+            && sockets.is_empty()
+        {
+            let address = listen.udp_bind.or(listen.bind);
+            let bound = match address {
+                Some(ip) => bind(SocketAddr::new(ip, port), listen.reuse_port).map(|it| vec![it]),
+                None => bind_loopback(port, listen.reuse_port),
+            };
+            sockets = bound.map_err(|error| refusal(address, port, error))?;
+            for socket in &sockets {
+                store(Purpose::Datagrams, socket);
+            }
+        }
+        if sockets.is_empty() {
             return Ok(Self::default());
-        };
-        let address = listen.udp_bind.or(listen.bind);
-        let bound = match address {
-            Some(ip) => bind(SocketAddr::new(ip, port), listen.reuse_port).map(|it| vec![it]),
-            None => bind_loopback(port, listen.reuse_port),
-        };
-        let sockets = bound.map_err(|error| refusal(address, port, error))?;
+        }
         Ok(Self {
             sockets: sockets.into_iter().map(DatagramSocket::new).collect(),
             buffer: vec![0; MAX_DATAGRAM + 1],
@@ -124,6 +134,16 @@ impl DatagramSocket {
     }
 }
 
+fn adopt(passed: &mut Sockets) -> Result<Vec<UdpSocket>, RunError> {
+    let adopted = passed.take(Purpose::Datagrams).map(|socket| {
+        prepare(&socket)?;
+        Ok(UdpSocket::from_std(socket.into()))
+    });
+    adopted
+        .collect::<io::Result<_>>()
+        .map_err(|error| RunError::new("cannot use a socket that systemd passes", error, ""))
+}
+
 /// Both loopback addresses, because a name like localhost may be either, and who sends datagrams is not told of the
 /// wrong one. A machine without IPv6 has one.
 fn bind_loopback(port: u16, reuse_port: bool) -> io::Result<Vec<UdpSocket>> {
@@ -165,11 +185,15 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<UdpSocket> {
     if reuse_port {
         socket.set_reuse_port(true)?;
     }
-    // So that a burst waits in the kernel while the loop does other things.
-    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
-    socket.set_nonblocking(true)?;
+    prepare(&socket)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// Makes a burst wait in the kernel while the loop does other things.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    socket.set_nonblocking(true)
 }
 
 fn refusal(address: Option<IpAddr>, port: u16, error: io::Error) -> RunError {

@@ -19,6 +19,8 @@ use super::entrance::{Entrance, admit_lines};
 use super::files::{FILES, GUIDE};
 use super::reload::{Files, Reload};
 use super::store::{Store, StoreError};
+use super::systemd::Manager;
+use super::systemd::sockets::Sockets;
 use super::tls::Tls;
 use super::transport::Transport;
 use super::{listener, logging};
@@ -27,7 +29,7 @@ use crate::core::site::Site;
 use crate::core::store::Durability;
 use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::TICK;
-use crate::settings::{Access, KeepWhen, Listen, OnDiskError, Settings};
+use crate::settings::{Access, KeepWhen, OnDiskError, Settings};
 use crate::shell::error::RunError;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -63,29 +65,27 @@ struct EventLoop {
     clock: Clock,
     /// Where messages are kept, if they are.
     store: Option<Store>,
+    manager: Manager,
     /// When to say what a drain waits for.
     notice_ms: Option<u64>,
 }
 
 impl EventLoop {
     fn new(sources: Sources, config: Config) -> Result<Self, RunError> {
+        let listen = &config.settings.listen;
+        let mut passed = Sockets::inherited(listen)?;
         let settings = &config.settings;
         let files = Files::read(settings)?;
-        let mut datagrams = DatagramPort::open(&settings.listen)?;
+        let mut datagrams = DatagramPort::open(listen, &mut passed)?;
         let mut limits = settings.limits.clone();
         limits.max_connections = listener::connections_allowed(limits.max_connections)?;
-        let Listen {
-            bind, reuse_port, ..
-        } = settings.listen;
-        let listen = |port| listener::listen(bind, port, reuse_port);
-        let mut main = Entrance::new(listen(settings.listen.port)?, "HTTP", Server::admit);
+        let (http, lines) = listener::open(listen, &mut passed)?;
+        let mut main = Entrance::new(http, "HTTP", Server::admit);
         main.tls = files.identity.map(Tls::new);
         let bound = main.listener.local_addr().map_err(cannot_listen)?;
         let page = Page::new(bound, main.tls.is_some());
         let mut entrances = vec![main];
-        if let Some(port) = settings.listen.line_port {
-            entrances.push(Entrance::new(listen(port)?, "lines", admit_lines));
-        }
+        entrances.extend(lines.map(|it| Entrance::new(it, "lines", admit_lines)));
         let clock = Clock::new();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
@@ -119,6 +119,8 @@ impl EventLoop {
         announce(&page, &entrances, &datagrams, (is_open, kept)).map_err(cannot_listen)?;
         let own = page.own();
         server.set_page_addresses(page.elsewhere, &own);
+        let manager = Manager::new();
+        manager.ready();
         Ok(Self {
             poll,
             entrances,
@@ -129,6 +131,7 @@ impl EventLoop {
             config,
             clock,
             store,
+            manager,
             notice_ms: None,
         })
     }
@@ -144,6 +147,7 @@ impl EventLoop {
                 _ => {}
             }
             let now = self.clock.now();
+            self.manager.on_tick(now.ms);
             self.server.budget().begin_tick(TICK);
             for event in &events {
                 if self.on_event(event, now).is_break() {
@@ -205,6 +209,7 @@ impl EventLoop {
         let Some(store) = self.store.take() else {
             return Ok(());
         };
+        self.manager.closing();
         let path = store.path().to_owned();
         store.close().map_err(|error| {
             let advice = "what was published last may not be kept; look at the disk";
@@ -239,17 +244,18 @@ impl EventLoop {
     fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
         for signal in self.signals.pending() {
             if signal == SIGHUP {
-                self.reload();
+                self.manager.reloading();
+                let is_changed = self.reload();
+                self.manager.reloaded(is_changed);
                 continue;
             }
             if std::mem::take(&mut self.entrances).is_empty() {
                 return ControlFlow::Break(());
             }
             self.datagrams = DatagramPort::default();
-            log::info!(
-                "shutting down, connections to end: {}",
-                self.server.connection_count()
-            );
+            let count = self.server.connection_count();
+            log::info!("shutting down, connections to end: {count}");
+            self.manager.stopping(count, now.ms);
             self.server.begin_drain(now);
             self.notice_ms = Some(now.ms + DRAIN_NOTICE_MS);
         }
@@ -278,15 +284,16 @@ impl EventLoop {
         );
     }
 
-    /// Reads the settings again, and the files that they name. Where anything is no good now, all stays as it was.
-    fn reload(&mut self) {
+    /// Reads the settings again, and the files that they name. Where anything is no good now, all stays as it was, and the
+    /// answer is no.
+    fn reload(&mut self) -> bool {
         let reload = match Reload::prepare(&self.sources, &self.config) {
             Ok(reload) => reload,
             Err(errors) => {
                 for error in errors {
                     log::error!("SIGHUP changes nothing: {error}");
                 }
-                return;
+                return false;
             }
         };
         logging::set_level(reload.config.log_level());
@@ -308,6 +315,7 @@ impl EventLoop {
             tls.set_identity(identity);
         }
         self.config = reload.config;
+        true
     }
 
     /// How long to wait for events: not at all with work to do, else until the next deadline.
@@ -323,6 +331,7 @@ impl EventLoop {
             self.server.next_deadline_ms(),
             self.server.drain_deadline_ms(),
             self.notice_ms,
+            self.manager.next_ms(),
         ];
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;

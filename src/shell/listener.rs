@@ -7,7 +7,9 @@ use mio::net::TcpListener;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::systemd::sockets::{Purpose, Sockets, store};
 use crate::limits::{MAX_CONNECTIONS, REFUSAL_SLOTS};
+use crate::settings::Listen;
 use crate::shell::error::RunError;
 
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and net.core.somaxconn.
@@ -33,12 +35,40 @@ pub(super) fn own_names() -> Vec<String> {
     vec![name.to_owned(), label.to_owned(), format!("{label}.local")]
 }
 
+/// The listener for HTTP, and the one for lines if there is one: those that systemd has passed, or new ones.
+pub(super) fn open(
+    listen: &Listen,
+    passed: &mut Sockets,
+) -> Result<(TcpListener, Option<TcpListener>), RunError> {
+    let http = match adopt(passed, Purpose::Http)? {
+        Some(listener) => listener,
+        None => begin(Purpose::Http, listen.port, listen)?,
+    };
+    let lines = match (adopt(passed, Purpose::Lines)?, listen.line_port) {
+        (None, Some(port)) => Some(begin(Purpose::Lines, port, listen)?),
+        (adopted, _) => adopted,
+    };
+    Ok((http, lines))
+}
+
+fn adopt(passed: &mut Sockets, purpose: Purpose) -> Result<Option<TcpListener>, RunError> {
+    let Some(socket) = passed.take(purpose).next() else {
+        return Ok(None);
+    };
+    prepare(&socket)
+        .map_err(|error| RunError::new("cannot use a socket that systemd passes", error, ""))?;
+    Ok(Some(TcpListener::from_std(socket.into())))
+}
+
+/// A new listener, which a service manager keeps for the next process.
+fn begin(purpose: Purpose, port: u16, settings: &Listen) -> Result<TcpListener, RunError> {
+    let listener = listen(settings.bind, port, settings.reuse_port)?;
+    store(purpose, &listener);
+    Ok(listener)
+}
+
 /// Listens on `address`, or on all addresses of both families.
-pub(super) fn listen(
-    address: Option<IpAddr>,
-    port: u16,
-    reuse_port: bool,
-) -> Result<TcpListener, RunError> {
+fn listen(address: Option<IpAddr>, port: u16, reuse_port: bool) -> Result<TcpListener, RunError> {
     let result = match address {
         Some(ip) => bind(SocketAddr::new(ip, port), reuse_port),
         None => bind((Ipv6Addr::UNSPECIFIED, port).into(), reuse_port).or_else(|error| {
@@ -86,13 +116,17 @@ fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     if reuse_port {
         socket.set_reuse_port(true)?;
     }
-    // Accepted sockets inherit these, which saves system calls for each.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.set_nonblocking(true)?;
+    prepare(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Sets what accepted sockets inherit, which saves system calls for each.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_nonblocking(true)
 }
 
 /// Raises the soft limit on open files to the hard one, and says how many connections it allows. A wish for more, unless
