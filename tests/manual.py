@@ -226,6 +226,14 @@ def unfit(command):
         return None
     if words[0] == "make":
         return None if succeeds("make", "-n", *words[1:]) else "make cannot make it"
+    if words[0] == "sudo":
+        return unfit(shlex.join(words[1:]))
+    if words[0] == "install":
+        missing = [word for word in words[1:-1] if "/" in word and not (ROOT / word).is_file()]
+        return "there is no %s" % missing[0] if missing else None
+    if words[0] == "systemctl":
+        missing = [word for word in words[2:] if "." in word and not (ROOT / "assets/systemd" / word).is_file()]
+        return "there is no unit %s" % missing[0] if missing else None
     if words[0] == "python3" or words[0].endswith((".py", ".sh")):
         path = ROOT / (words[1] if words[0] == "python3" else words[0])
         if not path.is_file():
@@ -278,7 +286,8 @@ def flag_troubles(texts):
     send = subprocess.check_output([parlor.BINARY, "send", "--help"], text=True)
     known |= set(FLAG.findall(bench)) | set(FLAG.findall(scripts)) | set(FLAG.findall(send))
     for page, text in texts.items():
-        text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git|openssl|node(?= --))\b[^\n`]*", "", text)  # other programs' flags
+        # Other programs' flags.
+        text = re.sub(r"\b(curl|nc|websocat|cargo|npm|git|openssl|systemctl|systemd-analyze|node(?= --))\b[^\n`]*", "", text)
         yield from ("%s: nobody has a flag %s" % (page, flag) for flag in sorted(set(FLAG.findall(text)) - known))
 
 
