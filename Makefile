@@ -32,13 +32,14 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size, disks that fail, a few crashes
+test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size, systemd, disks that fail, a few crashes
 	python3 tests/doors.py
 	python3 tests/proxies.py
 	python3 tests/manual.py
 	python3 tests/links.py
 	python3 tests/targets.py
 	python3 tests/size.py
+	python3 tests/systemd.py
 	python3 tests/durability/trust.py
 	python3 tests/durability/failures.py
 	python3 tests/durability/transfer.py

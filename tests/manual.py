@@ -229,7 +229,7 @@ def unfit(command):
     if words[0] == "sudo":
         return unfit(shlex.join(words[1:]))
     if words[0] == "install":
-        missing = [word for word in words[1:-1] if "/" in word and not (ROOT / word).is_file()]
+        missing = [word for word in words[1:-1] if word.startswith("assets/") and not (ROOT / word).is_file()]
         return "there is no %s" % missing[0] if missing else None
     if words[0] == "systemctl":
         missing = [word for word in words[2:] if "." in word and not (ROOT / "assets/systemd" / word).is_file()]

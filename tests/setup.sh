@@ -7,7 +7,7 @@ websocat=1.14.1
 # The fonts are for the pictures of the page in Chinese, which show boxes without.
 packages=(
     chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libpcre2-8-0 libssl-dev netcat-openbsd openssl pkg-config
-    webkit2gtk-driver xvfb
+    systemd webkit2gtk-driver xvfb
     # Libraries in Python, Perl and Ruby that clients are tried with.
     libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-jwt ruby ruby-faye-websocket ruby-jwt
 )
