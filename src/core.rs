@@ -4,7 +4,7 @@
 //! same on a kernel's sockets and under a simulator.
 //!
 //! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ensure`, `id`, `network`, `pace`,
-//! [`budget`], `file`), [`chat`] (rooms and people), [`access`] (rights), `net` (connections and their lists), `delivery` (from a
+//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), `net` (connections and their lists), `delivery` (from a
 //! message to queued bytes), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
 
 pub mod access;
@@ -14,6 +14,7 @@ mod delivery;
 mod ensure;
 pub mod export;
 pub mod file;
+pub mod handover;
 mod id;
 mod net;
 mod network;
@@ -30,7 +31,7 @@ pub use crate::codec::proxy::Client;
 pub use id::ConnectionId;
 pub use net::ending::EndReason;
 pub use net::hosts::Hosts;
-pub use net::proxied::Proxied;
+pub use net::proxied::{Proxied, ProxiedState};
 pub use now::Now;
 pub use server::{DatagramResult, Ready, Server};
 pub use stream::Stream;

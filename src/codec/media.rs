@@ -1,6 +1,8 @@
 //! What a file is: told by its first bytes where browsers show it, else by the end of its name. What whoever has sent it
 //! says of it does not count.
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 mod jpeg;
 mod webp;
 
@@ -9,7 +11,7 @@ mod webp;
 pub const MAX_LOOKED_AT: usize = 256 << 10;
 
 /// What is known of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Media {
     /// Its media type.
     pub content_type: &'static str,
@@ -18,7 +20,7 @@ pub struct Media {
 }
 
 /// The size of a picture in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// From left to right.
     pub width: u32,
@@ -34,6 +36,25 @@ enum Look {
     /// It is nothing that browsers show.
     Other,
     Known(Media),
+}
+
+/// The same as another process tells it.
+#[derive(Deserialize)]
+struct Told {
+    content_type: Box<str>,
+    size: Option<Size>,
+}
+
+impl<'de> Deserialize<'de> for Media {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Told { content_type, size } = Told::deserialize(deserializer)?;
+        let known = TYPES.iter().map(|(_, known)| *known);
+        let mut known = SHOWN.into_iter().chain(known);
+        Ok(Self {
+            content_type: known.find(|it| **it == *content_type).unwrap_or(OTHER),
+            size,
+        })
+    }
 }
 
 impl Look {

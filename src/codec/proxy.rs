@@ -9,6 +9,7 @@ use std::fmt;
 
 // What an address is, not what one can do with a socket.
 use ::core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use serde::{Deserialize, Serialize};
 
 /// What a header begins with. It begins no request, no TLS handshake, and no line that anyone types.
 pub const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
@@ -26,7 +27,7 @@ pub const MAX_READ: usize = FIXED + INET6;
 pub const MAX_LENGTH: usize = 4 << 10;
 
 /// For whom a proxy speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Client {
     /// Someone whom it does not name, or not by an address of the Internet.
     Unknown,

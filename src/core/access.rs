@@ -1,5 +1,7 @@
 //! Who may do what: nothing is asked of anyone until there are keys, and then a token is.
 
+mod state;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

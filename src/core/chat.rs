@@ -25,6 +25,7 @@ mod room_name;
 mod seats;
 mod secret;
 mod series;
+mod state;
 mod visible;
 mod visits;
 

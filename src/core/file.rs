@@ -7,11 +7,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::json::file::{FileFacts, href};
 pub use crate::codec::media::Size;
 
 /// Names a file for ever. Nobody guesses it: it is 128 random bits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileId(pub(super) u128);
 
 impl FileId {
@@ -38,7 +40,7 @@ impl fmt::Debug for FileId {
 }
 
 /// What is kept of a file beside its bytes, with the message that tells of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptFile {
     /// Its id.
     pub id: FileId,

@@ -1,10 +1,12 @@
 //! What connections are called for as long as they last, and the numbers of which no two have the same.
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::{MAX_CONNECTIONS, REFUSAL_SLOTS};
 
 /// Names a connection for as long as it lasts: an id kept longer finds nobody. Above, its number, which no other
 /// connection of this process has; below, its place in the slab, which a later connection may take over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnectionId(u64);
 
 /// Bits of a place in the slab.
@@ -34,7 +36,7 @@ impl ConnectionId {
 }
 
 /// The numbers of connections, and of those who come without one: each is given once.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Numbers(u64);
 
 impl Numbers {

@@ -1,11 +1,12 @@
 //! Those whom a limit per address holds for.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Those whom one limit holds for: an IPv4 address, or the 2^64 IPv6 addresses that one customer gets at the least, of
 /// which they may use another for each connection (RFC 6177).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum Network {
     V4(u32),
     /// The first half of the address.

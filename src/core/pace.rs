@@ -1,9 +1,11 @@
 //! A rate that is kept: the token bucket, in as few bytes as it takes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::limits::MAX_DEBT_MS;
 
 /// How often something may happen: once an interval, and so many times at once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Pace {
     /// Nanoseconds; 0 for as often as one likes.
     interval: u64,
@@ -37,7 +39,7 @@ impl Pace {
 }
 
 /// A token bucket in eight bytes, because there are several for each address: when it will be full again, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct TokenBucket(u64);
 
 impl TokenBucket {
@@ -85,7 +87,7 @@ impl TokenBucket {
 }
 
 /// A bucket of one who sends commands: those refused are counted, so that who goes on regardless is told apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Limiter {
     bucket: TokenBucket,
     /// Commands refused since the bucket was last full.

@@ -20,6 +20,7 @@ mod drain;
 mod direct_delivery;
 mod error;
 mod files;
+mod handover;
 mod invariants;
 mod keeping;
 mod listing;
@@ -161,6 +162,8 @@ pub struct Server<S> {
     /// The walk that frees memory, while `--max-memory` is exceeded.
     eviction: Option<Box<Eviction>>,
     drain: Drain,
+    /// Nothing is read, because another server is to take over.
+    is_held: bool,
     numbers: Numbers,
     addresses: Addresses,
     /// The number of connections that were accepted only to be refused.
@@ -243,6 +246,7 @@ impl<S: Stream> Server<S> {
             buffer: vec![0; 2 * READ_BUFFER],
             eviction: None,
             drain: Drain::default(),
+            is_held: false,
             numbers,
             refused: 0,
             counters: Counters::new(now.ms),
@@ -380,8 +384,8 @@ impl<S: Stream> Server<S> {
 
     /// Whether the next tick has work that no event announces: do not sleep.
     pub fn has_work(&self) -> bool {
-        !self.members.is_empty()
-            || !self.newcomers.is_empty()
+        let has_input = !self.members.is_empty() || !self.newcomers.is_empty();
+        (has_input && !self.is_held)
             || (self.drain.has_work() && self.waits_for_nothing())
             || !self.dirty.is_empty()
             || !self.unfinished.is_empty()

@@ -246,6 +246,9 @@ impl Display for Level {
 pub struct Timeout(Option<u64>);
 
 impl Timeout {
+    /// An endless wait.
+    pub const NEVER: Self = Self(None);
+
     pub(super) const fn of_seconds(seconds: u64) -> Self {
         Self(Some(seconds * 1000))
     }

@@ -753,4 +753,52 @@ MUTANTS = [
         "                    self.files.forget_room(&it.room, epoch);\n",
         "",
     ),
+    (
+        "a server that takes over forgets what is queued",
+        "src/core/server/handover.rs",
+        "here.push((index, connection.resume(socket, queue)))",
+        "here.push((index, connection.resume(socket, { let _ = queue; WriteQueue::default() })))",
+    ),
+    (
+        "an audience begins to count anew after a handover",
+        "src/core/chat/state/room.rs",
+        "            audience.sequence = state.sequence;",
+        "            audience.sequence = 0;",
+    ),
+    (
+        "what is queued waits for an event after a handover",
+        "src/core/server/handover.rs",
+        "            self.mark_dirty(id);\n            self.schedule_read(id);",
+        "            self.schedule_read(id);",
+    ),
+    (
+        "who is behind is not told after a handover",
+        "src/core/delivery/lagging/state.rs",
+        "        for (id, room, from) in state.behind {",
+        "        for (id, room, from) in state.behind.into_iter().skip(1) {",
+    ),
+    (
+        "ids of messages are forgotten in a handover",
+        "src/core/chat/state.rs",
+        "            self.dedup.take_over(id);",
+        "            drop(id);",
+    ),
+    (
+        "a server hands over with a fan-out on its way",
+        "src/core/server/handover.rs",
+        "            && !self.broadcast.is_busy()\n",
+        "",
+    ),
+    (
+        "half a message is lost in a handover",
+        "src/core/net/connection.rs",
+        "            decoder: self.decoder,",
+        "            decoder: Decoder::default(),",
+    ),
+    (
+        "deadlines that have passed are lost in a handover",
+        "src/core/server/handover.rs",
+        "            self.set_deadline(id, deadline_ms);",
+        "            let _ = deadline_ms;",
+    ),
 ]

@@ -1,8 +1,10 @@
 //! A server and guests that do as they are told, tick by tick: for runs in which nothing is left to chance.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use parlor::core::handover::HandoverError;
 use parlor::core::site::{File, Site};
 use parlor::core::{Now, Proxied, Server};
 use parlor::settings::Limits;
@@ -252,6 +254,30 @@ impl Hall {
     /// The server has closed a guest's socket.
     pub(crate) fn is_gone(&self, guest: GuestId) -> bool {
         self.guests[guest].link.borrow().dropped
+    }
+
+    /// Another server takes over, with these limits: all guests, or those that are handed over.
+    pub(crate) fn hand_over(
+        &mut self,
+        limits: Limits,
+        is_handed_over: impl Fn(GuestId) -> bool,
+    ) -> Result<(), HandoverError> {
+        let state = self.server.state()?;
+        let taken = self.guests.iter().enumerate();
+        let taken = taken.filter(|(guest, _)| is_handed_over(*guest));
+        let taken: BTreeSet<usize> = taken.map(|(_, guest)| guest.index).collect();
+        let sockets = self.server.sockets();
+        let sockets = sockets.filter(|(index, _)| taken.contains(index));
+        let sockets = sockets.map(|(index, it)| {
+            let socket = it.get_ref().hand_over();
+            (index, Proxied::resume(socket, it.state()))
+        });
+        let sockets = sockets.collect();
+        let mut next = Server::new(limits, Vec::new(), Site::new(&[]), [7; 32], self.now);
+        next.take_over(&state, sockets, self.now)?;
+        next.check_invariants().expect("an invariant, at once");
+        self.server = next;
+        Ok(())
     }
 
     /// One tick of the loop, whose writing half may take so many units: with 0 it hands out one slice.

@@ -12,6 +12,7 @@ mod files;
 mod guard;
 mod habits;
 mod hall;
+mod handover;
 mod loads;
 mod model;
 mod names;
@@ -226,6 +227,25 @@ fn a_seed_gives_the_same_run() {
     for seed in 0..20 {
         let [first, second] = [(); 2].map(|()| run(&Plan::new(seed), &Variation::default()).1);
         assert!(first.transcripts().eq(second.transcripts()), "seed {seed}");
+    }
+}
+
+/// So that the runs above show what they are to show.
+#[test]
+fn servers_take_over_in_many_runs() {
+    let runs = (0..60).map(|seed| {
+        run(&Plan::new(seed), &Variation::default())
+            .1
+            .handover_count()
+    });
+    let chats = (0..60).map(|seed| {
+        let mut world = ChatWorld::new(ChatPlan::new(seed), &Variation::default());
+        assert_eq!(catch(|| world.run()), Ok(()), "seed {seed}");
+        world.handover_count()
+    });
+    for counts in [runs.collect::<Vec<_>>(), chats.collect()] {
+        let all: usize = counts.iter().sum();
+        assert!(all >= 100, "{counts:?}");
     }
 }
 

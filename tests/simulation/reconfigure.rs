@@ -93,7 +93,13 @@ impl World {
     fn reconfigure(&mut self) {
         let limits = random_limits(&mut self.random);
         self.most = self.most.max(longest_piece(&limits));
-        self.hall.server.reconfigure(limits, Vec::new());
+        // Another server may take over with them.
+        if self.random.chance(500) && self.hall.server.is_quiet() {
+            let taken = self.hall.hand_over(limits, |_| true);
+            taken.expect("it is taken over");
+        } else {
+            self.hall.server.reconfigure(limits, Vec::new());
+        }
         self.hall
             .server
             .check_invariants()

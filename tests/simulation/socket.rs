@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) reset: bool,
     /// The server has shut its side.
     pub(crate) server_ended: bool,
+    /// How many servers have the socket: two while one takes over from the other.
+    holders: usize,
     /// The server has closed the socket.
     pub(crate) dropped: bool,
     /// It did so with unread bytes: what it had written is lost.
@@ -95,6 +97,7 @@ impl Link {
             client_gone: false,
             reset: false,
             server_ended: false,
+            holders: 1,
             dropped: false,
             overtaken: false,
             write_blocked: false,
@@ -301,6 +304,20 @@ impl Link {
 #[derive(Debug)]
 pub(crate) struct Socket(pub(crate) Shared);
 
+impl Socket {
+    /// The same for another server, which is told at once what it is ready for, as epoll does with a socket that is new to it.
+    pub(crate) fn hand_over(&self) -> Self {
+        let mut link = self.0.borrow_mut();
+        link.holders += 1;
+        link.events = Ready {
+            readable: !link.to_server.is_empty() || link.client_ended || link.reset,
+            writable: true,
+            ending: link.client_ended || link.reset,
+        };
+        Self(Rc::clone(&self.0))
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.0.borrow_mut().read(space)
@@ -338,6 +355,10 @@ impl Stream for Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let mut link = self.0.borrow_mut();
+        link.holders -= 1;
+        if link.holders > 0 {
+            return;
+        }
         link.dropped = true;
         // The kernel answers unread bytes with a reset, and that overtakes what was written.
         if !link.to_server.is_empty() {

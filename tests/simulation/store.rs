@@ -237,7 +237,15 @@ impl LateStore {
 
     /// Gives another server what it begins with.
     pub(crate) fn restore<S: Stream>(&self, server: &mut Server<S>, now: Now) {
-        let people = self.people.values().cloned().collect();
+        self.restore_with(server, self.people.values().cloned().collect(), now);
+    }
+
+    /// The same for one that takes over from another, which tells it of people.
+    pub(crate) fn restore_rooms<S: Stream>(&self, server: &mut Server<S>, now: Now) {
+        self.restore_with(server, Vec::new(), now);
+    }
+
+    fn restore_with<S: Stream>(&self, server: &mut Server<S>, people: Vec<Person>, now: Now) {
         let kept = self
             .rooms
             .iter()

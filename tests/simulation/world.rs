@@ -14,6 +14,7 @@ use parlor::settings::Limits;
 
 use crate::client::Client;
 use crate::habits::{Habits, Reading};
+use crate::handover::Handovers;
 use crate::model::{Checked, Model};
 use crate::plan::{PAGE, Plan};
 use crate::random::{Random, mix, seed_bytes};
@@ -39,6 +40,7 @@ pub(crate) struct World {
     server: Server<Socket>,
     /// Where every other run keeps its messages.
     store: Option<LateStore>,
+    handovers: Handovers,
     model: Model,
     clients: Vec<Client>,
     /// For each place the client that has it now.
@@ -78,6 +80,16 @@ pub(crate) fn is_at_rest<S: Stream>(server: &Server<S>, now: Now) -> bool {
     !server.has_work() && !is_due
 }
 
+/// What the server serves.
+fn site() -> Site {
+    let page = File {
+        path: "/",
+        content_type: "text/html",
+        bytes: PAGE,
+    };
+    Site::new(&[page])
+}
+
 struct Place {
     random: Random,
     life: Option<usize>,
@@ -89,15 +101,10 @@ impl World {
             ms: 1_000_000,
             unix_ms: 784_111_777_000,
         };
-        let page = File {
-            path: "/",
-            content_type: "text/html",
-            bytes: PAGE,
-        };
         let mut server = Server::new(
             plan.limits.clone(),
             Vec::new(),
-            Site::new(&[page]),
+            site(),
             seed_bytes(plan.seed),
             now,
         );
@@ -105,6 +112,11 @@ impl World {
             server.use_store(Durability::Disk);
             LateStore::new(habit, Random::new(plan.seed, 0x5704e))
         });
+        let mut handovers = Handovers::new(plan.seed, &plan.limits);
+        if variation.listeners.is_some() {
+            // When a server is at rest depends on all who read, and what the others read is to be compared.
+            handovers.end(&mut server);
+        }
         let places = (0..plan.clients)
             .map(|place| Place {
                 random: Random::new(plan.seed, 1 + place as u64),
@@ -122,11 +134,17 @@ impl World {
             step: 0,
             is_woken: false,
             trace: Vec::new(),
+            handovers,
             store,
             server,
             plan,
             variation,
         }
+    }
+
+    /// How often a server has taken over from another.
+    pub(crate) fn handover_count(&self) -> usize {
+        self.handovers.count()
     }
 
     /// The whole run.
@@ -174,7 +192,7 @@ impl World {
     fn pass_time(&mut self) {
         let ms = self.random.below(21) as u64;
         let jump = self.random.between(500, 90_000) as u64;
-        let is_jump = self.random.chance(30) && self.plan.jumps;
+        let is_jump = self.random.chance(30) && self.plan.jumps && !self.handovers.is_holding();
         self.now.ms += if is_jump { jump } else { ms };
         // The clock on the wall may go anywhere.
         self.now.unix_ms += if is_jump {
@@ -297,7 +315,10 @@ impl World {
         }
         self.follow(true)?;
         self.server.check_budget(longest_piece(&self.plan.limits))?;
-        self.server.check_tick_ended()
+        self.server.check_tick_ended()?;
+        let store = self.store.as_ref();
+        self.handovers
+            .go_on(&mut self.server, site(), store, self.now)
     }
 
     fn events(&self, postponed: usize) -> Vec<(usize, Ready)> {

@@ -1,5 +1,7 @@
 //! A request's body out of bytes: counted or in chunks (RFC 9112 sections 6 and 7).
 
+use serde::{Deserialize, Serialize};
+
 use super::request::BodyLength;
 use super::response::{Problem, Status};
 
@@ -10,8 +12,9 @@ const MAX_EXTRAS: usize = 4 << 10;
 const MAX_SIZE_DIGITS: u32 = 16;
 
 /// Gathers a body from its parts, and holds no more than has arrived of it, and was not taken.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Decoder {
+    #[serde(with = "serde_bytes")]
     body: Vec<u8>,
     /// Bytes of the body that may still come.
     allowance: usize,
@@ -20,7 +23,7 @@ pub struct Decoder {
 }
 
 /// What comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     /// The rest of a body whose length was given.
     Counted {

@@ -5,6 +5,8 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
+use serde::{Deserialize, Serialize};
+
 use super::reason::CloseReason;
 
 /// The header of an unmasked frame is at most this long, in bytes.
@@ -14,18 +16,38 @@ pub const MAX_SERVER_HEADER: usize = 10;
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// The header of a frame from a client, checked against every rule that needs no memory of earlier frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The last frame of its message.
     pub fin: bool,
     /// The first reserved bit: the message is compressed, if that was agreed on (RFC 7692 section 6).
     pub compressed: bool,
     /// What the frame carries.
+    #[serde(with = "opcode")]
     pub opcode: OpCode,
     /// The masking key.
     pub mask: [u8; 4],
     /// Length of the payload in bytes.
     pub length: u64,
+}
+
+/// An opcode as the number that stands in a frame.
+mod opcode {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tungstenite::protocol::frame::coding::OpCode;
+
+    pub(super) fn serialize<S: Serializer>(
+        opcode: &OpCode,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8((*opcode).into())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OpCode, D::Error> {
+        u8::deserialize(deserializer).map(OpCode::from)
+    }
 }
 
 impl Header {

@@ -5,11 +5,13 @@ use std::str;
 
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use serde::{Deserialize, Serialize};
+
 use super::close::{self, CloseReason};
 use super::frame::{self, Header};
 
 /// What a message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// UTF-8 text.
     Text,
@@ -46,12 +48,12 @@ pub enum Incoming<'a> {
 ///
 /// Holds memory only in the middle of a frame or a message, and then no more than has arrived: an idle connection's
 /// decoder is one empty pointer.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Decoder {
     unfinished: Option<Box<Unfinished>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Unfinished {
     frame: Option<Frame>,
     control: Vec<u8>,
@@ -65,7 +67,7 @@ struct Unfinished {
 }
 
 /// A frame whose header was read and whose payload has not all arrived.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Frame {
     header: Header,
     /// Payload bytes that have arrived.
@@ -73,10 +75,11 @@ struct Frame {
 }
 
 /// A message of which a part has arrived.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PartialMessage {
     kind: Kind,
     compressed: bool,
+    #[serde(with = "serde_bytes")]
     payload: Vec<u8>,
     /// The text up to here is valid UTF-8; at most three bytes follow, the start of a character.
     valid_up_to: usize,

@@ -1,7 +1,9 @@
 //! Why the server ends a WebSocket connection (RFC 6455 section 7.4).
 
+use serde::{Deserialize, Serialize};
+
 /// Why the server ends a WebSocket connection: a close code and a short, fixed phrase, both sent to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
     /// The server is going away (SIGTERM, SIGINT).
     Shutdown,

@@ -1,7 +1,11 @@
 //! Messages that were sent twice because their sender could not know that they had arrived.
 
+pub(super) mod state;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::core::chat::owner::Owner;
 use crate::core::chat::person::PersonId;
@@ -11,7 +15,7 @@ use crate::limits::{DEDUP_MS, MAX_DEDUP};
 
 /// Whose id of a message it is. A retry may come on another connection, and at another door, but nobody else's message is
 /// taken for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum Sender {
     /// That of someone without a token, at a door at which one can take a name.
     Person(PersonId),

@@ -1,9 +1,11 @@
 //! What members read, and those of a room who read the same.
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::ws::deflate::Readers;
 
 /// What the members of an audience are written to in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum Format {
     /// WebSocket messages as they were sent.
     Plain,
@@ -65,7 +67,7 @@ pub(in crate::core) struct Context<'a> {
 }
 
 /// What one connection reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) struct Reading {
     pub(in crate::core) format: Format,
     /// What is compressed for it must suit a small window.
@@ -82,7 +84,7 @@ impl From<Format> for Reading {
 }
 
 /// A room that exists, and never again one of the same name that begins after it has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) struct RoomId {
     pub(in crate::core) index: usize,
     pub(super) serial: u32,

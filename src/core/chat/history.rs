@@ -195,6 +195,11 @@ impl History {
         merged(talk, self.keyed.after(offset), |one, other| one < other).map(Kept::view)
     }
 
+    /// All messages, in the order of their offsets.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Kept> {
+        merged(self.talk.iter(), self.keyed.all(), |one, other| one < other)
+    }
+
     /// The newest `limit` messages before the offset `before`, oldest first, and whether there are older ones.
     pub(super) fn before(&self, before: u64, limit: usize) -> (Vec<Message<'_>>, bool) {
         let talk = self.talk_before(before).rev();

@@ -6,6 +6,7 @@
 mod account;
 mod check;
 pub(super) mod entry;
+pub(super) mod state;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

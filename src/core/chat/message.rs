@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::books::Entry;
 use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::person::Author;
 
 /// What a message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// Text, from any door; in JSON a string.
     Text,

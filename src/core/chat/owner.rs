@@ -4,11 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::network::Network;
 
 /// Who fills what everyone shares, and is held to a share of it. Where no token is wanted a person is whoever they say
 /// they are, as often as they like: only the address counts then.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum Owner {
     /// Everyone at an address.
     Address(Network),

@@ -1,6 +1,10 @@
 //! Those who have come by the JSON door: their names, their connections, and the secrets by which they come back.
 
+pub(super) mod state;
+
 use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
 
 use crate::core::chat::person::{Author, Guests, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{NameSkeleton, PersonName};
@@ -23,7 +27,7 @@ pub(super) struct People {
     changes: Option<Vec<PersonChange>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     public_id: PublicId,
     name: Name,

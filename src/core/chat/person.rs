@@ -3,17 +3,19 @@
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::id::ConnectionId;
 
 /// A person, by the number of the connection they first came with: a guest for as long as that lasts, or one who has
 /// logged in and may have several. No other person of this process has it. What others are told is their [`PublicId`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) struct PersonId(pub(in crate::core) u64);
 
 /// How others know a person: no restart of this server gives it again, and no other server. 22 bits by chance tell the
 /// process, and 42, which begin anywhere, the person: two processes that have had a million people each have one in common
 /// with a probability of about 10^-13.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) struct PublicId(u64);
 
 impl fmt::Display for PublicId {
@@ -23,14 +25,14 @@ impl fmt::Display for PublicId {
 }
 
 /// A person as they were when they said something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) struct Author {
     pub(in crate::core) id: PublicId,
     pub(in crate::core) name: Name,
 }
 
 /// What people see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum Name {
     /// A guest's name follows from their number, and takes no memory.
     Guest(GuestName),
@@ -38,20 +40,20 @@ pub(in crate::core) enum Name {
 }
 
 /// `guest-`, and so many digits of a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) struct GuestName {
     number: u64,
     digits: Digits,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Digits {
     Four = 4,
     Nine = 9,
 }
 
 /// The guests of this process, from the first on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Guests {
     first: PersonId,
     process: u64,

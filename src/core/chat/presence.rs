@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::person::{Author, PublicId};
 use crate::limits::MAX_LISTED;
 
 /// What has changed in a room since it was last said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Changes {
     people: BTreeMap<PublicId, Entry>,
     /// How often someone was told who is here.
@@ -18,7 +20,7 @@ pub(super) struct Changes {
 }
 
 /// The last that happened to someone.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     change: Change,
     who: Author,
@@ -26,7 +28,7 @@ struct Entry {
     since_listing: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Change {
     Joined,
     Renamed,

@@ -90,7 +90,7 @@ impl Chat {
         Some(forgotten + self.limits.rooms.len() + self.limits.overflow.len())
     }
 
-    fn take_limits(&mut self, index: usize, now_ms: u64) {
+    pub(super) fn take_limits(&mut self, index: usize, now_ms: u64) {
         let room = &mut self.rooms[index];
         let limits = self.limits.of_room(room.name.as_str());
         if room.limits == limits {

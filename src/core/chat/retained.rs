@@ -181,6 +181,13 @@ impl Retained {
         self.values.values().map(|value| &value.kept)
     }
 
+    /// The values, the least recently set first.
+    pub(super) fn by_use(&self) -> impl Iterator<Item = &Kept> {
+        let mut all: Vec<&Value> = self.values.values().collect();
+        all.sort_unstable_by_key(|value| value.used);
+        all.into_iter().map(|value| &value.kept)
+    }
+
     /// The values, in the order of their offsets.
     pub(super) fn messages(&self) -> Vec<Message<'_>> {
         let mut all: Vec<Message<'_>> = self.values().map(Kept::view).collect();

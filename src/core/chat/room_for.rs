@@ -3,6 +3,8 @@
 //! The one who fills a table is the first to lose some of it; messages go before state, and what was used least recently
 //! goes first. Within a share of a table nobody loses state for somebody else.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::Chat;
 use crate::core::chat::books::Books;
 use crate::core::chat::format::RoomId;
@@ -19,7 +21,7 @@ use crate::core::now::Now;
 use crate::limits::{MAX_HANDED_OVER, MAX_PAGE, SHARES};
 
 /// What was forgotten so that something else could be kept, since the start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::core) struct Forgotten {
     pub(in crate::core) rooms: usize,
     pub(in crate::core) messages: usize,

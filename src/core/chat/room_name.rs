@@ -7,12 +7,14 @@ use std::rc::Rc;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::char::is_combining_mark;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::visible::{is_joiner, is_visible};
 use crate::limits::MAX_ROOM_NAME;
 
 /// 1 to 64 characters: letters, with their marks, and digits of any script, and `-`, `_`, `.`, `:`, all of which can be
 /// seen; but neither `.` nor `..`, which clients take for steps in a path. Compared byte for byte. One pointer wide: each connection has one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RoomName(Rc<String>);
 
 impl RoomName {

@@ -1,12 +1,13 @@
 //! What proves that someone is who they were.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 /// SHA-256: of 128 random bits nobody finds what it was made of.
 pub(in crate::core) type SecretHash = [u8; 32];
 
 /// 128 random bits, or what a store has of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Secret {
     Known(u128),
     /// Until it is shown.

@@ -1,6 +1,8 @@
 //! Slow readers in rooms that conflate. They skip messages until their queue is empty, and then get the latest of each
 //! key.
 
+mod state;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::chat::RoomId;

@@ -1,9 +1,13 @@
 //! The limits of each address: connections, the rate of new ones, bad tokens, and requests over HTTP.
 
+mod state;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::core::ensure::ensure;
 use crate::core::network::Network;
@@ -13,7 +17,7 @@ use crate::limits::MAX_QUIET_ADDRESSES;
 use crate::settings::Limits;
 
 /// Why a connection is refused. It is accepted only to be told so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum AdmissionError {
     /// The server has `--max-connections`.
     Full,

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::ws::message::Decoder;
 use crate::core::chat::{Format, PersonId, Reading};
 use crate::core::id::ConnectionId;
@@ -18,7 +20,7 @@ use crate::core::net::write_queue::WriteQueue;
 use crate::core::stream::Stream;
 
 /// Whether messages are compressed (RFC 7692).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum Deflate {
     Off,
     On,
@@ -27,7 +29,7 @@ pub(in crate::core) enum Deflate {
 }
 
 /// What the poll and the last read have shown of a socket's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum Input {
     /// There is none. The poll reports when there is.
     Drained,
@@ -38,7 +40,7 @@ pub(in crate::core) enum Input {
 }
 
 /// The traffic of a connection, for the log.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(in crate::core) struct Traffic {
     pub(in crate::core) messages_in: u64,
     pub(in crate::core) messages_out: u64,
@@ -56,7 +58,7 @@ impl AddAssign for Traffic {
 }
 
 /// How a connection counts for the limits of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum AddressSlot {
     /// It counts for no address.
     Free,
@@ -68,12 +70,16 @@ pub(in crate::core) enum AddressSlot {
     Refused(AdmissionError),
 }
 
-#[derive(Debug)]
+/// A connection. What is not told to the server that takes over, it finds out or is told apart.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "", deserialize = "S: Default"))]
 pub(in crate::core) struct Connection<S> {
+    #[serde(skip)]
     pub(in crate::core) socket: S,
     pub(in crate::core) id: ConnectionId,
     pub(in crate::core) peer: Peer,
     pub(in crate::core) phase: Phase,
+    #[serde(skip)]
     pub(in crate::core) queue: WriteQueue,
     pub(in crate::core) decoder: Decoder,
     /// Input that could not be taken yet: an unfinished head or header, or what follows a request that is being
@@ -91,8 +97,10 @@ pub(in crate::core) struct Connection<S> {
     /// When the phase times out, in the milliseconds of `Now::ms`; `u64::MAX` for never.
     pub(in crate::core) deadline_ms: u64,
     /// The slot of the timer's entry that counts. Entries in other slots are stale.
+    #[serde(skip)]
     pub(in crate::core) timer: Slot,
     /// Bytes of `tail`, `decoder`, the pending request and the socket's buffers that the meter has counted.
+    #[serde(skip)]
     pub(in crate::core) metered_bytes: usize,
     pub(in crate::core) input: Input,
     /// The number of the last piece of its audience's sequence that was queued, for a member of one room.
@@ -100,8 +108,10 @@ pub(in crate::core) struct Connection<S> {
     /// Whether the kernel may take bytes: false once a write would have blocked.
     pub(in crate::core) writable: bool,
     /// On the server's list of connections to flush.
+    #[serde(skip)]
     pub(in crate::core) dirty: bool,
     /// It is in a queue of connections to read, or paused by its room.
+    #[serde(skip)]
     pub(in crate::core) read_pending: bool,
 }
 
@@ -209,6 +219,37 @@ impl<S> Connection<S> {
     pub(in crate::core) fn keep_tail(&mut self, unfinished: &[u8]) {
         if !unfinished.is_empty() {
             self.tail = unfinished.into();
+        }
+    }
+}
+
+impl Connection<()> {
+    /// The connection that was told so, on its socket and with its queue.
+    pub(in crate::core) fn resume<S>(self, socket: S, queue: WriteQueue) -> Connection<S> {
+        Connection {
+            socket,
+            id: self.id,
+            peer: self.peer,
+            phase: self.phase,
+            queue,
+            decoder: self.decoder,
+            tail: self.tail,
+            door: self.door,
+            deflate: self.deflate,
+            traffic: self.traffic,
+            status: self.status,
+            address_slot: self.address_slot,
+            opened_ms: self.opened_ms,
+            last_input_ms: self.last_input_ms,
+            deadline_ms: self.deadline_ms,
+            timer: self.timer,
+            metered_bytes: self.metered_bytes,
+            input: self.input,
+            delivered_sequence: self.delivered_sequence,
+            // If the kernel takes nothing, the first flush finds out.
+            writable: true,
+            dirty: self.dirty,
+            read_pending: self.read_pending,
         }
     }
 }

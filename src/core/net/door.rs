@@ -3,12 +3,14 @@
 //! No code outside of `server/doors` asks which door it is; it asks for one of its [`Facts`]. A new door is a variant and a
 //! row here, and a file in `server/doors`, which the list there names and passes input to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::{Format, RoomName};
 use crate::core::net::pending::Pending;
 use crate::core::net::session::Session;
 
 /// The door by which a client came in.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) enum Door {
     /// HTTP requests; the one whose body is arriving.
     Http(Option<Box<Pending>>),
@@ -34,7 +36,7 @@ pub(in crate::core) enum Door {
 }
 
 /// The query of a plain WebSocket's address, which applies to all that the client sends.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Keyed {
     pub(in crate::core) room: RoomName,
     pub(in crate::core) key: Box<str>,

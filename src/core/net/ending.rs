@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::ws::close::CloseReason;
 
 /// How to end a connection: what `Server::close` does to it. What an ending does depends on the phase; where the table
@@ -36,7 +38,7 @@ pub(in crate::core) enum Ending {
 }
 
 /// What a peer did that ends its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum PeerEnd {
     /// It has sent a close frame with this code, and gets the same back.
     CloseFrame(Option<u16>),
@@ -47,7 +49,7 @@ pub(in crate::core) enum PeerEnd {
 }
 
 /// Why a connection ended, for the log and for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndReason {
     /// The reason that the server has told the peer.
     Told(CloseReason),

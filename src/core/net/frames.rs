@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::sse;
 use crate::codec::ws::frame;
 use crate::core::chat::Format;
@@ -37,7 +39,7 @@ pub(in crate::core) struct Frames {
 }
 
 /// How a queue treats these frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum FrameKind {
     /// WebSocket frames: count against the queue's limit and keep their place.
     Data,

@@ -1,11 +1,12 @@
 //! Where a connection comes from.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
 /// Where a connection comes from, in fewer bytes than a `SocketAddr` takes in each of 100,000 connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Peer {
     pub(in crate::core) ip: IpAddr,
     /// Unknown, for a client that a proxy has named in a request.

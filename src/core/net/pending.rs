@@ -1,5 +1,7 @@
 //! A request whose body is still arriving.
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::http::body;
 use crate::codec::media::Media;
 use crate::core::chat::{Author, Content, Owner, RoomName};
@@ -9,7 +11,7 @@ use crate::core::net::phase::AfterResponse;
 use crate::limits::MAX_UNWRITTEN;
 
 /// What is kept of a request until its body has arrived.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Pending {
     pub(in crate::core) arriving: Arriving,
     pub(in crate::core) reply: Reply,
@@ -19,14 +21,14 @@ pub(in crate::core) struct Pending {
 }
 
 /// What the body is.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) enum Arriving {
     Message(Post),
     File(Upload),
 }
 
 /// A message that is published by a request.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Post {
     pub(in crate::core) author: Author,
     /// The owner whose quota it uses.
@@ -41,7 +43,7 @@ pub(in crate::core) struct Post {
 }
 
 /// A file that a request brings. Its bytes go on to whoever keeps them as they come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Upload {
     pub(in crate::core) author: Author,
     /// The owner whose quota it uses.
@@ -53,6 +55,7 @@ pub(in crate::core) struct Upload {
     /// What it is; `None` before enough of it has come to tell.
     media: Option<Media>,
     /// Its first bytes, until that.
+    #[serde(with = "serde_bytes")]
     head: Vec<u8>,
     /// So much of it has gone on.
     pub(in crate::core) bytes: u64,
@@ -61,7 +64,7 @@ pub(in crate::core) struct Upload {
 }
 
 /// What a request needs of its response, whatever the response is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Reply {
     pub(in crate::core) id: ConnectionId,
     /// The response goes without its body (HEAD).
@@ -71,7 +74,7 @@ pub(in crate::core) struct Reply {
 }
 
 /// Which page's scripts may read a response (CORS, in the Fetch standard).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum Sharing {
     /// Only those of this server's own pages: no CORS field is sent.
     SameOrigin,

@@ -1,10 +1,12 @@
 //! The phases of a connection.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::net::ending::{EndReason, PeerEnd};
 
 /// The phase of a connection. The order is from top to bottom, but a kept-alive HTTP connection goes from `Response`
 /// back to `Request`. Each phase has one deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum Phase {
     /// Waiting for a request. `seen`: bytes of its head that were parsed before.
     Request { seen: usize },
@@ -36,7 +38,7 @@ pub(in crate::core) enum Phase {
 }
 
 /// What follows a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum AfterResponse {
     NextRequest,
     Close,
@@ -55,7 +57,7 @@ impl AfterResponse {
 }
 
 /// How far the close handshake is (RFC 6455 section 7.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) enum CloseHandshake {
     /// Our close frame went first; the peer's has not come.
     AwaitingPeer,

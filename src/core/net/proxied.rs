@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::proxy::{Beginning, Client, MAX_READ};
 use crate::core::stream::Stream;
 
@@ -14,14 +16,23 @@ pub struct Proxied<S> {
     header: Option<Box<Header>>,
 }
 
-#[derive(Debug)]
+/// What a socket that is handed over is told with: the header, as far as it has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProxiedState(Option<Box<Header>>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Header {
     /// What may be a header, as far as it has arrived.
-    Awaited { bytes: [u8; MAX_READ], have: usize },
+    Awaited {
+        #[serde(with = "serde_bytes")]
+        bytes: [u8; MAX_READ],
+        have: usize,
+    },
     /// The rest of a header, which holds nothing that is needed.
     Ending { client: Option<Client>, left: usize },
     /// It was not a header: these bytes are still to be read.
     Other {
+        #[serde(with = "serde_bytes")]
         bytes: [u8; MAX_READ],
         from: usize,
         to: usize,
@@ -49,6 +60,24 @@ impl<S> Proxied<S> {
             socket,
             header: Some(Box::new(header)),
         }
+    }
+
+    /// What is to be told of it beside the socket itself.
+    pub fn state(&self) -> ProxiedState {
+        ProxiedState(self.header.clone())
+    }
+
+    /// The socket that another server had, and of which it has told this.
+    pub fn resume(socket: S, state: ProxiedState) -> Self {
+        Self {
+            socket,
+            header: state.0,
+        }
+    }
+
+    /// The socket itself.
+    pub fn get_ref(&self) -> &S {
+        &self.socket
     }
 
     /// The socket itself, to be polled.

@@ -1,11 +1,13 @@
 //! The session of a connection at the doors at which one can log in.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::{PersonId, RoomId};
 use crate::core::pace::{Admission, Limiter, Pace};
 use crate::limits::{ANSWER_BYTES, MAX_UNSENT_ANSWERS};
 
 /// The person, and how much it may still send.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::core) struct Session {
     pub(in crate::core) person: PersonId,
     /// The room of its last publish. While that is congested, the connection is not read.

@@ -3,8 +3,12 @@
 //! A datagram has no connection, and its address may be forged. So the table is bounded, and the addresses that do not
 //! fit share one rate limit.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::core::chat::PersonId;
 use crate::core::network::Network;
@@ -21,7 +25,7 @@ pub(in crate::core) struct Sources {
     swept_ms: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Source {
     person: PersonId,
     bucket: TokenBucket,

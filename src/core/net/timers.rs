@@ -16,6 +16,12 @@ const SLOTS: u64 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) struct Slot(u32);
 
+impl Default for Slot {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
 impl Slot {
     /// Later than any entry: the connection has none.
     pub(in crate::core) const NEVER: Self = Self(u32::MAX);
@@ -46,6 +52,11 @@ impl Timers {
             current: now_ms / SLOT_MS,
             entries: 0,
         }
+    }
+
+    /// Timers to which a deadline at this time can be added, although it may have passed.
+    pub(in crate::core) fn before(ms: u64) -> Self {
+        Self::new(ms.saturating_sub(SLOT_MS))
     }
 
     /// Adds an entry for `slot`, or as late as the wheel reaches, and returns the slot that it went to.

@@ -1,5 +1,7 @@
 //! The output queue of one socket: references to shared frames, and the position in the first of them.
 
+pub(in crate::core) mod state;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::mem;

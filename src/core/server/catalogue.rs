@@ -1,5 +1,7 @@
 //! All files there are, and how much room they take: of each room, of each owner, and in all.
 
+pub(super) mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::ensure::ensure;

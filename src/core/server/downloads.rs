@@ -1,5 +1,7 @@
 //! Files that leave: one part is read when the part before it has left, so that a slow reader holds no more than one.
 
+use std::collections::BTreeSet;
+
 use crate::core::file::{FileRequest, ReadTicket};
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::{EndReason, Ending};
@@ -54,7 +56,22 @@ impl<S: Stream> Server<S> {
     /// The part before it has left.
     pub(super) fn read_next_part(&mut self, id: ConnectionId) {
         self.enter(id, Phase::AwaitingStore, u64::MAX);
-        self.files.read_part(id);
+        if !self.is_held {
+            self.files.read_part(id);
+        }
+    }
+
+    /// Asks for the parts that were not asked for while the server was held.
+    pub(super) fn resume_downloads(&mut self) {
+        let asked: BTreeSet<ConnectionId> = self.files.reads.values().copied().collect();
+        let waiting = self.files.downloads.keys().filter(|id| {
+            let phase = self.get(**id).map(|it| it.phase);
+            phase == Some(Phase::AwaitingStore) && !asked.contains(id)
+        });
+        let waiting: Vec<ConnectionId> = waiting.copied().collect();
+        for id in waiting {
+            self.files.read_part(id);
+        }
     }
 
     /// A part has been read.

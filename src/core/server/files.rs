@@ -1,6 +1,8 @@
 //! The files of all rooms, and what the server asks of whoever keeps their bytes. How they come is in `uploads`, and how they
 //! leave in `downloads`.
 
+pub(super) mod state;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use chacha20::rand_core::Rng;
@@ -11,6 +13,7 @@ use crate::core::chat::{Draft, Owner, RoomName};
 use crate::core::ensure::ensure;
 use crate::core::file::{FileAnswer, FileId, FileRequest, KeptFile, PlacedFile, ReadTicket};
 use crate::core::id::ConnectionId;
+use crate::core::net::connection::Connection;
 use crate::core::net::pending::{Pending, Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -186,6 +189,22 @@ impl<S: Stream> Server<S> {
         // A clock that is set, and a limit that changes, are noticed in time.
         let oldest_ms = self.files.catalogue.oldest_ms();
         self.files.next_sweep_ms = oldest_ms.map(|_| now.ms + FILES_SWEEP_MS);
+    }
+
+    /// Whether nothing is asked of whoever keeps the bytes of files, and all is written that has come of files.
+    pub(super) fn are_files_quiet(&self) -> bool {
+        let mut arriving = self.files.arriving.values();
+        let is_written = |id: &ConnectionId| {
+            let pending = self.get(*id).and_then(Connection::pending);
+            let upload = pending.and_then(Pending::upload);
+            upload.is_none_or(|upload| upload.unwritten == 0)
+        };
+        self.files.are_asked_nothing() && arriving.all(is_written)
+    }
+
+    /// Files that have not come to their end: what there is of them is to be kept when another server takes over.
+    pub fn arriving_files(&self) -> impl Iterator<Item = FileId> {
+        self.files.arriving_ids()
     }
 
     /// Whether one more file may be on its way.

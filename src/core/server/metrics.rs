@@ -1,5 +1,7 @@
 //! What the server tells operators about itself, in the text format of Prometheus.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 

@@ -1,5 +1,7 @@
 //! Other limits, while clients are here.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::budget::cost;
 use crate::core::delivery::snapshot::Snapshots;
 use crate::core::now::Now;
@@ -9,7 +11,7 @@ use crate::limits::{SNAPSHOT_SHARE, UNANSWERED_SHARE};
 use crate::settings::Limits;
 
 /// The largest limits that have held: what came in under an earlier one may still be here. For the checks.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Bounds {
     max_message: usize,
     max_queue: usize,
@@ -31,7 +33,7 @@ impl Bounds {
         self.max_queue
     }
 
-    fn include(&mut self, limits: &Limits) {
+    pub(super) fn include(&mut self, limits: &Limits) {
         self.max_message = self.max_message.max(limits.max_message);
         self.max_queue = self.max_queue.max(limits.max_queue);
     }

@@ -63,6 +63,11 @@ impl Outbox {
         ticket
     }
 
+    /// Whether the store has taken all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
     fn next_ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)

@@ -16,6 +16,9 @@ impl<S: Stream> Server<S> {
     /// Members of rooms and connections in no room have a queue and a share of the tick each, so that members do not
     /// wait behind a rush of clients that reconnect. What is not read keeps its position.
     pub fn run_reads(&mut self, now: Now) {
+        if self.is_held {
+            return;
+        }
         self.budget.enter(Stage::Newcomers);
         self.read_queue(|server| &mut server.newcomers, cost::NEWCOMER, now);
         self.budget.enter(Stage::Members);

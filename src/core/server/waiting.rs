@@ -117,6 +117,11 @@ impl Waiting {
         self.by_ticket.keys().copied().collect()
     }
 
+    /// Everything that was published is written, and told.
+    pub(super) fn is_written(&self) -> bool {
+        self.behind.is_empty() && self.deferred.is_empty()
+    }
+
     /// Nobody waits, which is always so without a store.
     pub(super) fn is_empty(&self) -> bool {
         self.by_ticket.is_empty()

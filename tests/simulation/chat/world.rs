@@ -17,6 +17,7 @@ use super::shadow::Shadow;
 use super::sprayer::Sprayer;
 use super::streams::Stream;
 use super::typist::Typist;
+use crate::handover::Handovers;
 use crate::model::Checked;
 use crate::random::{Random, mix, seed_bytes};
 use crate::socket::{Entry, Socket};
@@ -53,6 +54,7 @@ pub(crate) struct Here {
 pub(crate) struct ChatWorld {
     server: Server<Socket>,
     store: Option<LateStore>,
+    handovers: Handovers,
     shadow: Shadow,
     guests: Vec<(usize, Box<dyn Guest>)>,
     random: Random,
@@ -80,6 +82,7 @@ impl ChatWorld {
             server.use_store(Durability::Disk);
             LateStore::new(habit, Random::new(plan.seed, 0x5704e))
         });
+        let (plan_seed, limits) = (plan.seed, plan.limits.clone());
         let mut shadow = Shadow::new(plan, now.ms);
         shadow.trace = variation.traces.then(Vec::new);
         let places = 0..shadow.plan.clients;
@@ -89,6 +92,7 @@ impl ChatWorld {
             |place: &usize| *place == 0 || only.is_none_or(|only| only.contains(place));
         let guests = places.filter(takes_part);
         Self {
+            handovers: Handovers::new(plan_seed, &limits),
             server,
             store,
             guests: guests.map(|place| (place, guest(place, &shadow))).collect(),
@@ -128,6 +132,11 @@ impl ChatWorld {
         self.drain()
     }
 
+    /// How often a server has taken over from another.
+    pub(crate) fn handover_count(&self) -> usize {
+        self.handovers.count()
+    }
+
     /// What happened, if it was traced.
     pub(crate) fn trace(self) -> Vec<String> {
         self.shadow.trace.unwrap_or_default()
@@ -143,7 +152,8 @@ impl ChatWorld {
     fn pass_time(&mut self) {
         let ms = self.random.below(21) as u64;
         let jump = self.random.between(500, 90_000) as u64;
-        let is_jump = self.random.chance(30) && self.shadow.plan.jumps;
+        let is_jump =
+            self.random.chance(30) && self.shadow.plan.jumps && !self.handovers.is_holding();
         if is_jump {
             self.shadow.last_jump = Some((self.now.ms, self.now.ms + jump));
         }
@@ -190,6 +200,9 @@ impl ChatWorld {
         self.server
             .check_budget(longest_piece(&self.shadow.plan.limits))?;
         self.server.check_tick_ended()?;
+        let (site, store) = (Site::new(&[]), self.store.as_ref());
+        self.handovers
+            .go_on(&mut self.server, site, store, self.now)?;
         self.follow()
     }
 

@@ -12,6 +12,7 @@ impl World {
     /// Nobody has anything new to say: all that is on its way arrives.
     pub(super) fn come_to_rest(&mut self) -> Checked {
         self.note(|| "coming to rest".to_owned());
+        self.handovers.end(&mut self.server);
         self.clients.iter_mut().for_each(Client::hurry);
         self.store.iter_mut().for_each(LateStore::hurry);
         for _ in 0..5_000 {
