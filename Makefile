@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls crashes bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ stalls: build ## attack the server, and say how long a healthy pair waits meanwh
 
 crashes: build ## kill the server 300 times and cut the power 300 times while clients talk, and see what is lost (KILLS=30 CUTS=30 changes that)
 	python3 tests/durability/crashes.py $(or $(KILLS),300) $(or $(CUTS),300)
+
+upgrades: build ## upgrade a server with 10,000 clients five times, and say what they noticed (CONNECTIONS=1000 UPGRADES=20 changes that)
+	python3 tests/bench/upgrade.py $(or $(CONNECTIONS),10000) $(or $(UPGRADES),5)
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

@@ -65,6 +65,12 @@
 //! place. It changes when a room begins anew, and with it what was published before is gone; and when the server
 //! cannot know which offsets were told.
 //!
+//! # A handover
+//!
+//! On SIGUSR2 another process takes over (`shell::upgrade`). The server is held: it reads nothing more, until nothing is on its
+//! way. Then all that it knows is told in sections ([`core::handover`]): each part tells its own (`state` beside it), and
+//! counts anew what it is told. Indices, ids, offsets and times stay, so that a server that has taken over is where the other one was.
+//!
 //! # The budget of a tick
 //!
 //! A tick takes 2 ms and a piece of work more, whatever clients do. All work is charged to [`core::budget`]. A loop over

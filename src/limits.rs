@@ -231,6 +231,15 @@ pub const MAX_KEYS_TRIED: usize = 16;
 /// Milliseconds by which the clock of whoever makes tokens may be ahead of ours.
 pub const CLOCK_SKEW_MS: u64 = 30_000;
 
+/// Milliseconds in which a new process has to start that is to take over: it reads its settings, and opens nothing.
+pub const UPGRADE_START_MS: u64 = 30_000;
+
+/// Milliseconds in which what is on its way has to come to its end before a handover. Clients are not read meanwhile.
+pub const UPGRADE_QUIET_MS: u64 = 5_000;
+
+/// Milliseconds that each step of a handover may take, while nobody is served: clients take a server for lost after longer.
+pub const UPGRADE_TAKE_MS: u64 = 5_000;
+
 /// Milliseconds after which a reader of a stream comes back that has lost its connection.
 pub const RECONNECT_MS: u64 = 2_000;
 

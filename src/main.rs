@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use log::LevelFilter;
 use parlor::send;
 use parlor::shell::config::{self, Invocation};
-use parlor::shell::{self, doctor, logging, token, transfer};
+use parlor::shell::{self, doctor, logging, token, transfer, upgrade};
 
 fn main() -> ExitCode {
     let invocation = Invocation::parse(env::args_os(), env::vars_os());
@@ -40,6 +40,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
         Invocation::Export(sources, args) => transfer::export(&sources.data_directory()?, &args)?,
         Invocation::Import(sources) => transfer::import(&sources.data_directory()?)?,
         Invocation::Backup(sources, args) => transfer::backup(&sources.data_directory()?, &args)?,
+        Invocation::Upgrade(sources, args) => upgrade::upgrade(&args, || sources.data_directory())?,
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod tls;
 pub mod token;
 pub mod transfer;
 mod transport;
+pub mod upgrade;
 
 pub use error::RunError;
 pub use event_loop::run;

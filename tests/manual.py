@@ -104,7 +104,7 @@ class Section:
         self.program(programs / "parlor", """
             port="--port %d"
             case " $* " in *" --port "*|*" token "*|*" doctor "*|*" config "*|*" check "*|*" --help "*) port= ;;
-                *" export "*|*" import "*|*" backup "*|*" send "*) port= ;; esac
+                *" export "*|*" import "*|*" backup "*|*" send "*|*" upgrade "*) port= ;; esac
             echo $$ >> "%s/.pids"
             exec "%s" $port "$@" """ % (free_port(), folder, parlor.BINARY))
         # The last one that was started and still runs; the first is there for all.

@@ -449,6 +449,22 @@ class Watchdog(Fixture):
         self.manager.wait_for("WATCHDOG", 2)
 
 
+class Upgrade(Fixture):
+    def test_the_new_process_is_told_of_and_gives_signs_of_life(self):
+        # As systemd sets it: it names the process that was started, and not the one that takes over.
+        prefix = ["sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"]
+        server = self.started(environment={"WATCHDOG_USEC": "%d" % (WATCHDOG * 1e6)}, prefix=prefix)
+        self.manager.wait_for("WATCHDOG")
+        server.process.send_signal(signal.SIGUSR2)
+        pid = int(self.manager.wait_for("MAINPID")["MAINPID"])
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        self.assertNotEqual(pid, server.process.pid)
+        self.assertEqual(server.process.wait(SECONDS), 0)
+        self.manager.forget()
+        self.manager.wait_for("WATCHDOG", SIGNS)
+        get(server.port, "/healthz")
+
+
 class Store(Fixture):
     FLAGS = ("--line-port", "0", "--udp-port", "0")
 

@@ -71,6 +71,11 @@ impl DatagramPort {
         Ok(())
     }
 
+    /// The sockets, to be handed over.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = &UdpSocket> {
+        self.sockets.iter().map(|it| &it.socket)
+    }
+
     /// Says on a line of its own where the sockets are bound, if there are any. Whoever has closed `out` does not want it.
     pub(super) fn announce(&self, out: &mut impl Write) -> io::Result<()> {
         let sockets = self.sockets.iter();

@@ -1,40 +1,38 @@
 //! The poll loop: the only place that waits, and the only one that knows mio and the clock.
 
-use std::io::{self, ErrorKind, Write};
+mod handover;
+mod start;
+
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use mio::{Events, Poll, Token};
+use signal_hook::consts::{SIGHUP, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
-use super::announce::{Page, here};
-use super::clock::{Clock, nanoseconds};
+use super::clock::Clock;
 use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
-use super::entrance::{Entrance, admit_lines};
-use super::files::{FILES, GUIDE};
-use super::reload::{Files, Reload};
+use super::entrance::Entrance;
+use super::reload::Reload;
 use super::store::{Store, StoreError};
 use super::systemd::Manager;
-use super::systemd::sockets::Sockets;
-use super::tls::Tls;
 use super::transport::Transport;
+use super::upgrade::{Next, Upgrade};
 use super::{listener, logging};
 use crate::core::budget::Stage;
-use crate::core::site::Site;
-use crate::core::store::Durability;
 use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::TICK;
-use crate::settings::{Access, KeepWhen, OnDiskError, Settings};
+use crate::settings::{Access, OnDiskError};
 use crate::shell::error::RunError;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
 const STORE: Token = Token(usize::MAX - 3);
+const UPGRADE: Token = Token(usize::MAX - 4);
 /// The token of the first listener; those of the others follow, in their order. No connection's comes near.
 const LISTENERS: usize = usize::MAX - 64;
 
@@ -50,7 +48,11 @@ const DRAIN_NOTICE_MS: u64 = 500;
 /// # Errors
 /// What kept it from starting, or from going on.
 pub fn run(sources: Sources, config: Config) -> Result<(), RunError> {
-    EventLoop::new(sources, config)?.run()
+    let event_loop = match sources.takes_over() {
+        true => EventLoop::take_over(sources, config),
+        false => EventLoop::begin(sources, config),
+    };
+    event_loop?.run()
 }
 
 struct EventLoop {
@@ -66,76 +68,14 @@ struct EventLoop {
     /// Where messages are kept, if they are.
     store: Option<Store>,
     manager: Manager,
+    /// What is started when another process is to take over, and that process.
+    next: Next,
+    upgrade: Option<Upgrade>,
     /// When to say what a drain waits for.
     notice_ms: Option<u64>,
 }
 
 impl EventLoop {
-    fn new(sources: Sources, config: Config) -> Result<Self, RunError> {
-        let listen = &config.settings.listen;
-        let mut passed = Sockets::inherited(listen)?;
-        let settings = &config.settings;
-        let files = Files::read(settings)?;
-        let mut datagrams = DatagramPort::open(listen, &mut passed)?;
-        let mut limits = settings.limits.clone();
-        limits.max_connections = listener::connections_allowed(limits.max_connections)?;
-        let (http, lines) = listener::open(listen, &mut passed)?;
-        let mut main = Entrance::new(http, "HTTP", Server::admit);
-        main.tls = files.identity.map(Tls::new);
-        let bound = main.listener.local_addr().map_err(cannot_listen)?;
-        let page = Page::new(bound, main.tls.is_some());
-        let mut entrances = vec![main];
-        entrances.extend(lines.map(|it| Entrance::new(it, "lines", admit_lines)));
-        let clock = Clock::new();
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)
-            .map_err(|error| RunError::new("cannot get random bytes", error.into(), ""))?;
-        let mut server = Server::new(
-            limits,
-            names(&settings.access.allow_origin),
-            Site::new(&[FILES, GUIDE].concat()),
-            seed,
-            clock.now(),
-        );
-        server.answer_to(hosts(&settings.access));
-        server.budget().use_clock(nanoseconds);
-        let is_open = match files.keys {
-            None => true,
-            Some(keys) => {
-                server.require_tokens(keys);
-                false
-            }
-        };
-        let (poll, signals) = start_polling(&mut entrances)
-            .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        datagrams
-            .register(poll.registry(), DATAGRAMS)
-            .map_err(|error| RunError::new("cannot poll", error, ""))?;
-        let store = match &settings.keeping.data {
-            None => None,
-            Some(path) => Some(open_store(path, settings, &poll, &mut server, clock.now())?),
-        };
-        let kept = settings.keeping.data.as_deref();
-        announce(&page, &entrances, &datagrams, (is_open, kept)).map_err(cannot_listen)?;
-        let own = page.own();
-        server.set_page_addresses(page.elsewhere, &own);
-        let manager = Manager::new();
-        manager.ready();
-        Ok(Self {
-            poll,
-            entrances,
-            datagrams,
-            signals,
-            server,
-            sources,
-            config,
-            clock,
-            store,
-            manager,
-            notice_ms: None,
-        })
-    }
-
     fn run(mut self) -> Result<(), RunError> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -158,20 +98,15 @@ impl EventLoop {
                     });
                 }
             }
-            self.datagrams.receive(&mut self.server, now);
-            self.server.budget().enter(Stage::Accepting);
-            for entrance in &mut self.entrances {
-                entrance.accept(&mut self.server, &self.poll, now);
-            }
+            self.take_in(now);
             self.server.run_reads(now);
             self.take_answers(now)?;
             self.server.end_of_tick(now);
-            if let Some(store) = &self.store {
-                store.take_requests(&mut self.server);
-            }
+            self.pass_requests_on();
             if let Some(long) = self.server.budget().end_tick(LONG_TICK) {
                 log::debug!("{long}");
             }
+            self.continue_upgrade(now);
             if self.server.is_drained(now) {
                 return self.close_store();
             }
@@ -179,6 +114,25 @@ impl EventLoop {
                 self.notice_ms = None;
                 self.say_what_is_waited_for(now);
             }
+        }
+    }
+
+    /// Takes in who has come, and datagrams: unless another process is to do so in a moment.
+    fn take_in(&mut self, now: Now) {
+        if self.is_settling() {
+            return;
+        }
+        self.datagrams.receive(&mut self.server, now);
+        self.server.budget().enter(Stage::Accepting);
+        for entrance in &mut self.entrances {
+            entrance.accept(&mut self.server, &self.poll, now);
+        }
+    }
+
+    /// Passes on what the server asks of the store, unless that is pausing: then it waits.
+    fn pass_requests_on(&mut self) {
+        if let Some(store) = self.store.as_ref().filter(|it| !it.is_pausing()) {
+            store.take_requests(&mut self.server);
         }
     }
 
@@ -223,6 +177,7 @@ impl EventLoop {
             DATAGRAMS => self.datagrams.on_ready(),
             // Its answers are taken in every tick.
             STORE => {}
+            UPGRADE => self.on_upgrade_event(now),
             Token(number) if number >= LISTENERS => {
                 if let Some(entrance) = self.entrances.get_mut(number - LISTENERS) {
                     entrance.on_waiting();
@@ -240,13 +195,17 @@ impl EventLoop {
         ControlFlow::Continue(())
     }
 
-    /// The first signal drains, the second breaks; SIGHUP does neither.
+    /// The first signal drains, the second breaks; SIGHUP and SIGUSR2 do neither.
     fn on_signal(&mut self, now: Now) -> ControlFlow<()> {
         for signal in self.signals.pending() {
             if signal == SIGHUP {
                 self.manager.reloading();
                 let is_changed = self.reload();
                 self.manager.reloaded(is_changed);
+                continue;
+            }
+            if signal == SIGUSR2 {
+                self.begin_upgrade(now);
                 continue;
             }
             if std::mem::take(&mut self.entrances).is_empty() {
@@ -323,8 +282,9 @@ impl EventLoop {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
         let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
-        let has_work = self.server.has_work() || self.datagrams.has_more() || has_answer;
-        if has_work || entrances.any(|it| it.may_accept(&self.server, now)) {
+        let is_waited_for =
+            self.datagrams.has_more() || entrances.any(|it| it.may_accept(&self.server, now));
+        if self.server.has_work() || has_answer || (is_waited_for && !self.is_settling()) {
             return Some(Duration::ZERO);
         }
         let deadlines = [
@@ -332,33 +292,12 @@ impl EventLoop {
             self.server.drain_deadline_ms(),
             self.notice_ms,
             self.manager.next_ms(),
+            self.upgrade.as_ref().map(Upgrade::deadline_ms),
         ];
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;
         Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
     }
-}
-
-/// Has the server begin with what is kept in a directory, and keep there what it is told.
-fn open_store(
-    path: &Path,
-    settings: &Settings,
-    poll: &Poll,
-    server: &mut Server<Transport>,
-    now: Now,
-) -> Result<Store, RunError> {
-    let waker = Waker::new(poll.registry(), STORE)
-        .map_err(|error| RunError::new("cannot poll", error, ""))?;
-    let durability = match settings.keeping.durability {
-        KeepWhen::Commit => Durability::Disk,
-        KeepWhen::Memory => Durability::Memory,
-    };
-    let (store, inventory) = Store::open(path, durability, &settings.limits, Arc::new(waker))?;
-    server.use_store(durability);
-    let rooms = inventory.rooms.iter().map(|name| &**name);
-    server.restore(inventory.people, rooms, now);
-    server.use_files(inventory.files);
-    Ok(store)
 }
 
 fn cannot_keep(path: &Path, error: &StoreError, advice: &'static str) -> RunError {
@@ -372,45 +311,4 @@ fn names(values: &[impl ToString]) -> Vec<String> {
 
 fn hosts(access: &Access) -> Hosts {
     Hosts::new(listener::own_names(), names(&access.allow_host))
-}
-
-fn cannot_listen(error: io::Error) -> RunError {
-    RunError::new("cannot listen", error, "")
-}
-
-fn start_polling(entrances: &mut [Entrance]) -> io::Result<(Poll, Signals)> {
-    let poll = Poll::new()?;
-    for (place, entrance) in entrances.iter_mut().enumerate() {
-        let token = Token(LISTENERS + place);
-        poll.registry()
-            .register(&mut entrance.listener, token, Interest::READABLE)?;
-    }
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    poll.registry()
-        .register(&mut signals, SIGNALS, Interest::READABLE)?;
-    Ok((poll, signals))
-}
-
-/// The lines on standard output: the page, each other port, and the page again for other machines.
-fn announce(
-    page: &Page,
-    entrances: &[Entrance],
-    datagrams: &DatagramPort,
-    (is_open, kept): (bool, Option<&Path>),
-) -> io::Result<()> {
-    let mut stdout = io::stdout();
-    page.announce(is_open, kept, &mut stdout);
-    // The first is the page's.
-    for entrance in entrances.iter().skip(1) {
-        let address = here(entrance.listener.local_addr()?);
-        let _ = writeln!(
-            stdout,
-            "parlor listening for {} on {address}",
-            entrance.takes
-        );
-    }
-    datagrams.announce(&mut stdout)?;
-    page.announce_elsewhere(&mut stdout);
-    let _ = stdout.flush();
-    Ok(())
 }

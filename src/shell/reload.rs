@@ -108,11 +108,16 @@ impl Reload {
         if self.rooms_changed {
             log::info!("the room patterns are others now");
         }
-        for Kept { setting, why } in &self.kept {
-            let current = or_none(&setting.get(&self.config.settings));
-            let name = setting.name();
-            log::warn!("{name} stays {current} until the server is started again: {why}");
-        }
+        log_kept(&self.kept, &self.config.settings);
+    }
+}
+
+/// What stays as it is, although another value is wanted.
+pub(super) fn log_kept(kept: &[Kept], settings: &Settings) {
+    for Kept { setting, why } in kept {
+        let current = or_none(&setting.get(settings));
+        let name = setting.name();
+        log::warn!("{name} stays {current} until the server is started again: {why}");
     }
 }
 

@@ -31,6 +31,8 @@ mod tests;
 mod thread;
 mod writer;
 
+use std::collections::BTreeSet;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,13 +40,14 @@ use std::thread::JoinHandle;
 
 use mio::Waker;
 
-use crate::core::file::FileRequest;
+use crate::core::file::{FileId, FileRequest};
 use crate::core::store::{Durability, Request};
 use crate::core::{Now, Server, Stream};
 use crate::settings::Limits;
 use crate::shell::error::RunError;
 pub(super) use archive::{Archive, ArchivedRoom, Import, ImportError};
-use database::{Database, Inventory};
+use database::Database;
+pub(super) use database::Inventory;
 use directory::Directory;
 pub(super) use error::StoreError;
 use finder::Finder;
@@ -64,9 +67,20 @@ pub(super) struct Store {
     outcomes: Receiver<Outcome>,
     /// An outcome that the budget of its tick left no place for.
     next: Option<Outcome>,
+    pauses: Pauses,
     threads: Vec<JoinHandle<()>>,
     /// Locked as long as this is here.
     directory: Directory,
+}
+
+/// The pauses of the writer, in which another process can take over.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// The number of the one that it was asked for, which has not ended.
+    asked: Option<u64>,
+    /// That of the last that began.
+    begun: u64,
+    count: u64,
 }
 
 impl Store {
@@ -84,6 +98,35 @@ impl Store {
         let cannot_open = |error: StoreError| error.at_start(path);
         let database = Database::open(&directory.database()).map_err(cannot_open)?;
         database.begin(durability, limits).map_err(cannot_open)?;
+        Self::start(directory, database, &BTreeSet::new(), limits, waker)
+    }
+
+    /// Opens the one that another server has, which is paused and has given this one its lock. `arriving`: files that have
+    /// not come to their end.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn take_over(
+        path: &Path,
+        lock: OwnedFd,
+        arriving: &BTreeSet<FileId>,
+        limits: &Limits,
+        waker: Arc<Waker>,
+    ) -> Result<(Self, Inventory), RunError> {
+        let directory = Directory::take_over(path, lock);
+        let opened = Database::open(&directory.database());
+        let database = opened.map_err(|error| error.at_start(path))?;
+        Self::start(directory, database, arriving, limits, waker)
+    }
+
+    fn start(
+        directory: Directory,
+        database: Database,
+        arriving: &BTreeSet<FileId>,
+        limits: &Limits,
+        waker: Arc<Waker>,
+    ) -> Result<(Self, Inventory), RunError> {
+        let cannot_open = |error: StoreError| error.at_start(directory.path());
         let mut inventory = database.inventory().map_err(cannot_open)?;
         let reading = Database::open_to_read(&directory.database()).map_err(cannot_open)?;
         let (jobs, to_write) = channel();
@@ -95,7 +138,7 @@ impl Store {
             .iter()
             .map(|placed| placed.file.id)
             .collect();
-        let (folder, found) = Folder::open(&directory.files(), &kept, &tell)?;
+        let (folder, found) = Folder::open(&directory.files(), &kept, arriving, &tell)?;
         inventory
             .files
             .retain(|placed| found.contains(&placed.file.id));
@@ -117,6 +160,7 @@ impl Store {
             folder: Some(folder),
             outcomes,
             next: None,
+            pauses: Pauses::default(),
             threads: threads.into(),
             directory,
         };
@@ -141,6 +185,40 @@ impl Store {
                 self.send(Job::Request(Request::ForgetFile { id }));
             }
             folder.ask(request);
+        }
+    }
+
+    /// Does what it was asked for so far, and then nothing until `resume`: it is not to be given requests meanwhile. Says
+    /// whether it does nothing now.
+    pub(super) fn pause(&mut self) -> bool {
+        if self.pauses.asked.is_none() {
+            self.pauses.count += 1;
+            self.pauses.asked = Some(self.pauses.count);
+            self.send(Job::Pause(self.pauses.count));
+        }
+        self.pauses.asked == Some(self.pauses.begun)
+    }
+
+    pub(super) fn is_pausing(&self) -> bool {
+        self.pauses.asked.is_some()
+    }
+
+    /// Nobody takes over now: it goes on.
+    pub(super) fn resume(&mut self) {
+        if self.pauses.asked.take().is_some() {
+            self.send(Job::Resume);
+        }
+    }
+
+    /// What a server that takes over is given.
+    pub(super) fn lock(&self) -> BorrowedFd<'_> {
+        self.directory.lock()
+    }
+
+    /// It is this process's now, and others that find the directory locked are told so.
+    pub(super) fn claim(&mut self) {
+        if let Err(error) = self.directory.claim() {
+            log::warn!("cannot write to {}/lock: {error}", self.path().display());
         }
     }
 
@@ -170,6 +248,7 @@ impl Store {
                 Some(Outcome::Answer(answer)) => server.on_answer(answer, now),
                 Some(Outcome::File(answer)) => server.on_file_answer(answer, now),
                 Some(Outcome::FilesForgotten(ids)) => server.on_files_forgotten(&ids),
+                Some(Outcome::Paused(number)) => self.pauses.begun = number,
                 Some(Outcome::Failed(error)) => return Err(error),
                 None => break,
             }

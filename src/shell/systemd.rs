@@ -78,7 +78,6 @@ impl Manager {
 
     /// Another process has taken over: it is the one that systemd listens to, and watches, from now on. Its environment
     /// must not have WATCHDOG_PID, which names this one.
-    #[expect(dead_code, reason = "no process takes over from another yet")]
     pub(super) fn main_process(&self, pid: u32) {
         tell(&[NotifyState::MainPid(pid)]);
     }

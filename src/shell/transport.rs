@@ -17,6 +17,14 @@ pub(super) enum Transport {
 }
 
 impl Transport {
+    /// The socket, if another process can go on with it: it cannot take the keys of TLS.
+    pub(super) fn plain(&self) -> Option<&Proxied<TcpStream>> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// The socket, to register it for events.
     pub(super) fn socket_mut(&mut self) -> &mut TcpStream {
         match self {

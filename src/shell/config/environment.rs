@@ -7,6 +7,7 @@ use super::error::ConfigErrors;
 use super::layer::{Given, Layer, Place};
 use super::nearest::hint;
 use crate::settings::{ALL, Setting};
+use crate::shell::upgrade::TAKE_OVER;
 
 const PREFIX: &str = "PARLOR_";
 /// Names the file, as `--config` does.
@@ -18,6 +19,8 @@ pub(super) struct Environment {
     pub(super) layer: Layer,
     /// The file that it names.
     pub(super) file: Option<PathBuf>,
+    /// Another server is to be taken over.
+    pub(super) takes_over: bool,
     pub(super) errors: ConfigErrors,
 }
 
@@ -29,6 +32,10 @@ pub(super) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) ->
             continue;
         };
         if value.is_empty() {
+            continue;
+        }
+        if name == TAKE_OVER {
+            environment.takes_over = true;
             continue;
         }
         if name == FILE {

@@ -14,6 +14,7 @@ use crate::send::SendArgs;
 use crate::settings::{ALL, Kind, Setting, Settings};
 use crate::shell::token::TokenArgs;
 use crate::shell::transfer::{BackupArgs, ExportArgs};
+use crate::shell::upgrade::UpgradeArgs;
 
 /// What the binary is asked to do.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum Invocation {
     Import(Sources),
     /// To copy a data directory into a file.
     Backup(Sources, BackupArgs),
+    /// To have a server hand over to the binary at its path.
+    Upgrade(Sources, UpgradeArgs),
 }
 
 impl Invocation {
@@ -66,6 +69,9 @@ impl Invocation {
             Some(("import", matches)) => Self::Import(sources(matches)?),
             Some(("backup", matches)) => {
                 Self::Backup(sources(matches)?, BackupArgs::from_arg_matches(matches)?)
+            }
+            Some(("upgrade", matches)) => {
+                Self::Upgrade(sources(matches)?, UpgradeArgs::from_arg_matches(matches)?)
             }
             Some(("send", matches)) => Self::Send(SendArgs::from_arg_matches(matches)?),
             Some((_, matches)) => Self::Token(TokenArgs::from_arg_matches(matches)?),
@@ -121,6 +127,11 @@ pub(super) fn command() -> Command {
         .subcommand(
             BackupArgs::augment_args(Command::new("backup"))
                 .about("Copy a data directory into one file, also beside a running server")
+                .args(place_of_data()),
+        )
+        .subcommand(
+            UpgradeArgs::augment_args(Command::new("upgrade"))
+                .about("Have a server hand over to the binary that is at its path now, without closing a connection")
                 .args(place_of_data()),
         )
 }

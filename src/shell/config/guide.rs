@@ -47,7 +47,7 @@ fn page() -> String {
         page += &row(argument);
     }
     for name in [
-        "token", "check", "config", "doctor", "export", "import", "backup",
+        "token", "check", "config", "doctor", "export", "import", "backup", "upgrade",
     ] {
         let command = server
             .find_subcommand(name)

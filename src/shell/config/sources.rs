@@ -52,6 +52,11 @@ impl Sources {
         self.file.as_deref()
     }
 
+    /// Whether another server is to be taken over, at the other end of standard input.
+    pub(in crate::shell) fn takes_over(&self) -> bool {
+        self.environment.takes_over
+    }
+
     /// What is wrong with flags that do not go together, where nothing else says anything: then the command line is wrong.
     pub(super) fn wrong_flags(&self) -> Option<String> {
         let is_alone = self.file.is_none() && self.environment.layer.is_empty();

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::shell::error::RunError;
 pub(super) struct Directory {
     path: PathBuf,
     /// Locked; the kernel unlocks it when the process ends, however that is.
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -60,8 +61,26 @@ impl Directory {
         })?;
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// The directory that another server has locked, which has given this one its lock.
+    pub(super) fn take_over(path: &Path, lock: OwnedFd) -> Self {
+        Self {
+            path: path.to_owned(),
+            lock: lock.into(),
+        }
+    }
+
+    /// The lock, to be given to a server that takes over.
+    pub(super) fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+
+    /// From now on it is this process that others are told of.
+    pub(super) fn claim(&mut self) -> io::Result<()> {
+        write_pid(&mut self.lock)
     }
 
     pub(super) fn path(&self) -> &Path {

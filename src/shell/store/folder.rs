@@ -19,6 +19,9 @@ use crate::shell::error::RunError;
 /// Bytes of one file after which the disk is made to write them: the last wait is short then, and nobody's pages pile up.
 const SYNCED_AT_ONCE: u64 = 16 << 20;
 
+/// What the name of a file ends in that arrives.
+const PART: &str = ".part";
+
 /// The folder, and the threads that work in it. They end when it is gone, once they have done what they were asked for.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -29,17 +32,18 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder, which is made if it is missing, and removes what is none of the files that are kept: what was left
-    /// of transfers when a server ended. Gives those that are there.
+    /// Opens the folder, which is made if it is missing, and removes what is none of the files that are kept, or arrive: what
+    /// was left of transfers when a server ended. Gives those that are there.
     ///
     /// # Errors
     /// The folder cannot be made or read, or there are no threads.
     pub(super) fn open(
         path: &Path,
         kept: &BTreeSet<FileId>,
+        arriving: &BTreeSet<FileId>,
         tell: &Tell,
     ) -> Result<(Self, BTreeSet<FileId>), RunError> {
-        let prepared = directory::make(path).and_then(|()| sweep(path, kept));
+        let prepared = directory::make(path).and_then(|()| sweep(path, kept, arriving));
         let found = prepared.map_err(|error| {
             let advice = "it is for the files that people send; see --data";
             RunError::new(format!("cannot use {}", path.display()), error, advice)
@@ -95,8 +99,16 @@ impl Folder {
 
 type CarryOut = fn(&Path, &FileRequest) -> Option<FileAnswer>;
 
-/// Removes all but the files that are kept. Gives those that are there.
-fn sweep(folder: &Path, kept: &BTreeSet<FileId>) -> io::Result<BTreeSet<FileId>> {
+/// Removes all but the files that are kept, and what has come of those that arrive. Gives those that are there.
+fn sweep(
+    folder: &Path,
+    kept: &BTreeSet<FileId>,
+    arriving: &BTreeSet<FileId>,
+) -> io::Result<BTreeSet<FileId>> {
+    let is_arriving = |name: &str| {
+        let id = name.strip_suffix(PART).and_then(FileId::parse);
+        id.is_some_and(|id| arriving.contains(&id))
+    };
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -105,7 +117,12 @@ fn sweep(folder: &Path, kept: &BTreeSet<FileId>) -> io::Result<BTreeSet<FileId>>
             Some(id) if kept.contains(&id) => {
                 found.insert(id);
             }
-            _ => fs::remove_file(entry.path())?,
+            _ if name.to_str().is_some_and(is_arriving) => {}
+            _ => match fs::remove_file(entry.path()) {
+                // A server that hands over may remove it, too.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            },
         }
     }
     let missing = kept.len() - found.len();
@@ -122,7 +139,7 @@ fn place_of(folder: &Path, id: FileId) -> PathBuf {
 
 /// Where it is while it arrives.
 fn arriving(folder: &Path, id: FileId) -> PathBuf {
-    folder.join(format!("{id}.part"))
+    folder.join(format!("{id}{PART}"))
 }
 
 fn write(folder: &Path, request: &FileRequest) -> Option<FileAnswer> {

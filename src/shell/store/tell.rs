@@ -17,6 +17,8 @@ pub(super) enum Outcome {
     File(FileAnswer),
     /// The messages of these files are too old, or too many, and gone.
     FilesForgotten(Vec<FileId>),
+    /// The pause of this number has begun: nothing is written.
+    Paused(u64),
     /// The disk has failed. Nothing is kept from now on, and nothing more is told.
     Failed(StoreError),
 }

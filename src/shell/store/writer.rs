@@ -1,6 +1,7 @@
 //! The thread that writes: what has gathered while the last commit ran is in the next one.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,10 @@ const NOTICE: Duration = Duration::from_secs(60);
 pub(super) enum Job {
     Request(Request),
     Reconfigure(Box<Limits>),
+    /// Do nothing more once all before this is done, because another process is to take over.
+    Pause(u64),
+    /// It has not: go on.
+    Resume,
     /// A small disk, for tests.
     #[cfg(test)]
     LimitPages(u32),
@@ -53,6 +58,8 @@ pub(super) struct Writer {
     again: VecDeque<Request>,
     /// The last commit was not done because of that.
     is_stuck: bool,
+    /// To be begun once what was asked for before is done.
+    next_pause: Option<u64>,
     noticed: Option<Instant>,
 }
 
@@ -82,6 +89,7 @@ impl Writer {
             forgetting: Forgetting::new(limits),
             again: VecDeque::new(),
             is_stuck: false,
+            next_pause: None,
             noticed: None,
         }
     }
@@ -100,6 +108,13 @@ impl Writer {
                 Ok(job) => {
                     let batch = self.gather(job);
                     self.carry_out(batch)?;
+                    // While a full disk does not take what is not answered, there is no pause.
+                    if self.again.is_empty()
+                        && let Some(number) = self.next_pause.take()
+                        && self.pause(number).is_break()
+                    {
+                        return Ok(());
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => self.carry_out(VecDeque::new())?,
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
@@ -114,6 +129,23 @@ impl Writer {
         match self.forgetting.has_work() && !self.is_stuck {
             true => Duration::ZERO,
             false => IDLE,
+        }
+    }
+
+    /// Does nothing before it is told to go on. If the loop is gone then, another process has the database.
+    fn pause(&mut self, number: u64) -> ControlFlow<()> {
+        self.tell.tell([Outcome::Paused(number)]);
+        loop {
+            match self.jobs.recv() {
+                Ok(Job::Resume) => return ControlFlow::Continue(()),
+                Ok(Job::Reconfigure(limits)) => self.forgetting.reconfigure(&limits),
+                // The loop gives it nothing else to do.
+                Ok(_) => {}
+                Err(_) => {
+                    self.database.leave_as_is();
+                    return ControlFlow::Break(());
+                }
+            }
         }
     }
 
@@ -140,6 +172,11 @@ impl Writer {
                     batch.push_back(request);
                 }
                 Job::Reconfigure(limits) => self.forgetting.reconfigure(&limits),
+                Job::Pause(number) => {
+                    self.next_pause = Some(number);
+                    return batch;
+                }
+                Job::Resume => self.next_pause = None,
                 #[cfg(test)]
                 Job::LimitPages(pages) => {
                     let sql = format!("PRAGMA max_page_count = {pages}");

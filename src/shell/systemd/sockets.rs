@@ -30,10 +30,15 @@ pub(in crate::shell) enum Purpose {
 }
 
 impl Purpose {
+    /// That of this name.
+    pub(in crate::shell) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.name() == name)
+    }
+
     const ALL: [Self; 3] = [Self::Http, Self::Lines, Self::Datagrams];
 
     /// Its FileDescriptorName=.
-    fn name(self) -> &'static str {
+    pub(in crate::shell) fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Lines => "lines",
@@ -133,6 +138,16 @@ impl Sockets {
         }
         found.restore(stored, listen)?;
         Ok(found)
+    }
+
+    /// Those that another process of the server hands over.
+    pub(in crate::shell) fn handed_over(
+        sockets: impl IntoIterator<Item = (Purpose, OwnedFd)>,
+    ) -> Self {
+        let sockets = sockets.into_iter();
+        Self {
+            sockets: sockets.map(|(it, socket)| (it, socket.into())).collect(),
+        }
     }
 
     fn add(&mut self, name: &str, socket: Socket) -> Result<(), RunError> {
