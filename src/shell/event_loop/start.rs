@@ -36,7 +36,7 @@ impl EventLoop {
     /// A server that begins with nothing, or with what its store has.
     pub(super) fn begin(sources: Sources, config: Config) -> Result<Self, RunError> {
         let mut passed = Sockets::inherited(&config.settings.listen)?;
-        let mut this = Self::build(sources, config, Clock::new(), &mut passed)?;
+        let mut this = Self::build(sources, config, Clock::new(), &mut passed, site())?;
         this.open_store()?;
         let kept = this.config.settings.keeping.data.as_deref();
         let page = this.page()?;
@@ -51,6 +51,8 @@ impl EventLoop {
     pub(super) fn take_over(sources: Sources, mut config: Config) -> Result<Self, RunError> {
         // What is wrong with them is found before the other one stops for it.
         Files::read(&config.settings)?;
+        // Nobody is served from when the other one stops: what takes long and does not depend on it is done before.
+        let site = site();
         let mut taker = Taker::begin()?;
         let Handover {
             baggage,
@@ -68,7 +70,7 @@ impl EventLoop {
             .take(usize::from(baggage.has_store))
             .next();
         let clock = Clock::at(baggage.now_ms);
-        let mut this = Self::build(sources, config, clock, &mut passed)?;
+        let mut this = Self::build(sources, config, clock, &mut passed, site)?;
         this.take_connections(&baggage, &state, descriptors)?;
         this.take_store(lock)?;
         taker.finish()?;
@@ -86,6 +88,7 @@ impl EventLoop {
         config: Config,
         clock: Clock,
         passed: &mut Sockets,
+        site: Site,
     ) -> Result<Self, RunError> {
         let settings = &config.settings;
         let files = Files::read(settings)?;
@@ -95,7 +98,7 @@ impl EventLoop {
         main.tls = files.identity.map(Tls::new);
         let mut entrances = vec![main];
         entrances.extend(lines.map(|it| Entrance::new(it, "lines", admit_lines)));
-        let mut server = new_server(&config, &clock)?;
+        let mut server = new_server(&config, &clock, site)?;
         if let Some(keys) = files.keys {
             server.require_tokens(keys);
         }
@@ -207,7 +210,12 @@ impl EventLoop {
     }
 }
 
-fn new_server(config: &Config, clock: &Clock) -> Result<Server<Transport>, RunError> {
+/// The page and the guide, each file compressed, too.
+fn site() -> Site {
+    Site::new(&[FILES, GUIDE].concat())
+}
+
+fn new_server(config: &Config, clock: &Clock, site: Site) -> Result<Server<Transport>, RunError> {
     let settings = &config.settings;
     let mut limits = settings.limits.clone();
     limits.max_connections = listener::connections_allowed(limits.max_connections)?;
@@ -217,7 +225,7 @@ fn new_server(config: &Config, clock: &Clock) -> Result<Server<Transport>, RunEr
     let mut server = Server::new(
         limits,
         names(&settings.access.allow_origin),
-        Site::new(&[FILES, GUIDE].concat()),
+        site,
         seed,
         clock.now(),
     );
