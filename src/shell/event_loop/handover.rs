@@ -2,6 +2,10 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
+use signal_hook::consts::SIGUSR2;
+use signal_hook::low_level::raise;
+use signal_hook_mio::v1_0::Signals;
+
 use super::{EventLoop, UPGRADE};
 use crate::core::Now;
 use crate::shell::datagrams::DatagramPort;
@@ -121,7 +125,8 @@ impl EventLoop {
                 descriptors.push(proxied.get_ref().as_fd());
             }
         }
-        upgrade.hand_over(&baggage, &state, &descriptors)?;
+        let signals = &mut self.signals;
+        upgrade.hand_over(&baggage, &state, &descriptors, || !has_signal(signals))?;
         Ok(baggage.sockets.len())
     }
 
@@ -151,4 +156,16 @@ impl EventLoop {
         self.store.iter_mut().for_each(Store::resume);
         self.server.release();
     }
+}
+
+/// Whether a signal has come that this process is to heed itself: it comes again, and is heeded in the next tick.
+fn has_signal(signals: &mut Signals) -> bool {
+    let came = signals.pending().filter(|signal| *signal != SIGUSR2);
+    let came: Vec<i32> = came.collect();
+    for signal in &came {
+        if let Err(error) = raise(*signal) {
+            log::error!("signal {signal} is lost: {error}");
+        }
+    }
+    !came.is_empty()
 }

@@ -162,15 +162,16 @@ impl Upgrade {
         }
     }
 
-    /// Hands everything over. When this returns, the new process serves.
+    /// Hands everything over, if `is_wanted` says so when the new process is ready. When this returns, that serves.
     ///
     /// # Errors
-    /// It does not take it, and this server is to go on.
+    /// It does not take it, or is not wanted any more, and this server is to go on.
     pub(in crate::shell) fn hand_over(
         &mut self,
         baggage: &Baggage,
         state: &[u8],
         descriptors: &[BorrowedFd<'_>],
+        is_wanted: impl FnOnce() -> bool,
     ) -> Result<(), String> {
         let hand_over = || {
             let timeout = Duration::from_millis(UPGRADE_TAKE_MS);
@@ -180,7 +181,10 @@ impl Upgrade {
             channel.send(state)?;
             channel.send_descriptors(descriptors)?;
             channel.receive()?;
-            channel.send(b"go")
+            match is_wanted() {
+                true => channel.send(b"go"),
+                false => Err(ErrorKind::Interrupted.into()),
+            }
         };
         hand_over().map_err(|error| match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
@@ -189,6 +193,7 @@ impl Upgrade {
             ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
                 self.end_of_child()
             }
+            ErrorKind::Interrupted => "another signal has come meanwhile".to_owned(),
             _ => error.to_string(),
         })
     }
