@@ -98,8 +98,8 @@ impl<S: Stream> Server<S> {
     }
 
     /// Another server has taken over: gives up the connections whose sockets it has, without a word to anyone. What is left is
-    /// to be drained.
-    pub fn give_sockets_up(&mut self, is_taken: impl Fn(&S) -> bool) -> Vec<S> {
+    /// to be drained, and gets nothing more of a file: that is the other server's to read.
+    pub fn give_sockets_up(&mut self, is_taken: impl Fn(&S) -> bool, now: Now) -> Vec<S> {
         let all = self.connections.iter();
         let taken = all.filter(|(_, connection)| is_taken(&connection.socket));
         let taken: Vec<usize> = taken.map(|(index, _)| index).collect();
@@ -109,6 +109,13 @@ impl<S: Stream> Server<S> {
             self.meter.subtract(connection.metered_bytes);
             self.counters.leave(&connection.door);
             sockets.push(connection.socket);
+        }
+        let connections = &self.connections;
+        let is_here = |id: ConnectionId| connections.get(id.index()).is_some_and(|it| it.id == id);
+        self.files.forget_downloads(is_here);
+        let broken_off: Vec<ConnectionId> = self.files.downloads.keys().copied().collect();
+        for id in broken_off {
+            self.fail_download(id, now);
         }
         sockets
     }
