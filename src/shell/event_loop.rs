@@ -71,6 +71,8 @@ struct EventLoop {
     /// What is started when another process is to take over, and that process.
     next: Next,
     upgrade: Option<Upgrade>,
+    /// Why it is to end with an error, once the connections have ended.
+    failure: Option<RunError>,
     /// When to say what a drain waits for.
     notice_ms: Option<u64>,
 }
@@ -91,24 +93,20 @@ impl EventLoop {
             self.server.budget().begin_tick(TICK);
             for event in &events {
                 if self.on_event(event, now).is_break() {
-                    return Err(RunError {
-                        what: "ended at once by a second signal".to_owned(),
-                        cause: None,
-                        advice: "",
-                    });
+                    return Err(self.failure.take().unwrap_or_else(ended_at_once));
                 }
             }
             self.take_in(now);
             self.server.run_reads(now);
-            self.take_answers(now)?;
+            self.take_answers(now);
             self.server.end_of_tick(now);
-            self.pass_requests_on();
+            self.pass_requests_on(now);
             if let Some(long) = self.server.budget().end_tick(LONG_TICK) {
                 log::debug!("{long}");
             }
             self.continue_upgrade(now);
             if self.server.is_drained(now) {
-                return self.close_store();
+                return self.end();
             }
             if self.notice_ms.is_some_and(|notice_ms| notice_ms <= now.ms) {
                 self.notice_ms = None;
@@ -129,37 +127,46 @@ impl EventLoop {
         }
     }
 
-    /// Passes on what the server asks of the store, unless that is pausing: then it waits.
-    fn pass_requests_on(&mut self) {
-        if let Some(store) = self.store.as_ref().filter(|it| !it.is_pausing()) {
-            store.take_requests(&mut self.server);
+    /// Passes on what the server asks of the store, unless that is pausing: then it waits. If it has failed, all is refused.
+    fn pass_requests_on(&mut self, now: Now) {
+        match &self.store {
+            Some(store) if store.is_pausing() => {}
+            Some(store) => store.take_requests(&mut self.server),
+            None if self.failure.is_some() => self.server.refuse_requests(now),
+            None => {}
         }
     }
 
-    /// Passes on what the store has answered. If the disk has failed, the server ends, or goes on without a store.
-    fn take_answers(&mut self, now: Now) -> Result<(), RunError> {
+    /// Passes on what the store has answered. If the disk has failed, the server shuts down, or goes on without a store.
+    fn take_answers(&mut self, now: Now) {
         let Some(store) = &mut self.store else {
-            return Ok(());
+            return;
         };
         self.server.budget().enter(Stage::Storing);
         let Err(error) = store.give_answers(&mut self.server, now) else {
-            return Ok(());
+            return;
         };
+        let path = store.path().to_owned();
+        self.store = None;
         if self.config.settings.keeping.on_disk_error == OnDiskError::Stop {
             let advice = "nothing that was acknowledged is lost; look at the disk";
-            return Err(cannot_keep(store.path(), &error, advice));
+            let failure = cannot_keep(&path, &error, advice);
+            log::error!("{failure}");
+            self.failure = Some(failure);
+            return self.shut_down(now);
         }
         log::error!(
             "cannot keep messages in {}: {error}; from now on they are in memory alone",
-            store.path().display()
+            path.display()
         );
-        self.store = None;
         self.server.lose_store(now);
-        Ok(())
     }
 
-    /// Nobody is connected any more: what was published is written before the end.
-    fn close_store(&mut self) -> Result<(), RunError> {
+    /// Nobody is connected any more: what was published is written before the end, if the disk has not failed.
+    fn end(&mut self) -> Result<(), RunError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let Some(store) = self.store.take() else {
             return Ok(());
         };
@@ -208,17 +215,23 @@ impl EventLoop {
                 self.begin_upgrade(now);
                 continue;
             }
-            if std::mem::take(&mut self.entrances).is_empty() {
+            if self.entrances.is_empty() {
                 return ControlFlow::Break(());
             }
-            self.datagrams = DatagramPort::default();
-            let count = self.server.connection_count();
-            log::info!("shutting down, connections to end: {count}");
-            self.manager.stopping(count, now.ms);
-            self.server.begin_drain(now);
-            self.notice_ms = Some(now.ms + DRAIN_NOTICE_MS);
+            self.shut_down(now);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Lets nobody in any more, and ends the connections.
+    fn shut_down(&mut self, now: Now) {
+        self.entrances.clear();
+        self.datagrams = DatagramPort::default();
+        let count = self.server.connection_count();
+        log::info!("shutting down, connections to end: {count}");
+        self.manager.stopping(count, now.ms);
+        self.server.begin_drain(now);
+        self.notice_ms = Some(now.ms + DRAIN_NOTICE_MS);
     }
 
     /// Whoever has pressed Ctrl-C sees nothing happen while clients do not answer.
@@ -297,6 +310,14 @@ impl EventLoop {
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;
         Some(Duration::from_millis(next_ms.saturating_sub(now.ms)))
+    }
+}
+
+fn ended_at_once() -> RunError {
+    RunError {
+        what: "ended at once by a second signal".to_owned(),
+        cause: None,
+        advice: "",
     }
 }
 

@@ -11,12 +11,13 @@ import shutil
 import signal
 import sqlite3
 import sys
+import urllib.error
 
 sys.dont_write_bytecode = True
 from fixture import SECONDS, Fixture, parlor, post, publish  # noqa: E402
 
 import disk  # noqa: E402
-from clients import Http, Load, connection  # noqa: E402
+from clients import Http, Load, WebSocket, connection  # noqa: E402
 from crashes import FLAGS, ROOMS, load_until  # noqa: E402
 from examine import Person, examine, read_room  # noqa: E402
 from ledger import Findings, Ledger, Seen, Sent  # noqa: E402
@@ -142,11 +143,13 @@ class WhileItRuns(Fixture):
             return self.texts(server)
 
     def assert_stops(self):
-        """No message is answered any more, and the server says why it ends."""
-        with self.assertRaises(OSError):
-            self.assertNotEqual(post(self.server, "after")[0], 200)
+        """Who sends a message is refused, if the server is still there, and the server says why it ends."""
+        with contextlib.suppress(ConnectionError, urllib.error.URLError):
+            status, answer, fields = post(self.server, "after")
+            self.assertEqual((status, answer["status"]), (503, 503), answer)
+            self.assertGreater(int(fields["Retry-After"]), 0)
         self.assertEqual(self.server.process.wait(SECONDS), 1)
-        self.server.wait_for_log("cannot keep messages in %s" % self.data)
+        self.server.wait_for_log("parlor: cannot keep messages in %s" % self.data)
 
     def assert_goes_on_in_memory(self):
         # Which it may have noticed before: then the message is in memory, and the room has a new epoch.
@@ -185,6 +188,31 @@ class WhileItRuns(Fixture):
         self.recorder.fail(write_error=errno.EIO)
         self.assert_stops()
         self.assertEqual(self.after_a_restart(), ["before"])
+
+    def test_who_waits_is_refused_and_who_is_connected_is_told_before_the_server_ends(self):
+        self.start("--drain-timeout", "1")
+
+        async def ask():
+            async with Person(self.server.port) as person, connection(self.server.port) as streams, \
+                    connection(self.server.port) as plain:
+                http, listener = Http(*streams), await WebSocket(*plain).open("/ws/tea")
+                self.recorder.fail(sync_error=errno.EIO)
+                person.send({"type": "publish", "room": "tea", "data": "lost", "id": 1})
+                refused, bye = await person.hear(), await person.hear()
+                self.assertEqual((refused["type"], refused["id"], refused["code"]), ("error", 1, "unavailable"))
+                self.assertGreater(refused["retry_ms"], 0)
+                self.assertEqual((bye["type"], bye["code"]), ("bye", 1001))
+                with self.assertRaisesRegex(ConnectionError, "closed"):
+                    await person.hear()
+                # One who does not answer the close is not waited for without an end.
+                with self.assertRaisesRegex(ConnectionError, "closed"):
+                    await listener.receive()
+                with self.assertRaises(asyncio.IncompleteReadError):
+                    await http.request("GET", "/rooms/tea/messages")
+        asyncio.run(asyncio.wait_for(ask(), SECONDS))
+        self.assertEqual(self.server.process.wait(SECONDS), 1)
+        self.server.wait_for_log("parlor: cannot keep messages in %s" % self.data)
+        self.assertEqual(self.after_a_restart()[0], "before")
 
     def test_a_directory_that_was_removed_stops_the_server(self):
         self.start()

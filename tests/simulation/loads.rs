@@ -322,6 +322,70 @@ fn a_server_that_loses_its_store_goes_on_with_new_epochs_and_says_so() {
 }
 
 #[test]
+fn a_server_that_ends_because_its_store_has_failed_refuses_all_who_wait_for_it() {
+    let mut depot = Depot::new(&["--history", "1"]);
+    depot.serve();
+    let guests: Vec<GuestId> = (0..6).map(|_| depot.hall.connect(usize::MAX)).collect();
+    let [json, back, plain, poster, reader, loader] = guests[..] else {
+        unreachable!()
+    };
+    for guest in [json, back] {
+        depot.hall.enter_json(guest);
+    }
+    depot.hall.say(json, 1, br#"{"type":"join","room":"tea"}"#);
+    depot
+        .hall
+        .request(plain, &crate::units::upgrade_of("/ws/tea"));
+    for body in ["second", "third"] {
+        depot.hall.send(poster, &post("/rooms/tea", body));
+        depot.serve();
+    }
+    let epoch = depot.events(json)[0]["epoch"].clone();
+    depot.text(poster);
+    depot.store.set_dead(true);
+    let publish = br#"{"type":"publish","room":"tea","data":"lost","id":7}"#;
+    depot.hall.say(json, 1, publish);
+    let since =
+        format!(r#"{{"type":"join","room":"tea","since":{{"epoch":{epoch},"offset":0}},"id":8}}"#);
+    depot.hall.say(back, 1, since.as_bytes());
+    depot.hall.say(plain, 1, b"lost");
+    depot.hall.send(poster, &post("/rooms/tea", "lost"));
+    depot.hall.send(reader, &get("/rooms/tea/messages"));
+    depot.hall.send(loader, &post("/rooms/lobby", "lost"));
+    depot.tick();
+    depot.hall.server.begin_drain(depot.hall.now);
+    for _ in 0..3 {
+        depot.hall.tick(u64::MAX);
+        depot.hall.server.refuse_requests(depot.hall.now);
+    }
+    for (guest, echo) in [(json, 7), (back, 8)] {
+        let events = depot.events(guest);
+        let kinds: Vec<_> = events.iter().map(|event| &event["type"]).collect();
+        assert_eq!(kinds, ["error", "bye"], "and nothing of the room");
+        let refused = (&events[0]["id"], &events[0]["code"], &events[0]["retry_ms"]);
+        let expected = (&echo.into(), &"unavailable".into(), &STORE_RETRY_MS.into());
+        assert_eq!(refused, expected);
+    }
+    let closed = depot.hall.read(plain).pop();
+    assert!(
+        matches!(
+            closed,
+            Some(Seen::Close {
+                code: Some(1013),
+                ..
+            })
+        ),
+        "{closed:?}"
+    );
+    for guest in [poster, reader, loader] {
+        let answer = depot.text(guest);
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    }
+    assert_eq!(depot.store.bodies_of("tea").len(), 3);
+}
+
+#[test]
 fn what_is_searched_for_is_found_at_both_doors() {
     let mut depot = Depot::new(&["--history", "1"]);
     depot.serve();

@@ -10,6 +10,7 @@ use crate::core::server::Server;
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::{Answer, Person, Request};
 use crate::core::stream::Stream;
+use crate::limits::STORE_RETRY_MS;
 
 impl<S: Stream> Server<S> {
     /// What the store has kept, after `use_store` and before the first connection: people who may come back, and the names of rooms.
@@ -49,6 +50,23 @@ impl<S: Stream> Server<S> {
         self.chat.lose_store();
         self.end_loads();
         self.tell_new_epochs();
+    }
+
+    /// The store has failed for good, and the server is to end. Who waits for the store is refused, and so is who has asked
+    /// it for something since: to be called in each tick until the end, in place of passing requests on.
+    pub fn refuse_requests(&mut self, now: Now) {
+        let Some(outbox) = &mut self.outbox else {
+            return;
+        };
+        outbox.clear();
+        for ticket in self.waiting.unanswered() {
+            let retry_ms = STORE_RETRY_MS;
+            self.conclude(&Answer::Refused { ticket, retry_ms }, now);
+        }
+        self.waiting.forget_written_behind();
+        self.refuse_readers(now);
+        self.lose_files(now);
+        self.refuse_loads(now);
     }
 
     /// Members who know epochs are told where their rooms are now, once they have read what is queued for them.

@@ -267,9 +267,20 @@ impl<S: Stream> Server<S> {
         while self.budget.is_left()
             && let Some((room, load)) = self.loading.take_due(now.ms)
         {
-            self.loading.fail(&room, now.ms);
-            self.resume_aside(load);
+            self.give_up_load(&room, load, now);
         }
+    }
+
+    /// The store gives no room any more.
+    pub(super) fn refuse_loads(&mut self, now: Now) {
+        while let Some((room, load)) = self.loading.take_due(u64::MAX) {
+            self.give_up_load(&room, load, now);
+        }
+    }
+
+    fn give_up_load(&mut self, room: &RoomName, load: Load, now: Now) {
+        self.loading.fail(room, now.ms);
+        self.resume_aside(load);
     }
 
     /// There is no store any more: what waits for a room begins it anew.

@@ -189,6 +189,21 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// The store reads nothing any more. A member who has come back is not told that something is missing: after the end of
+    /// this server they can come back to the next with the place that they have.
+    pub(super) fn refuse_readers(&mut self, now: Now) {
+        while let Some(reader) = self.readers.take_due(u64::MAX) {
+            match reader {
+                Reader::Member(member) => {
+                    let refused = Err(UNAVAILABLE.into());
+                    self.answer_command(refused, member.echo.as_deref(), member.id);
+                    self.end_wait(member.id);
+                }
+                reader => self.on_read(reader, None, now),
+            }
+        }
+    }
+
     /// The answer to a read, if it is one.
     pub(super) fn on_read_answer(&mut self, answer: Answer, now: Now) -> Result<(), Answer> {
         let Some(reader) = self.readers.take(answer.ticket()) else {

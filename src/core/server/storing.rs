@@ -90,6 +90,11 @@ impl Outbox {
         ticket
     }
 
+    /// Nobody takes what was asked for.
+    pub(super) fn clear(&mut self) {
+        self.requests.clear();
+    }
+
     /// Asks for something that is not answered.
     pub(super) fn push(&mut self, request: Request) {
         self.requests.push_back(request);

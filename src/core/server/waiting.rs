@@ -1,6 +1,6 @@
 //! Who waits for the store: submissions, until it has answered, and whom to tell then.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::value::RawValue;
 
@@ -120,6 +120,14 @@ impl Waiting {
     /// Everything that was published is written, and told.
     pub(super) fn is_written(&self) -> bool {
         self.behind.is_empty() && self.deferred.is_empty()
+    }
+
+    /// What the store has not answered: without that which it has, and whose room is too far behind for the answer.
+    pub(super) fn unanswered(&self) -> Vec<Ticket> {
+        let deferred = self.deferred.values().flatten().map(Answer::ticket);
+        let deferred: BTreeSet<Ticket> = deferred.collect();
+        let tickets = self.by_ticket.keys().copied();
+        tickets.filter(|it| !deferred.contains(it)).collect()
     }
 
     /// Nobody waits, which is always so without a store.

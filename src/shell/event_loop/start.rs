@@ -120,6 +120,7 @@ impl EventLoop {
             manager: Manager::new(),
             next: Next::this_program(),
             upgrade: None,
+            failure: None,
             notice_ms: None,
         };
         let page = this.page()?;
