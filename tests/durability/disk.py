@@ -30,30 +30,30 @@ class Recorder:
     def __init__(self, root):
         self.root = os.path.realpath(root)
         self._folder = tempfile.TemporaryDirectory(prefix="parlor-disk-")
-        library, self._trace, self._faults = (os.path.join(self._folder.name, name)
+        library, self.trace, self._faults = (os.path.join(self._folder.name, name)
                                               for name in ("disk.so", "trace", "faults"))
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "disk.c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", source, "-o", library], check=True)
-        self.environment = {"LD_PRELOAD": library, "DISK_ROOT": self.root, "DISK_TRACE": self._trace,
+        self.environment = {"LD_PRELOAD": library, "DISK_ROOT": self.root, "DISK_TRACE": self.trace,
                             "DISK_FAULTS": self._faults}
         self.fail()
         self.begin()
 
     def begin(self):
         """Forgets the trace, and takes the directory as it is now for what is on the disk."""
-        with open(self._trace, "wb"):
+        with open(self.trace, "wb"):
             pass
         self._base = Disk(self.root)
 
     def disk(self, without_commits=False):
         """What is on the disk at the beginning of the trace; see `Disk.replay`."""
         disk = copy.deepcopy(self._base)
-        disk.replay(records(self._trace), without_commits)
+        disk.replay(records(self.trace), without_commits)
         return disk
 
     def position(self):
         """How long the trace is: what it tells up to there has happened."""
-        return os.stat(self._trace).st_size
+        return os.stat(self.trace).st_size
 
     def fail(self, open_error=0, write_error=0, grow_error=0, sync_error=0, sync_milliseconds=0):
         """From now on the disk fails with these errors, and a sync takes so long. Without arguments all is well again."""

@@ -5,6 +5,8 @@ import asyncio
 import collections
 import contextlib
 import errno
+import gzip
+import json
 import os
 import random
 import shutil
@@ -12,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import urllib.error
+import urllib.request
 
 sys.dont_write_bytecode = True
 from fixture import SECONDS, Fixture, parlor, post, publish  # noqa: E402
@@ -35,6 +38,12 @@ async def welcome(server):
 async def join(server, epoch, offset):
     async with Person(server.port) as person:
         return await person.ask({"type": "join", "room": "tea", "since": {"epoch": epoch, "offset": offset}}, "joined")
+
+
+def messages(server):
+    """Those of `tea`, as they are told."""
+    with urllib.request.urlopen("http://127.0.0.1:%d/rooms/tea/messages" % server.port, timeout=SECONDS) as response:
+        return json.load(response)["messages"]
 
 
 def resident_bytes(server):
@@ -124,6 +133,45 @@ class AtTheStart(Fixture):
                     joined = asyncio.run(join(server, room.epoch, since))
                     self.assertEqual((joined["recovered"], joined["offset"]), (recovered, int(last) - 1))
                 self.assertEqual(post(server, last)[1]["offset"], int(last))
+
+
+    def test_a_cut_while_an_older_database_is_migrated_loses_nothing(self):
+        # See src/shell/store/tests/migration.rs, which knows what is in it.
+        packed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "databases", "version1.db.gz")
+        os.mkdir(self.data, 0o700)
+        with gzip.open(packed) as database, open(self.database, "wb") as file:
+            shutil.copyfileobj(database, file)
+        old = self.schema(self.data)
+        recorder = disk.Recorder(self.data)
+        self.addCleanup(recorder.close)
+        keep = ("--retain-time", "0")
+        with self.serving(*keep, environment=recorder.environment) as server:
+            new = self.schema(self.data)
+            told = messages(server)
+        self.assertEqual((len(told), told[0]["data"]), (5, "the old kettle"))
+        chance, schemas = random.Random(), collections.Counter()
+        traced, copy = recorder.disk(), os.path.join(self.folder, "copy")
+        points = sorted({record.position for record in disk.records(recorder.trace)})
+        for point in points:
+            traced.advance(point)
+            disk.write(traced.cut(chance), copy)
+            # What is there is a whole database, of one version or the other.
+            schemas[self.schema(copy)] += 1
+            if chance.random() < 10 / len(points):
+                with self.serving(*keep, data=copy) as server:
+                    self.assertEqual(messages(server), told)
+        self.assertEqual(set(schemas), {old, new})
+        self.assertEqual(len({old, new}), 2)
+
+    @staticmethod
+    def schema(data):
+        """The version, and the tables, of a database that is whole."""
+        with contextlib.closing(sqlite3.connect(os.path.join(data, "parlor.db"))) as database:
+            found = database.execute("PRAGMA integrity_check").fetchall()
+            if found != [("ok",)]:
+                raise AssertionError(found)
+            version = database.execute("PRAGMA user_version").fetchone()
+            return (*version, *database.execute("SELECT sql FROM sqlite_schema").fetchall())
 
 
 class WhileItRuns(Fixture):

@@ -2,6 +2,7 @@
 
 mod failures;
 mod files;
+mod migration;
 
 use std::fs;
 use std::path::PathBuf;
@@ -146,10 +147,21 @@ impl Shop {
 impl Shop {
     /// The bodies of what is found in the room `tea`.
     fn find(&mut self, query: &str, before: u64, limit: usize) -> (Vec<Stored>, bool) {
+        self.find_in(1, query, before, limit)
+    }
+
+    /// The same in an epoch of it.
+    fn find_in(
+        &mut self,
+        epoch: u64,
+        query: &str,
+        before: u64,
+        limit: usize,
+    ) -> (Vec<Stored>, bool) {
         let search = Search {
             ticket: self.ticket(),
             room: "tea".into(),
-            epoch: 1,
+            epoch,
             query: query.into(),
             before,
             limit,
