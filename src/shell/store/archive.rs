@@ -66,6 +66,9 @@ impl Archive {
     /// The room of a name.
     pub(in crate::shell) fn room(&self, name: &str) -> Result<Option<ArchivedRoom>, StoreError> {
         let found = rooms::find(&self.database.connection, name)?;
+        if found.as_ref().is_some_and(|row| !row.is_sound) {
+            log::error!("what is kept of the room {name} beside its messages is damaged");
+        }
         let name = name.into();
         Ok(found.map(|row| ArchivedRoom { name, row }))
     }

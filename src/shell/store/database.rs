@@ -79,23 +79,24 @@ impl Database {
     }
 
     /// What is to be done before the first connection. A process that wrote behind what it had published, and did not
-    /// end in order, may have told offsets that are not here: every room begins a new epoch then. Rooms that have held
-    /// nothing for as long as messages are kept are forgotten.
+    /// end in order, may have told offsets that are not here: every room begins a new epoch then, and a room whose row is
+    /// damaged always. Rooms that have held nothing for as long as messages are kept are forgotten. All or nothing of it is
+    /// done, so that the next start knows what the last server was.
     pub(super) fn begin(&self, durability: Durability, limits: &Limits) -> Result<(), StoreError> {
-        let was_behind = self
-            .connection
-            .execute("DELETE FROM meta WHERE key = 'behind'", [])?;
+        let transaction = self.connection.unchecked_transaction()?;
+        rooms::repair(&transaction)?;
+        let was_behind = transaction.execute("DELETE FROM meta WHERE key = 'behind'", [])?;
         if was_behind > 0 {
             log::warn!(
                 "the last server did not end in order, and may have lost messages: every room has a new epoch"
             );
-            renew_epochs(&self.connection)?;
+            rooms::renew_epochs(&transaction)?;
         }
         if durability == Durability::Memory {
-            self.connection
-                .execute("INSERT OR REPLACE INTO meta VALUES ('behind', 1)", [])?;
+            transaction.execute("INSERT OR REPLACE INTO meta VALUES ('behind', 1)", [])?;
         }
-        rooms::forget_unused(&self.connection, limits)
+        rooms::forget_unused(&transaction, limits)?;
+        Ok(transaction.commit()?)
     }
 
     /// All that was published is here.
@@ -150,9 +151,11 @@ impl Database {
 
 /// Gives every room a new epoch, because offsets after those that are here may be known elsewhere.
 pub(super) fn renew_epochs(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute("DELETE FROM meta WHERE key = 'behind'", [])?;
-    connection.execute("UPDATE rooms SET epoch = random()", [])?;
-    Ok(())
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute("DELETE FROM meta WHERE key = 'behind'", [])?;
+    rooms::repair(&transaction)?;
+    rooms::renew_epochs(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 /// Makes the file if there is none, for nobody but this user, as SQLite makes those beside it then: the directory may have

@@ -17,6 +17,8 @@ pub(in crate::shell) enum StoreError {
     Busy,
     /// There is no place for another room.
     TooManyRooms,
+    /// What is kept of this room beside its messages is damaged.
+    DamagedRoom(Box<str>),
     /// What is in the file is no database, or is damaged.
     Damaged(String),
     /// It was made by a newer parlor.
@@ -49,6 +51,7 @@ impl StoreError {
                 "start a parlor that is at least as new, or name another directory"
             }
             Self::TooManyRooms => "empty rooms that nobody uses",
+            Self::DamagedRoom(_) => "start the server again, which gives the room a new epoch",
             Self::Gone | Self::TooLong | Self::Misunderstood(_) | Self::Failed(_) => {
                 "look at the disk and at the rights of the file"
             }
@@ -95,6 +98,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Full => f.write_str("there is no space on the disk"),
             Self::TooManyRooms => f.write_str("there are too many rooms for another"),
+            Self::DamagedRoom(name) => write!(f, "what is kept of the room {name} is damaged"),
             Self::Busy => f.write_str("another program has locked the database"),
             Self::Damaged(detail) => write!(f, "the file is damaged ({detail})"),
             Self::Newer { version, known } => write!(

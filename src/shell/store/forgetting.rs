@@ -268,6 +268,9 @@ impl Forgetting {
 
     /// How many of the oldest messages of a room are to go, about, if it may have `1 / slack` of its limit more.
     fn excess(&self, name: &str, row: &RoomRow, slack: usize) -> i64 {
+        if !row.is_sound {
+            return 0;
+        }
         let kept = self.limits.retention_of_room(name);
         let with_slack = |limit: usize| i64::try_from(limit + limit / slack).unwrap_or(i64::MAX);
         let of = |limit: usize| i64::try_from(limit).unwrap_or(i64::MAX);

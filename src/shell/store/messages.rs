@@ -102,6 +102,24 @@ pub(super) fn newest(
     Ok(messages)
 }
 
+/// The offset of the newest message of a room; 0 if it has none.
+pub(super) fn last_offset(connection: &Connection, room: i64) -> Result<u64, StoreError> {
+    let sql = "SELECT max(id) FROM messages WHERE id > ?1 AND id <= ?2";
+    let range = (id_of(room, 0), id_of(room, MAX_OFFSET));
+    let mut statement = connection.prepare_cached(sql)?;
+    let last: Option<i64> = statement.query_row(range, |row| row.get(0))?;
+    Ok(last.map_or(0, offset_of))
+}
+
+/// How many messages a room has, and bytes of their bodies.
+pub(super) fn measure(connection: &Connection, room: i64) -> Result<(i64, i64), StoreError> {
+    let sql =
+        "SELECT count(*), ifnull(sum(length(body)), 0) FROM messages WHERE id > ?1 AND id <= ?2";
+    let range = (id_of(room, 0), id_of(room, MAX_OFFSET));
+    let measured = connection.query_row(sql, range, |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(measured?)
+}
+
 /// What was sent to a room with an id after a time, in the order of the offsets.
 pub(super) fn sent_after(
     connection: &Connection,

@@ -46,7 +46,7 @@ impl Reader {
             };
             match answer {
                 Ok(answer) => self.tell.answer(answer),
-                Err(error) if error.may_pass() => {
+                Err(error) if error.may_pass() || matches!(error, StoreError::DamagedRoom(_)) => {
                     log::error!("cannot read what is kept: {error}; {}", error.advice());
                     let retry_ms = STORE_RETRY_MS;
                     self.tell.answer(Answer::Refused { ticket, retry_ms });
@@ -64,6 +64,9 @@ impl Reader {
             let contents = None;
             return Ok(Answer::Loaded { ticket, contents });
         };
+        if !row.is_sound {
+            return Err(StoreError::DamagedRoom(load.room.clone()));
+        }
         let room = (&*load.room, &row);
         let most = load.messages.min(MAX_LOADED);
         let contents = Contents {

@@ -5,11 +5,12 @@ mod tests;
 
 use std::collections::HashMap;
 
+use crc32fast::Hasher;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::{StoreError, readable};
-use super::files;
 use super::ids::MAX_ROOM;
+use super::{files, messages, state};
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
 
@@ -29,31 +30,136 @@ pub(super) struct RoomRow {
     /// How many messages are kept, and bytes of their bodies.
     pub(super) count: i64,
     pub(super) bytes: i64,
+    /// It is what was written. Of a row that is not so, nothing may be published, or removed by its counts.
+    pub(super) is_sound: bool,
 }
 
-const COLUMNS: &str = "id, epoch, offset, count, bytes";
+const COLUMNS: &str = "id, epoch, offset, count, bytes, checksum";
 
-fn room(row: &Row<'_>) -> rusqlite::Result<RoomRow> {
-    Ok(RoomRow {
+fn room(row: &Row<'_>, name: &str) -> rusqlite::Result<RoomRow> {
+    let mut room = RoomRow {
         id: row.get(0)?,
         epoch: row.get::<_, i64>(1)? as u64,
         offset: row.get::<_, i64>(2)? as u64,
         count: row.get(3)?,
         bytes: row.get(4)?,
-    })
+        is_sound: false,
+    };
+    room.is_sound = row.get::<_, i64>(5)? == checksum(name, &room);
+    Ok(room)
 }
 
-/// The room of a name.
+/// The CRC-32 of what is kept of a room. An offset or an epoch that is not what was written would have an offset given twice.
+fn checksum(name: &str, row: &RoomRow) -> i64 {
+    let mut hasher = Hasher::new();
+    let counts = [
+        row.id as u64,
+        row.epoch,
+        row.offset,
+        row.count as u64,
+        row.bytes as u64,
+    ];
+    for number in counts {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(name.as_bytes());
+    hasher.finalize().into()
+}
+
+/// The room of a name. Its offset is never below that of its newest message, and is that if its row is damaged.
 pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<RoomRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM rooms WHERE name = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row([name], room).optional()?)
+    let found = statement.query_row([name], |row| room(row, name));
+    let Some(mut row) = found.optional()? else {
+        return Ok(None);
+    };
+    let last = messages::last_offset(connection, row.id)?;
+    if row.offset < last || !row.is_sound {
+        row.offset = last;
+    }
+    Ok(Some(row))
 }
 
 /// With its name in the last column. One that is damaged becomes the name of no room.
 fn named_room(row: &Row<'_>) -> rusqlite::Result<(Box<str>, RoomRow)> {
-    let name = String::from_utf8_lossy(row.get_ref(5)?.as_bytes()?);
-    Ok((name.into(), room(row)?))
+    let name = String::from_utf8_lossy(row.get_ref(6)?.as_bytes()?);
+    let room = room(row, &name)?;
+    Ok((name.into(), room))
+}
+
+/// Gives every room a new epoch, because offsets after those that are here may be known elsewhere.
+pub(super) fn renew_epochs(connection: &Connection) -> Result<(), StoreError> {
+    rewrite(connection, |_, row| {
+        row.epoch = new_epoch(connection)?;
+        Ok(true)
+    })
+}
+
+/// Gives rooms whose rows are damaged a new epoch, because nobody can know which offsets were told in theirs, and takes the
+/// rest from what they hold.
+pub(super) fn repair(connection: &Connection) -> Result<(), StoreError> {
+    rewrite(connection, |name, row| {
+        if row.is_sound {
+            return Ok(false);
+        }
+        recount(connection, row)?;
+        row.epoch = new_epoch(connection)?;
+        log::error!(
+            "what is kept of the room {name} is damaged: it has a new epoch, and the {} messages that it has",
+            row.count
+        );
+        Ok(true)
+    })
+}
+
+/// Writes the checksums of all rooms, which an older version did not.
+pub(super) fn seal_all(connection: &Connection) -> Result<(), StoreError> {
+    rewrite(connection, |_, _| Ok(true))
+}
+
+/// Writes the rows that a function says it has changed, with their checksums.
+fn rewrite(
+    connection: &Connection,
+    change: impl Fn(&str, &mut RoomRow) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT {COLUMNS}, name FROM rooms ORDER BY id");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        // Of a room whose name cannot be read it is said where the names are.
+        if row.get_ref(6)?.as_str().is_err() {
+            continue;
+        }
+        let (name, mut row) = named_room(row)?;
+        if change(&name, &mut row)? {
+            seal(connection, &name, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the offset and the counts of a room from what it holds.
+fn recount(connection: &Connection, row: &mut RoomRow) -> Result<(), StoreError> {
+    let state = state::last_offset(connection, row.id)?;
+    row.offset = messages::last_offset(connection, row.id)?.max(state);
+    (row.count, row.bytes) = messages::measure(connection, row.id)?;
+    Ok(())
+}
+
+/// Writes a row, with its checksum.
+fn seal(connection: &Connection, name: &str, row: &RoomRow) -> Result<(), StoreError> {
+    let sql = "UPDATE rooms SET epoch = ?2, offset = ?3, count = ?4, bytes = ?5, checksum = ?6
+               WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute((
+        row.id,
+        row.epoch as i64,
+        row.offset as i64,
+        row.count,
+        row.bytes,
+        checksum(name, row),
+    ))?;
+    Ok(())
 }
 
 /// The name of the first room after this id, and its row.
@@ -70,14 +176,22 @@ pub(super) fn next_after(
 /// Bytes that a message takes beside its body, about: otherwise many short ones would count for nothing.
 pub(super) const MESSAGE_BYTES: i64 = 100;
 
-/// The name of the room whose messages take most, and its row.
+/// Of the largest rooms so many are looked at for one whose row is sound.
+const CANDIDATES: usize = 10;
+
+/// The name of the room whose messages take most, and its row, which is sound.
 pub(super) fn largest(connection: &Connection) -> Result<Option<(Box<str>, RoomRow)>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS}, name FROM rooms ORDER BY bytes + {MESSAGE_BYTES} * count DESC LIMIT 1"
+        "SELECT {COLUMNS}, name FROM rooms ORDER BY bytes + {MESSAGE_BYTES} * count DESC
+         LIMIT {CANDIDATES}"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row([], named_room);
-    Ok(found.optional()?)
+    let mut rows = statement.query_map([], named_room)?;
+    let is_sound = |found: &rusqlite::Result<(_, RoomRow)>| match found {
+        Ok((_, row)) => row.is_sound,
+        Err(_) => true,
+    };
+    Ok(rows.find(is_sound).transpose()?)
 }
 
 /// The names of all rooms. One that is damaged is left out, and logged.
@@ -136,14 +250,19 @@ impl Rooms {
         Ok(self.rows.get_mut(name))
     }
 
-    /// The room of a name and an epoch, which begins if there is none, and anew if it has another epoch.
+    /// The room of a name and an epoch, which begins if there is none, and anew if it has another epoch. One whose row is
+    /// damaged is left as it is until the next start.
     pub(super) fn open(
         &mut self,
         connection: &Connection,
         name: &str,
         epoch: u64,
     ) -> Result<&mut RoomRow, StoreError> {
-        let found = self.find(connection, name)?.map(|row| row.epoch);
+        let found = self.find(connection, name)?;
+        if found.as_ref().is_some_and(|row| !row.is_sound) {
+            return Err(StoreError::DamagedRoom(name.into()));
+        }
+        let found = found.map(|row| row.epoch);
         if found.is_some_and(|found| found != epoch) {
             self.forget(connection, name)?;
         }
@@ -190,8 +309,9 @@ impl Rooms {
     pub(super) fn write(&mut self, connection: &Connection, now_ms: u64) -> Result<(), StoreError> {
         self.changed.sort_unstable();
         self.changed.dedup();
-        let sql =
-            "UPDATE rooms SET offset = ?2, count = ?3, bytes = ?4, used_ms = ?5 WHERE id = ?1";
+        // A row that is damaged keeps the checksum that says so.
+        let sql = "UPDATE rooms SET offset = ?2, count = ?3, bytes = ?4, used_ms = ?5,
+                       checksum = ifnull(?6, checksum) WHERE id = ?1";
         for name in self.changed.drain(..) {
             if let Some(row) = self.rows.get(&name) {
                 let values = (
@@ -200,6 +320,7 @@ impl Rooms {
                     row.count,
                     row.bytes,
                     now_ms as i64,
+                    row.is_sound.then(|| checksum(&name, row)),
                 );
                 connection.prepare_cached(sql)?.execute(values)?;
             }
@@ -222,18 +343,19 @@ pub(super) fn new_epoch(connection: &Connection) -> Result<u64, StoreError> {
 
 fn begin(connection: &Connection, name: &str, epoch: u64) -> Result<RoomRow, StoreError> {
     let id = free_id(connection, MAX_ROOM)?.ok_or(StoreError::TooManyRooms)?;
-    let sql = "INSERT INTO rooms (id, name, epoch, offset, count, bytes, used_ms)
-               VALUES (?1, ?2, ?3, 0, 0, 0, 0)";
-    connection
-        .prepare_cached(sql)?
-        .execute((id, name, epoch as i64))?;
-    Ok(RoomRow {
+    let row = RoomRow {
         id,
         epoch,
         offset: 0,
         count: 0,
         bytes: 0,
-    })
+        is_sound: true,
+    };
+    let sql = "INSERT INTO rooms (id, name, epoch, offset, count, bytes, used_ms, checksum)
+               VALUES (?1, ?2, ?3, 0, 0, 0, 0, ?4)";
+    let values = (id, name, epoch as i64, checksum(name, &row));
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(row)
 }
 
 /// An id that no room has, and that no message has left of it: the next, or any, once the largest was given.

@@ -3,14 +3,35 @@
 use rusqlite::Connection;
 
 use super::error::StoreError;
+use super::rooms;
 
 /// A step from one version to the next.
-type Step = &'static [&'static str];
+struct Step {
+    sql: &'static [&'static str],
+    /// What is done then to rows that are there.
+    then: Option<Change>,
+}
+
+/// A change of rows that SQL alone cannot make.
+type Change = fn(&Connection) -> Result<(), StoreError>;
 
 /// What makes each version of the one before, from an empty file on. A step is never changed once it was published.
 ///
 /// The id of a message is that of its room and its offset (`messages::id_of`): a page of a room is a range of ids.
-const STEPS: [Step; 2] = [&[TABLES, SEARCH], &[FILES]];
+const STEPS: [Step; 3] = [
+    Step::new(&[TABLES, SEARCH]),
+    Step::new(&[FILES]),
+    Step {
+        sql: &[CHECKSUMS],
+        then: Some(rooms::seal_all),
+    },
+];
+
+impl Step {
+    const fn new(sql: &'static [&'static str]) -> Self {
+        Self { sql, then: None }
+    }
+}
 
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -84,6 +105,9 @@ const FILES: &str = "
     CREATE INDEX files_by_message ON files (message);
 ";
 
+/// Whether a room is as it was written.
+const CHECKSUMS: &str = "ALTER TABLE rooms ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0";
+
 /// The version that this parlor writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
@@ -121,8 +145,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     let transaction = connection.transaction()?;
     for step in STEPS.iter().skip(version as usize) {
-        for part in *step {
-            transaction.execute_batch(part)?;
+        for sql in step.sql {
+            transaction.execute_batch(sql)?;
+        }
+        if let Some(then) = step.then {
+            then(&transaction)?;
         }
     }
     transaction.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;

@@ -71,6 +71,13 @@ pub(super) fn all(
     Ok(all)
 }
 
+/// The offset of the state that a room was given last; 0 if it has none.
+pub(super) fn last_offset(connection: &Connection, room: i64) -> Result<u64, StoreError> {
+    let sql = "SELECT ifnull(max(offset), 0) FROM state WHERE room = ?1";
+    let last: i64 = connection.query_row(sql, [room], |row| row.get(0))?;
+    Ok(last as u64)
+}
+
 fn get(connection: &Connection, room: i64, key: &str) -> Result<Option<Stored>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM state WHERE room = ?1 AND key = ?2");
     let mut statement = connection.prepare_cached(&sql)?;

@@ -300,7 +300,7 @@ impl Writer {
     fn append(&mut self, append: &Append) -> Result<Answer, StoreError> {
         let connection = &self.database.connection;
         let row = match self.rooms.open(connection, &append.room, append.epoch) {
-            Err(error @ StoreError::TooManyRooms) => {
+            Err(error @ (StoreError::TooManyRooms | StoreError::DamagedRoom(_))) => {
                 self.notice(&error);
                 return Ok(refused(append));
             }

@@ -169,6 +169,133 @@ fn a_damaged_message_is_a_hole_and_nothing_more() {
 }
 
 #[test]
+fn a_room_whose_row_is_damaged_begins_a_new_epoch_with_its_messages() {
+    for (name, damage) in [
+        ("lower", "offset = 2"),
+        ("higher", "offset = offset | (1 << 50)"),
+        ("epoch", "epoch = epoch | (1 << 50)"),
+        ("count", "count = count | (1 << 50)"),
+        ("bytes", "bytes = 0"),
+        ("checksum", "checksum = 0"),
+    ] {
+        let place = Place::new(&format!("row-{name}"));
+        let mut shop = Shop::open(&place);
+        for number in 1..=3 {
+            shop.append("tea", 1, record(&format!("number {number}")));
+        }
+        shop.append("milk", 1, record("x"));
+        shop.store.close().unwrap();
+        let sql = format!("UPDATE rooms SET {damage} WHERE name = 'tea'");
+        assert_eq!(place.database().execute(&sql, []).unwrap(), 1);
+        let mut shop = Shop::open(&place);
+        let contents = shop.load("tea").unwrap();
+        assert_ne!(contents.epoch, 1, "{name}");
+        assert_eq!(contents.offset, 3, "{name}");
+        assert_eq!(offsets(&contents.messages), [1, 2, 3]);
+        shop.append("tea", contents.epoch, record("x"));
+        assert!(matches!(shop.answer(), Answer::Accepted { offset: 4, .. }));
+        assert_eq!(shop.load("milk").unwrap().epoch, 1);
+        shop.store.close().unwrap();
+        let again = Shop::open(&place).load("tea").unwrap();
+        assert_eq!((again.epoch, again.offset), (contents.epoch, 4));
+        let sql = "SELECT count, bytes FROM rooms WHERE name = 'tea'";
+        let counts = place.database().query_row(sql, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(counts.unwrap(), (4, 25));
+    }
+}
+
+#[test]
+fn offsets_of_a_damaged_room_go_on_after_the_values_that_it_retains() {
+    let place = Place::new("row-state");
+    let mut shop = Shop::open(&place);
+    shop.append("tea", 1, record("x"));
+    let value = Record {
+        key: Some("kettle".into()),
+        retain: true,
+        ..record("warm")
+    };
+    shop.append("tea", 1, value);
+    shop.store.close().unwrap();
+    // As if they were too old.
+    let sql = "DELETE FROM messages; UPDATE rooms SET checksum = 0";
+    place.database().execute_batch(sql).unwrap();
+    let contents = Shop::open(&place).load("tea").unwrap();
+    assert_eq!((contents.offset, offsets(&contents.state)), (2, vec![2]));
+}
+
+#[test]
+fn a_damaged_room_is_not_written_to_while_the_server_runs() {
+    let place = Place::new("row-live");
+    let mut shop = Shop::open(&place);
+    for _ in 1..=3 {
+        shop.append("tea", 1, record("x"));
+        shop.answer();
+    }
+    // Nothing is remembered of the room after a commit that has failed.
+    shop.store.send(Job::LimitPages(1));
+    shop.append("tea", 1, record(&"x".repeat(100_000)));
+    assert!(matches!(shop.answer(), Answer::Refused { .. }));
+    shop.store.send(Job::LimitPages(1_000_000));
+    let sql = "UPDATE rooms SET epoch = 5, offset = 1 WHERE name = 'tea'";
+    place.database().execute(sql, []).unwrap();
+    shop.append("tea", 1, record("refused"));
+    assert!(matches!(shop.answer(), Answer::Refused { .. }));
+    let load = Load {
+        ticket: shop.ticket(),
+        room: "tea".into(),
+        messages: 9,
+        bytes: 9,
+        sent_after_ms: 0,
+    };
+    shop.ask(Request::Load(load));
+    assert!(matches!(shop.answer(), Answer::Refused { .. }));
+    shop.store.close().unwrap();
+    let contents = Shop::open(&place).load("tea").unwrap();
+    assert_eq!(offsets(&contents.messages), [1, 2, 3]);
+    assert!(![1, 5].contains(&contents.epoch));
+}
+
+#[test]
+fn offsets_never_go_below_the_newest_message() {
+    let place = Place::new("below");
+    let mut shop = Shop::open(&place);
+    for _ in 1..=3 {
+        shop.append("tea", 1, record("x"));
+    }
+    shop.store.close().unwrap();
+    // As if it was written so.
+    let database = place.database();
+    let lower = "UPDATE rooms SET offset = 1, checksum = 0";
+    database.execute(lower, []).unwrap();
+    rooms::seal_all(&database).unwrap();
+    let mut shop = Shop::open(&place);
+    let contents = shop.load("tea").unwrap();
+    assert_eq!((contents.epoch, contents.offset), (1, 3));
+    shop.append("tea", 1, record("x"));
+    assert!(matches!(shop.answer(), Answer::Accepted { offset: 4, .. }));
+}
+
+#[test]
+fn new_epochs_are_not_forgotten_if_they_cannot_be_written() {
+    let place = Place::new("obstacle");
+    let mut shop = Shop::open(&place);
+    shop.append("tea", 1, record("x"));
+    shop.store.close().unwrap();
+    let obstacle = "INSERT INTO meta VALUES ('behind', 1);
+         CREATE TRIGGER obstacle BEFORE UPDATE ON rooms BEGIN SELECT RAISE(ABORT, 'in the way'); END";
+    place.database().execute_batch(obstacle).unwrap();
+    let open = || Shop::open_with(&place, Durability::Disk, &Limits::default());
+    assert!(open().is_err());
+    place
+        .database()
+        .execute_batch("DROP TRIGGER obstacle")
+        .unwrap();
+    assert_ne!(open().unwrap().load("tea").unwrap().epoch, 1);
+}
+
+#[test]
 fn what_a_newer_parlor_has_made_is_left_alone() {
     let place = Place::new("newer");
     Shop::open(&place).store.close().unwrap();
