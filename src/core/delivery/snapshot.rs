@@ -70,6 +70,24 @@ impl Snapshots {
         }
     }
 
+    /// The same of messages between which others are left out. Which ones the name of a part does not say: each is a part of
+    /// its own.
+    pub(in crate::core) fn scattered(
+        &mut self,
+        view: RoomView<'_>,
+        (of, messages): (MessageSource, &[Message<'_>]),
+        form: Form,
+        encoder: &mut Encoder,
+        rope: &mut Rope,
+    ) {
+        for (index, message) in messages.chunks(1).enumerate() {
+            if index > 0 && form == Form::Json {
+                rope.own().push(b',');
+            }
+            rope.share(self.run(view, (of, message), form, encoder));
+        }
+    }
+
     /// Adds the state of all keys, in the order of their offsets. Events leave out the last one, which the caller adds
     /// with an id.
     pub(in crate::core) fn state(

@@ -1,4 +1,4 @@
-//! The answers of the JSON door to commands that only read: `login`, `members`, `history`, `rooms`.
+//! The answers of the JSON door to commands that only read: `login`, `members`, `history`, `search`, `rooms`.
 
 use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Cut, Epoch, Event};
@@ -92,10 +92,11 @@ impl<S: Stream> Server<S> {
         let room = self.chat.find(name);
         let found = room.and_then(|room| self.chat.history(room, page.before, page.limit));
         let (found, more) = found.unwrap_or_default();
-        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
         let view = room.map(|room| (room, self.chat.epoch(room)));
-        write_history(
-            (name, view),
+        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+        write_page(
+            page,
+            view,
             (&found, more),
             echo,
             reading,
@@ -113,17 +114,13 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) -> Rope {
         self.snapshots.begin(now.ms);
-        let name = &page.room;
         let found = messages(&found);
-        let room = self.chat.find(name);
+        let room = self.chat.find(&page.room);
         let view = room.map(|room| (room, self.chat.epoch(room)));
         let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
-        let write = match page.query {
-            Some(_) => write_found,
-            None => write_history,
-        };
-        write(
-            (name, view),
+        write_page(
+            page,
+            view,
             (&found, more),
             echo,
             reading,
@@ -132,83 +129,35 @@ impl<S: Stream> Server<S> {
     }
 }
 
-/// Where an answer is of: the name of a room, and the room and its epoch if there is one.
-type Place<'a> = (&'a RoomName, Option<(RoomId, u64)>);
-
-/// Writes the answer to `history`, as far as one answer goes.
-fn write_history(
-    (name, view): Place<'_>,
-    (found, more): (&[Message<'_>], bool),
-    echo: Id<'_>,
-    reading: Reading,
-    (snapshots, encoder): (&mut Snapshots, &mut Encoder),
-) -> Rope {
-    let epoch = view.map_or(0, |(_, epoch)| epoch);
-    let head = Event::History {
-        id: echo,
-        room: name.as_str(),
-        epoch: Epoch(epoch),
-    };
-    write_page(&head, (name, found, more), |messages, rope| {
-        if let Some((room, epoch)) = view {
-            let view = view_of(name, room, epoch, reading);
-            let talk = (MessageSource::History, messages);
-            snapshots.messages(view, talk, Form::Json, encoder, rope);
-        }
-    })
-}
-
-/// Writes the answer to `search`. Only runs of messages without a hole can be shared: these are written one by one.
-fn write_found(
-    (name, view): Place<'_>,
-    (found, more): (&[Message<'_>], bool),
-    echo: Id<'_>,
-    reading: Reading,
-    (snapshots, encoder): (&mut Snapshots, &mut Encoder),
-) -> Rope {
-    let epoch = view.map_or(0, |(_, epoch)| epoch);
-    let head = Event::Found {
-        id: echo,
-        room: name.as_str(),
-        epoch: Epoch(epoch),
-    };
-    write_page(&head, (name, found, more), |messages, rope| {
-        let Some((room, epoch)) = view else {
-            return;
-        };
-        for (place, message) in messages.chunks(1).enumerate() {
-            if place > 0 {
-                rope.own().push(b',');
-            }
-            let view = view_of(name, room, epoch, reading);
-            let talk = (MessageSource::History, message);
-            snapshots.messages(view, talk, Form::Json, encoder, rope);
-        }
-    })
-}
-
-fn view_of(name: &RoomName, room: RoomId, epoch: u64, reading: Reading) -> RoomView<'_> {
-    let context = Context {
-        room: name.as_str(),
-        epoch,
-        reading,
-        readers: Readers::One,
-    };
-    RoomView { room, context }
-}
-
-/// Writes a page of messages behind its head.
+/// Writes the answer to `history` or to `search`, as far as one answer goes; `view`: the room and its epoch, if there is one.
 fn write_page(
-    head: &Event<'_>,
-    (name, found, more): (&RoomName, &[Message<'_>], bool),
-    write: impl FnOnce(&[Message<'_>], &mut Rope),
+    page: &Page,
+    view: Option<(RoomId, u64)>,
+    (found, more): (&[Message<'_>], bool),
+    echo: Id<'_>,
+    reading: Reading,
+    (snapshots, encoder): (&mut Snapshots, &mut Encoder),
 ) -> Rope {
-    let messages = encode::newest_within(found, name.as_str(), MAX_ANSWER);
+    let name = page.room.as_str();
+    let messages = encode::newest_within(found, name, MAX_ANSWER);
     let is_cut = messages.len() < found.len();
     let mut rope = Rope::default();
-    event::open(head, rope.own());
+    event::open(&head_of(page, view, echo), rope.own());
     rope.own().extend_from_slice(b",\"messages\":[");
-    write(messages, &mut rope);
+    if let Some((room, epoch)) = view {
+        let context = Context {
+            room: name,
+            epoch,
+            reading,
+            readers: Readers::One,
+        };
+        let view = RoomView { room, context };
+        let talk = (MessageSource::History, messages);
+        match page.query {
+            None => snapshots.messages(view, talk, Form::Json, encoder, &mut rope),
+            Some(_) => snapshots.scattered(view, talk, Form::Json, encoder, &mut rope),
+        }
+    }
     rope.own().extend_from_slice(b"],\"more\":");
     event::write(&(more || is_cut), rope.own());
     if is_cut {
@@ -217,4 +166,14 @@ fn write_page(
     }
     rope.own().push(b'}');
     rope
+}
+
+/// The fields before the messages.
+fn head_of<'a>(page: &'a Page, view: Option<(RoomId, u64)>, id: Id<'a>) -> Event<'a> {
+    let room = page.room.as_str();
+    let epoch = Epoch(view.map_or(0, |(_, epoch)| epoch));
+    match page.query {
+        None => Event::History { id, room, epoch },
+        Some(_) => Event::Found { id, room, epoch },
+    }
 }
