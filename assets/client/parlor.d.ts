@@ -138,12 +138,23 @@ export interface Direct {
   data: Json;
 }
 
-/** Messages were lost on the way, as a reader was too slow. */
+/** Messages were lost: on the way, as a reader was too slow, or on the server's disk. */
 export interface Gap {
   type: 'gap';
   room: string;
   from: number;
   to: number;
+}
+
+/** Messages of a room, the oldest first. */
+export interface Page {
+  room: string;
+  epoch: string;
+  messages: Message[];
+  /** There are older ones. */
+  more: boolean;
+  /** Offsets of messages that are damaged on the server's disk, and left out. */
+  gaps?: { from: number; to: number }[];
 }
 
 /** One has been taken out of a room, or was not let in again, and then by which error. */
@@ -280,10 +291,10 @@ export class Parlor extends EventTarget {
   direct(to: string, data: unknown): Promise<object>;
   /** Messages before an offset, or the newest. */
   history(room: string, options?: { before?: number; limit?: number }):
-    Promise<{ room: string; epoch: string; messages: Message[]; more: boolean }>;
+    Promise<Page>;
   /** Messages with these words, before an offset or the newest; of a server that keeps messages on disk. */
   search(room: string, q: string, options?: { before?: number; limit?: number }):
-    Promise<{ room: string; epoch: string; messages: Message[]; more: boolean }>;
+    Promise<Page>;
   /** A hundred of the members at most, and how many there are. */
   members(room: string): Promise<{ room: string; members: Person[]; count: number }>;
   rooms(): Promise<{ rooms: { name: string; count: number }[]; more: boolean }>;

@@ -167,7 +167,7 @@ export class Parlor extends EventTarget {
    * Messages before an offset, or the newest.
    * @param {string} room
    * @param {{before?: number, limit?: number}} [options]
-   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean}>}
+   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean, gaps?: {from: number, to: number}[]}>}
    */
   async history(room, { before, limit } = {}) {
     const reply = await this.#query({ type: 'history', room, before, limit });
@@ -179,7 +179,7 @@ export class Parlor extends EventTarget {
    * @param {string} room
    * @param {string} q
    * @param {{before?: number, limit?: number}} [options]
-   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean}>}
+   * @returns {Promise<{room: string, epoch: string, messages: Message[], more: boolean, gaps?: {from: number, to: number}[]}>}
    */
   async search(room, q, { before, limit } = {}) {
     const reply = await this.#query({ type: 'search', room, q, before, limit });

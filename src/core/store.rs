@@ -196,7 +196,7 @@ pub struct Contents {
     pub epoch: u64,
     /// The offset of its newest message.
     pub offset: u64,
-    /// Its newest messages, the oldest first, up to the newest and without a hole.
+    /// Its newest messages, the oldest first. Those that are damaged are missing.
     pub messages: Vec<Stored>,
     /// The state of its keys, in the order of their offsets.
     pub state: Vec<Stored>,
@@ -244,6 +244,8 @@ pub enum Answer {
         ticket: Ticket,
         /// The messages, the oldest first. Some may be missing: those that are too old, and those that are damaged.
         messages: Vec<Stored>,
+        /// The offsets of those that are damaged, in their order.
+        damaged: Vec<u64>,
         /// There are older ones between the two offsets.
         more: bool,
     },
@@ -364,6 +366,49 @@ impl Found {
     }
 }
 
+/// What the store has read of a room, to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Excerpt {
+    pub(super) messages: Vec<Found>,
+    /// The offsets of those that are damaged, in their order.
+    pub(super) damaged: Vec<u64>,
+    /// There are older ones.
+    pub(super) more: bool,
+}
+
+impl Excerpt {
+    /// How many messages are told, or told to be lost.
+    pub(super) fn count(&self) -> usize {
+        self.messages.len() + self.damaged.len()
+    }
+
+    /// The offset of the last of them.
+    pub(super) fn last_offset(&self) -> Option<u64> {
+        let last = self.messages.last().map(Found::offset);
+        last.max(self.damaged.last().copied())
+    }
+
+    /// Whether these are all messages that follow on an offset.
+    pub(super) fn is_whole_after(&self, offset: u64) -> bool {
+        let offsets = self.messages.iter().map(Found::offset);
+        let mut offsets: Vec<u64> = offsets.chain(self.damaged.iter().copied()).collect();
+        offsets.sort_unstable();
+        offsets.into_iter().eq((offset + 1..).take(self.count()))
+    }
+
+    /// Adds what follows.
+    pub(super) fn extend(&mut self, next: Self) {
+        self.messages.extend(next.messages);
+        self.damaged.extend(next.damaged);
+    }
+}
+
+/// Offsets as ranges: the first and the last of each.
+pub(super) fn ranges(offsets: &[u64]) -> impl Iterator<Item = (u64, u64)> {
+    let ranges = offsets.chunk_by(|one, next| one + 1 == *next);
+    ranges.filter_map(|range| Some((*range.first()?, *range.last()?)))
+}
+
 /// Messages that the store has read, to be sent.
 pub(super) fn messages(found: &[Found]) -> Vec<Message<'_>> {
     found.iter().map(Found::message).collect()
@@ -396,6 +441,7 @@ mod tests {
         let answer = Answer::Page {
             ticket: Ticket(7),
             messages: vec![stored],
+            damaged: Vec::new(),
             more: false,
         };
         let logged = format!("{answer:?}");

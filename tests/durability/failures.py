@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 from fixture import SECONDS, Fixture, parlor, post, publish  # noqa: E402
 
 import disk  # noqa: E402
-from clients import Http, Load, WebSocket, connection  # noqa: E402
+from clients import Http, Load, WebSocket, connection, events  # noqa: E402
 from crashes import FLAGS, ROOMS, load_until  # noqa: E402
 from examine import Person, examine, read_room  # noqa: E402
 from ledger import Findings, Ledger, Seen, Sent  # noqa: E402
@@ -40,10 +40,10 @@ async def join(server, epoch, offset):
         return await person.ask({"type": "join", "room": "tea", "since": {"epoch": epoch, "offset": offset}}, "joined")
 
 
-def messages(server):
-    """Those of `tea`, as they are told."""
+def page(server):
+    """The messages of `tea`, as they are told."""
     with urllib.request.urlopen("http://127.0.0.1:%d/rooms/tea/messages" % server.port, timeout=SECONDS) as response:
-        return json.load(response)["messages"]
+        return json.load(response)
 
 
 def resident_bytes(server):
@@ -119,21 +119,66 @@ class AtTheStart(Fixture):
         self.assertIn(self.data, self.refusal())
 
 
-    def test_a_damaged_row_is_logged_and_the_others_are_there(self):
-        self.fill("1", "2", "3", "4")
+    def damage(self, text):
         with contextlib.closing(sqlite3.connect(self.database)) as database:
-            database.execute("UPDATE messages SET body = x'4242' WHERE body = x'33'")
+            database.execute("UPDATE messages SET body = x'4242' WHERE body = ?", (text.encode(),))
             database.commit()
+
+    def test_a_damaged_row_is_logged_and_told_as_a_gap(self):
+        self.fill("1", "2", "3", "4")
+        self.damage("3")
         for history, last in (("0", "5"), ("100", "6")):
             with self.serving("--history", history) as server:
                 room = asyncio.run(read_room(server.port, "tea"))
                 self.assertEqual(room.texts, {int(text): text for text in "12456" if text < last})
                 server.wait_for_log("offset 3 of the room tea")
-                for since, recovered in ((1, False), (3, True)):
-                    joined = asyncio.run(join(server, room.epoch, since))
-                    self.assertEqual((joined["recovered"], joined["offset"]), (recovered, int(last) - 1))
+                asyncio.run(self.expect_gaps(server, room.epoch, [text for text in "245" if text < last]))
                 self.assertEqual(post(server, last)[1]["offset"], int(last))
 
+    async def expect_gaps(self, server, epoch, missed):
+        """At each door that tells what was said before, the third message is missing, and said to be."""
+        gap = {"from": 3, "to": 3}
+        async with Person(server.port) as person, connection(server.port) as streams, \
+                connection(server.port) as (stream, writer):
+            for page in (await person.ask({"type": "history", "room": "tea", "before": 5}, "history"),
+                         (await Http(*streams).request("GET", "/rooms/tea/messages?before=5"))[1]):
+                self.assertEqual([message["data"] for message in page["messages"]], ["1", "2", "4"])
+                self.assertEqual((page["gaps"], page["more"]), ([gap], False))
+            before = await person.ask({"type": "history", "room": "tea", "before": 3}, "history")
+            self.assertNotIn("gaps", before)
+            found = await person.ask({"type": "search", "room": "tea", "q": "4"}, "found")
+            self.assertEqual([message["data"] for message in found["messages"]], ["4"])
+            found = await person.ask({"type": "search", "room": "tea", "q": "3"}, "found")
+            self.assertEqual((found["messages"], found["gaps"]), ([], [gap]))
+            person.send({"type": "join", "room": "tea", "since": {"epoch": epoch, "offset": 1}})
+            told, joined = await person.hear(), await person.hear()
+            self.assertEqual(told, {"type": "gap", "room": "tea", **gap})
+            self.assertEqual((joined["type"], joined["recovered"]), ("joined", True))
+            self.assertEqual([message["data"] for message in joined["messages"]], missed)
+            again = await join(server, epoch, 3)
+            self.assertEqual((again["recovered"], len(again["messages"])), (True, len(missed) - 1))
+            writer.write(b"GET /rooms/tea/events HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: %s-1\r\n\r\n"
+                         % epoch.encode())
+            await stream.readuntil(b"\r\n\r\n")
+            heard = []
+            async for kind, data in events(stream):
+                heard.append((kind, data.get("data") or data.get("recovered") or (data["from"], data["to"])))
+                if len(heard) == 2 + len(missed):
+                    break
+            self.assertEqual(heard, [("gap", (3, 3)), ("joined", True), *(("message", text) for text in missed)])
+
+    def test_a_damaged_newest_row_does_not_empty_a_room(self):
+        self.fill("1", "2", "3")
+        self.damage("3")
+
+        async def ask(server):
+            async with Person(server.port) as person:
+                joined = await person.ask({"type": "join", "room": "tea", "last": 9}, "joined")
+                self.assertEqual([message["data"] for message in joined["messages"]], ["1", "2"])
+                self.assertEqual((joined["offset"], joined["recovered"]), (3, False))
+        with self.serving() as server:
+            asyncio.run(ask(server))
+            self.assertEqual(page(server)["gaps"], [{"from": 3, "to": 3}])
 
     def test_a_cut_while_an_older_database_is_migrated_loses_nothing(self):
         # See src/shell/store/tests/migration.rs, which knows what is in it.
@@ -147,7 +192,7 @@ class AtTheStart(Fixture):
         keep = ("--retain-time", "0")
         with self.serving(*keep, environment=recorder.environment) as server:
             new = self.schema(self.data)
-            told = messages(server)
+            told = page(server)["messages"]
         self.assertEqual((len(told), told[0]["data"]), (5, "the old kettle"))
         chance, schemas = random.Random(), collections.Counter()
         traced, copy = recorder.disk(), os.path.join(self.folder, "copy")
@@ -159,7 +204,7 @@ class AtTheStart(Fixture):
             schemas[self.schema(copy)] += 1
             if chance.random() < 10 / len(points):
                 with self.serving(*keep, data=copy) as server:
-                    self.assertEqual(messages(server), told)
+                    self.assertEqual(page(server)["messages"], told)
         self.assertEqual(set(schemas), {old, new})
         self.assertEqual(len({old, new}), 2)
 

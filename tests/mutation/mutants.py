@@ -672,8 +672,8 @@ MUTANTS = [
     (
         "what was said while the store was reading is left out",
         "src/core/server/reading.rs",
-        "Some(last) if !is_whole && !is_end && member.found.len() < MAX_RECOVERED => {",
-        "Some(last) if false && member.found.len() < MAX_RECOVERED => {",
+        "Some(last) if !is_whole && !is_end && member.found.count() < MAX_RECOVERED => {",
+        "Some(last) if false && !is_whole && !is_end => {",
     ),
     (
         "a message that is sent again after a restart is published twice",
@@ -702,8 +702,8 @@ MUTANTS = [
     (
         "a hole in what the store has read is taken for nothing",
         "src/core/server/reading.rs",
-        "        if more || !is_whole {",
-        "        let _ = is_whole;\n        if more {",
+        "answer.filter(|read| !read.more && read.is_whole_after(before))",
+        "answer.filter(|read| !read.more || read.is_whole_after(before))",
     ),
     (
         "who waits for a room is done with before it is here",

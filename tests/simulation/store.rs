@@ -128,6 +128,7 @@ pub(crate) fn page(stored: &[Stored], read: &Read) -> Answer {
     Answer::Page {
         ticket: read.ticket,
         messages: asked.into_iter().skip(more).cloned().collect(),
+        damaged: Vec::new(),
         more: more > 0,
     }
 }
@@ -144,6 +145,7 @@ fn find(stored: &[Stored], search: &Search) -> Answer {
     Answer::Page {
         ticket: search.ticket,
         messages: found.into_iter().skip(more).cloned().collect(),
+        damaged: Vec::new(),
         more: more > 0,
     }
 }

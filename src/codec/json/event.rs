@@ -135,6 +135,15 @@ pub enum Event<'a> {
     },
 }
 
+/// Offsets of messages that are damaged on the server's disk, and so left out of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GapRange {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
 /// Why an answer leaves something out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

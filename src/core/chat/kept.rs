@@ -141,7 +141,7 @@ impl Chat {
         kept.map_or_else(Vec::new, |kept| std::mem::take(&mut kept.forgotten))
     }
 
-    /// A room that is not here begins with what the store has of it: where it is, its newest messages without a hole, the
+    /// A room that is not here begins with what the store has of it: where it is, its newest messages, the
     /// state of its keys, and what was sent lately with an id. It stays for those who have asked for it, and for as long
     /// as one that was just left.
     pub(in crate::core) fn restore<'a>(
@@ -215,17 +215,23 @@ impl Chat {
         messages: impl Iterator<Item = Restored<'a>>,
         now: Now,
     ) {
-        let mut is_first = true;
+        let mut next = None;
         let limits = self.rooms[index].limits;
         self.rooms[index].history.whole_after = self.rooms[index].offset;
         for restored in messages {
             let (message, entry) = self.entry_of(&restored, now);
-            if std::mem::take(&mut is_first) {
+            // The first, or one before which others are missing.
+            if next != Some(entry.offset) {
                 self.rooms[index].history.whole_after = entry.offset.saturating_sub(1);
             }
+            next = Some(entry.offset + 1);
             self.with_books(index, |history, books| {
                 history.keep(&message, entry, books, &limits);
             });
+        }
+        let room = &mut self.rooms[index];
+        if next != Some(room.offset + 1) {
+            room.history.whole_after = room.offset;
         }
     }
 

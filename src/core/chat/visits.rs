@@ -224,16 +224,16 @@ impl Chat {
         is_missing.then_some(position.offset)
     }
 
-    /// What someone finds who comes back to a room, and of whose missed messages the store has found these; `None` if
-    /// what the room remembers does not follow on them.
+    /// What someone finds who comes back to a room, and of whose missed messages the store has found these up to the offset
+    /// `last`; `None` if what the room remembers does not follow on them.
     pub(in crate::core) fn arrival_after<'a>(
         &'a self,
         id: RoomId,
+        last: Option<u64>,
         found: Vec<Message<'a>>,
     ) -> Option<Arrival<'a>> {
         let room = self.get(id)?;
-        let last = found.last()?.offset?;
-        let fresh = room.history.all_after(last)?;
+        let fresh = room.history.all_after(last?)?;
         Some(Arrival {
             room: &room.name,
             position: Position {

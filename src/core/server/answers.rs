@@ -12,8 +12,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
 use crate::core::server::readers::Page;
-use crate::core::store::Found;
-use crate::core::store::messages;
+use crate::core::store::{Excerpt, messages, ranges};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, MAX_KEY, MAX_LISTED, MAX_PAGE, MAX_PERSON_NAME, MAX_ROOM_NAME};
 
@@ -93,54 +92,56 @@ impl<S: Stream> Server<S> {
         let found = room.and_then(|room| self.chat.history(room, page.before, page.limit));
         let (found, more) = found.unwrap_or_default();
         let view = room.map(|room| (room, self.chat.epoch(room)));
-        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
-        write_page(
-            page,
-            view,
-            (&found, more),
-            echo,
-            reading,
-            (snapshots, encoder),
-        )
+        let content = Content {
+            messages: &found,
+            damaged: &[],
+            more,
+        };
+        let to = (&mut self.snapshots, &mut self.encoder);
+        write_page(page, view, &content, (echo, reading), to)
     }
 
     /// The same of messages that the store has found; of those that were looked for, the answer to `search`.
     pub(super) fn page_of(
         &mut self,
         page: &Page,
-        (found, more): (Vec<Found>, bool),
+        found: &Excerpt,
         echo: Id<'_>,
         reading: Reading,
         now: Now,
     ) -> Rope {
         self.snapshots.begin(now.ms);
-        let found = messages(&found);
         let room = self.chat.find(&page.room);
         let view = room.map(|room| (room, self.chat.epoch(room)));
-        let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
-        write_page(
-            page,
-            view,
-            (&found, more),
-            echo,
-            reading,
-            (snapshots, encoder),
-        )
+        let content = Content {
+            messages: &messages(&found.messages),
+            damaged: &found.damaged,
+            more: found.more,
+        };
+        let to = (&mut self.snapshots, &mut self.encoder);
+        write_page(page, view, &content, (echo, reading), to)
     }
+}
+
+/// What a page has of a room.
+struct Content<'a> {
+    messages: &'a [Message<'a>],
+    /// The offsets of messages that are damaged.
+    damaged: &'a [u64],
+    more: bool,
 }
 
 /// Writes the answer to `history` or to `search`, as far as one answer goes; `view`: the room and its epoch, if there is one.
 fn write_page(
     page: &Page,
     view: Option<(RoomId, u64)>,
-    (found, more): (&[Message<'_>], bool),
-    echo: Id<'_>,
-    reading: Reading,
+    content: &Content<'_>,
+    (echo, reading): (Id<'_>, Reading),
     (snapshots, encoder): (&mut Snapshots, &mut Encoder),
 ) -> Rope {
     let name = page.room.as_str();
-    let messages = encode::newest_within(found, name, MAX_ANSWER);
-    let is_cut = messages.len() < found.len();
+    let messages = encode::newest_within(content.messages, name, MAX_ANSWER);
+    let is_cut = messages.len() < content.messages.len();
     let mut rope = Rope::default();
     event::open(&head_of(page, view, echo), rope.own());
     rope.own().extend_from_slice(b",\"messages\":[");
@@ -153,19 +154,34 @@ fn write_page(
         };
         let view = RoomView { room, context };
         let talk = (MessageSource::History, messages);
-        match page.query {
-            None => snapshots.messages(view, talk, Form::Json, encoder, &mut rope),
-            Some(_) => snapshots.scattered(view, talk, Form::Json, encoder, &mut rope),
+        match page.query.is_none() && content.damaged.is_empty() {
+            true => snapshots.messages(view, talk, Form::Json, encoder, &mut rope),
+            false => snapshots.scattered(view, talk, Form::Json, encoder, &mut rope),
         }
     }
     rope.own().extend_from_slice(b"],\"more\":");
-    event::write(&(more || is_cut), rope.own());
+    event::write(&(content.more || is_cut), rope.own());
+    // What comes before the first message of a page that is cut is told with the page before it.
+    let first = messages.first().filter(|_| is_cut);
+    let first = first.and_then(|message| message.offset).unwrap_or(0);
+    write_gaps(content.damaged, first, rope.own());
     if is_cut {
         rope.own().extend_from_slice(b",\"reason\":");
         event::write(&Cut::Bytes, rope.own());
     }
     rope.own().push(b'}');
     rope
+}
+
+/// Writes which messages from an offset on are damaged, if any are.
+fn write_gaps(damaged: &[u64], from: u64, out: &mut Vec<u8>) {
+    let damaged = &damaged[damaged.partition_point(|offset| *offset < from)..];
+    if damaged.is_empty() {
+        return;
+    }
+    let gaps = ranges(damaged).map(|(from, to)| event::GapRange { from, to });
+    out.extend_from_slice(b",\"gaps\":");
+    event::write(&gaps.collect::<Vec<_>>(), out);
 }
 
 /// The fields before the messages.

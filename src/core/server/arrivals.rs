@@ -18,7 +18,7 @@ use crate::core::net::write_queue::Chunk;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::readers::Returning;
-use crate::core::store::{Found, messages};
+use crate::core::store::{Excerpt, messages, ranges};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_ANSWER, RECONNECT_MS};
 
@@ -42,7 +42,7 @@ impl<S: Stream> Server<S> {
         room: RoomId,
         selection: Selection,
         window: Option<Window>,
-        (echo, found): (Id<'_>, &[Found]),
+        (echo, found): (Id<'_>, &Excerpt),
         now: Now,
     ) -> Rope {
         let mut scans = 0;
@@ -50,7 +50,8 @@ impl<S: Stream> Server<S> {
         self.chat.forget_expired_of(room, now.ms);
         self.chat.on_listed(room);
         self.snapshots.begin(now.ms);
-        let recovered = self.chat.arrival_after(room, messages(found));
+        let read = messages(&found.messages);
+        let recovered = self.chat.arrival_after(room, found.last_offset(), read);
         if let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, selection)) {
             let context = arrival.context(reading);
             let view = RoomView { room, context };
@@ -99,7 +100,7 @@ impl<S: Stream> Server<S> {
         sse::encode_retry(RECONNECT_MS, rope.own());
         self.chat.forget_expired_of(room, now.ms);
         self.snapshots.begin(now.ms);
-        self.push_opened(room, selection, &[], &mut rope);
+        self.push_opened(room, selection, &Excerpt::default(), &mut rope);
         rope
     }
 
@@ -119,14 +120,25 @@ impl<S: Stream> Server<S> {
         };
         self.lagging.forget(id, room);
         self.skip_to_now(id, room);
+        let name = self.chat.room_name(room).cloned();
+        let gaps = name.iter().flat_map(|name| {
+            let room = name.as_str();
+            ranges(&found.damaged).map(move |(from, to)| Event::Gap { room, from, to })
+        });
         if reading.format == Format::Events {
             let mut rope = Rope::default();
             self.chat.forget_expired_of(room, now.ms);
             self.snapshots.begin(now.ms);
+            for gap in gaps {
+                encode::named_event("gap", None, &gap, rope.own());
+            }
             self.push_opened(room, *selection, found, &mut rope);
             self.answer_rope(id, reading.format, rope);
         } else {
-            let echo = (echo.as_deref(), &**found);
+            for gap in gaps {
+                self.send(id, &gap);
+            }
+            let echo = (echo.as_deref(), found);
             let joined = self.joined((id, reading), room, *selection, *window, echo, now);
             self.send_message(id, joined);
             self.end_wait(id);
@@ -187,11 +199,19 @@ impl<S: Stream> Server<S> {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
                 let selection = Selection::LatestBesideState { after };
-                let joined = self.joined((id, reading), room, selection, None, (None, &[]), now);
+                let joined = self.joined(
+                    (id, reading),
+                    room,
+                    selection,
+                    None,
+                    (None, &Excerpt::default()),
+                    now,
+                );
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {
-                self.push_opened(room, Selection::LatestBesideState { after }, &[], &mut rope);
+                let selection = Selection::LatestBesideState { after };
+                self.push_opened(room, selection, &Excerpt::default(), &mut rope);
                 self.answer_rope(id, reading.format, rope);
             }
             Format::Plain | Format::PlainDeflated | Format::Lines => {
@@ -214,10 +234,11 @@ impl<S: Stream> Server<S> {
         &mut self,
         room: RoomId,
         selection: Selection,
-        found: &[Found],
+        found: &Excerpt,
         rope: &mut Rope,
     ) {
-        let recovered = self.chat.arrival_after(room, messages(found));
+        let read = messages(&found.messages);
+        let recovered = self.chat.arrival_after(room, found.last_offset(), read);
         let Some(arrival) = recovered.or_else(|| self.chat.arrival(room, selection)) else {
             return;
         };

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::core::chat::{RoomId, RoomName, Selection, Window};
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
-use crate::core::store::{Found, Ticket};
+use crate::core::store::{Excerpt, Ticket};
 use crate::limits::{MAX_UNANSWERED, STORE_TIMEOUT_MS};
 
 /// Who is told what the store has read.
@@ -35,7 +35,7 @@ pub(super) struct Returning {
     /// The id of the command at the JSON door.
     pub(super) echo: Option<Box<RawValue>>,
     /// What was read so far: meanwhile the room may have gone on beyond what it remembers.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Excerpt,
 }
 
 /// A page of the history of a room, or of what was found in it.

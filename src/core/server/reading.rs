@@ -11,7 +11,7 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::CommandError;
 use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::storing::UNAVAILABLE;
-use crate::core::store::{Answer, Found, Ticket, messages};
+use crate::core::store::{Answer, Excerpt, Found, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{MAX_QUERY, MAX_RECOVERED};
 
@@ -23,7 +23,7 @@ impl<S: Stream> Server<S> {
         let Some(after) = self.chat.forgotten_after(room, member.selection) else {
             return false;
         };
-        let is_asked = self.read_missed(member, after, now).is_ok();
+        let is_asked = self.read_missed(member, after, now).is_none();
         if is_asked {
             self.lagging.wait_for_store(id, room, after + 1);
         }
@@ -86,14 +86,14 @@ impl<S: Stream> Server<S> {
 
     /// Asks for what a member has missed after an offset, of all that is published now. Gives the member back if the
     /// store cannot be asked.
-    fn read_missed(&mut self, member: Returning, after: u64, now: Now) -> Result<(), Returning> {
+    fn read_missed(&mut self, member: Returning, after: u64, now: Now) -> Option<Returning> {
         let before = self.chat.next_offset(member.room);
-        let limit = MAX_RECOVERED - member.found.len();
+        let limit = MAX_RECOVERED.saturating_sub(member.found.count());
         let Some(ticket) = self.ask(member.room, (after, before), limit) else {
-            return Err(member);
+            return Some(member);
         };
         self.readers.add(ticket, Reader::Member(member), now.ms);
-        Ok(())
+        None
     }
 
     fn ask(&mut self, room: RoomId, between: (u64, u64), limit: usize) -> Option<Ticket> {
@@ -105,16 +105,15 @@ impl<S: Stream> Server<S> {
         Some(self.outbox.as_mut()?.read(name, epoch, between, limit))
     }
 
-    /// The store has answered a reader: with messages, and whether there are older ones. `None`: it could not, or not in
-    /// time.
-    fn on_read(&mut self, reader: Reader, answer: Option<(Vec<Found>, bool)>, now: Now) {
+    /// The store has answered a reader. `None`: it could not, or not in time.
+    fn on_read(&mut self, reader: Reader, answer: Option<Excerpt>, now: Now) {
         match reader {
             Reader::Member(member) => self.on_missed(member, answer, now),
             Reader::Command { id, page, echo } => {
                 let echo = echo.as_deref();
                 match (answer, self.get(id).map(|it| it.reading(Format::Json))) {
                     (Some(found), Some(reading)) => {
-                        let rope = self.page_of(&page, found, echo, reading, now);
+                        let rope = self.page_of(&page, &found, echo, reading, now);
                         self.send_message(id, rope);
                     }
                     _ => self.answer_command(Err(UNAVAILABLE.into()), echo, id),
@@ -122,7 +121,7 @@ impl<S: Stream> Server<S> {
                 self.end_wait(id);
             }
             Reader::Request { reply, page } => match answer {
-                Some(found) => self.respond_messages(&page, found, &reply, now),
+                Some(found) => self.respond_messages(&page, &found, &reply, now),
                 None => {
                     let problem = unavailable("old messages cannot be read for now");
                     self.respond_problem(&problem, &reply, now);
@@ -132,7 +131,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// The store has read some of what a member has missed.
-    fn on_missed(&mut self, mut member: Returning, answer: Option<(Vec<Found>, bool)>, now: Now) {
+    fn on_missed(&mut self, mut member: Returning, answer: Option<Excerpt>, now: Now) {
         if !self.lagging.waits_for_store(member.id, member.room) {
             // It was put out of the room meanwhile, or has gone.
             let error =
@@ -140,27 +139,24 @@ impl<S: Stream> Server<S> {
             self.answer_command(Err(error), member.echo.as_deref(), member.id);
             return self.end_wait(member.id);
         }
-        let (read, more) = answer.unwrap_or((Vec::new(), true));
-        let expected = member
-            .found
-            .last()
-            .map_or(member.selection.since(), Found::offset)
-            + 1;
-        let offsets = read.iter().map(Found::offset);
-        let is_whole = offsets.eq((expected..).take(read.len()));
-        let is_end = read.is_empty();
-        member.found.extend(read);
-        if more || !is_whole {
+        let before = member.found.last_offset();
+        let before = before.unwrap_or(member.selection.since());
+        let Some(read) = answer.filter(|read| !read.more && read.is_whole_after(before)) else {
             // Not all is there: it is told what the room remembers.
-            member.found.clear();
+            member.found = Excerpt::default();
             return self.send_missed_from_store(&member, now);
-        }
+        };
+        let is_end = read.count() == 0;
+        member.found.extend(read);
         // The room may have gone on beyond what it remembers: then the rest is read, too.
-        let found = messages(&member.found);
-        let is_whole = self.chat.arrival_after(member.room, found).is_some();
-        match member.found.last().map(Found::offset) {
-            Some(last) if !is_whole && !is_end && member.found.len() < MAX_RECOVERED => {
-                if let Err(member) = self.read_missed(member, last, now) {
+        let last = member.found.last_offset();
+        let is_whole = self
+            .chat
+            .arrival_after(member.room, last, Vec::new())
+            .is_some();
+        match last {
+            Some(last) if !is_whole && !is_end && member.found.count() < MAX_RECOVERED => {
+                if let Some(member) = self.read_missed(member, last, now) {
                     self.send_missed_from_store(&member, now);
                 }
             }
@@ -210,10 +206,16 @@ impl<S: Stream> Server<S> {
             return Err(answer);
         };
         let found = match answer {
-            Answer::Page { messages, more, .. } => {
-                let found = messages.into_iter().map(Found::new).collect();
-                Some((found, more))
-            }
+            Answer::Page {
+                messages,
+                damaged,
+                more,
+                ..
+            } => Some(Excerpt {
+                messages: messages.into_iter().map(Found::new).collect(),
+                damaged,
+                more,
+            }),
             Answer::Loaded { .. } | Answer::Accepted { .. } | Answer::Refused { .. } => None,
         };
         self.on_read(reader, found, now);

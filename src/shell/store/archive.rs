@@ -105,12 +105,12 @@ impl Archive {
                 );
                 match page {
                     // These are the newest of them.
-                    Ok((_, true)) => together = (together / 2).max(1),
-                    Ok((messages, false)) => {
+                    Ok(page) if page.more => together = (together / 2).max(1),
+                    Ok(page) => {
                         after = before - 1;
                         together = (together * 2).min(MOST_TOGETHER);
-                        if !messages.is_empty() {
-                            return Some(Ok(messages));
+                        if !page.sound.is_empty() {
+                            return Some(Ok(page.sound));
                         }
                     }
                     Err(error) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::database::Database;
 use super::deadline::Deadline;
 use super::error::StoreError;
+use super::messages::Messages;
 use super::tell::{Outcome, Tell};
 use super::{rooms, search};
 use crate::core::store::{Answer, Search};
@@ -62,14 +63,10 @@ impl Finder {
     fn find(&self, search: &Search) -> Result<Answer, StoreError> {
         let view = self.database.connection.unchecked_transaction()?;
         let row = rooms::find(&view, &search.room)?.filter(|row| row.epoch == search.epoch);
-        let (messages, more) = match row {
-            None => (Vec::new(), false),
+        let found = match row {
+            None => Messages::default(),
             Some(row) => search::find(&view, &row, search)?,
         };
-        Ok(Answer::Page {
-            ticket: search.ticket,
-            messages,
-            more,
-        })
+        Ok(found.answer(search.ticket))
     }
 }

@@ -7,10 +7,16 @@ use super::error::{StoreError, readable};
 use super::ids::{MAX_OFFSET, id_of, offset_of};
 use super::index;
 use super::rooms::RoomRow;
-use crate::core::store::{Content, Record, Sent, SentMessage, Stored};
+use crate::core::store::{Answer, Content, Record, Sent, SentMessage, Stored, Ticket};
 
 /// Senders' ids that a room begins with at most.
 const MAX_SENT: usize = 10_000;
+
+/// Damaged messages that are passed over for one page.
+const MAX_DAMAGED: usize = 1_000;
+
+/// The column of the body.
+const BODY: usize = 10;
 
 pub(super) const COLUMNS: &str = "id, at_ms, author_id, author_name, key, content, retain, owner, sender, sent_id, body, checksum";
 
@@ -44,62 +50,73 @@ pub(super) fn insert(
     index::insert(connection, id_of(room, stored.offset), record)
 }
 
-/// The newest messages of a room between two offsets, the oldest first, at most so many and of so many bytes, and whether
-/// there are older ones between them. One that is damaged is left out, and logged.
+/// Messages that were read, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    pub(super) sound: Vec<Stored>,
+    /// The offsets of those that are damaged.
+    pub(super) damaged: Vec<u64>,
+    /// There are older ones.
+    pub(super) more: bool,
+}
+
+impl Messages {
+    /// Adds an older one. One that is damaged is logged.
+    pub(super) fn push(&mut self, row: &Row<'_>, room: &str) -> Result<(), StoreError> {
+        match stored(row)? {
+            Ok(stored) => self.sound.push(stored),
+            Err(offset) => {
+                log::error!(
+                    "a message on disk is damaged and left out: offset {offset} of the room {room}"
+                );
+                self.damaged.push(offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to who has asked for them.
+    pub(super) fn answer(self, ticket: Ticket) -> Answer {
+        Answer::Page {
+            ticket,
+            messages: self.sound,
+            damaged: self.damaged,
+            more: self.more,
+        }
+    }
+
+    /// All were added.
+    pub(super) fn end(mut self, more: bool) -> Self {
+        self.sound.reverse();
+        self.damaged.reverse();
+        self.more = more;
+        self
+    }
+}
+
+/// The newest messages of a room between two offsets, at most so many and of so many bytes.
 pub(super) fn read(
     connection: &Connection,
     room: (&str, &RoomRow),
     (after, before): (u64, u64),
     limit: usize,
     bytes: usize,
-) -> Result<(Vec<Stored>, bool), StoreError> {
+) -> Result<Messages, StoreError> {
     let (name, row) = room;
-    let sql = format!(
-        "SELECT {COLUMNS} FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
-    );
+    let sql = format!("SELECT {COLUMNS} FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id DESC");
     let mut statement = connection.prepare_cached(&sql)?;
-    let most = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-    let range = (id_of(row.id, after), id_of(row.id, before), most);
+    let range = (id_of(row.id, after), id_of(row.id, before));
     let mut rows = statement.query(range)?;
-    let (mut messages, mut seen, mut read_bytes) = (Vec::new(), 0, 0);
+    let (mut messages, mut read_bytes) = (Messages::default(), 0);
     while let Some(row) = rows.next()? {
-        seen += 1;
-        if seen > limit || read_bytes > bytes {
-            messages.reverse();
-            return Ok((messages, true));
+        let is_full = messages.sound.len() >= limit || messages.damaged.len() >= MAX_DAMAGED;
+        if is_full || read_bytes > bytes {
+            return Ok(messages.end(true));
         }
-        match stored(row)? {
-            Ok(stored) => {
-                read_bytes += stored.record.body.len();
-                messages.push(stored);
-            }
-            Err(offset) => log::error!(
-                "a message on disk is damaged and left out: offset {offset} of the room {name}"
-            ),
-        }
+        messages.push(row, name)?;
+        read_bytes += row.get_ref(BODY)?.as_bytes().map_or(0, <[u8]>::len);
     }
-    messages.reverse();
-    Ok((messages, false))
-}
-
-/// The newest messages of a room up to its last, without a hole.
-pub(super) fn newest(
-    connection: &Connection,
-    room: (&str, &RoomRow),
-    limit: usize,
-    bytes: usize,
-) -> Result<Vec<Stored>, StoreError> {
-    let last = room.1.offset;
-    let (mut messages, _) = read(connection, room, (0, last + 1), limit, bytes)?;
-    let mut expected = last;
-    let newest = messages.iter().rev().take_while(|stored| {
-        let follows = stored.offset == expected;
-        expected = expected.wrapping_sub(1);
-        follows
-    });
-    let count = newest.count();
-    messages.drain(..messages.len() - count);
-    Ok(messages)
+    Ok(messages.end(false))
 }
 
 /// The offset of the newest message of a room; 0 if it has none.
@@ -230,7 +247,7 @@ fn unchecked(row: &Row<'_>, offset: u64) -> rusqlite::Result<Stored> {
         retain: row.get(6)?,
         owner: row.get(7)?,
         sent: sender.zip(sent_id).map(|(sender, id)| Sent { sender, id }),
-        body: row.get(10)?,
+        body: row.get(BODY)?,
     };
     Ok(Stored {
         offset,

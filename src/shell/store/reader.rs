@@ -4,6 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use super::database::Database;
 use super::error::StoreError;
+use super::messages::Messages;
 use super::tell::{Outcome, Tell};
 use super::{messages, rooms, state};
 use crate::core::store::{Answer, Contents, Load, Read};
@@ -72,7 +73,7 @@ impl Reader {
         let contents = Contents {
             epoch: row.epoch,
             offset: row.offset,
-            messages: messages::newest(&view, room, most, load.bytes)?,
+            messages: messages::read(&view, room, (0, row.offset + 1), most, load.bytes)?.sound,
             state: state::all(&view, room)?,
             sent: messages::sent_after(&view, &row, load.sent_after_ms)?,
         };
@@ -83,18 +84,14 @@ impl Reader {
     fn read(&self, read: &Read) -> Result<Answer, StoreError> {
         let view = self.database.connection.unchecked_transaction()?;
         let row = rooms::find(&view, &read.room)?.filter(|row| row.epoch == read.epoch);
-        let (messages, more) = match row {
-            None => (Vec::new(), false),
+        let found = match row {
+            None => Messages::default(),
             Some(row) => {
                 let between = (read.after, read.before);
                 let room = (&*read.room, &row);
                 messages::read(&view, room, between, read.limit, MAX_PAGE_BYTES)?
             }
         };
-        Ok(Answer::Page {
-            ticket: read.ticket,
-            messages,
-            more,
-        })
+        Ok(found.answer(read.ticket))
     }
 }

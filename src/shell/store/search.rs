@@ -4,19 +4,19 @@ use rusqlite::Connection;
 
 use super::error::StoreError;
 use super::ids::id_of;
-use super::messages::{COLUMNS, stored};
+use super::messages::{COLUMNS, Messages};
 use super::rooms::RoomRow;
 use super::terms;
-use crate::core::store::{Search, Stored};
+use crate::core::store::Search;
 
-/// The newest messages of a room that hold all words of a query, the oldest first, and whether there are older ones.
+/// The newest messages of a room that hold all words of a query.
 pub(super) fn find(
     connection: &Connection,
     room: &RoomRow,
     search: &Search,
-) -> Result<(Vec<Stored>, bool), StoreError> {
+) -> Result<Messages, StoreError> {
     let Some(query) = terms::query(&search.query) else {
-        return Ok((Vec::new(), false));
+        return Ok(Messages::default());
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM messages WHERE id IN (
@@ -28,15 +28,13 @@ pub(super) fn find(
     let (from, to) = (id_of(room.id, 0), id_of(room.id, search.before));
     let most = i64::try_from(search.limit).unwrap_or(i64::MAX - 1) + 1;
     let mut rows = statement.query((query, from, to, most))?;
-    let (mut found, mut seen) = (Vec::new(), 0);
+    let (mut found, mut seen) = (Messages::default(), 0);
     while let Some(row) = rows.next()? {
         seen += 1;
         if seen > search.limit {
-            break;
+            return Ok(found.end(true));
         }
-        // One that is damaged is logged where the room is read.
-        found.extend(stored(row)?);
+        found.push(row, &search.room)?;
     }
-    found.reverse();
-    Ok((found, seen > search.limit))
+    Ok(found.end(false))
 }

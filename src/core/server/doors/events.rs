@@ -17,6 +17,7 @@ use crate::core::server::arguments::page_size;
 use crate::core::server::doors::http::fields::number;
 use crate::core::server::doors::http::respond::{unavailable, write_sharing};
 use crate::core::server::readers::Returning;
+use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -56,7 +57,7 @@ impl<S: Stream> Server<S> {
             selection,
             window: None,
             echo: None,
-            found: Vec::new(),
+            found: Excerpt::default(),
         };
         if !self.recover_from_store(member, now) {
             let opened = self.opened(room, selection, now);

@@ -23,6 +23,7 @@ use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::waiting::ReplyTo;
+use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
 use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_SERIES_POINTS};
 
@@ -333,7 +334,7 @@ impl<S: Stream> Server<S> {
             selection,
             window: options.window,
             echo: echo.map(ToOwned::to_owned),
-            found: Vec::new(),
+            found: Excerpt::default(),
         };
         if self.recover_from_store(member, now) {
             self.begin_wait(id);
@@ -344,7 +345,7 @@ impl<S: Stream> Server<S> {
             room,
             selection,
             options.window,
-            (echo, &[]),
+            (echo, &Excerpt::default()),
             now,
         );
         self.send_message(id, joined);
@@ -377,8 +378,7 @@ impl<S: Stream> Server<S> {
         if self.search(page, now, reader)? {
             self.begin_wait(id);
         } else if let Some(reading) = self.get(id).map(|it| it.reading(Format::Json)) {
-            let nothing = (Vec::new(), false);
-            let answer = self.page_of(page, nothing, echo, reading, now);
+            let answer = self.page_of(page, &Excerpt::default(), echo, reading, now);
             self.send_message(id, answer);
         }
         Ok(None)

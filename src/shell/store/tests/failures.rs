@@ -154,18 +154,59 @@ fn nobody_else_may_read_what_is_kept_in_a_directory_that_was_there() {
 fn a_damaged_message_is_a_hole_and_nothing_more() {
     let place = Place::new("damaged");
     let mut shop = Shop::open(&place);
-    for number in 1..=5 {
+    for number in 1..=6 {
         shop.append("tea", 1, record(&format!("number {number}")));
         shop.answer();
     }
     shop.store.close().unwrap();
-    let sql = "UPDATE messages SET body = x'00' WHERE id = (1 << 40) + 3";
-    assert_eq!(place.database().execute(sql, []).unwrap(), 1);
+    let sql = "UPDATE messages SET body = x'00' WHERE id IN ((1 << 40) + 3, (1 << 40) + 6)";
+    assert_eq!(place.database().execute(sql, []).unwrap(), 2);
     let mut shop = Shop::open(&place);
     let contents = shop.load("tea").unwrap();
-    assert_eq!(contents.offset, 5);
-    assert_eq!(offsets(&contents.messages), [4, 5], "without a hole");
-    assert_eq!(offsets(&shop.read("tea", 1, (0, 6), 9)), [1, 2, 4, 5]);
+    assert_eq!(contents.offset, 6);
+    assert_eq!(offsets(&contents.messages), [1, 2, 4, 5]);
+    for (between, limit, expected) in [
+        ((0, 7), 9, (vec![1, 2, 4, 5], vec![3, 6], false)),
+        ((0, 7), 2, (vec![4, 5], vec![6], true)),
+        ((0, 5), 2, (vec![2, 4], vec![3], true)),
+        ((5, 7), 2, (vec![], vec![6], false)),
+    ] {
+        let read = Read {
+            ticket: shop.ticket(),
+            room: "tea".into(),
+            epoch: 1,
+            after: between.0,
+            before: between.1,
+            limit,
+        };
+        shop.ask(Request::Read(read));
+        assert_eq!(shop.page(), expected);
+    }
+    let search = Search {
+        ticket: shop.ticket(),
+        room: "tea".into(),
+        epoch: 1,
+        query: "number".into(),
+        before: 7,
+        limit: 9,
+    };
+    shop.ask(Request::Search(search));
+    assert_eq!(shop.page(), (vec![1, 2, 4, 5], vec![3, 6], false));
+}
+
+impl Shop {
+    /// The offsets of a page, and those of its damaged messages, and whether there are older ones.
+    fn page(&mut self) -> (Vec<u64>, Vec<u64>, bool) {
+        match self.answer() {
+            Answer::Page {
+                messages,
+                damaged,
+                more,
+                ..
+            } => (offsets(&messages), damaged, more),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::core::server::doors::http::fields::{number, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::listing::Listing;
 use crate::core::server::readers::{Page, Reader};
-use crate::core::store::Found;
+use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
 use crate::limits::{ANSWER_BYTES, DEFAULT_PAGE};
 
@@ -74,7 +74,7 @@ impl<S: Stream> Server<S> {
         if self.search(&page, now, reader)? {
             self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
         } else {
-            self.respond_messages(&page, (Vec::new(), false), reply, now);
+            self.respond_messages(&page, &Excerpt::default(), reply, now);
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn respond_messages(
         &mut self,
         page: &Page,
-        found: (Vec<Found>, bool),
+        found: &Excerpt,
         reply: &Reply,
         now: Now,
     ) {
