@@ -194,9 +194,10 @@ fn who_is_refused_is_told_at_every_door_and_nobody_sees_it() {
     let response = String::from_utf8(shelf.hall.sip(poster, usize::MAX)).unwrap();
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     assert!(response.contains("\r\nRetry-After: 5\r\n"), "{response}");
+    assert!(!response.contains("retry_ms"), "{response}");
     let line = String::from_utf8(shelf.hall.sip(typist, usize::MAX)).unwrap();
     assert!(
-        line.starts_with("! messages cannot be kept for now"),
+        line.starts_with("! messages cannot be kept or read for now; try again a little later"),
         "{line}"
     );
     // What was refused has taken no offset.

@@ -74,7 +74,7 @@ impl From<TooFastError> for CommandError {
             retry_ms: Some(retry_ms),
             ..Self::new(
                 ErrorCode::RateLimited,
-                "too fast; send it again after retry_ms",
+                "too fast; send it again a little later",
             )
         }
     }
@@ -126,7 +126,7 @@ impl From<PublishError> for CommandError {
                 retry_ms: Some(retry_ms),
                 ..Self::new(
                     ErrorCode::Unavailable,
-                    "messages cannot be kept for now; send it again after retry_ms",
+                    "messages cannot be kept or read for now; try again a little later",
                 )
             },
         }
