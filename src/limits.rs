@@ -107,6 +107,9 @@ pub const MAX_RECOVERED: usize = 10_000;
 /// Bytes of what is searched for: more words than anyone types.
 pub const MAX_QUERY: usize = 256;
 
+/// Words of it: each is looked up, and others wait behind that.
+pub const MAX_QUERY_WORDS: usize = 16;
+
 /// Rooms that the store is asked for at a time: more are not looked for while it is so slow.
 pub const MAX_LOADING: usize = 4_096;
 

@@ -36,6 +36,7 @@ mod query_fields;
 mod recovery;
 mod restarts;
 mod rooms;
+mod search;
 mod send_command;
 mod shares;
 mod shutdown;

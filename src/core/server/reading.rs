@@ -13,7 +13,7 @@ use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::{Answer, Excerpt, Found, Ticket};
 use crate::core::stream::Stream;
-use crate::limits::{MAX_QUERY, MAX_RECOVERED};
+use crate::limits::{MAX_QUERY, MAX_QUERY_WORDS, MAX_RECOVERED};
 
 impl<S: Stream> Server<S> {
     /// Asks the store for what a member has missed, if the room does not remember it and a store does. Then the member is
@@ -69,6 +69,10 @@ impl<S: Stream> Server<S> {
         };
         if query.len() > MAX_QUERY || !query.chars().any(char::is_alphanumeric) {
             let message = "q holds what is searched for: 1 to 256 bytes, with a letter or a digit";
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
+        }
+        if query.split_whitespace().count() > MAX_QUERY_WORDS {
+            let message = "q has more than 16 words: search for fewer of them";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
         if self.readers.is_full() {

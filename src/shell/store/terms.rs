@@ -10,9 +10,6 @@ use unicode_script::{Script, UnicodeScript as _};
 /// Bytes of a message that are indexed.
 const MAX_INDEXED: usize = 16 << 10;
 
-/// Words and runs that may be looked for together.
-const MAX_WORDS: usize = 16;
-
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
@@ -81,7 +78,6 @@ pub(super) fn query(text: &str) -> Option<String> {
             }
         }
     }
-    phrases.truncate(MAX_WORDS);
     (!phrases.is_empty()).then(|| phrases.join(" "))
 }
 
