@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser test-upgrade conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ setup: ## install what the tests need
 	tests/setup.sh
 
 test: setup lint test-rust test-shell test-clients ## check and test everything
-	$(MAKE) -j2 --output-sync=target test-browser conformance
+	$(MAKE) -j2 --output-sync=target test-browser conformance test-upgrade
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
@@ -52,6 +52,9 @@ test-clients: setup build ## clients in Python and JavaScript at the JSON door, 
 
 test-browser: setup build ## the page in Chromium, and what it is for in Firefox and WebKit too
 	cd tests/browser && npm ci --no-audit --no-fund && node --test --test-concurrency=1 --test-reporter=tap
+
+test-upgrade: build ## a new binary takes over while clients at every door are connected, fails to, and does so 20 times under load
+	python3 tests/upgrade/run.py
 
 conformance: build ## the Autobahn test suite: 517 cases of RFC 6455 and of compression, RFC 7692
 	tests/autobahn/setup.sh

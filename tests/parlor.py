@@ -18,8 +18,8 @@ os.environ["PATH"] = os.pathsep.join([os.path.dirname(BINARY), TOOLS, os.environ
 class Server:
     """A parlor process on a free port."""
 
-    def __init__(self, *flags, environment={}, prefix=(), port=0, descriptors=()):
-        self.process = subprocess.Popen([*prefix, BINARY, "--port", str(port), *flags], stdin=subprocess.DEVNULL,
+    def __init__(self, *flags, environment={}, prefix=(), binary=BINARY, port=0, descriptors=()):
+        self.process = subprocess.Popen([*prefix, binary, "--port", str(port), *flags], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **environment}, pass_fds=descriptors)
         line = self.process.stdout.readline()
