@@ -16,8 +16,9 @@ use super::thread::spawn;
 use crate::core::file::{FileAnswer, FileId, FileRequest};
 use crate::shell::error::RunError;
 
-/// Bytes of one file after which the disk is made to write them: the last wait is short then, and nobody's pages pile up.
-const SYNCED_AT_ONCE: u64 = 16 << 20;
+/// Bytes of one file after which the disk is made to write them: the last wait is short then, and nobody's pages pile up. A
+/// commit of messages that comes meanwhile waits for as much: so they are few.
+const SYNCED_AT_ONCE: u64 = 4 << 20;
 
 /// What the name of a file ends in that arrives.
 const PART: &str = ".part";
