@@ -61,6 +61,11 @@ fn datagram() {
 }
 
 #[test]
+fn media() {
+    replay("media", properties::media::check);
+}
+
+#[test]
 fn connection() {
     replay("connection", properties::connection::check);
 }

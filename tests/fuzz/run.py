@@ -25,6 +25,7 @@ TARGETS = {
     "json": 400,
     "line": 200,
     "datagram": 100,
+    "media": 300,
     "proxy": 150,
     "connection": 500,
 }

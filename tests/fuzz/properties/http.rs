@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use parlor::codec::http::range::Part;
 use parlor::codec::http::request::{BodyLength, HeadLimits, Request};
 use parlor::codec::http::response::Problem;
 use parlor::codec::http::upgrade;
@@ -27,9 +28,19 @@ pub(crate) fn check(data: &[u8]) {
             assert!(!request.method.is_empty());
             assert!(request.is_http_11 || request.body != BodyLength::Chunked);
             compare_upgrade(&request, &input[..length]);
+            check_range(&request);
         }
         Ok(None) => assert!(input.len() <= LIMITS.head),
         Err(problem) => assert!((400..=599).contains(&problem.status.code)),
+    }
+}
+
+/// A part of a file is within it, however long that is.
+fn check_range(request: &Request<'_>) {
+    for length in [0, 1, 1000, u64::MAX] {
+        if let Part::Range { first, last } = Part::of(request, "\"tag\"", length) {
+            assert!(first <= last && last < length, "{first}-{last} of {length}");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod deflate;
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod line;
+pub(crate) mod media;
 pub(crate) mod proxy;
 pub(crate) mod websocket;
 
