@@ -20,6 +20,7 @@ mod index;
 mod messages;
 mod people;
 mod reader;
+mod room_row;
 mod rooms;
 mod schema;
 mod search;

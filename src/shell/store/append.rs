@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::error::StoreError;
-use super::rooms::RoomRow;
+use super::room_row::RoomRow;
 use super::{messages, state};
 use crate::core::store::Stored;
 

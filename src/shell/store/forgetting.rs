@@ -10,7 +10,8 @@ use rusqlite::Connection;
 
 use super::database::Database;
 use super::error::StoreError;
-use super::rooms::{RoomRow, Rooms};
+use super::room_row::RoomRow;
+use super::rooms::Rooms;
 use super::{files, messages, rooms};
 use crate::core::file::FileId;
 use crate::settings::Limits;

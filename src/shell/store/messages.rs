@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::error::{StoreError, readable};
 use super::ids::{MAX_OFFSET, id_of, offset_of};
 use super::index;
-use super::rooms::RoomRow;
+use super::room_row::RoomRow;
 use crate::core::store::{Answer, Content, Record, Sent, SentMessage, Stored, Ticket};
 
 /// Senders' ids that a room begins with at most.

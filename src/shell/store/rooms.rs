@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::{StoreError, readable};
 use super::ids::MAX_ROOM;
+use super::room_row::RoomRow;
 use super::{files, messages, state};
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
@@ -19,20 +20,6 @@ const TRIES: usize = 100;
 
 /// Rows that are remembered at a time. When there are more all are forgotten, and read again as they are needed.
 const MAX_CACHED: usize = 10_000;
-
-/// A room as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RoomRow {
-    pub(super) id: i64,
-    pub(super) epoch: u64,
-    /// The offset of its newest message.
-    pub(super) offset: u64,
-    /// How many messages are kept, and bytes of their bodies.
-    pub(super) count: i64,
-    pub(super) bytes: i64,
-    /// It is what was written. Of a row that is not so, nothing may be published, or removed by its counts.
-    pub(super) is_sound: bool,
-}
 
 const COLUMNS: &str = "id, epoch, offset, count, bytes, checksum";
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 use super::ids::id_of;
 use super::messages::{COLUMNS, Messages};
-use super::rooms::RoomRow;
+use super::room_row::RoomRow;
 use super::terms;
 use crate::core::store::Search;
 

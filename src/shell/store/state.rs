@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::{StoreError, readable};
 use super::messages::{checksum, code_of, content_of};
-use super::rooms::RoomRow;
+use super::room_row::RoomRow;
 use crate::core::store::{Record, Stored, state_after};
 
 const COLUMNS: &str = "key, offset, at_ms, author_id, author_name, content, owner, body, checksum";
