@@ -110,6 +110,21 @@ pub const MAX_QUERY: usize = 256;
 /// Words of it: each is looked up, and others wait behind that.
 pub const MAX_QUERY_WORDS: usize = 16;
 
+/// The largest offset of a message that a store keeps: a million messages a second for twelve days, in each epoch of a room.
+pub const MAX_OFFSET: u64 = (1 << 40) - 1;
+
+/// The largest offset that is imported: as many are left for what is said in the room after that.
+pub const MAX_IMPORTED_OFFSET: u64 = MAX_OFFSET / 2;
+
+/// Rooms that one import may begin: what is known of each takes about 128 bytes as long as it goes on.
+pub const MAX_IMPORTED_ROOMS: usize = 100_000;
+
+/// How often an import is told how far it has come, in milliseconds.
+pub const IMPORT_REPORT_MS: u64 = 1_000;
+
+/// Bytes of an exported line besides the body of its message, at most: names and a key, each byte of them written as six.
+pub const EXPORTED_FIELDS: usize = 16 << 10;
+
 /// Rooms that the store is asked for at a time: more are not looked for while it is so slow.
 pub const MAX_LOADING: usize = 4_096;
 

@@ -4,6 +4,7 @@ pub mod command;
 pub mod event;
 pub mod export;
 pub mod file;
+pub mod import;
 mod strict;
 
 /// The WebSocket subprotocol.

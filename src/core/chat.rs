@@ -61,7 +61,7 @@ use person::Guests;
 pub(super) use person::{Author, Name, PersonId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::PresenceChanges;
-pub(super) use publish::{Accepted, Draft, Keeping, Proposed, PublishError, Submission};
+pub(super) use publish::{Accepted, Draft, Imported, Keeping, Proposed, PublishError, Submission};
 use reconfigure::Reconfiguring;
 use room::Room;
 pub(super) use room::{Member, TooManyRoomsError};

@@ -5,10 +5,11 @@ use std::fmt;
 use crate::codec::json::command::Data;
 use crate::codec::json::event::Epoch;
 use crate::codec::json::export::{self, ExportParseError, ExportedMessage};
+pub use crate::codec::json::import::{ImportEnd, ImportReport};
 use crate::core::chat::{Author, Content, Owner, RoomName};
 use crate::core::delivery::encode;
 use crate::core::store::{Found, Record, Stored};
-use crate::limits::MAX_KEY;
+use crate::limits::{MAX_IMPORTED_OFFSET, MAX_KEY};
 
 /// Appends a message as a line of JSON. What is the server's alone is not in it: its sender's address, and their id of it.
 pub fn write_json(room: &str, epoch: u64, stored: &Stored, out: &mut Vec<u8>) {
@@ -33,6 +34,19 @@ pub enum ImportError {
     Key,
     /// Its author's id or name cannot be.
     Author,
+    /// Its offset is 0, or leaves no place for others after it.
+    Offset,
+    /// Its room was there before the import.
+    IsThere(RoomName),
+    /// Its offset does not come after that of the line before it of its room.
+    Order {
+        /// The room.
+        room: RoomName,
+        /// The offset.
+        offset: u64,
+        /// That of the line before it.
+        last: u64,
+    },
 }
 
 impl fmt::Display for ImportError {
@@ -45,6 +59,14 @@ impl fmt::Display for ImportError {
                 "a key has 1 to {MAX_KEY} bytes, and what is retained has one"
             ),
             Self::Author => f.write_str("nobody can have the id, or the name, of its author"),
+            Self::Offset => write!(f, "an offset is 1 to {MAX_IMPORTED_OFFSET}"),
+            Self::IsThere(room) => write!(
+                f,
+                "the room {room} is there already: empty it first, or give these messages another room"
+            ),
+            Self::Order { room, offset, last } => {
+                write!(f, "offset {offset} of the room {room} comes after {last}")
+            }
         }
     }
 }
@@ -58,6 +80,9 @@ impl std::error::Error for ImportError {}
 pub fn parse_json(line: &str) -> Result<(RoomName, Stored), ImportError> {
     let message = export::parse_line(line).map_err(ImportError::Line)?;
     let room = RoomName::parse(&message.room).ok_or(ImportError::Room)?;
+    if !(1..=MAX_IMPORTED_OFFSET).contains(&message.offset) {
+        return Err(ImportError::Offset);
+    }
     Ok((room, stored(message)?))
 }
 
@@ -133,7 +158,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_back(
-            record in records(), offset in 1..u64::MAX, at_ms: u64, epoch: u64, room in "[a-z]{1,9}",
+            record in records(), offset in 1..=MAX_IMPORTED_OFFSET, at_ms: u64, epoch: u64, room in "[a-z]{1,9}",
         ) {
             let stored = Stored { offset, at_ms, record };
             let mut line = Vec::new();
@@ -165,6 +190,8 @@ mod tests {
             ("ana", ""),
             (r#""k""#, r#""""#),
             (r#""key":"k""#, r#""retain":true"#),
+            (r#""offset":1"#, r#""offset":0"#),
+            (r#""offset":1"#, r#""offset":549755813888"#),
         ] {
             let line = line.replace(good, bad);
             assert!(parse_json(&line).is_err(), "{line}");

@@ -7,6 +7,7 @@ pub(super) mod door;
 pub(super) mod ending;
 pub(super) mod frames;
 pub(super) mod hosts;
+pub(super) mod import;
 pub(super) mod peer;
 pub(super) mod pending;
 pub(super) mod phase;

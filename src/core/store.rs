@@ -29,7 +29,7 @@ impl Ticket {
 pub enum Request {
     /// What a room that was kept before begins with. Answered by `Loaded`.
     Load(Load),
-    /// To give a message the next offset of its room, and to keep it. Answered by `Accepted`.
+    /// To give a message the next offset of its room, or a later one, and to keep it. Answered by `Accepted`.
     Append(Append),
     /// Messages that the server does not remember any more. Answered by `Page`.
     Read(Read),
@@ -95,6 +95,8 @@ pub struct Append {
     pub at_ms: u64,
     /// The offset that it has already, where the server does not wait for the store: one more than that before it.
     pub offset: Option<u64>,
+    /// The offset that it gets otherwise is no less than this: what is imported keeps its own if it can. 0 for all others.
+    pub not_before: u64,
     /// The message.
     pub record: Record,
     /// The file that it tells of, to be kept with it.
@@ -233,7 +235,7 @@ pub enum Answer {
     Accepted {
         /// That of the request.
         ticket: Ticket,
-        /// Its offset: one more than that of the message before it in its room and epoch.
+        /// Its offset: one more than that of the message before it in its room and epoch, or `not_before`.
         offset: u64,
         /// When it was sent, in milliseconds since 1970.
         at_ms: u64,

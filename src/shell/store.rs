@@ -46,7 +46,7 @@ use crate::core::store::{Durability, Request};
 use crate::core::{Now, Server, Stream};
 use crate::settings::Limits;
 use crate::shell::error::RunError;
-pub(super) use archive::{Archive, ArchivedRoom, Import, ImportError};
+pub(super) use archive::{Archive, ArchivedRoom, Import};
 use database::Database;
 pub(super) use database::Inventory;
 use directory::Directory;

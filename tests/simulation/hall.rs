@@ -1,7 +1,7 @@
 //! A server and guests that do as they are told, tick by tick: for runs in which nothing is left to chance.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use parlor::core::handover::HandoverError;
@@ -44,6 +44,14 @@ struct Guest {
     index: usize,
     reader: Reader,
 }
+
+/// A way in besides HTTP.
+type Admit = fn(
+    &mut Server<Proxied<Socket>>,
+    Proxied<Socket>,
+    SocketAddr,
+    Now,
+) -> Result<usize, Proxied<Socket>>;
 
 /// Names a guest for as long as the hall stands.
 pub(crate) type GuestId = usize;
@@ -115,12 +123,21 @@ impl Hall {
 
     /// Someone comes to the line port.
     pub(crate) fn connect_typist(&mut self, capacity: usize) -> GuestId {
+        self.connect_by(Server::admit_lines, capacity)
+    }
+
+    /// Someone comes to hand over an export.
+    pub(crate) fn connect_import(&mut self) -> GuestId {
+        self.connect_by(Server::admit_import, usize::MAX)
+    }
+
+    fn connect_by(&mut self, admit: Admit, capacity: usize) -> GuestId {
         let guest = self.guests.len();
         let random = Random::new(0, guest as u64);
         let link = Link::new(guest, good_luck(capacity), random, &self.journal);
         let socket = Proxied::plain(Socket(Rc::clone(&link)));
         let peer = (Ipv4Addr::LOCALHOST, 1).into();
-        let index = self.server.admit_lines(socket, peer, self.now);
+        let index = admit(&mut self.server, socket, peer, self.now);
         self.guests.push(Guest {
             link,
             index: index.expect("there is a place"),
@@ -191,6 +208,11 @@ impl Hall {
     /// Ends a guest's side.
     pub(crate) fn end(&mut self, guest: GuestId) {
         self.guests[guest].link.borrow_mut().end();
+    }
+
+    /// A guest closes its socket.
+    pub(crate) fn hang_up(&mut self, guest: GuestId) {
+        self.guests[guest].link.borrow_mut().close();
     }
 
     /// Sends a frame of `payload`, and more until `bytes` of them wait for the server.

@@ -13,6 +13,7 @@ mod guard;
 mod habits;
 mod hall;
 mod handover;
+mod imports;
 mod loads;
 mod model;
 mod names;

@@ -49,7 +49,7 @@ impl Room {
             self.forget(self.epoch);
             self.epoch = append.epoch;
         }
-        let next = self.stored.len() as u64 + 1;
+        let next = append.not_before.max(self.offset() + 1);
         let stored = Stored {
             offset: append.offset.unwrap_or(next),
             at_ms: append.at_ms,
@@ -70,13 +70,19 @@ impl Room {
         }
     }
 
+    /// That of the newest message.
+    fn offset(&self) -> u64 {
+        self.stored.last().map_or(0, |stored| stored.offset)
+    }
+
     fn load(&self, load: &Load) -> Answer {
         let mut bytes = 0;
-        let newest = self.stored.iter().rev().take(load.messages);
-        let newest = newest.take_while(|stored| {
+        let newest = self.stored.iter().rev().zip(0..).take(load.messages);
+        let newest = newest.take_while(|(stored, before)| {
             bytes += stored.record.body.len();
-            bytes <= load.bytes
+            bytes <= load.bytes && stored.offset + before == self.offset()
         });
+        let newest = newest.map(|(stored, _)| stored);
         let mut messages: Vec<Stored> = newest.cloned().collect();
         messages.reverse();
         let mut state: Vec<Stored> = self.state.values().cloned().collect();
@@ -95,7 +101,7 @@ impl Room {
         });
         let contents = Contents {
             epoch: self.epoch,
-            offset: self.stored.len() as u64,
+            offset: self.offset(),
             messages,
             state,
             sent: sent.collect(),
@@ -273,6 +279,16 @@ impl LateStore {
         let rooms = self.rooms.values().filter(|_| !self.habit.is_dead);
         let due = rooms.filter_map(|room| room.requests.front());
         due.map(|(due_ms, _)| *due_ms).min()
+    }
+
+    /// The messages that are kept of a room, in the order of the offsets.
+    pub(crate) fn stored_of(&self, room: &str) -> &[Stored] {
+        self.rooms.get(room).map_or(&[], |room| &room.stored)
+    }
+
+    /// From now on it refuses so many messages of a thousand.
+    pub(crate) fn refuse(&mut self, refused: usize) {
+        self.habit.refused = refused;
     }
 
     /// What is kept of a room, in the order of the offsets.

@@ -82,6 +82,12 @@ impl History {
         self.talk.len() + self.keyed.count()
     }
 
+    /// The next message has an offset that does not follow on the last one's: what was before the hole is forgotten.
+    pub(super) fn skip_to(&mut self, offset: u64, books: &mut Books<'_>) {
+        while self.forget_oldest(books) {}
+        self.whole_after = offset - 1;
+    }
+
     /// How many messages of this key, or without one, are remembered.
     fn count_like(&self, key: Option<&str>) -> usize {
         key.map_or(self.talk.len(), |key| self.keyed.count_of(key))

@@ -35,6 +35,17 @@ pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) dedup: Option<(&'a str, &'a Sender)>,
     /// The file that it tells of, which is kept as long as the message.
     pub(in crate::core) file: Option<FileId>,
+    /// Where it was before, if it comes out of an export.
+    pub(in crate::core) imported: Option<Imported>,
+}
+
+/// Where a message was in the room that it was exported from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) struct Imported {
+    /// Its offset, which it keeps unless others have come in between.
+    pub(in crate::core) offset: u64,
+    /// When it was sent, in milliseconds since 1970.
+    pub(in crate::core) at_ms: u64,
 }
 
 /// A draft with bytes of its own, for as long as the store has not answered.
@@ -48,6 +59,7 @@ pub(in crate::core) struct Submission {
     retain: bool,
     dedup: Option<(Box<str>, Sender)>,
     file: Option<FileId>,
+    imported: Option<Imported>,
 }
 
 /// Whether a message may be published.
@@ -116,6 +128,7 @@ impl Submission {
             ephemeral: false,
             dedup: self.dedup.as_ref().map(|(id, sender)| (&**id, sender)),
             file: self.file,
+            imported: self.imported,
         }
     }
 
@@ -150,7 +163,18 @@ impl<'a> Draft<'a> {
             retain: self.retain,
             dedup: self.dedup.map(|(id, sender)| (id.into(), sender.clone())),
             file: self.file,
+            imported: self.imported,
         }
+    }
+
+    /// When it was sent, in milliseconds since 1970: now, unless it was sent before.
+    pub(in crate::core) fn at_ms(&self, now: Now) -> u64 {
+        self.imported.map_or(now.unix_ms, |it| it.at_ms)
+    }
+
+    /// The offset that it has at the least; 0 for what was not published before.
+    pub(in crate::core) fn not_before(&self) -> u64 {
+        self.imported.map_or(0, |it| it.offset)
     }
 
     /// `null` as the state of a key: the key has none any more.
@@ -177,7 +201,10 @@ impl Chat {
             let state = None;
             return Ok(Proposed::New(Keeping { owner, state }));
         }
-        self.count_beginning(room, owner, now.ms)?;
+        match draft.imported {
+            Some(_) => self.rooms[room.index].is_counted = true,
+            None => self.count_beginning(room, owner, now.ms)?,
+        }
         let keeping = self.reserve(room, draft, owner, now)?;
         Ok(Proposed::New(keeping))
     }
@@ -194,7 +221,7 @@ impl Chat {
         self.reserve(room, draft, owner, now).unwrap_or_else(|_| {
             if let Some(key) = draft.key.filter(|_| draft.retain) {
                 self.forget_state(room.index, key);
-                self.note_state_forgotten(room.index, key, self.next_offset(room));
+                self.note_state_forgotten(room.index, key, self.offset_for(room, draft));
             }
             draft.retain = false;
             Keeping { owner, state: None }
@@ -209,7 +236,7 @@ impl Chat {
         owner: OwnerId,
         now: Now,
     ) -> Result<Keeping, PublishError> {
-        let state = self.completed_state(room, draft, &draft.message(None, now.unix_ms));
+        let state = self.completed_state(room, draft, &draft.message(None, draft.at_ms(now)));
         let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
         self.make_room_for_state(room, draft, bytes, owner)?;
         Ok(Keeping { owner, state })
@@ -220,9 +247,14 @@ impl Chat {
         (room.name.clone(), room.epoch)
     }
 
-    /// The offset that the next message of a room gets where there is no store.
+    /// The offset that the next message of a room gets, unless it is imported.
     pub(in crate::core) fn next_offset(&self, room: RoomId) -> u64 {
         self.offset(room) + 1
+    }
+
+    /// The offset that a message gets if it is the next one of a room.
+    pub(in crate::core) fn offset_for(&self, room: RoomId, draft: &Draft<'_>) -> u64 {
+        self.next_offset(room).max(draft.not_before())
     }
 
     /// A message has its place in the order.
@@ -234,7 +266,7 @@ impl Chat {
         now: Now,
     ) -> Message<'a> {
         if let Some(offset) = accepted.offset {
-            self.rooms[room.index].offset = offset;
+            self.move_to(room.index, offset);
             if let Some((name, sender)) = draft.dedup {
                 let log = self.log_of(room);
                 self.dedup
@@ -242,6 +274,14 @@ impl Chat {
             }
         }
         draft.message(accepted.offset, accepted.at_ms)
+    }
+
+    /// The next message of a room has this offset. What is remembered has no hole: nothing from before one is.
+    fn move_to(&mut self, index: usize, offset: u64) {
+        let before = std::mem::replace(&mut self.rooms[index].offset, offset);
+        if offset > before + 1 {
+            self.with_books(index, |history, books| history.skip_to(offset, books));
+        }
     }
 
     /// The body of a message as the state of its key, where it leaves out what stays as it was.
@@ -263,15 +303,19 @@ impl Chat {
         message: &Message<'_>,
         draft: &Draft<'_>,
         Keeping { owner, state }: Keeping,
-        now_ms: u64,
+        now: Now,
     ) {
         let Some(offset) = message.offset else {
             return;
         };
+        let age_ms = now.unix_ms.saturating_sub(message.at_ms);
         let entry = Entry {
             offset,
             owner,
-            now_ms,
+            now_ms: match draft.imported {
+                Some(_) => now.ms.saturating_sub(age_ms),
+                None => now.ms,
+            },
         };
         let mut books = Books {
             ledger: &mut self.ledger,
@@ -292,9 +336,9 @@ impl Chat {
             _ => {}
         }
         history.keep(message, entry, &mut books, limits);
-        self.keep_within_memory(id.index, now_ms);
+        self.keep_within_memory(id.index, now.ms);
         if self.rooms[id.index].is_empty() {
-            self.settle(id.index, now_ms);
+            self.settle(id.index, now.ms);
         }
     }
 
@@ -339,6 +383,12 @@ impl Chat {
     /// The room's newest offset.
     pub(in crate::core) fn offset(&self, id: RoomId) -> u64 {
         self.get(id).map_or(0, |room| room.offset)
+    }
+
+    /// Whether something was published in a room, or is on its way into it.
+    pub(in crate::core) fn has_begun(&self, id: RoomId) -> bool {
+        let room = self.get(id);
+        room.is_some_and(|room| room.offset > 0 || room.waiting > 0)
     }
 
     pub(in crate::core) fn epoch(&self, id: RoomId) -> u64 {

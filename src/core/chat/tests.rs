@@ -49,6 +49,7 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
         ephemeral: false,
         dedup: None,
         file: None,
+        imported: None,
     };
     keep(chat, room, &draft, at_ms)
 }
@@ -81,13 +82,13 @@ fn publish(
         Proposed::Again(offset) => return Ok((false, offset)),
         Proposed::New(keeping) => keeping,
     };
-    let offset = chat.next_offset(room);
+    let offset = chat.offset_for(room, draft);
     let accepted = Accepted {
         offset: Some(offset),
-        at_ms: now.unix_ms,
+        at_ms: draft.at_ms(now),
     };
     let message = chat.accept(room, draft, accepted, now);
-    chat.keep(room, &message, draft, keeping, now.ms);
+    chat.keep(room, &message, draft, keeping, now);
     Ok((true, offset))
 }
 
@@ -274,6 +275,7 @@ fn the_state_of_a_key_is_its_latest_message() {
         ephemeral: false,
         dedup: None,
         file: None,
+        imported: None,
     };
     let now = Now { ms: 0, unix_ms: 0 };
     assert_eq!(
@@ -314,6 +316,7 @@ fn who_catches_up_is_told_each_key_once() {
         ephemeral: false,
         dedup: None,
         file: None,
+        imported: None,
     };
     keep(&mut chat, room, &passing, 0);
     assert_eq!(missed(&chat), (vec![5], vec![3, 4]));
@@ -351,6 +354,7 @@ fn what_is_sent_twice_is_said_once() {
             ephemeral: false,
             dedup: Some(("d1", sender)),
             file: None,
+            imported: None,
         };
         publish(&mut chat, room, &draft, Now { ms, unix_ms: ms }).unwrap()
     };
@@ -440,6 +444,7 @@ fn who_comes_back_with_another_name_is_listed_anew() {
     assert_ne!(after.1, before.1);
 }
 
+mod imported;
 mod keyed;
 mod reconfigure;
 mod strangers;

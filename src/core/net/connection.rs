@@ -10,6 +10,7 @@ use crate::core::chat::{Format, PersonId, Reading};
 use crate::core::id::ConnectionId;
 use crate::core::net::addresses::AdmissionError;
 use crate::core::net::door::Door;
+use crate::core::net::import::ImportSession;
 use crate::core::net::peer::Peer;
 use crate::core::net::pending::Pending;
 use crate::core::net::phase::Phase;
@@ -99,7 +100,7 @@ pub(in crate::core) struct Connection<S> {
     /// The slot of the timer's entry that counts. Entries in other slots are stale.
     #[serde(skip)]
     pub(in crate::core) timer: Slot,
-    /// Bytes of `tail`, `decoder`, the pending request and the socket's buffers that the meter has counted.
+    /// Bytes of `tail`, `decoder`, the pending request, the import and the socket's buffers that the meter has counted.
     #[serde(skip)]
     pub(in crate::core) metered_bytes: usize,
     pub(in crate::core) input: Input,
@@ -263,7 +264,8 @@ impl<S: Stream> Connection<S> {
     /// Bytes of memory that unfinished input and the socket's own buffers hold.
     pub(in crate::core) fn held_bytes(&self) -> usize {
         let pending = self.pending().map_or(0, Pending::held_bytes);
-        self.tail.len() + self.decoder.held_bytes() + pending + self.socket.held_bytes()
+        let import = self.door.import().map_or(0, ImportSession::held_bytes);
+        self.tail.len() + self.decoder.held_bytes() + pending + import + self.socket.held_bytes()
     }
 
     /// Bytes of metered memory that this connection holds. Shared frames count by its part.

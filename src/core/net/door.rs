@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::chat::{Format, RoomName};
+use crate::core::net::import::ImportSession;
 use crate::core::net::pending::Pending;
 use crate::core::net::session::Session;
 
@@ -33,6 +34,8 @@ pub(in crate::core) enum Door {
     },
     /// A stream of Server-Sent Events: the messages of one room.
     Events(RoomName),
+    /// The socket in the data directory: the lines of an export, by whoever owns that.
+    Import(Box<ImportSession>),
 }
 
 /// The query of a plain WebSocket's address, which applies to all that the client sends.
@@ -51,6 +54,7 @@ pub(in crate::core) enum DoorKind {
     Json,
     Events,
     Lines,
+    Import,
 }
 
 /// What the server has to know of a kind of door.
@@ -79,6 +83,8 @@ pub(in crate::core) enum Publishes {
     ByCommand,
     /// In the room that a request names.
     ByRequest,
+    /// In the rooms that lines name, which come out of an export: they wait where others would not have to.
+    ByLine,
 }
 
 /// How a quiet connection is kept open, and a dead one found.
@@ -139,6 +145,14 @@ const FACTS: &[Facts] = &[
         publishes: Publishes::InItsRoom,
         heartbeat: Heartbeat::Tcp,
     },
+    Facts {
+        kind: DoorKind::Import,
+        label: "import",
+        has_people: false,
+        words: None,
+        publishes: Publishes::ByLine,
+        heartbeat: Heartbeat::Nothing,
+    },
 ];
 
 const _: () = {
@@ -166,6 +180,7 @@ impl Door {
             Self::Json { .. } => DoorKind::Json,
             Self::Events(_) => DoorKind::Events,
             Self::Lines { .. } => DoorKind::Lines,
+            Self::Import(_) => DoorKind::Import,
         }
     }
 
@@ -201,6 +216,22 @@ impl Door {
                 session,
                 has_answers,
             } => Some((session, has_answers)),
+            _ => None,
+        }
+    }
+
+    /// The import that it hands over.
+    pub(in crate::core) fn import(&self) -> Option<&ImportSession> {
+        match self {
+            Self::Import(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The same, as it goes on.
+    pub(in crate::core) fn import_mut(&mut self) -> Option<&mut ImportSession> {
+        match self {
+            Self::Import(session) => Some(session),
             _ => None,
         }
     }

@@ -234,6 +234,7 @@ impl<S: Stream> Server<S> {
     /// Tells a client that can read it why it is closed, and when to come back. Each gets another time, so that a restart
     /// is not followed by a stampede.
     fn send_bye(&mut self, id: ConnectionId, reason: CloseReason) {
+        self.break_import_off(id, reason.phrase());
         let format = match self.get(id).map(|it| (it.door.facts().words, it.phase)) {
             Some((Some(Format::Lines), Phase::Streaming { .. })) => {
                 return self.send_line(id, &format!("* {}\n", reason.phrase()));

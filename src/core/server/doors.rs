@@ -7,6 +7,7 @@ pub(super) mod admin;
 pub(super) mod datagrams;
 pub(super) mod events;
 pub(super) mod http;
+pub(super) mod import;
 pub(super) mod json;
 pub(super) mod lines;
 mod plain;
@@ -17,6 +18,7 @@ use crate::core::net::door::DoorKind;
 use crate::core::net::ending::{EndReason, Ending};
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::step::Step;
 use crate::core::stream::Stream;
 
 /// What a client has sent, for its door.
@@ -30,15 +32,15 @@ pub(super) enum DoorInput<'a, 'b> {
 }
 
 impl<S: Stream> Server<S> {
-    /// Passes what a client has sent to its door. Says whether something was taken.
+    /// Passes what a client has sent to its door. Says what became of it.
     pub(super) fn on_incoming(
         &mut self,
         incoming: DoorInput<'_, '_>,
         id: ConnectionId,
         now: Now,
-    ) -> bool {
+    ) -> Step {
         let Some(kind) = self.get(id).map(|connection| connection.door.kind()) else {
-            return false;
+            return Step::Wait;
         };
         match (kind, incoming) {
             (DoorKind::Plain, DoorInput::Message(kind, payload)) => {
@@ -47,22 +49,29 @@ impl<S: Stream> Server<S> {
             (DoorKind::Json, DoorInput::Message(kind, payload)) => {
                 self.on_command(id, kind, payload, now);
             }
-            (DoorKind::Lines, DoorInput::Bytes(input)) => return self.take_line(input, id, now),
+            (DoorKind::Lines, DoorInput::Bytes(input)) => {
+                return match self.take_line(input, id, now) {
+                    true => Step::Taken,
+                    false => Step::NeedMore,
+                };
+            }
             (DoorKind::Lines, DoorInput::End(input)) => self.end_lines(input, id, now),
             // Who only reads is not heard.
             (DoorKind::Events, DoorInput::Bytes(input)) => {
                 *input = &mut [];
-                return false;
+                return Step::NeedMore;
             }
             (DoorKind::Events, DoorInput::End(_)) => {
                 self.close(id, Ending::Abort(EndReason::ClosedByPeer), now);
             }
+            (DoorKind::Import, DoorInput::Bytes(input)) => return self.take_import(input, id, now),
+            (DoorKind::Import, DoorInput::End(_)) => self.end_import(id, now),
             // The phases of these doors do not have that.
             (DoorKind::Http, _)
             | (DoorKind::Plain | DoorKind::Json, DoorInput::Bytes(_) | DoorInput::End(_))
-            | (DoorKind::Events | DoorKind::Lines, DoorInput::Message(..)) => {}
+            | (DoorKind::Events | DoorKind::Lines | DoorKind::Import, DoorInput::Message(..)) => {}
         }
-        true
+        Step::Taken
     }
 
     /// Passes a command that had to wait for its room to its door.
@@ -70,7 +79,8 @@ impl<S: Stream> Server<S> {
         match self.get(id).map(|connection| connection.door.kind()) {
             Some(DoorKind::Json) => self.execute_text(text, id, now),
             Some(DoorKind::Lines) => self.execute_line(id, text, now),
-            Some(DoorKind::Http | DoorKind::Plain | DoorKind::Events) | None => {}
+            Some(DoorKind::Http | DoorKind::Plain | DoorKind::Events | DoorKind::Import) | None => {
+            }
         }
     }
 }

@@ -145,6 +145,8 @@ impl<S: Stream> Server<S> {
             Some(_) => most.max(MAX_UPLOAD_BYTES),
             None => most,
         };
+        let import = connection.door.import();
+        let most = most + import.map_or(0, |it| it.most_bytes(self.bounds.max_message()));
         ensure(
             connection.held_bytes() <= most,
             "it holds more input than it may",

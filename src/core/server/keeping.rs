@@ -112,7 +112,7 @@ impl<S: Stream> Server<S> {
         }
         let epoch = self.chat.epoch(room);
         let place = (Some(offset), self.files.kept(draft));
-        let (ticket, bytes) = outbox.append(name, epoch, draft, place, now.unix_ms);
+        let (ticket, bytes) = outbox.append(name, epoch, draft, place, draft.at_ms(now));
         self.waiting.add_behind(ticket, bytes);
         Ok(())
     }

@@ -61,6 +61,7 @@ impl<S: Stream> Server<S> {
             ephemeral: publish.ephemeral,
             dedup: publish.dedup.as_deref().map(|dedup| (dedup, sender)),
             file: None,
+            imported: None,
         };
         Ok((room, self.submit(room, &draft, now)?))
     }
@@ -84,8 +85,8 @@ impl<S: Stream> Server<S> {
             return self.append(room, draft, now).map(Submitted::Waiting);
         }
         let accepted = Accepted {
-            offset: (!draft.ephemeral).then(|| self.chat.next_offset(room)),
-            at_ms: now.unix_ms,
+            offset: (!draft.ephemeral).then(|| self.chat.offset_for(room, draft)),
+            at_ms: draft.at_ms(now),
         };
         if let Some(offset) = accepted.offset {
             self.write_behind(room, draft, offset, now)?;
@@ -108,7 +109,7 @@ impl<S: Stream> Server<S> {
         }
         let message = self.chat.accept(room, draft, accepted, now);
         self.fan_out(room, &message);
-        self.chat.keep(room, &message, draft, keeping, now.ms);
+        self.chat.keep(room, &message, draft, keeping, now);
         self.forget_ended();
     }
 

@@ -20,20 +20,9 @@ use crate::core::net::phase::{AfterResponse, CloseHandshake, Phase};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::DoorInput;
+use crate::core::server::step::Step;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_PIPELINED, READ_BUDGET, READ_BUFFER, SMALL_READ};
-
-/// The result of one step through the input.
-pub(super) enum Step {
-    /// Something was taken. There may be more.
-    Taken,
-    /// The input is incomplete.
-    NeedMore,
-    /// The rest has to wait, until a response has left or a limit allows more.
-    Wait,
-    /// The connection's turn is over. It goes on in its next one.
-    TurnOver,
-}
 
 impl<S: Stream> Server<S> {
     /// Reads from a connection until the kernel has no more, the connection's turn is over, or its input has to wait.
@@ -126,6 +115,7 @@ impl<S: Stream> Server<S> {
             // It goes on when some of its file is written.
             (Publishes::ByRequest, Some(_)) if self.waits_for_disk(id) => return true,
             (Publishes::ByRequest, Some(pending)) => self.chat.find(pending.room()),
+            (Publishes::ByLine, _) if is_member => door.import().and_then(|it| it.publishes_to),
             _ => return false,
         };
         if self.drain.pauses_input() {
@@ -134,7 +124,11 @@ impl<S: Stream> Server<S> {
         let congested = room
             .filter(|room| self.chat.room_name(*room).is_some())
             .and_then(|room| self.broadcast.congested(room));
-        let is_store_full = self.waiting.is_full();
+        let is_store_full = match door.facts().publishes {
+            // The other half is for those who talk meanwhile.
+            Publishes::ByLine => self.waiting.is_half_full(),
+            _ => self.waiting.is_full(),
+        };
         if congested.is_none() && self.meter.used() <= self.limits.max_memory && !is_store_full {
             return false;
         }
@@ -222,12 +216,7 @@ impl<S: Stream> Server<S> {
                     handshake: CloseHandshake::AwaitingPeer,
                     ..
                 } => self.take_event(&mut rest, id, now),
-                Phase::Streaming { .. } => {
-                    match self.on_incoming(DoorInput::Bytes(&mut rest), id, now) {
-                        true => Step::Taken,
-                        false => Step::NeedMore,
-                    }
-                }
+                Phase::Streaming { .. } => self.on_incoming(DoorInput::Bytes(&mut rest), id, now),
                 Phase::Leaving {
                     end: PeerEnd::Violation(_),
                     ..

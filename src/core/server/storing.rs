@@ -137,6 +137,7 @@ impl Outbox {
             epoch,
             at_ms,
             offset,
+            not_before: draft.not_before(),
             record,
             file,
         }));
@@ -235,7 +236,7 @@ impl<S: Stream> Server<S> {
         };
         let epoch = self.chat.epoch(room);
         let file = self.files.kept(draft);
-        let (ticket, _) = outbox.append(name, epoch, draft, (None, file), now.unix_ms);
+        let (ticket, _) = outbox.append(name, epoch, draft, (None, file), draft.at_ms(now));
         self.waiting.add(ticket, room, draft, now.ms);
         self.chat.on_append(room);
         Ok(ticket)
@@ -269,7 +270,7 @@ impl<S: Stream> Server<S> {
             }
         };
         let room = waiter.room;
-        let expected = self.chat.next_offset(room);
+        let expected = self.chat.offset_for(room, &waiter.submission.draft());
         if offset != expected {
             log::error!("the store has given the offset {offset} where {expected} is next");
             return Err(UNAVAILABLE);
@@ -316,6 +317,10 @@ impl<S: Stream> Server<S> {
                 let outcome = outcome.map(Some).map_err(CommandError::from);
                 self.respond_to_post(room, outcome, &reply, now);
                 reply.id
+            }
+            ReplyTo::Import { id, line, room } => {
+                self.on_imported(id, (line, &room), outcome, now);
+                id
             }
             ReplyTo::File(reply, file) => {
                 let outcome = outcome.map_err(CommandError::from);

@@ -176,6 +176,7 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
             file: Some(upload.id),
+            imported: None,
         };
         Ok((room, self.submit(room, &draft, now)?))
     }

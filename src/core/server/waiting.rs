@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::value::RawValue;
 
-use crate::core::chat::{Draft, RoomId, Sender, Submission};
+use crate::core::chat::{Draft, RoomId, RoomName, Sender, Submission};
 use crate::core::ensure::ensure;
 use crate::core::file::FileId;
 use crate::core::id::ConnectionId;
@@ -28,14 +28,27 @@ pub(super) enum ReplyTo {
     Http(Box<Reply>),
     /// Who has sent a file.
     File(Box<Reply>, FileId),
+    /// Who hands over an export, of which this line is in this room.
+    Import {
+        id: ConnectionId,
+        line: u64,
+        room: RoomName,
+    },
 }
 
 impl ReplyTo {
     fn connection(&self) -> ConnectionId {
         match self {
-            Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) => *id,
+            Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) | Self::Import { id, .. } => {
+                *id
+            }
             Self::Http(reply) | Self::File(reply, _) => reply.id,
         }
+    }
+
+    /// It is told nothing before the store has answered, however long that takes: a slow disk slows an import.
+    fn is_patient(&self) -> bool {
+        matches!(self, Self::Import { .. })
     }
 }
 
@@ -138,6 +151,12 @@ impl Waiting {
     /// Whether there is no place for another submission.
     pub(super) fn is_full(&self) -> bool {
         self.by_ticket.len() + self.behind.len() >= MAX_UNANSWERED || self.bytes > self.most_bytes
+    }
+
+    /// Whether there is place for half of what there may be, and no more.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.by_ticket.len() + self.behind.len() >= MAX_UNANSWERED / 2
+            || self.bytes > self.most_bytes / 2
     }
 
     /// A connection is not read until there is place.
@@ -259,6 +278,8 @@ impl Waiting {
             if let Some(waiter) = self.by_ticket.get_mut(&ticket) {
                 waiter.is_due = false;
                 let publishers = std::mem::take(&mut waiter.publishers);
+                let (patient, publishers) = publishers.into_iter().partition(ReplyTo::is_patient);
+                waiter.publishers = patient;
                 self.forget_publishers(&publishers);
                 return Some(publishers);
             }
@@ -300,7 +321,9 @@ impl Waiting {
         let due = |ticket: &Ticket| self.due.iter().any(|(_, due)| due == ticket);
         let mut told = self.by_ticket.iter();
         ensure(
-            told.all(|(ticket, waiter)| waiter.publishers.is_empty() || due(ticket)),
+            told.all(|(ticket, waiter)| {
+                waiter.publishers.iter().all(ReplyTo::is_patient) || due(ticket)
+            }),
             "somebody waits without an end",
         )
     }

@@ -1,6 +1,7 @@
 //! What is kept, without a server: read and copied beside one, and written where there is none.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::Path;
 
 use rusqlite::backup::{Backup, StepResult};
@@ -12,6 +13,8 @@ use super::error::StoreError;
 use super::room_row::RoomRow;
 use super::rooms::Rooms;
 use super::{append, messages, rooms, schema};
+use crate::core::chat::RoomName;
+use crate::core::export::ImportError;
 use crate::core::store::Stored;
 use crate::shell::clock::unix_ms;
 use crate::shell::error::RunError;
@@ -152,18 +155,25 @@ pub(in crate::shell) struct Import {
 
 /// Why a message cannot be imported.
 #[derive(Debug)]
-pub(in crate::shell) enum ImportError {
-    /// Its room was there before.
-    IsThere,
-    /// Its offset does not come after that of the last message of its room, which is this.
-    Order(u64),
+pub(in crate::shell) enum AddError {
+    /// It has no place in its room.
+    Refused(ImportError),
     /// It cannot be written.
     Store(StoreError),
 }
 
-impl From<StoreError> for ImportError {
+impl From<StoreError> for AddError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
     }
 }
 
@@ -187,12 +197,17 @@ impl Import {
     }
 
     /// Adds a message to its room, which begins with it, or was begun by one before.
-    pub(in crate::shell) fn add(&mut self, room: &str, stored: &Stored) -> Result<(), ImportError> {
+    pub(in crate::shell) fn add(
+        &mut self,
+        name: &RoomName,
+        stored: &Stored,
+    ) -> Result<(), AddError> {
         let connection = &self.database.connection;
+        let room = name.as_str();
         let found = self.rooms.find(connection, room)?.map(|row| row.epoch);
         let epoch = match found {
             Some(epoch) if self.begun.contains(room) => epoch,
-            Some(_) => return Err(ImportError::IsThere),
+            Some(_) => return Err(AddError::Refused(ImportError::IsThere(name.clone()))),
             None => {
                 self.begun.insert(room.into());
                 rooms::new_epoch(connection)?
@@ -200,7 +215,11 @@ impl Import {
         };
         let row = self.rooms.open(connection, room, epoch)?;
         if stored.offset <= row.offset {
-            return Err(ImportError::Order(row.offset));
+            return Err(AddError::Refused(ImportError::Order {
+                room: name.clone(),
+                offset: stored.offset,
+                last: row.offset,
+            }));
         }
         append::append(connection, row, stored)?;
         Ok(())
@@ -250,14 +269,16 @@ mod tests {
         let path = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&path);
         let mut import = Import::begin(&path).unwrap();
+        let tea = RoomName::parse("tea").unwrap();
         let mut offsets = Vec::new();
         for offset in (5..2_500).filter(|it| it % 7 != 0) {
             let bytes = if offset % 100 == 0 { 3 << 20 } else { 10 };
-            import.add("tea", &stored(offset, bytes)).unwrap();
+            import.add(&tea, &stored(offset, bytes)).unwrap();
             offsets.push(offset);
         }
-        let order = import.add("tea", &stored(2_000, 1));
-        assert!(matches!(order, Err(ImportError::Order(2_498))), "{order:?}");
+        let order = import.add(&tea, &stored(2_000, 1)).unwrap_err();
+        let said = "offset 2000 of the room tea comes after 2498";
+        assert_eq!(order.to_string(), said);
         import.commit().unwrap();
 
         let archive = Archive::open(&path).unwrap();

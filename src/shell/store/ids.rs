@@ -1,13 +1,12 @@
 //! The id of a message: the id of its room, and its offset.
 
-/// Bits of an id that are its offset: a million messages a second for twelve days, in each epoch of a room.
-const OFFSET_BITS: u32 = 40;
+use crate::limits::MAX_OFFSET;
+
+/// Bits of an id that are its offset.
+const OFFSET_BITS: u32 = MAX_OFFSET.trailing_ones();
 
 /// The largest id of a room: what is left of 63 bits.
 pub(super) const MAX_ROOM: i64 = (1 << (63 - OFFSET_BITS)) - 1;
-
-/// The largest offset.
-pub(super) const MAX_OFFSET: u64 = (1 << OFFSET_BITS) - 1;
 
 /// The id of a message: those of a room are a range, in the order of their offsets.
 pub(super) fn id_of(room: i64, offset: u64) -> i64 {

@@ -4,10 +4,11 @@ use crc32fast::Hasher;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::{StoreError, readable};
-use super::ids::{MAX_OFFSET, id_of, offset_of};
+use super::ids::{id_of, offset_of};
 use super::index;
 use super::room_row::RoomRow;
 use crate::core::store::{Answer, Content, Record, Sent, SentMessage, Stored, Ticket};
+use crate::limits::MAX_OFFSET;
 
 /// Senders' ids that a room begins with at most.
 const MAX_SENT: usize = 10_000;

@@ -104,6 +104,7 @@ impl Shop {
             epoch,
             at_ms: unix_ms(),
             offset: None,
+            not_before: 0,
             record,
             file: None,
         };

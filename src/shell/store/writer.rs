@@ -307,7 +307,9 @@ impl Writer {
             row => row?,
         };
         let stored = Stored {
-            offset: append.offset.unwrap_or(row.offset + 1),
+            offset: append
+                .offset
+                .unwrap_or((row.offset + 1).max(append.not_before)),
             at_ms: append.at_ms,
             record: append.record.clone(),
         };

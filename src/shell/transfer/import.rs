@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::core::export;
 use crate::shell::error::RunError;
-use crate::shell::store::{Import, ImportError};
+use crate::shell::store::Import;
 
 /// Bytes of a line at most, so that what is no export does not fill the memory: more than a message of 16 MiB takes.
 const MAX_LINE: u64 = 100 << 20;
@@ -45,13 +45,7 @@ fn add(import: &mut Import, line: &[u8]) -> Result<(), String> {
     }
     let line = str::from_utf8(line).map_err(|error| error.to_string())?;
     let (room, stored) = export::parse_json(line).map_err(|error| error.to_string())?;
-    import.add(room.as_str(), &stored).map_err(|error| match error {
-        ImportError::IsThere => format!(
-            "the room {room} is there already: empty it first, or give these messages another room"
-        ),
-        ImportError::Order(last) => {
-            format!("offset {} of the room {room} comes after {last}", stored.offset)
-        }
-        ImportError::Store(error) => error.to_string(),
-    })
+    import
+        .add(&room, &stored)
+        .map_err(|error| error.to_string())
 }

@@ -16,6 +16,7 @@ fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &
         ephemeral: false,
         dedup: None,
         file: None,
+        imported: None,
     };
     keep_unchecked(chat, room, &draft, at_ms);
 }

@@ -69,6 +69,7 @@ fn a_room_pattern_limits_what_its_rooms_remember() {
             ephemeral: false,
             dedup: None,
             file: None,
+            imported: None,
         };
         chat.propose(room, &draft, Now { ms: 0, unix_ms: 0 })
             .is_ok()

@@ -26,6 +26,7 @@ fn tell(
         ephemeral: false,
         dedup: None,
         file: None,
+        imported: None,
     };
     let now = Now { ms: 0, unix_ms: 0 };
     let room = chat.find_or_create_for_publish(&name(room), owner, 0)?;

@@ -194,6 +194,7 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
             file: None,
+            imported: None,
         };
         let found = self.chat.find_or_create_for_publish(&name, &owner, now.ms);
         self.forget_ended();

@@ -276,6 +276,7 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
             file: None,
+            imported: None,
         };
         let submitted = self.submit(room, &draft, now)?;
         self.wait_on_line(id, submitted, now);

@@ -48,6 +48,7 @@ impl<S: Stream> Server<S> {
             ephemeral: false,
             dedup: None,
             file: None,
+            imported: None,
         };
         let submitted = self.submit(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {

@@ -410,6 +410,7 @@ fn what_could_not_be_written_at_the_end_is_an_error() {
         epoch: 7,
         at_ms: unix_ms(),
         offset: Some(1),
+        not_before: 0,
         record: record(&"x".repeat(1_000_000)),
         file: None,
     };

@@ -72,6 +72,7 @@ impl Shop {
             // Old messages go by themselves.
             at_ms: unix_ms(),
             offset: None,
+            not_before: 0,
             record: record("a file"),
             file: Some(Box::new(file(number))),
         };

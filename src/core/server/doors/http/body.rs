@@ -10,7 +10,7 @@ use crate::core::net::pending::Pending;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::read::Step;
+use crate::core::server::step::Step;
 use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
 
