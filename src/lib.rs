@@ -61,6 +61,10 @@
 //! and done as if it came then; so `core::chat` never holds a room of which it does not know the offset. A room that ends in
 //! memory stays in the store, unless it is emptied.
 //!
+//! `parlor import` hands lines of an export to a server that runs, by a socket in its data directory (`shell::import_socket`). They
+//! come in at a door like others (`core::server::doors`, `import`), and walk as any message does, with the time, the author and,
+//! if it is free, the offset that they had.
+//!
 //! An epoch is that of one log: offsets are comparable within it, and a client whose epoch is another one has lost its
 //! place. It changes when a room begins anew, and with it what was published before is gone; and when the server
 //! cannot know which offsets were told.
@@ -87,7 +91,7 @@
 //! - An offset is given once in an epoch of its room, and every member gets the offsets in their order.
 //! - Connections are freed in one place, the last step of a tick. An id that is kept longer finds no connection, which is normal.
 //! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is unauthenticated: in no room, and
-//!   closed when `--login-timeout` is over.
+//!   closed when `--login-timeout` is over. Whoever owns the data directory needs none to import.
 //! - An address has taken as many slots as connections count against it.
 //! - The meter counts the bytes of all frames in flight, of all unfinished input, and of what TLS keeps, no more and no less.
 

@@ -1,5 +1,6 @@
 //! Ring three: the poll loop, the listener, TLS, the clock, signals and the configuration. Knows no message formats.
 
+mod accepting;
 mod announce;
 mod clock;
 pub mod config;
@@ -9,6 +10,7 @@ mod entrance;
 mod error;
 mod event_loop;
 mod files;
+mod import_socket;
 mod input_file;
 mod keys;
 mod listener;

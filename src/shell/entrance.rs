@@ -1,16 +1,15 @@
 //! The ports: who waits there is accepted and taken in.
 
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll, Token};
-use rustix::io::Errno;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::TcpKeepalive;
 
 use crate::core::Now;
 use crate::core::{EndReason, Proxied, Server};
+use crate::shell::accepting::Accepting;
 use crate::shell::tls::Tls;
 use crate::shell::transport::Transport;
 
@@ -18,8 +17,6 @@ use crate::shell::transport::Transport;
 const ACCEPT_BATCH: usize = 128;
 /// Silence after which TCP asks whether the other end of a line connection is there, and how often.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// When to try accepting again after the machine was out of descriptors or memory.
-const ACCEPT_PAUSE_MS: u64 = 1000;
 
 /// A port, and who comes in there.
 pub(super) struct Entrance {
@@ -35,17 +32,6 @@ pub(super) struct Entrance {
 /// How a socket is taken in.
 type Admit = fn(&mut Server<Transport>, Transport, SocketAddr, Now) -> Result<usize, Transport>;
 
-/// What is known of a listener, whose events come only once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Accepting {
-    /// Nobody is waiting; an event will tell.
-    Idle,
-    /// Someone may be waiting.
-    Ready,
-    /// Out of descriptors or memory: until then, or until a connection has ended.
-    Paused { until_ms: u64, connections: usize },
-}
-
 impl Entrance {
     pub(super) fn new(listener: TcpListener, takes: &'static str, admit: Admit) -> Self {
         Self {
@@ -53,15 +39,13 @@ impl Entrance {
             takes,
             admit,
             tls: None,
-            accepting: Accepting::Idle,
+            accepting: Accepting::default(),
         }
     }
 
-    /// Someone is waiting. A pause is not cut short: whoever comes next would find no descriptor either.
+    /// Someone is waiting.
     pub(super) fn on_waiting(&mut self) {
-        if self.accepting == Accepting::Idle {
-            self.accepting = Accepting::Ready;
-        }
+        self.accepting.on_waiting();
     }
 
     /// Takes in a batch of those who wait.
@@ -76,44 +60,18 @@ impl Entrance {
             }
             match self.listener.accept() {
                 Ok((socket, peer)) => self.take_in(server, poll, socket, peer, now),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accepting = Accepting::Idle;
-                    return;
-                }
-                Err(error) if is_shortage(&error) => {
-                    log::warn!(
-                        "cannot accept for now: {error}; raise the limit on open files (ulimit -n)"
-                    );
-                    let (until_ms, connections) =
-                        (now.ms + ACCEPT_PAUSE_MS, server.connection_count());
-                    self.accepting = Accepting::Paused {
-                        until_ms,
-                        connections,
-                    };
-                    return;
-                }
-                // The peer has gone while it waited (accept(2)); so may the next not have.
-                Err(error) => log::debug!("cannot accept: {error}"),
+                Err(error) if self.accepting.on_error(&error, server, now) => {}
+                Err(_) => return,
             }
         }
     }
 
     pub(super) fn may_accept(&self, server: &Server<Transport>, now: Now) -> bool {
-        match self.accepting {
-            Accepting::Idle => false,
-            Accepting::Ready => server.has_room(),
-            Accepting::Paused {
-                until_ms,
-                connections,
-            } => now.ms >= until_ms || server.connection_count() < connections,
-        }
+        self.accepting.may_accept(server, now)
     }
 
     pub(super) fn retry_ms(&self) -> Option<u64> {
-        match self.accepting {
-            Accepting::Paused { until_ms, .. } => Some(until_ms),
-            Accepting::Idle | Accepting::Ready => None,
-        }
+        self.accepting.retry_ms()
     }
 
     fn take_in(
@@ -134,7 +92,7 @@ impl Entrance {
         let transport = match &self.tls {
             None => Transport::Plain(socket),
             Some(tls) => match tls.accept(socket) {
-                Ok(stream) => Transport::Tls(Box::new(stream)),
+                Ok(stream) => Transport::tls(stream),
                 Err(error) => return log::warn!("cannot begin a TLS connection: {error}"),
             },
         };
@@ -152,7 +110,7 @@ impl Entrance {
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = poll
             .registry()
-            .register(transport.socket_mut(), Token(index), interest)
+            .register(transport.source(), Token(index), interest)
         {
             log::warn!("cannot poll a connection: {error}");
             server.abandon(index, EndReason::CannotBePolled, now);
@@ -170,16 +128,8 @@ pub(super) fn admit_lines(
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE);
-    if let Err(error) = SockRef::from(&*transport.socket_mut()).set_tcp_keepalive(&keepalive) {
+    if let Err(error) = transport.keep_alive(&keepalive) {
         log::debug!("cannot keep a connection alive: {error}");
     }
     server.admit_lines(transport, peer, now)
-}
-
-fn is_shortage(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(
-        errno,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-    )
 }

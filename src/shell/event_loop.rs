@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
 use super::entrance::Entrance;
+use super::import_socket::ImportSocket;
 use super::reload::Reload;
 use super::store::{Store, StoreError};
 use super::systemd::Manager;
@@ -33,6 +34,7 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const DATAGRAMS: Token = Token(usize::MAX - 2);
 const STORE: Token = Token(usize::MAX - 3);
 const UPGRADE: Token = Token(usize::MAX - 4);
+const IMPORTS: Token = Token(usize::MAX - 5);
 /// The token of the first listener; those of the others follow, in their order. No connection's comes near.
 const LISTENERS: usize = usize::MAX - 64;
 
@@ -67,6 +69,8 @@ struct EventLoop {
     clock: Clock,
     /// Where messages are kept, if they are.
     store: Option<Store>,
+    /// By which the store is given what was exported; the same.
+    imports: Option<ImportSocket>,
     manager: Manager,
     /// What is started when another process is to take over, and that process.
     next: Next,
@@ -125,6 +129,9 @@ impl EventLoop {
         for entrance in &mut self.entrances {
             entrance.accept(&mut self.server, &self.poll, now);
         }
+        if let Some(imports) = &mut self.imports {
+            imports.accept(&mut self.server, &self.poll, now);
+        }
     }
 
     /// Passes on what the server asks of the store, unless that is pausing: then it waits. If it has failed, all is refused.
@@ -147,6 +154,7 @@ impl EventLoop {
             return;
         };
         let path = store.path().to_owned();
+        self.imports = None;
         self.store = None;
         if self.config.settings.keeping.on_disk_error == OnDiskError::Stop {
             let advice = "nothing that was acknowledged is lost; look at the disk";
@@ -185,6 +193,11 @@ impl EventLoop {
             // Its answers are taken in every tick.
             STORE => {}
             UPGRADE => self.on_upgrade_event(now),
+            IMPORTS => {
+                if let Some(imports) = &mut self.imports {
+                    imports.on_waiting();
+                }
+            }
             Token(number) if number >= LISTENERS => {
                 if let Some(entrance) = self.entrances.get_mut(number - LISTENERS) {
                     entrance.on_waiting();
@@ -227,6 +240,7 @@ impl EventLoop {
     fn shut_down(&mut self, now: Now) {
         self.entrances.clear();
         self.datagrams = DatagramPort::default();
+        self.imports = None;
         let count = self.server.connection_count();
         log::info!("shutting down, connections to end: {count}");
         self.manager.stopping(count, now.ms);
@@ -295,8 +309,10 @@ impl EventLoop {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
         let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
-        let is_waited_for =
-            self.datagrams.has_more() || entrances.any(|it| it.may_accept(&self.server, now));
+        let imports = self.imports.as_ref();
+        let is_waited_for = self.datagrams.has_more()
+            || entrances.any(|it| it.may_accept(&self.server, now))
+            || imports.is_some_and(|it| it.may_accept(&self.server, now));
         if self.server.has_work() || has_answer || (is_waited_for && !self.is_settling()) {
             return Some(Duration::ZERO);
         }
@@ -306,6 +322,7 @@ impl EventLoop {
             self.notice_ms,
             self.manager.next_ms(),
             self.upgrade.as_ref().map(Upgrade::deadline_ms),
+            imports.and_then(ImportSocket::retry_ms),
         ];
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod export;
+mod hand_over;
 mod import;
 
 pub use backup::{BackupArgs, backup};

@@ -1,36 +1,62 @@
 //! What a connection's bytes go through.
 
+mod apart;
+
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
-use mio::net::TcpStream;
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::core::Stream;
 use crate::core::{Client, Proxied};
 use crate::shell::tls::TlsStream;
+use apart::Apart;
 
 /// A client's connection, as the server reads and writes it.
 pub(super) enum Transport {
     Plain(Proxied<TcpStream>),
     /// Elsewhere, so that the others do not take its place.
-    Tls(Box<TlsStream<Proxied<TcpStream>>>),
+    Apart(Box<Apart>),
 }
 
 impl Transport {
-    /// The socket, if another process can go on with it: it cannot take the keys of TLS.
+    /// That of a client that speaks TLS.
+    pub(super) fn tls(stream: TlsStream<Proxied<TcpStream>>) -> Self {
+        Self::Apart(Box::new(Apart::Tls(stream)))
+    }
+
+    /// That of another program of this user's.
+    pub(super) fn local(socket: UnixStream) -> Self {
+        Self::Apart(Box::new(Apart::Local(socket)))
+    }
+
+    /// The socket, if another process can go on with it: it cannot take the keys of TLS, and an import is told to stop.
     pub(super) fn plain(&self) -> Option<&Proxied<TcpStream>> {
         match self {
             Self::Plain(socket) => Some(socket),
-            Self::Tls(_) => None,
+            Self::Apart(_) => None,
         }
     }
 
     /// The socket, to register it for events.
-    pub(super) fn socket_mut(&mut self) -> &mut TcpStream {
+    pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Plain(socket) => socket.get_mut(),
-            Self::Tls(stream) => stream.inner_mut().get_mut(),
+            Self::Apart(stream) => stream.source(),
         }
+    }
+
+    /// Has TCP ask now and then whether the other end is there. The kernel knows it of a program on this machine.
+    pub(super) fn keep_alive(&mut self, keepalive: &TcpKeepalive) -> io::Result<()> {
+        let socket = match self {
+            Self::Plain(socket) => Some(socket.get_mut()),
+            Self::Apart(stream) => stream.tcp(),
+        };
+        socket.map_or(Ok(()), |socket| {
+            SockRef::from(&*socket).set_tcp_keepalive(keepalive)
+        })
     }
 }
 
@@ -44,50 +70,59 @@ impl Stream for TcpStream {
     }
 }
 
+impl Stream for UnixStream {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 impl Stream for Transport {
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(socket) => socket.shutdown_write(),
-            Self::Tls(stream) => stream.shutdown_write(),
+            Self::Plain(stream) => stream.shutdown_write(),
+            Self::Apart(stream) => stream.shutdown_write(),
         }
     }
 
     fn client(&self) -> Option<Client> {
         match self {
-            Self::Plain(socket) => socket.client(),
-            Self::Tls(stream) => stream.client(),
+            Self::Plain(stream) => stream.client(),
+            Self::Apart(stream) => stream.client(),
         }
     }
 
     fn has_shown_certificate(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Plain(stream) => stream.has_shown_certificate(),
+            Self::Apart(stream) => stream.has_shown_certificate(),
+        }
     }
 
     fn local_port(&self) -> Option<u16> {
         match self {
-            Self::Plain(socket) => socket.local_port(),
-            Self::Tls(stream) => stream.local_port(),
+            Self::Plain(stream) => stream.local_port(),
+            Self::Apart(stream) => stream.local_port(),
         }
     }
 
     fn has_more(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.has_more(),
+            Self::Plain(stream) => stream.has_more(),
+            Self::Apart(stream) => stream.has_more(),
         }
     }
 
     fn has_unsent(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.has_unsent(),
+            Self::Plain(stream) => stream.has_unsent(),
+            Self::Apart(stream) => stream.has_unsent(),
         }
     }
 
     fn held_bytes(&self) -> usize {
         match self {
-            Self::Plain(_) => 0,
-            Self::Tls(stream) => stream.held_bytes(),
+            Self::Plain(stream) => stream.held_bytes(),
+            Self::Apart(stream) => stream.held_bytes(),
         }
     }
 }
@@ -95,8 +130,8 @@ impl Stream for Transport {
 impl Read for Transport {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => socket.read(space),
-            Self::Tls(stream) => stream.read(space),
+            Self::Plain(stream) => stream.read(space),
+            Self::Apart(stream) => stream.read(space),
         }
     }
 }
@@ -104,22 +139,22 @@ impl Read for Transport {
 impl Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => socket.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Apart(stream) => stream.write(bytes),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => socket.write_vectored(slices),
-            Self::Tls(stream) => stream.write_vectored(slices),
+            Self::Plain(stream) => stream.write_vectored(slices),
+            Self::Apart(stream) => stream.write_vectored(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(_) => Ok(()),
-            Self::Tls(stream) => stream.flush(),
+            Self::Plain(stream) => stream.flush(),
+            Self::Apart(stream) => stream.flush(),
         }
     }
 }

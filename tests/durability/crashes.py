@@ -79,7 +79,8 @@ class Row:
         self.acknowledged += acknowledged
         self.findings.extend(findings)
         if findings.counts and self.keeps_evidence:
-            shutil.copytree(data, os.path.join(FOLDER, "failed-%s-%d" % (os.path.basename(data), self.runs)))
+            shutil.copytree(data, os.path.join(FOLDER, "failed-%s-%d" % (os.path.basename(data), self.runs)),
+                            ignore=shutil.ignore_patterns("*.sock"))
 
 
 async def load_until(server, load, seconds, end):

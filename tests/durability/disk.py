@@ -277,7 +277,8 @@ def read(folder, without=()):
         for name in files:
             path = os.path.join(parent, name)
             below = os.path.relpath(path, folder)
-            if below not in without:
+            # A socket holds nothing, and is made anew.
+            if below not in without and os.path.isfile(path):
                 with open(path, "rb") as file:
                     found[below] = file.read()
     return found

@@ -9,11 +9,12 @@ import json
 import os
 import random
 import shutil
+import stat
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from fixture import Fixture, parlor, post, run  # noqa: E402
+from fixture import SECONDS, Fixture, parlor, post, run  # noqa: E402
 
 import disk  # noqa: E402
 from clients import Load  # noqa: E402
@@ -160,13 +161,154 @@ class Transfer(Fixture):
         self.assertIn("tea", self.assert_fails(parlor_run("import", "--data", self.data, stdin=before)))
         self.assertEqual(self.export(), before)
 
-    def test_an_import_beside_a_running_server_is_refused(self):
-        self.fill("one")
-        line = self.export().replace('"tea"', '"mate"')
+    def test_an_import_beside_a_server_comes_to_the_same_as_one_without(self):
+        for seed in range(SEEDS // 4):
+            shutil.rmtree(self.data, ignore_errors=True)
+            alone, beside = (os.path.join(self.folder, "%s-%d" % (name, seed)) for name in ("alone", "beside"))
+            with self.serving("--rate", "0") as self.server:
+                self.talk(random.Random(seed))
+                exported = self.export()
+            said = self.parlor("import", "--data", alone, stdin=exported)
+            with self.serving("--rate", "0", data=beside) as server:
+                self.assertEqual(self.parlor("import", "--data", beside, stdin=exported), said)
+                told = self.told(server)
+            with self.serving(data=alone) as server:
+                self.assertEqual(self.told(server), told)
+            with self.serving(data=beside) as server:
+                self.assertEqual(self.told(server), told)
+            kept = [self.lines(data=data) for data in (alone, beside)]
+            for lines in kept:
+                for line in lines:
+                    del line["epoch"]
+            self.assertEqual(kept[0], kept[1])
+
+    def test_both_imports_refuse_the_same_lines_in_the_same_words(self):
+        self.fill("one", "two")
+        lines = self.export().splitlines()
+        for bad in ("hello", lines[0], lines[1].replace('"tea"', '"t e a"'),
+                    lines[1].replace('"offset":2', '"offset":0'), lines[0].replace('"room"', '"rum"'), lines[1].replace('"p', '"q')):
+            stdin = "\n".join([lines[0], bad, lines[1]])
+            alone, beside = (os.path.join(self.folder, name) for name in ("alone", "beside"))
+            with self.serving(data=beside):
+                said = [self.assert_fails(parlor_run("import", "--data", data, stdin=stdin))
+                        for data in (alone, beside)]
+                self.assertEqual([line["offset"] for line in self.lines(data=beside)], [1])
+                # A room that is there is left alone.
+                again = self.assert_fails(parlor_run("import", "--data", beside, stdin=lines[1]))
+                self.assertIn("tea is there already", again)
+                self.assertIn("nothing was imported", again)
+            whys = [text.removeprefix("parlor: ").partition("; ") for text in said]
+            self.assertEqual(whys[0][0], whys[1][0])
+            self.assertIn("line 2: ", whys[0][0])
+            self.assertEqual([why[2].strip() for why in whys],
+                             ["nothing was imported", "imported 1 messages of 1 rooms, which stay"])
+            for data in (alone, beside):
+                shutil.rmtree(data)
+
+    def test_nobody_else_reaches_the_socket_and_none_is_left(self):
+        socket = os.path.join(self.data, "import.sock")
         with self.serving() as server:
-            said = self.assert_fails(parlor_run("import", "--data", self.data, stdin=line))
+            mode = os.stat(socket).st_mode
+            self.assertTrue(stat.S_ISSOCK(mode))
+            self.assertEqual(mode & 0o777, 0o600)
+            server.kill()
+        self.assertTrue(os.path.exists(socket))
+        # A stale one is in nobody's way.
+        self.assertEqual(self.parlor("import", "--data", self.data), "imported 0 messages of 0 rooms\n")
+        with self.serving() as server:
+            self.assertEqual(self.parlor("import", "--data", self.data), "imported 0 messages of 0 rooms\n")
+            server.process.terminate()
+            self.assertEqual(server.process.wait(SECONDS), 0)
+        self.assertFalse(os.path.exists(socket))
+
+    def test_a_path_that_is_too_long_for_a_socket(self):
+        data = os.path.join(self.folder, "x" * 100)
+        with self.serving(data=data) as server:
+            said = self.assert_fails(parlor_run("import", "--data", data))
             self.assertIn(str(server.process.pid), said)
-        self.parlor("import", "--data", self.data, stdin=line)
+            self.assertIn("too long for a Unix socket", said)
+            self.assertEqual(post(server, "hello")[0], 200)
+        self.parlor("import", "--data", data)
+
+    def test_a_server_that_ends_says_what_was_imported(self):
+        self.fill("one", "two")
+        lines = self.export()
+        other = os.path.join(self.folder, "other")
+
+        async def begin(server, process):
+            """Two lines, and they are told to who is there."""
+            async with Person(server.port) as person:
+                await person.ask({"type": "join", "room": "tea", "id": 1}, "joined")
+                process.stdin.write(lines)
+                process.stdin.flush()
+                for _ in range(2):
+                    while (await person.hear())["type"] != "message":
+                        pass
+
+        with self.serving(data=other) as server:
+            with subprocess.Popen([parlor.BINARY, "import", "--data", other], stdin=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as process:
+                asyncio.run(asyncio.wait_for(begin(server, process), SECONDS))
+                server.process.terminate()
+                said = process.stderr.read()
+                process.stdin.close()
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("shutting down", said)
+            self.assertIn("imported 2 messages of 1 rooms, which stay", said)
+            server.process.wait(SECONDS)
+
+    async def say(self, person, text):
+        answer = await person.ask({"type": "publish", "room": "load", "data": text, "id": 1}, "ok")
+        self.assertEqual(answer["type"], "ok", answer)
+
+    def test_an_import_under_load_is_whole_and_the_chat_goes_on(self):
+        """Its rooms are those that people talk in, who come in between. One order, without a hole or a repeat."""
+        lines = 20_000
+        with self.serving("--rate", "0") as server:
+            post(server, "x", room="template")
+            template = json.loads(self.export("--room", "template"))
+        exported = "".join(
+            json.dumps({**template, "room": room, "offset": offset, "at": 1_000_000_000_000 + offset,
+                        "data": "old-%d" % offset}) + "\n"
+            for offset in range(1, lines // 2 + 1) for room in ("load", "quiet"))
+        other = os.path.join(self.folder, "other")
+
+        async def talk(server):
+            async with Person(server.port) as reader, Person(server.port) as talker:
+                await reader.ask({"type": "join", "room": "load", "id": 1}, "joined")
+                seen, said, has_begun = [], 0, asyncio.Event()
+
+                async def read():
+                    while not seen or seen[-1]["data"] != "end":
+                        event = await reader.hear()
+                        if event["type"] == "message":
+                            seen.append(event)
+                            has_begun.set()
+
+                reading = asyncio.create_task(read())
+                done = asyncio.create_task(asyncio.to_thread(self.parlor, "import", "--data", other, stdin=exported))
+                await has_begun.wait()
+                while not done.done():
+                    said += 1
+                    await self.say(talker, "new-%d" % said)
+                self.assertEqual(await done, "imported %d messages of 2 rooms\n" % lines)
+                await self.say(talker, "end")
+                await reading
+                return seen[:-1], said
+
+        with self.serving("--rate", "0", "--history", "100", data=other) as server:
+            seen, said = asyncio.run(asyncio.wait_for(talk(server), 6 * SECONDS))
+            self.assertGreater(said, 10)
+            kept = self.lines("--room", "load", data=other)[:-1]
+            quiet = self.lines("--room", "quiet", data=other)
+        self.assertEqual([(it["offset"], it["data"]) for it in seen], [(it["offset"], it["data"]) for it in kept])
+        self.assertEqual([it["offset"] for it in kept], list(range(1, lines // 2 + said + 1)))
+        old = [it for it in kept if it["data"].startswith("old")]
+        self.assertEqual([(it["data"], it["at"], it["from"]) for it in old],
+                         [("old-%d" % it, 1_000_000_000_000 + it, template["from"]) for it in range(1, lines // 2 + 1)])
+        new = [it["data"] for it in kept if it["data"].startswith("new")]
+        self.assertEqual(new, ["new-%d" % it for it in range(1, said + 1)])
+        self.assertEqual([it["offset"] for it in quiet], list(range(1, lines // 2 + 1)))
 
     def test_a_backup_does_not_overwrite(self):
         self.fill("one")

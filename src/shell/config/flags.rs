@@ -121,7 +121,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("import")
-                .about("Read rooms that were exported into a data directory, while no server uses it")
+                .about("Read rooms that were exported into a data directory, also beside a running server")
                 .args(place_of_data()),
         )
         .subcommand(

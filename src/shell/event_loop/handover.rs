@@ -134,12 +134,13 @@ impl EventLoop {
     fn part(&mut self, now: Now) {
         self.entrances.clear();
         self.datagrams = DatagramPort::default();
+        self.imports = None;
         // Its files are the other process's, too. The writer is paused, and ends without another word.
         self.store = None;
         let taken = self.server.give_sockets_up(|it| it.plain().is_some(), now);
         for mut transport in taken {
             // The poll would go on to report them, because the other process has them open.
-            if let Err(error) = self.poll.registry().deregister(transport.socket_mut()) {
+            if let Err(error) = self.poll.registry().deregister(transport.source()) {
                 log::debug!("cannot stop polling a connection: {error}");
             }
         }

@@ -11,7 +11,7 @@ use mio::{Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
-use super::{DATAGRAMS, EventLoop, LISTENERS, SIGNALS, STORE, hosts, names};
+use super::{DATAGRAMS, EventLoop, IMPORTS, LISTENERS, SIGNALS, STORE, hosts, names};
 use crate::core::site::Site;
 use crate::core::store::Durability;
 use crate::core::{Proxied, Server};
@@ -23,6 +23,7 @@ use crate::shell::datagrams::DatagramPort;
 use crate::shell::entrance::{Entrance, admit_lines};
 use crate::shell::error::RunError;
 use crate::shell::files::{FILES, GUIDE};
+use crate::shell::import_socket::ImportSocket;
 use crate::shell::listener;
 use crate::shell::reload::{Files, log_kept};
 use crate::shell::store::{Inventory, Store};
@@ -38,6 +39,7 @@ impl EventLoop {
         let mut passed = Sockets::inherited(&config.settings.listen)?;
         let mut this = Self::build(sources, config, Clock::new(), &mut passed, site())?;
         this.open_store()?;
+        this.listen_for_imports();
         let kept = this.config.settings.keeping.data.as_deref();
         let page = this.page()?;
         let is_open = !this.config.settings.access.asks_for_tokens();
@@ -77,6 +79,7 @@ impl EventLoop {
         if let Some(store) = &mut this.store {
             store.claim();
         }
+        this.listen_for_imports();
         let count = this.server.connection_count();
         log::info!("took over {count} connections from process {}", baggage.pid);
         Ok(this)
@@ -117,6 +120,7 @@ impl EventLoop {
             config,
             clock,
             store: None,
+            imports: None,
             manager: Manager::new(),
             next: Next::this_program(),
             upgrade: None,
@@ -181,7 +185,7 @@ impl EventLoop {
         for index in indices {
             if let Some(transport) = self.server.socket_mut(index) {
                 let registry = self.poll.registry();
-                let registered = registry.register(transport.socket_mut(), Token(index), interest);
+                let registered = registry.register(transport.source(), Token(index), interest);
                 registered.map_err(|error| RunError::new("cannot poll", error, ""))?;
             }
         }
@@ -201,6 +205,25 @@ impl EventLoop {
         self.server.restore(Vec::new(), names, self.clock.now());
         self.store = Some(store);
         Ok(())
+    }
+
+    /// Without it the server serves all the same.
+    fn listen_for_imports(&mut self) {
+        let Some(path) = self.store.as_ref().map(Store::path) else {
+            return;
+        };
+        let listening = ImportSocket::listen(path).and_then(|mut socket| {
+            socket.register(self.poll.registry(), IMPORTS)?;
+            Ok(socket)
+        });
+        let cannot = |error: io::Error| {
+            let socket = ImportSocket::path_in(path);
+            log::warn!(
+                "nothing can be imported while this server runs: cannot listen on {}: {error}",
+                socket.display()
+            );
+        };
+        self.imports = listening.map_err(cannot).ok();
     }
 
     fn waker(&self) -> Result<Arc<Waker>, RunError> {
