@@ -3,15 +3,19 @@
 
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import errno
 import json
 import os
 import random
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 sys.dont_write_bytecode = True
 from fixture import SECONDS, Fixture, parlor, post, run  # noqa: E402
@@ -19,8 +23,8 @@ from fixture import SECONDS, Fixture, parlor, post, run  # noqa: E402
 import disk  # noqa: E402
 from clients import Load  # noqa: E402
 from crashes import FLAGS, ROOMS  # noqa: E402
-from examine import Person, read_room  # noqa: E402
-from ledger import Findings, Ledger, Seen, Sent  # noqa: E402
+from examine import Person, fetch_files, read_room  # noqa: E402
+from ledger import Findings, Ledger, Seen, Sent, Stored  # noqa: E402
 
 TEXTS = ["", "x" * 3000, "two\nlines", "tab\tand \x1b[31mcolour", "茶 😀", '"quoted" \\ back', "\0"]
 JSONS = [None, True, -0.5, 1e300, [], {"a": [1, {"b": None}], "é": "ü"}, 12345678901234567890]
@@ -322,8 +326,62 @@ class Transfer(Fixture):
             self.assertEqual(backup.read(), before)
         self.assertEqual(sorted(os.listdir(self.folder)), ["backup.db", "data"])
 
+    def upload(self, server, name, content):
+        """Sends a file to `tea`. Gives where it is."""
+        address = "http://127.0.0.1:%d/rooms/tea/files/%s" % (server.port, name)
+        request = urllib.request.Request(address, content, method="PUT")
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            return json.load(response)["data"]["file"]["href"]
+
+    def test_a_backup_that_is_a_directory_has_the_files_that_people_sent(self):
+        directory = os.path.join(self.folder, "backup", "")
+        with self.serving() as server:
+            kept = self.upload(server, "kept.txt", b"kept")
+            self.parlor("backup", "--data", self.data, directory)
+            later = self.upload(server, "later.txt", b"later")
+            # They are copies: what becomes of the first does not matter.
+            for name in os.listdir(os.path.join(self.data, "files")):
+                with open(os.path.join(self.data, "files", name), "wb") as file:
+                    file.write(b"gone")
+            self.assertIn(directory.rstrip("/"),
+                          self.assert_fails(parlor_run("backup", "--data", self.data, directory)))
+        self.assertEqual(os.stat(directory).st_mode & 0o777, 0o700)
+        files = os.listdir(os.path.join(directory, "files"))
+        self.assertEqual(len(files), 1)
+        for name in ("parlor.db", os.path.join("files", files[0])):
+            self.assertEqual(os.stat(os.path.join(directory, name)).st_mode & 0o777, 0o600)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["backup", "data"])
+        with self.serving(data=directory) as server:
+            with urllib.request.urlopen("http://127.0.0.1:%d%s" % (server.port, kept), timeout=SECONDS) as response:
+                self.assertEqual(response.read(), b"kept")
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen("http://127.0.0.1:%d%s" % (server.port, later), timeout=SECONDS)
+            with caught.exception:
+                self.assertEqual(caught.exception.code, 404)
+
+    def test_a_file_that_is_gone_is_left_out_of_a_backup(self):
+        directory = os.path.join(self.folder, "backup", "")
+        with self.serving() as server:
+            self.upload(server, "gone.txt", b"gone")
+        for name in os.listdir(os.path.join(self.data, "files")):
+            os.remove(os.path.join(self.data, "files", name))
+        self.parlor("backup", "--data", self.data, directory)
+        self.assertEqual(os.listdir(os.path.join(directory, "files")), [])
+        with contextlib.closing(sqlite3.connect(os.path.join(directory, "parlor.db"))) as database:
+            self.assertEqual(database.execute("SELECT count(*) FROM files").fetchone(), (0,))
+
+    def test_a_backup_that_is_a_file_says_what_is_not_in_it(self):
+        file = os.path.join(self.folder, "backup.db")
+        with self.serving() as server:
+            self.upload(server, "one.txt", b"one")
+        done = parlor_run("backup", "--data", self.data, file)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertIn("not in %s: 1" % file, done.stderr)
+
     def restore(self, file):
         """A directory in which a server finds the backup."""
+        if os.path.isdir(file):
+            return file
         folder = file + "-restored"
         os.mkdir(folder, 0o700)
         shutil.copy(file, os.path.join(folder, "parlor.db"))
@@ -340,8 +398,9 @@ class Transfer(Fixture):
                 while ledger.acknowledged() < 200 * (number + 1):
                     self.assertFalse(talk.done())
                     await asyncio.sleep(0.01)
-                before = [entry for entry in ledger.entries if isinstance(entry, Seen)]
+                before = [entry for entry in ledger.entries if isinstance(entry, (Seen, Stored))]
                 backup, export = (os.path.join(self.folder, "%d.%s" % (number, end)) for end in ("db", "jsonl"))
+                backup = os.path.join(backup, "")  # A directory, with the files that people sent.
                 await asyncio.to_thread(self.parlor, "backup", "--data", self.data, backup)
                 exported = await asyncio.to_thread(self.export)
                 with open(export, "w", encoding="utf-8") as file:
@@ -355,17 +414,22 @@ class Transfer(Fixture):
             server.line_port = int(server.process.stdout.readline().rsplit(":", 1)[1])
             copies = asyncio.run(copy(server))
         for before, backup, exported in copies:
-            imported = backup + "-imported"
+            imported = backup.rstrip("/") + "-imported"
             self.parlor("import", "--data", imported, stdin=exported)
             for data in (self.restore(backup), imported):
+                findings = Findings()
+                stored = [entry for entry in before if isinstance(entry, Stored)]
+                seen = [entry for entry in before if isinstance(entry, Seen)]
                 with self.serving("--rate", "0", data=data) as server:
                     rooms = {name: asyncio.run(read_room(server.port, name)) for name in ROOMS}
+                    if data == backup:
+                        self.assertTrue(stored)
+                        asyncio.run(fetch_files(server.port, Ledger(stored), findings))
                 # What was sent later may be in it.
                 entries = [entry for entry in ledger.entries if isinstance(entry, Sent)]
-                findings = Findings()
-                Ledger(entries + [dataclasses.replace(seen, epoch=None) for seen in before]).compare(rooms, findings)
+                Ledger(entries + [dataclasses.replace(it, epoch=None) for it in seen]).compare(rooms, findings)
                 self.assertEqual(findings.counts, {}, findings.examples)
-                self.assertEqual({seen.epoch for seen in before} & {room.epoch for room in rooms.values()}, set())
+                self.assertEqual({it.epoch for it in seen} & {room.epoch for room in rooms.values()}, set())
 
 
 if __name__ == "__main__":

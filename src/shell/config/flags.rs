@@ -126,7 +126,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             BackupArgs::augment_args(Command::new("backup"))
-                .about("Copy a data directory into one file, also beside a running server")
+                .about("Copy a data directory into a file or a directory, also beside a running server")
                 .args(place_of_data()),
         )
         .subcommand(

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -12,9 +15,10 @@ use super::directory::Directory;
 use super::error::StoreError;
 use super::room_row::RoomRow;
 use super::rooms::Rooms;
-use super::{append, messages, rooms, schema};
+use super::{append, files, messages, rooms, schema};
 use crate::core::chat::RoomName;
 use crate::core::export::ImportError;
+use crate::core::file::FileId;
 use crate::core::store::Stored;
 use crate::shell::clock::unix_ms;
 use crate::shell::error::RunError;
@@ -28,6 +32,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// What is in a data directory, which a server may use meanwhile.
 #[derive(Debug)]
 pub(in crate::shell) struct Archive {
+    path: PathBuf,
     database: Database,
 }
 
@@ -64,7 +69,8 @@ impl Archive {
             Ok(database)
         });
         let database = database.map_err(|error| error.at_start(path))?;
-        Ok(Self { database })
+        let path = path.to_owned();
+        Ok(Self { path, database })
     }
 
     /// The room of a name.
@@ -128,8 +134,9 @@ impl Archive {
     }
 
     /// Copies all that is there at one moment into an empty file. Its rooms have new epochs: what is published after that
-    /// moment is not in it, and its offsets are given again by a server that starts on the copy.
-    pub(in crate::shell) fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+    /// moment is not in it, and its offsets are given again by a server that starts on the copy. Gives the files that its
+    /// messages tell of.
+    pub(in crate::shell) fn copy_to(&self, file: &Path) -> Result<Vec<FileId>, StoreError> {
         let mut copy = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // All pages in one step: between two, each commit of a server would make it begin anew. Readers hold up no commit.
         let done = Backup::new(&self.database.connection, &mut copy)?.step(-1)?;
@@ -139,8 +146,52 @@ impl Archive {
         renew_epochs(&copy)?;
         // Without a log beside it.
         copy.pragma_update(None, "journal_mode", "DELETE")?;
-        copy.close().map_err(|(_, error)| error.into())
+        let files = files::ids(&copy)?;
+        copy.close().map_err(|(_, error)| error)?;
+        Ok(files)
     }
+
+    /// Makes such a directory of an empty one: the database, and the files that its messages tell of. Those that are removed
+    /// meanwhile are left out.
+    pub(in crate::shell) fn copy_all_to(&self, directory: &Path) -> Result<(), StoreError> {
+        let database = Directory::database_in(directory);
+        private().open(&database)?;
+        let ids = self.copy_to(&database)?;
+        let (from, to) = (
+            Directory::files_in(&self.path),
+            Directory::files_in(directory),
+        );
+        DirBuilder::new().mode(0o700).create(&to)?;
+        let copy = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        for id in ids {
+            if !copy_file(&from, &to, &id.to_string())? {
+                files::forget(&copy, id)?;
+            }
+        }
+        copy.close().map_err(|(_, error)| error)?;
+        File::open(&database)?.sync_all()?;
+        File::open(&to)?.sync_all()?;
+        Ok(File::open(directory)?.sync_all()?)
+    }
+}
+
+/// A file that nobody else may read, and that was not there.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
+
+/// Copies a file from one folder to another, onto the disk. Says whether it is there.
+fn copy_file(from: &Path, to: &Path, name: &str) -> io::Result<bool> {
+    let mut file = match File::open(from.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    let mut copy = private().open(to.join(name))?;
+    io::copy(&mut file, &mut copy)?;
+    copy.sync_all()?;
+    Ok(true)
 }
 
 /// Rooms that come into a data directory, which no server uses meanwhile: all of them, or none.

@@ -89,7 +89,12 @@ impl Directory {
 
     /// Where the bytes of files are.
     pub(super) fn files(&self) -> PathBuf {
-        self.path.join("files")
+        Self::files_in(&self.path)
+    }
+
+    /// Where they are in such a directory.
+    pub(super) fn files_in(path: &Path) -> PathBuf {
+        path.join("files")
     }
 
     pub(super) fn database(&self) -> PathBuf {

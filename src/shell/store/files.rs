@@ -80,6 +80,13 @@ fn id(row: &Row<'_>) -> rusqlite::Result<FileId> {
     FileId::parse(&text).ok_or_else(what)
 }
 
+/// The ids of all files.
+pub(super) fn ids(connection: &Connection) -> Result<Vec<FileId>, StoreError> {
+    let mut statement = connection.prepare("SELECT id FROM files")?;
+    let ids = statement.query_map([], id)?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
 /// Forgets a file.
 pub(super) fn forget(connection: &Connection, id: FileId) -> Result<(), StoreError> {
     let sql = "DELETE FROM files WHERE id = ?1";
