@@ -466,7 +466,7 @@ MUTANTS = [
     ),
     (
         "a room with state goes like one without",
-        CHAT,
+        "src/core/chat/lifetime.rs",
         ".lay_room(room.owner, index, room.has_state()",
         ".lay_room(room.owner, index, false",
     ),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::core::now::Now;
-use crate::limits::PRESENCE_MS;
+use crate::limits::{ABSENCE_MS, PRESENCE_MS};
 
 fn chat(flags: &[&str]) -> Chat {
     Chat::new(Limits::of_flags(flags), [1; 32], PersonId(0))
