@@ -40,7 +40,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
         Invocation::Export(sources, args) => transfer::export(&sources.data_directory()?, &args)?,
         Invocation::Import(sources) => transfer::import(&sources.data_directory()?)?,
         Invocation::Backup(sources, args) => transfer::backup(&sources.data_directory()?, &args)?,
-        Invocation::Upgrade(sources, args) => upgrade::upgrade(&args, || sources.data_directory())?,
+        Invocation::Upgrade(sources, args) => upgrade::upgrade(&args, || sources.data())?,
     }
     Ok(())
 }

@@ -345,3 +345,6 @@ class Settings(Case):
         done = self.parlor("upgrade", "--data", self.data)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("no server", done.stderr)
+        done = self.parlor("upgrade")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("--data, or its process with --pid", done.stderr)

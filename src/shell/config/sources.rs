@@ -79,11 +79,19 @@ impl Sources {
     /// # Errors
     /// Something is wrong with them, or none of them names one.
     pub fn data_directory(&self) -> Result<PathBuf, RunError> {
-        self.load()?.settings.keeping.data.ok_or(RunError {
+        self.data()?.ok_or(RunError {
             what: "there is no data directory".to_owned(),
             cause: None,
             advice: "name it with --data",
         })
+    }
+
+    /// The same, if there is one.
+    ///
+    /// # Errors
+    /// Something is wrong with the settings.
+    pub fn data(&self) -> Result<Option<PathBuf>, RunError> {
+        Ok(self.load()?.settings.keeping.data)
     }
 
     /// The settings as they are now.

@@ -29,11 +29,11 @@ pub struct UpgradeArgs {
 /// There is no such server, or it goes on: its log says why.
 pub fn upgrade(
     args: &UpgradeArgs,
-    directory: impl FnOnce() -> Result<PathBuf, RunError>,
+    directory: impl FnOnce() -> Result<Option<PathBuf>, RunError>,
 ) -> Result<(), RunError> {
     let pid = match args.pid {
         Some(pid) => pid,
-        None => server_of(&directory()?)?,
+        None => server_of(&directory()?.ok_or_else(no_server_named)?)?,
     };
     let cannot_ask = |error: io::Error| {
         let advice = "name a server of this user with --data or --pid";
@@ -59,6 +59,14 @@ pub fn upgrade(
     }
     println!("process {pid} has handed over");
     Ok(())
+}
+
+fn no_server_named() -> RunError {
+    RunError {
+        what: "it is not said which server".to_owned(),
+        cause: None,
+        advice: "name the directory that it keeps its messages in with --data, or its process with --pid",
+    }
 }
 
 /// The process that has a data directory.
