@@ -90,6 +90,38 @@ pub const RECENT_LINES: usize = 10;
 /// Bytes of a datagram: UDP's own limit, of a length in 16 bits (RFC 768).
 pub const MAX_DATAGRAM: usize = (64 << 10) - 1;
 
+/// Milliseconds for which it is remembered that a shared log has nothing of a room: as long as whoever has asked for it takes to
+/// begin it.
+pub const VACANT_MS: u64 = 1_000;
+
+/// Groups of rooms that have their channel and their keys in common. A node hears those of its rooms alone; a cluster has no
+/// more masters of use. It cannot be changed while nodes with another number run.
+pub const PARTITIONS: u16 = 64;
+
+/// Milliseconds after which a node compares where its rooms are with where they are in Redis: a message that was lost on the
+/// channel is noticed then, if no later one has shown it.
+pub const COMPARE_MS: u64 = 30_000;
+
+/// Milliseconds after which a message of this node's that Redis has taken, and that is not on the channel, is taken for lost
+/// there.
+pub const CHANNEL_LATE_MS: u64 = 1_000;
+
+/// Milliseconds after which Redis is asked again what it did not answer.
+pub const ASK_AGAIN_MS: u64 = 200;
+
+/// Messages of a room that are read from Redis at once.
+pub const READ_AT_ONCE: usize = 256;
+
+/// Messages of a room that a node keeps while its members are behind, and their bytes: what comes after them is read from
+/// Redis later.
+pub const MAX_UNTOLD: usize = 1_024;
+
+/// The bytes.
+pub const MAX_UNTOLD_BYTES: usize = 1 << 20;
+
+/// Milliseconds for which Redis keeps the epoch of a room in which nothing was published.
+pub const EMPTY_ROOM_MS: u64 = 3_600_000;
+
 /// Submissions that the store has not answered. While there are as many, whoever sends messages is not read, and what cannot
 /// be held back is refused.
 pub const MAX_UNANSWERED: usize = 65_536;

@@ -27,6 +27,7 @@ mod room_name;
 mod seats;
 mod secret;
 mod series;
+mod shared;
 mod state;
 mod visible;
 mod visits;
@@ -378,10 +379,11 @@ impl Chat {
         self.make_room_for_room(owner)?;
         self.ledger.add_room(owner);
         self.rooms_begun = self.rooms_begun.wrapping_add(1);
+        let given = self.shared_rooms().and_then(|it| it.occupy(name));
         let index = self.rooms.insert(Room {
             name: name.clone(),
             serial: self.rooms_begun,
-            epoch: self.random.next_u64(),
+            epoch: given.unwrap_or_else(|| self.random.next_u64()),
             offset: 0,
             audiences: Default::default(),
             people: BTreeMap::new(),

@@ -8,3 +8,13 @@ pub struct Now {
     /// Milliseconds since 1970, for people to read; may jump.
     pub unix_ms: u64,
 }
+
+impl Now {
+    /// The same by another clock, if there is one that says this, in milliseconds since 1970.
+    pub(super) fn by_clock_of(self, unix_ms: Option<u64>) -> Self {
+        Self {
+            unix_ms: unix_ms.unwrap_or(self.unix_ms),
+            ..self
+        }
+    }
+}

@@ -36,6 +36,7 @@ mod reading;
 mod reconfigure;
 mod rights;
 mod send;
+mod shared;
 mod step;
 mod storing;
 mod turns;

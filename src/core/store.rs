@@ -5,16 +5,31 @@
 //! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
 //! never answers times out.
 
+mod shared;
+
 use std::fmt;
 
 pub use crate::codec::json::event::Durability;
 pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Draft, Message, completed_state};
 use crate::core::file::{FileId, KeptFile};
+pub use shared::{Followed, News, Published, Shared};
 
 /// Names a request until it is answered. No other request of this server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);
+
+impl Ticket {
+    /// Its number, by which it can be told elsewhere.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// That of this number.
+    pub(super) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 #[cfg(test)]
 impl Ticket {
@@ -65,6 +80,8 @@ pub enum Request {
         /// Their number.
         number: u64,
     },
+    /// What only a log is asked for that several servers share.
+    Shared(Shared),
 }
 
 /// What a room begins with that was kept before.
@@ -99,6 +116,8 @@ pub struct Append {
     pub not_before: u64,
     /// The message.
     pub record: Record,
+    /// Its body as the state of its key, where that is another, as far as this server knows.
+    pub state: Option<Vec<u8>>,
     /// The file that it tells of, to be kept with it.
     pub file: Option<Box<KeptFile>>,
 }
@@ -204,6 +223,9 @@ pub struct Contents {
     pub state: Vec<Stored>,
     /// What was sent lately with an id, in the order of the offsets.
     pub sent: Vec<SentMessage>,
+    /// What the clock by which the messages have their times said when this was read, in milliseconds since 1970; `None`: it
+    /// is that of this machine.
+    pub read_ms: Option<u64>,
 }
 
 /// Somebody with a name or a secret by which they come back.
@@ -240,6 +262,13 @@ pub enum Answer {
         /// When it was sent, in milliseconds since 1970.
         at_ms: u64,
     },
+    /// The message was published before, under its sender's own id of it: it is not published again.
+    Again {
+        /// That of the request.
+        ticket: Ticket,
+        /// Its offset.
+        offset: u64,
+    },
     /// Messages that were asked for.
     Page {
         /// That of the request.
@@ -260,11 +289,19 @@ pub enum Answer {
     },
 }
 
+impl Contents {
+    /// Whether nothing was published since the room began.
+    pub(super) fn is_empty(&self) -> bool {
+        self.offset == 0 && self.state.is_empty()
+    }
+}
+
 impl Answer {
     /// The ticket of the request that it answers.
     pub(super) fn ticket(&self) -> Ticket {
         let (Self::Loaded { ticket, .. }
         | Self::Accepted { ticket, .. }
+        | Self::Again { ticket, .. }
         | Self::Page { ticket, .. }
         | Self::Refused { ticket, .. }) = self;
         *ticket

@@ -100,6 +100,7 @@ impl Room {
             })
         });
         let contents = Contents {
+            read_ms: None,
             epoch: self.epoch,
             offset: self.offset(),
             messages,
@@ -178,7 +179,7 @@ impl LateStore {
                 | Request::Search(Search { room, .. })
                 | Request::ForgetRoom { room, .. }
                 | Request::ForgetState { room, .. } => room.clone(),
-                Request::ForgetFile { .. } => continue,
+                Request::ForgetFile { .. } | Request::Shared(_) => continue,
                 Request::KeepPerson(person) => {
                     self.people.insert(person.number, person.clone());
                     continue;

@@ -16,6 +16,8 @@ pub enum Durability {
     Memory,
     /// It is on this machine's disk.
     Disk,
+    /// It is in Redis, as safely as that keeps it.
+    Redis,
 }
 
 /// An event, or the answer to a command.

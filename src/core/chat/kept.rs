@@ -7,10 +7,12 @@ use crate::core::chat::Chat;
 use crate::core::chat::books::Entry;
 use crate::core::chat::dedup::{Log, Sender};
 use crate::core::chat::format::RoomId;
+use crate::core::chat::history::History;
 use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
 use crate::core::chat::room_name::RoomName;
+use crate::core::chat::shared::SharedRooms;
 use crate::core::chat::visits::Position;
 use crate::core::now::Now;
 use crate::limits::DEDUP_MS;
@@ -21,6 +23,18 @@ pub(super) struct Kept {
     /// Hashes of their names: a million rooms take no more than 16 MB. One that is here by chance is asked for in vain.
     names: HashSet<u64>,
     forgotten: Vec<ToForget>,
+    /// What is known of a log that other servers share, if it is one.
+    shared: Option<SharedRooms>,
+}
+
+impl Kept {
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    pub(super) fn shared(&self) -> Option<&SharedRooms> {
+        self.shared.as_ref()
+    }
 }
 
 /// What the store is to forget.
@@ -66,6 +80,18 @@ impl Chat {
         self.people.use_store();
     }
 
+    /// From now on a log that other servers share keeps rooms and people.
+    pub(in crate::core) fn use_shared_log(&mut self) {
+        self.use_store();
+        if let Some(kept) = &mut self.kept {
+            kept.shared = Some(SharedRooms::default());
+        }
+    }
+
+    pub(super) fn shared_rooms(&mut self) -> Option<&mut SharedRooms> {
+        self.kept.as_mut()?.shared.as_mut()
+    }
+
     /// The store has rooms of these names.
     pub(in crate::core) fn restore_names<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         if let Some(kept) = &mut self.kept {
@@ -90,9 +116,14 @@ impl Chat {
 
     /// Whether the store has something of a room that is not here.
     pub(in crate::core) fn is_kept_elsewhere(&self, name: &RoomName) -> bool {
-        let kept = self.kept.as_ref();
-        kept.is_some_and(|kept| kept.names.contains(&hash(name.as_str())))
-            && self.find(name).is_none()
+        let Some(kept) = &self.kept else {
+            return false;
+        };
+        let is_kept = match &kept.shared {
+            Some(shared) => !shared.is_vacant(name),
+            None => kept.names.contains(&hash(name.as_str())),
+        };
+        is_kept && self.find(name).is_none()
     }
 
     /// The store has nothing of this room.
@@ -104,8 +135,15 @@ impl Chat {
 
     /// A room ends here, and stays in the store.
     pub(super) fn note_kept(&mut self, name: &RoomName) {
-        if let Some(kept) = &mut self.kept {
+        if let Some(kept) = self.kept.as_mut().filter(|kept| kept.shared.is_none()) {
             kept.names.insert(hash(name.as_str()));
+        }
+    }
+
+    /// A room is not here any more.
+    pub(in crate::core) fn note_left(&mut self, name: &RoomName) {
+        if let Some(shared) = self.shared_rooms() {
+            shared.note_left(name.clone());
         }
     }
 
@@ -130,7 +168,11 @@ impl Chat {
     }
 
     fn note_to_forget(&mut self, to_forget: ToForget) {
-        if let Some(kept) = &mut self.kept {
+        let Some(kept) = &mut self.kept else {
+            return;
+        };
+        // What one server has no place for, others have.
+        if to_forget.state.is_none() || kept.shared.is_none() {
             kept.forgotten.push(to_forget);
         }
     }
@@ -157,13 +199,11 @@ impl Chat {
         let begun = self.begin_for(name, OwnerId::OTHERS, now.ms);
         let Ok(id) = begun else {
             self.note_kept(name);
+            self.note_left(name);
             return Err(NoPlaceError);
         };
-        let room = &mut self.rooms[id.index];
-        room.epoch = position.epoch;
-        room.offset = position.offset;
-        room.is_counted = true;
-        room.left_ms = Some(now.ms);
+        self.rooms[id.index].left_ms = Some(now.ms);
+        self.move_to_position(id.index, position);
         for restored in state {
             if self.restore_state(id.index, &restored, now).is_err() {
                 self.end(id.index);
@@ -178,6 +218,40 @@ impl Chat {
         }
         self.settle(id.index, now.ms);
         Ok(id)
+    }
+
+    /// A room that is here is at another position than was known, and this is what is kept of it. State for which there is no
+    /// place is left out.
+    pub(in crate::core) fn reload<'a>(
+        &mut self,
+        id: RoomId,
+        position: Position,
+        messages: impl Iterator<Item = Restored<'a>>,
+        state: impl Iterator<Item = Restored<'a>>,
+        now: Now,
+    ) {
+        if self.get(id).is_none() {
+            return;
+        }
+        self.with_books(id.index, History::clear);
+        self.move_to_position(id.index, position);
+        for restored in state {
+            if self.restore_state(id.index, &restored, now).is_err() {
+                self.forgotten.states += 1;
+            }
+        }
+        self.restore_messages(id.index, messages, now);
+        self.keep_within_memory(id.index, now.ms);
+        if self.rooms[id.index].is_empty() {
+            self.settle(id.index, now.ms);
+        }
+    }
+
+    fn move_to_position(&mut self, index: usize, position: Position) {
+        let room = &mut self.rooms[index];
+        room.epoch = position.epoch;
+        room.offset = position.offset;
+        room.is_counted = true;
     }
 
     fn restore_id(&mut self, log: &Log, it: &RestoredId<'_>, now: Now) {

@@ -83,6 +83,7 @@ impl Chat {
         }
         room.is_detached = true;
         self.by_name.remove(&name);
+        self.note_left(&name);
         self.note_forgotten(name, epoch);
         self.with_books(id.index, History::clear);
     }
@@ -114,6 +115,7 @@ impl Chat {
             if room.offset > 0 {
                 self.note_kept(&room.name);
             }
+            self.note_left(&room.name);
         }
         self.ended.push(RoomId {
             index,
@@ -132,6 +134,7 @@ impl Chat {
             self.news_due.first().map(|(due_ms, _)| *due_ms),
             self.dormant.first().map(|(ends_ms, _)| *ends_ms),
             self.people.next_deadline_ms(),
+            self.next_vacant_ms(),
         ];
         deadlines
             .into_iter()
@@ -148,6 +151,6 @@ impl Chat {
             self.end(index);
             return true;
         }
-        self.people.forget_due(now_ms)
+        self.forget_vacant(now_ms) || self.people.forget_due(now_ms)
     }
 }

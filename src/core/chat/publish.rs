@@ -89,6 +89,13 @@ pub(in crate::core) struct Keeping {
     state: Option<Vec<u8>>,
 }
 
+impl Keeping {
+    /// Its body as the state of its key, where that is another.
+    pub(in crate::core) fn state(&self) -> Option<&[u8]> {
+        self.state.as_deref()
+    }
+}
+
 /// Why something cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum PublishError {

@@ -1,10 +1,9 @@
 //! What a store keeps besides the messages that somebody waits for, and what becomes of a server that loses its store.
 
+use std::ops::Bound;
+
 use crate::codec::json::event::Durability;
-use crate::core::chat::{
-    Author, Draft, Format, KeptPerson, PersonChange, PersonId, PublishError, RoomId,
-};
-use crate::core::id::ConnectionId;
+use crate::core::chat::{Author, Draft, KeptPerson, PersonChange, PersonId, PublishError, RoomId};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::storing::UNAVAILABLE;
@@ -71,22 +70,10 @@ impl<S: Stream> Server<S> {
 
     /// Members who know epochs are told where their rooms are now, once they have read what is queued for them.
     fn tell_new_epochs(&mut self) {
-        let ids: Vec<ConnectionId> = self.connections.iter().map(|(_, it)| it.id).collect();
-        for id in ids {
-            let Some(reading) = self.chat.reading_of(id) else {
-                continue;
-            };
-            if !reading.format.is_json() && reading.format != Format::Events {
-                continue;
-            }
-            let rooms: Vec<RoomId> = self.chat.rooms_of(id).collect();
-            for room in rooms {
-                let next = self.chat.offset(room) + 1;
-                self.lagging.fall_behind(id, room, next);
-            }
-            if self.get(id).is_some_and(|it| !it.has_output()) {
-                self.lagging.on_drained(id);
-            }
+        let names = self.chat.rooms_from(Bound::Unbounded).map(|(name, _)| name);
+        let rooms: Vec<RoomId> = names.filter_map(|name| self.chat.find(name)).collect();
+        for room in rooms {
+            self.fall_behind_all(room, self.chat.next_offset(room));
         }
     }
 
@@ -112,7 +99,7 @@ impl<S: Stream> Server<S> {
         }
         let epoch = self.chat.epoch(room);
         let place = (Some(offset), self.files.kept(draft));
-        let (ticket, bytes) = outbox.append(name, epoch, draft, place, draft.at_ms(now));
+        let (ticket, bytes) = outbox.append(name, epoch, draft, None, place, draft.at_ms(now));
         self.waiting.add_behind(ticket, bytes);
         Ok(())
     }
@@ -132,6 +119,7 @@ impl<S: Stream> Server<S> {
 
     /// Tells the store at the end of a tick who has come, has another name, or is forgotten, and what is to be forgotten.
     pub(super) fn send_changes_to_store(&mut self, now: Now) {
+        self.unfollow_rooms();
         let Some(outbox) = &mut self.outbox else {
             return;
         };

@@ -248,7 +248,9 @@ impl<S: Stream> Server<S> {
                 contents: Some(contents),
                 ..
             } => {
-                if !self.restore_room(&room, &contents, now) {
+                if contents.is_empty() && self.chat.has_shared_log() {
+                    self.chat.on_vacant(&room, contents.epoch, now.ms);
+                } else if !self.restore_room(&room, &contents, now) {
                     log::warn!(
                         "there is no place for the room {room}: --max-rooms, --max-keys, --history-bytes or --history-memory is too small for what is kept of it"
                     );
@@ -256,7 +258,10 @@ impl<S: Stream> Server<S> {
                 }
             }
             Answer::Loaded { contents: None, .. } => self.chat.on_nothing_kept(&room),
-            _ => self.loading.fail(&room, now.ms),
+            _ => {
+                self.chat.note_left(&room);
+                self.loading.fail(&room, now.ms);
+            }
         }
         self.resume_aside(load);
         Ok(())
@@ -279,6 +284,7 @@ impl<S: Stream> Server<S> {
     }
 
     fn give_up_load(&mut self, room: &RoomName, load: Load, now: Now) {
+        self.chat.note_left(room);
         self.loading.fail(room, now.ms);
         self.resume_aside(load);
     }
@@ -340,7 +346,9 @@ impl<S: Stream> Server<S> {
             messages,
             state,
             sent,
+            read_ms,
         } = contents;
+        let now = now.by_clock_of(*read_ms);
         let count = messages.len() + state.len() + sent.len();
         self.budget.spend(cost::LOOKUP * count as u64);
         let position = Position {
@@ -361,7 +369,7 @@ impl<S: Stream> Server<S> {
     }
 }
 
-fn found(stored: &[Stored]) -> Vec<(Found, Option<Owner>)> {
+pub(super) fn found(stored: &[Stored]) -> Vec<(Found, Option<Owner>)> {
     let found = stored.iter().map(|stored| {
         let owner = Owner::from_text(&stored.record.owner);
         (Found::new(stored.clone()), owner)
@@ -369,7 +377,7 @@ fn found(stored: &[Stored]) -> Vec<(Found, Option<Owner>)> {
     found.collect()
 }
 
-fn restored((found, owner): &(Found, Option<Owner>)) -> Restored<'_> {
+pub(super) fn restored((found, owner): &(Found, Option<Owner>)) -> Restored<'_> {
     let message: Message<'_> = found.message();
     Restored {
         message,

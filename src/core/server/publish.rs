@@ -82,7 +82,12 @@ impl<S: Stream> Server<S> {
             Proposed::New(keeping) => keeping,
         };
         if !draft.ephemeral && self.waits_for_commits() {
-            return self.append(room, draft, now).map(Submitted::Waiting);
+            return self
+                .append(room, draft, &keeping, now)
+                .map(Submitted::Waiting);
+        }
+        if draft.ephemeral && self.chat.has_shared_log() {
+            self.signal(room, draft, now);
         }
         let accepted = Accepted {
             offset: (!draft.ephemeral).then(|| self.chat.offset_for(room, draft)),

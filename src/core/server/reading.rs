@@ -67,6 +67,10 @@ impl<S: Stream> Server<S> {
             let message = "this server keeps no messages on disk: start it with --data";
             return Err(CommandError::new(ErrorCode::NotKept, message));
         };
+        if self.chat.has_shared_log() {
+            let message = "this server keeps its messages in Redis, where they cannot be searched";
+            return Err(CommandError::new(ErrorCode::NotKept, message));
+        }
         if query.len() > MAX_QUERY || !query.chars().any(char::is_alphanumeric) {
             let message = "q holds what is searched for: 1 to 256 bytes, with a letter or a digit";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
@@ -220,7 +224,10 @@ impl<S: Stream> Server<S> {
                 damaged,
                 more,
             }),
-            Answer::Loaded { .. } | Answer::Accepted { .. } | Answer::Refused { .. } => None,
+            Answer::Loaded { .. }
+            | Answer::Accepted { .. }
+            | Answer::Again { .. }
+            | Answer::Refused { .. } => None,
         };
         self.on_read(reader, found, now);
         Ok(())

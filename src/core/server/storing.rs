@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::codec::json::event::Durability;
 use crate::codec::ws::close::CloseReason;
 use crate::core::budget::cost;
-use crate::core::chat::{Accepted, Draft, PublishError, RoomId, RoomName};
+use crate::core::chat::{Accepted, Draft, Keeping, PublishError, RoomId, RoomName};
 use crate::core::file::KeptFile;
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::Ending;
@@ -125,6 +125,7 @@ impl Outbox {
         room: &RoomName,
         epoch: u64,
         draft: &Draft<'_>,
+        state: Option<&[u8]>,
         (offset, file): (Option<u64>, Option<Box<KeptFile>>),
         at_ms: u64,
     ) -> (Ticket, usize) {
@@ -139,6 +140,7 @@ impl Outbox {
             offset,
             not_before: draft.not_before(),
             record,
+            state: state.map(Into::into),
             file,
         }));
         (ticket, bytes)
@@ -226,6 +228,7 @@ impl<S: Stream> Server<S> {
         &mut self,
         room: RoomId,
         draft: &Draft<'_>,
+        keeping: &Keeping,
         now: Now,
     ) -> Result<Ticket, PublishError> {
         if self.waiting.is_full() {
@@ -236,7 +239,8 @@ impl<S: Stream> Server<S> {
         };
         let epoch = self.chat.epoch(room);
         let file = self.files.kept(draft);
-        let (ticket, _) = outbox.append(name, epoch, draft, (None, file), draft.at_ms(now));
+        let at_ms = draft.at_ms(now);
+        let (ticket, _) = outbox.append(name, epoch, draft, keeping.state(), (None, file), at_ms);
         self.waiting.add(ticket, room, draft, now.ms);
         self.chat.on_append(room);
         Ok(ticket)
@@ -263,6 +267,7 @@ impl<S: Stream> Server<S> {
     fn outcome(&mut self, waiter: &Waiter, answer: &Answer, now: Now) -> Result<u64, PublishError> {
         let (offset, at_ms) = match *answer {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
+            Answer::Again { offset, .. } => return Ok(offset),
             Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
             Answer::Page { .. } | Answer::Loaded { .. } => {
                 log::error!("the store has answered an append with something else");
@@ -277,6 +282,7 @@ impl<S: Stream> Server<S> {
         }
         let mut draft = waiter.submission.draft();
         let keeping = self.chat.propose_accepted(room, &mut draft, now);
+        self.keep_state(room, &draft, &keeping, (offset, at_ms));
         let accepted = Accepted {
             offset: Some(offset),
             at_ms,

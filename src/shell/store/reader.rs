@@ -71,6 +71,7 @@ impl Reader {
         let room = (&*load.room, &row);
         let most = load.messages.min(MAX_LOADED);
         let contents = Contents {
+            read_ms: None,
             epoch: row.epoch,
             offset: row.offset,
             messages: messages::read(&view, room, (0, row.offset + 1), most, load.bytes)?.sound,

@@ -99,6 +99,7 @@ impl Shop {
 
     fn append(&mut self, room: &str, epoch: u64, record: Record) {
         let append = Append {
+            state: None,
             ticket: self.ticket(),
             room: room.into(),
             epoch,

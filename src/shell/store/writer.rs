@@ -271,7 +271,8 @@ impl Writer {
     fn write(&mut self, request: &Request) -> Result<Option<Answer>, StoreError> {
         let connection = &self.database.connection;
         match request {
-            Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
+            // What is shared is not asked of a disk.
+            Request::Load(_) | Request::Read(_) | Request::Search(_) | Request::Shared(_) => {}
             Request::Append(append) => return self.append(append).map(Some),
             Request::ForgetRoom { room, epoch } => {
                 let found = self.rooms.find(connection, room)?;
@@ -330,7 +331,7 @@ impl Writer {
         let (mut refusals, mut lost) = (Vec::new(), 0);
         for request in requests {
             match request {
-                Request::Load(_) | Request::Read(_) | Request::Search(_) => {}
+                Request::Load(_) | Request::Read(_) | Request::Search(_) | Request::Shared(_) => {}
                 Request::Append(append) if append.offset.is_none() => {
                     refusals.push(Outcome::Answer(refused(&append)));
                 }

@@ -1,4 +1,4 @@
--- Where a room is, its newest messages, newest first, and the state of its keys.
+-- Where a room is, its newest messages, newest first, the state of its keys, and what the clock says.
 --
 -- KEYS: the room, its log, its state
 local room, log, state = KEYS[1], KEYS[2], KEYS[3]
@@ -15,4 +15,5 @@ if not epoch or (epoch == known_epoch and tonumber(offset) < known_offset) then
   redis.call('HSET', room, 'epoch', epoch, 'offset', offset)
 end
 if offset == '0' then redis.call('PEXPIRE', room, empty_ms) end
-return {epoch, offset, redis.call('XREVRANGE', log, '+', '-', 'COUNT', count), redis.call('HGETALL', state)}
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', count)
+return {epoch, offset, newest, redis.call('HGETALL', state), redis.call('TIME')}

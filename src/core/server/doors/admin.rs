@@ -98,6 +98,11 @@ impl<S: Stream> Server<S> {
             return;
         };
         log::warn!("{} empties the room {name}", admin_name(by));
+        self.remove_members(room, now);
+    }
+
+    /// Removes all members from a room, and forgets it.
+    pub(in crate::core::server) fn remove_members(&mut self, room: RoomId, now: Now) {
         for format in Format::ALL {
             let members = self.chat.members(room.audience(format));
             for member in members.iter().flat_map(|members| members.iter()) {

@@ -405,6 +405,7 @@ fn what_could_not_be_written_at_the_end_is_an_error() {
     let mut shop = Shop::open_with(&place, Durability::Memory, &Limits::default()).unwrap();
     shop.store.send(Job::LimitPages(1));
     let append = Append {
+        state: None,
         ticket: shop.ticket(),
         room: "tea".into(),
         epoch: 7,

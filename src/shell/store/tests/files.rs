@@ -66,6 +66,7 @@ impl Shop {
         self.ask_folder(FileRequest::Finish { id });
         assert_eq!(self.file_answer(), FileAnswer::Finished { id });
         let append = Append {
+            state: None,
             ticket: self.ticket(),
             room: room.into(),
             epoch: 3,
