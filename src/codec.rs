@@ -7,6 +7,7 @@ pub mod json;
 pub mod line;
 pub mod media;
 pub mod proxy;
+pub mod resp;
 pub mod sse;
 pub mod target;
 pub mod token;
