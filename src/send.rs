@@ -4,6 +4,7 @@
 mod connection;
 mod progress;
 mod response;
+pub(crate) mod tls;
 
 use std::fmt;
 use std::fs::File;

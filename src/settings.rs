@@ -4,11 +4,13 @@
 //! The tables below make the structs that the core and the shell work with, their defaults, and [`ALL`]: one row for each
 //! setting, from which come the flags, the variables, the keys of the file, `--help` and the reference in the guide.
 
+mod redis;
 mod reload;
 mod rooms;
 mod table;
 mod value;
 
+pub use redis::{RedisUrl, without_login};
 pub use reload::{Changed, Kept};
 pub use rooms::{Overflow, OverflowRule, Retention, RoomLimits, RoomRule};
 pub use table::{Kind, Reload, Setting, Unit, Whether};
@@ -35,6 +37,8 @@ const CIDR: Unit = Unit::text("CIDR", "10.0.0.0/8");
 const DIRECTORY: Unit = Unit::text("DIR", "/var/lib/parlor");
 const DURABILITY: Unit = Unit::text("WHEN", "commit");
 const DISK_ERROR: Unit = Unit::text("WHAT", "stop");
+const REDIS: Unit = Unit::text("URL", "redis://localhost:6379");
+const REDIS_WAIT: Unit = Unit::new("SECONDS", 0, 10);
 const LEVEL: Unit = Unit::text("LEVEL", "info");
 const OVERFLOW: Unit = Unit::text("PATTERN=close|latest", "plant*=latest");
 const SWITCH: Unit = Unit::text("", "true");
@@ -53,6 +57,7 @@ const RATE: Unit = Unit::new("N", 0, 1_000_000);
 
 const BOUND: Reload = Restart("the sockets are bound once, before anything else");
 const OPENED: Reload = Restart("the directory is opened once, before anything else");
+const CONNECTED: Reload = Restart("rooms are where Redis has them");
 const GUARDED: Whether = Whether {
     is_so: |settings| settings.access.asks_for_tokens(),
     why: "those who are connected have come in under the rule that held then",
@@ -124,6 +129,20 @@ settings! {
         ///
         /// A disk that is full is none that fails: messages are refused until there is space.
         on_disk_error: OnDiskError = OnDiskError::Stop, DISK_ERROR, Now;
+    }
+
+    /// Where rooms are shared with other servers.
+    "Sharing" sharing: Sharing {
+        /// Redis, or Valkey, in which rooms are kept, such as `redis://localhost:6379`, so that all servers that use it have the
+        /// same [default: rooms are this server's alone]
+        ///
+        /// `rediss://` speaks TLS. A login goes before the host, `redis://user:password@host`, and the number of a database
+        /// behind it. Several are the nodes of a cluster, or its sentinels.
+        redis: Vec<RedisUrl> = Vec::new(), REDIS, CONNECTED;
+        /// File with the certificates in PEM format that Redis is trusted by, over TLS [default: those that the system trusts]
+        redis_ca: Option<PathBuf> = None, FILE, CONNECTED;
+        /// Time for which a message waits for Redis to be there, at most 10; without it, it is refused at once
+        redis_wait: u32 = 0, REDIS_WAIT, CONNECTED;
     }
 
     /// What is logged.

@@ -1,31 +1,19 @@
 //! The way to a server: TCP, or TLS over it.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 
-use super::SendError;
+use super::{SendError, tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one read or write: a server may take a while to have a long file on its disk.
 const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Where systems keep the certificates that they trust.
-const SYSTEM: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-];
 
 /// The address of a server: `http://localhost:8080`, or what is in a folder of a proxy, `https://chat.example/parlor`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,13 +104,8 @@ impl Connection {
             ))
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| no_tls(&error))?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| no_tls(&error))?
-            .with_root_certificates(roots(ca_file)?)
-            .with_no_client_auth();
-        let session = ClientConnection::new(Arc::new(config), name);
+        let config = tls::client_config(ca_file, "--ca-file")?;
+        let session = ClientConnection::new(config, name);
         let mut stream = StreamOwned::new(session.map_err(|error| no_tls(&error))?, tcp);
         // The handshake, so that what fails in it is told as such.
         stream
@@ -146,26 +129,6 @@ fn connect(address: &ServerAddress) -> io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-/// The certificates that are trusted: those of the file, else the system's.
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SendError> {
-    let system = || SYSTEM.iter().map(PathBuf::from).find(|path| path.exists());
-    let Some(path) = ca_file.map(Path::to_owned).or_else(system) else {
-        let what =
-            "this system's trusted certificates were not found; name a file of them with --ca-file";
-        return Err(SendError::new(what));
-    };
-    let pem = fs::read(&path).map_err(|error| SendError::of_file(&path, &error))?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    match roots.is_empty() {
-        true => Err(SendError::new(format!(
-            "there are no certificates in PEM format in {}; see --ca-file",
-            path.display()
-        ))),
-        false => Ok(roots),
-    }
 }
 
 impl Read for Connection {

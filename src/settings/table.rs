@@ -1,6 +1,7 @@
 //! What is known of a setting, and the macro that makes structs and rows from one table.
 
 use super::Settings;
+use super::redis::without_login;
 
 /// What stands before the default, where that is no value.
 const DEFAULT: &str = " [default: ";
@@ -144,6 +145,12 @@ impl Setting {
     /// What is expected instead.
     pub fn set(&self, settings: &mut Settings, values: &[String]) -> Result<(), String> {
         (self.set)(settings, &self.unit, values)
+    }
+
+    /// Its values as people may see them: without passwords.
+    pub fn shown(&self, settings: &Settings) -> Vec<String> {
+        let values = self.get(settings);
+        values.iter().map(|it| without_login(it)).collect()
     }
 
     /// Its values as they would be written; none if it is not set.

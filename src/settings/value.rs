@@ -144,6 +144,7 @@ text! {
     KeepWhen: parse_keep_when;
     OnDiskError: parse_on_disk_error;
     super::OverflowRule: str::parse;
+    super::RedisUrl: str::parse;
 }
 
 fn shown(value: &impl Display) -> String {

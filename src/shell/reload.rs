@@ -115,7 +115,7 @@ impl Reload {
 /// What stays as it is, although another value is wanted.
 pub(super) fn log_kept(kept: &[Kept], settings: &Settings) {
     for Kept { setting, why } in kept {
-        let current = or_none(&setting.get(settings));
+        let current = or_none(&setting.shown(settings));
         let name = setting.name();
         log::warn!("{name} stays {current} until the server is started again: {why}");
     }

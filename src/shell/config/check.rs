@@ -31,7 +31,7 @@ fn print(text: &str) -> Result<(), RunError> {
 fn report(config: &Config) -> String {
     let lines = ALL.iter().map(|setting| {
         let name = setting.name();
-        let values = setting.get(&config.settings);
+        let values = setting.shown(&config.settings);
         match values.is_empty() {
             true => (
                 format!("# {name}: {}", setting.default()),

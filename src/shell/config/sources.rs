@@ -10,7 +10,7 @@ use super::environment::{self, Environment};
 use super::error::ConfigErrors;
 use super::file::{self, File};
 use super::layer::{Given, Layer, Place};
-use crate::settings::{ALL, RoomRule, Setting, Settings};
+use crate::settings::{ALL, RoomRule, Setting, Settings, without_login};
 use crate::shell::error::RunError;
 use crate::shell::input_file;
 
@@ -162,7 +162,8 @@ impl Config {
                 self.places.insert(name, given.place);
             }
             Err(error) => {
-                let shown = given.values.join(",");
+                let shown: Vec<_> = given.values.iter().map(|it| without_login(it)).collect();
+                let shown = shown.join(",");
                 let error = format!("{}: {error}, not {shown:?}", given.place.named(&name));
                 errors.add(self.at(given.place, error));
             }
@@ -171,11 +172,12 @@ impl Config {
 
     /// Settings that make sense only with another.
     fn check_pairs(&self, errors: &mut ConfigErrors) {
-        let needs: [(&str, &[&str]); 4] = [
+        let needs: [(&str, &[&str]); 5] = [
             ("tls-cert", &["tls-key"]),
             ("tls-key", &["tls-cert"]),
             ("udp-bind", &["udp-port"]),
             ("audience", &["secret-file", "jwks-file"]),
+            ("redis-ca", &["redis"]),
         ];
         let is_set = |name: &&str| self.places.contains_key(*name);
         for (name, needed) in needs {
@@ -186,6 +188,14 @@ impl Config {
                 let error = format!("{} needs {}, too", place.named(name), needed.join(" or "));
                 errors.add(self.at(*place, error));
             }
+        }
+        if let (Some(place), true) = (self.places.get("redis"), is_set(&"data")) {
+            let error = format!(
+                "{} and {} exclude each other: messages are kept in Redis, or in a directory",
+                place.named("redis"),
+                place.named("data")
+            );
+            errors.add(self.at(*place, error));
         }
     }
 

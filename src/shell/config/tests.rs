@@ -103,6 +103,7 @@ fn every_setting_can_be_set_by_each_source() {
             ("tls-key", "tls-cert = \"c\""),
             ("udp-bind", "udp-port = 0"),
             ("audience", "secret-file = \"s\""),
+            ("redis-ca", "redis = [\"redis://db\"]"),
         ];
         let other = others.iter().find(|(it, _)| *it == name);
         let other = other.map_or("", |(_, other)| other);
