@@ -3,8 +3,8 @@
 //! Sockets come in as values that can be read and written, time and randomness as arguments: what runs here runs the
 //! same on a kernel's sockets and under a simulator.
 //!
-//! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ensure`, `id`, `network`, `pace`,
-//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), `net` (connections and their lists), `delivery` (from a
+//! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ready`, `ensure`, `id`, `network`, `pace`,
+//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), [`store`] and [`redis`] (what outlives a room here), `net` (connections and their lists), `delivery` (from a
 //! message to queued bytes), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
 
 pub mod access;
@@ -21,6 +21,8 @@ mod network;
 mod now;
 mod pace;
 mod pattern;
+mod ready;
+pub mod redis;
 mod server;
 pub mod site;
 pub mod store;
@@ -33,5 +35,6 @@ pub use net::ending::EndReason;
 pub use net::hosts::Hosts;
 pub use net::proxied::{Proxied, ProxiedState};
 pub use now::Now;
-pub use server::{DatagramResult, Ready, Server};
+pub use ready::Ready;
+pub use server::{DatagramResult, Server};
 pub use stream::Stream;

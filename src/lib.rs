@@ -69,6 +69,17 @@
 //! place. It changes when a room begins anew, and with it what was published before is gone; and when the server
 //! cannot know which offsets were told.
 //!
+//! # Many nodes
+//!
+//! With `--redis`, rooms are kept in Redis, and every node that uses it has the same ([`core::redis`]). It is a store like the
+//! disk, but that it tells the server what others have published, too ([`core::store::News`]). A publish is one function in
+//! Lua: the next offset, the message in the room's stream, and the message on the channel of the room's partition. A message
+//! is accepted when it comes back on the channel, so that all nodes have one order.
+//!
+//! A node follows the rooms that it holds (`core::redis::room`): it knows up to where it has heard each, reads what is missing from
+//! the stream before it tells anything newer, and loads a room anew of which the stream does not reach back, or the epoch is
+//! another (`core::server`, `shared`).
+//!
 //! # A handover
 //!
 //! On SIGUSR2 another process takes over (`shell::upgrade`). The server is held: it reads nothing more, until nothing is on its

@@ -119,6 +119,21 @@ pub const MAX_UNTOLD: usize = 1_024;
 /// The bytes.
 pub const MAX_UNTOLD_BYTES: usize = 1 << 20;
 
+/// Milliseconds after which a Redis that has not answered is taken to be gone. Less than `STORE_TIMEOUT_MS`.
+pub const REDIS_TIMEOUT_MS: u64 = 5_000;
+
+/// Milliseconds of silence after which Redis is asked whether it is there.
+pub const REDIS_SILENCE_MS: u64 = 5_000;
+
+/// Connections to Redis: two for each of its nodes.
+pub const MAX_LINKS: usize = 1_024;
+
+/// Bytes that wait to be sent to Redis on one connection; what comes then is refused.
+pub const MAX_REDIS_OUTPUT: usize = 64 << 20;
+
+/// Bytes of a reply of Redis: more than a room can have.
+pub const MAX_REDIS_INPUT: usize = 256 << 20;
+
 /// Milliseconds for which Redis keeps the epoch of a room in which nothing was published.
 pub const EMPTY_ROOM_MS: u64 = 3_600_000;
 

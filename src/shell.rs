@@ -15,6 +15,7 @@ mod input_file;
 mod keys;
 mod listener;
 pub mod logging;
+mod redis;
 mod reload;
 mod store;
 mod systemd;

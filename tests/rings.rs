@@ -78,9 +78,9 @@ fn the_shell_knows_no_message_formats() {
 }
 
 /// The parts of the core, outermost last: each imports only those before it, and itself.
-const CORE: [&str; 18] = [
-    "now", "stream", "ensure", "id", "network", "pace", "budget", "file", "handover", "chat",
-    "pattern", "access", "store", "net", "site", "delivery", "export", "server",
+const CORE: [&str; 20] = [
+    "now", "stream", "ready", "ensure", "id", "network", "pace", "budget", "file", "handover",
+    "chat", "pattern", "access", "store", "redis", "net", "site", "delivery", "export", "server",
 ];
 
 /// The parts of the core that a text names, as in `crate::core::chat`.

@@ -76,7 +76,7 @@ export interface Welcome {
   /** Which process this is: another one after a restart. */
   node: string;
   /** How safe a message is when `publish` has resolved: lost with the process, or on the disk of the server. */
-  durability?: 'memory' | 'disk';
+  durability?: 'memory' | 'disk' | 'redis';
   server: string;
   /** How often the server pings who is silent; null for never. */
   ping_ms: number | null;

@@ -85,6 +85,7 @@ use crate::core::net::phase::Phase;
 use crate::core::net::sources::Sources;
 use crate::core::net::timers::Timers;
 use crate::core::now::Now;
+use crate::core::ready::Ready;
 use crate::core::site::Site;
 use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
@@ -176,17 +177,6 @@ pub struct Server<S> {
     /// Good for secrets, and repeatable from its seed.
     random: ChaCha8Rng,
     bounds: Bounds,
-}
-
-/// What a socket is ready for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// Bytes have come.
-    pub readable: bool,
-    /// The kernel takes bytes.
-    pub writable: bool,
-    /// The peer has ended its side, or the connection has failed: reading comes to an end.
-    pub ending: bool,
 }
 
 impl<S: Stream> Server<S> {

@@ -18,6 +18,7 @@ use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
 use super::entrance::Entrance;
 use super::import_socket::ImportSocket;
+use super::redis::RedisNode;
 use super::reload::Reload;
 use super::store::{Store, StoreError};
 use super::systemd::Manager;
@@ -26,7 +27,7 @@ use super::upgrade::{Next, Upgrade};
 use super::{listener, logging};
 use crate::core::budget::Stage;
 use crate::core::{Hosts, Now, Ready, Server};
-use crate::limits::TICK;
+use crate::limits::{MAX_LINKS, TICK};
 use crate::settings::{Access, OnDiskError};
 use crate::shell::error::RunError;
 
@@ -37,6 +38,9 @@ const UPGRADE: Token = Token(usize::MAX - 4);
 const IMPORTS: Token = Token(usize::MAX - 5);
 /// The token of the first listener; those of the others follow, in their order. No connection's comes near.
 const LISTENERS: usize = usize::MAX - 64;
+
+/// The token of the first connection to Redis; those of the others follow.
+const REDIS: usize = LISTENERS - MAX_LINKS;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -71,6 +75,8 @@ struct EventLoop {
     store: Option<Store>,
     /// By which the store is given what was exported; the same.
     imports: Option<ImportSocket>,
+    /// Where rooms are shared with other servers, if they are.
+    redis: Option<RedisNode>,
     manager: Manager,
     /// What is started when another process is to take over, and that process.
     next: Next,
@@ -136,6 +142,9 @@ impl EventLoop {
 
     /// Passes on what the server asks of the store, unless that is pausing: then it waits. If it has failed, all is refused.
     fn pass_requests_on(&mut self, now: Now) {
+        if let Some(redis) = &mut self.redis {
+            return redis.send(&mut self.server, now);
+        }
         match &self.store {
             Some(store) if store.is_pausing() => {}
             Some(store) => store.take_requests(&mut self.server),
@@ -146,6 +155,12 @@ impl EventLoop {
 
     /// Passes on what the store has answered. If the disk has failed, the server shuts down, or goes on without a store.
     fn take_answers(&mut self, now: Now) {
+        // Before another process takes over, nothing new is told: it is told there.
+        let is_resting = self.is_settling() && self.server.waits_for_nothing();
+        if let Some(redis) = self.redis.as_mut().filter(|_| !is_resting) {
+            self.server.budget().enter(Stage::Storing);
+            redis.receive(&mut self.server, self.poll.registry(), now);
+        }
         let Some(store) = &mut self.store else {
             return;
         };
@@ -209,7 +224,10 @@ impl EventLoop {
                     writable: event.is_writable(),
                     ending: event.is_read_closed() || event.is_error(),
                 };
-                self.server.on_ready(index, ready);
+                match &mut self.redis {
+                    Some(redis) if index >= REDIS => redis.on_ready(index, ready),
+                    _ => self.server.on_ready(index, ready),
+                }
             }
         }
         ControlFlow::Continue(())
@@ -293,6 +311,9 @@ impl EventLoop {
         if let Some(store) = &self.store {
             store.reconfigure(&settings.limits);
         }
+        if let Some(redis) = &mut self.redis {
+            redis.reconfigure(&settings.limits);
+        }
         if let Some(keys) = reload.files.keys {
             self.server.require_tokens(keys);
         }
@@ -309,11 +330,16 @@ impl EventLoop {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
         let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
+        let has_news = self.redis.as_ref().is_some_and(RedisNode::has_work);
         let imports = self.imports.as_ref();
         let is_waited_for = self.datagrams.has_more()
             || entrances.any(|it| it.may_accept(&self.server, now))
             || imports.is_some_and(|it| it.may_accept(&self.server, now));
-        if self.server.has_work() || has_answer || (is_waited_for && !self.is_settling()) {
+        if self.server.has_work()
+            || has_answer
+            || has_news
+            || (is_waited_for && !self.is_settling())
+        {
             return Some(Duration::ZERO);
         }
         let deadlines = [
@@ -323,6 +349,7 @@ impl EventLoop {
             self.manager.next_ms(),
             self.upgrade.as_ref().map(Upgrade::deadline_ms),
             imports.and_then(ImportSocket::retry_ms),
+            self.redis.as_ref().and_then(RedisNode::next_deadline_ms),
         ];
         let retries = self.entrances.iter().filter_map(Entrance::retry_ms);
         let next_ms = deadlines.into_iter().flatten().chain(retries).min()?;

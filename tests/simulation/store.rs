@@ -323,7 +323,10 @@ fn carry_out(
         Request::ForgetState {
             epoch, key, offset, ..
         } => room.forget_state(epoch, &key, offset),
-        Request::ForgetFile { .. } | Request::KeepPerson(_) | Request::ForgetPerson { .. } => {}
+        Request::ForgetFile { .. }
+        | Request::KeepPerson(_)
+        | Request::ForgetPerson { .. }
+        | Request::Shared(_) => {}
     }
     None
 }

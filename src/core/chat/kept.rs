@@ -28,10 +28,6 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn is_shared(&self) -> bool {
-        self.shared.is_some()
-    }
-
     pub(super) fn shared(&self) -> Option<&SharedRooms> {
         self.shared.as_ref()
     }

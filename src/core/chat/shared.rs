@@ -62,7 +62,9 @@ impl Chat {
 
     /// Whether other servers share the rooms.
     pub(in crate::core) fn has_shared_log(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.is_shared())
+        self.kept
+            .as_ref()
+            .is_some_and(|kept| kept.shared().is_some())
     }
 
     /// Rooms that are not here any more since this was asked last.
@@ -81,7 +83,10 @@ impl Chat {
         let Some(shared) = self.shared_rooms() else {
             return false;
         };
-        let Some((_, name)) = shared.due.pop_front_if(|(due_ms, _)| *due_ms <= now_ms) else {
+        if shared.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
+            return false;
+        }
+        let Some((_, name)) = shared.due.pop_front() else {
             return false;
         };
         let vacant = shared.vacant.get(&name);

@@ -173,7 +173,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Whether the store has answered all that it was asked, or it was given up.
-    pub(super) fn waits_for_nothing(&self) -> bool {
+    pub fn waits_for_nothing(&self) -> bool {
         self.waiting.is_empty() && self.readers.is_empty() && self.loading.is_empty()
     }
 

@@ -53,7 +53,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         match news {
-            News::Published(published) => self.on_published(room, *published, now),
+            News::Published(published) => self.on_published(room, &published, now),
             News::Signal { at_ms, record, .. } => self.on_signal(room, at_ms, record, now),
             News::Reloaded { contents, .. } => self.on_reloaded(room, &contents, now),
             News::Forgotten { epoch, .. } => {
@@ -65,7 +65,7 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn on_published(&mut self, room: RoomId, published: Published, now: Now) {
+    fn on_published(&mut self, room: RoomId, published: &Published, now: Now) {
         let offset = published.stored.offset;
         let expected = self.chat.next_offset(room);
         if offset < expected {
@@ -77,7 +77,7 @@ impl<S: Stream> Server<S> {
             offset: Some(offset),
             at_ms,
         };
-        with_draft(published.stored, |draft| {
+        with_draft(&published.stored, |draft| {
             let keeping = self.chat.propose_accepted(room, draft, now);
             self.on_accepted(room, draft, accepted, keeping, now);
         });
@@ -95,7 +95,7 @@ impl<S: Stream> Server<S> {
             offset: None,
             at_ms,
         };
-        with_draft(stored, |draft| {
+        with_draft(&stored, |draft| {
             draft.ephemeral = true;
             let keeping = self.chat.propose_accepted(room, draft, now);
             self.on_accepted(room, draft, accepted, keeping, now);
@@ -196,7 +196,7 @@ impl<S: Stream> Server<S> {
 }
 
 /// What somebody has said at another server, as a draft.
-fn with_draft(stored: Stored, then: impl FnOnce(&mut Draft<'_>)) {
+fn with_draft(stored: &Stored, then: impl FnOnce(&mut Draft<'_>)) {
     let record = &stored.record;
     let author = Author::stored(record.author_id, &record.author_name);
     let owner = Owner::from_text(&record.owner).unwrap_or_else(Owner::this_machine);

@@ -4,7 +4,7 @@
 //! published there, in the order of the offsets, whoever has sent it.
 
 use crate::core::file::KeptFile;
-use crate::core::store::{Contents, Record, Stored};
+use crate::core::store::record::{Contents, Record, Stored};
 
 /// What only a log is asked for that several servers share. None of it is answered.
 #[derive(Clone, Debug)]

@@ -11,11 +11,11 @@ use mio::{Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
-use super::{DATAGRAMS, EventLoop, IMPORTS, LISTENERS, SIGNALS, STORE, hosts, names};
+use super::{DATAGRAMS, EventLoop, IMPORTS, LISTENERS, REDIS, SIGNALS, STORE, hosts, names};
 use crate::core::site::Site;
 use crate::core::store::Durability;
 use crate::core::{Proxied, Server};
-use crate::settings::KeepWhen;
+use crate::settings::{KeepWhen, Settings};
 use crate::shell::announce::{Page, here};
 use crate::shell::clock::{Clock, nanoseconds};
 use crate::shell::config::{Config, Sources};
@@ -25,6 +25,7 @@ use crate::shell::error::RunError;
 use crate::shell::files::{FILES, GUIDE};
 use crate::shell::import_socket::ImportSocket;
 use crate::shell::listener;
+use crate::shell::redis::RedisNode;
 use crate::shell::reload::{Files, log_kept};
 use crate::shell::store::{Inventory, Store};
 use crate::shell::systemd::Manager;
@@ -39,6 +40,7 @@ impl EventLoop {
         let mut passed = Sockets::inherited(&config.settings.listen)?;
         let mut this = Self::build(sources, config, Clock::new(), &mut passed, site())?;
         this.open_store()?;
+        this.open_redis()?;
         this.listen_for_imports();
         let kept = this.config.settings.keeping.data.as_deref();
         let page = this.page()?;
@@ -121,6 +123,7 @@ impl EventLoop {
             clock,
             store: None,
             imports: None,
+            redis: None,
             manager: Manager::new(),
             next: Next::this_program(),
             upgrade: None,
@@ -162,6 +165,19 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Has the server share its rooms with others, if the settings say so.
+    fn open_redis(&mut self) -> Result<(), RunError> {
+        let Settings {
+            sharing, limits, ..
+        } = &self.config.settings;
+        let redis = RedisNode::new(sharing, limits, (REDIS, || self.waker()))?;
+        self.redis = redis;
+        if self.redis.is_some() {
+            self.server.use_shared_log();
+        }
+        Ok(())
+    }
+
     fn take_connections(
         &mut self,
         baggage: &Baggage,
@@ -173,6 +189,7 @@ impl EventLoop {
                 .use_store(durability(self.config.settings.keeping.durability));
             self.server.use_files(Vec::new());
         }
+        self.open_redis()?;
         let sockets = baggage.sockets.iter().zip(descriptors);
         let sockets: BTreeMap<usize, Transport> = sockets
             .map(|(state, socket)| (state.index, transport(state, socket)))
@@ -181,6 +198,9 @@ impl EventLoop {
         self.server
             .take_over(state, sockets, self.clock.now())
             .map_err(|error| RunError::new("cannot take over", io::Error::other(error), ""))?;
+        if let Some(redis) = &mut self.redis {
+            redis.adopt(self.server.followed());
+        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         for index in indices {
             if let Some(transport) = self.server.socket_mut(index) {

@@ -34,6 +34,10 @@ const NOTICE: Duration = Duration::from_secs(60);
 
 /// What the loop sends.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are requests, and a box for each would cost more than the place"
+)]
 pub(super) enum Job {
     Request(Request),
     Reconfigure(Box<Limits>),

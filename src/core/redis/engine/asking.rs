@@ -1,0 +1,206 @@
+//! What has to be asked about rooms, and the answers.
+
+use std::rc::Rc;
+
+use crate::codec::resp::Reply;
+use crate::core::redis::command::{self, Loaded};
+use crate::core::redis::engine::{Engine, Output, Purpose};
+use crate::core::redis::entry;
+use crate::core::redis::room::{Follower, Position, Step, Untold};
+use crate::core::store::{Answer, News, Ticket};
+use crate::limits::{ASK_AGAIN_MS, COMPARE_MS, READ_AT_ONCE};
+
+impl Engine {
+    /// The server wants a room, and is told from then on what is published there.
+    pub(super) fn load(&mut self, ticket: Ticket, room: Box<str>, is_up: bool) {
+        let is_new = !self.rooms.contains_key(&room);
+        let follower = self.rooms.entry(room.clone()).or_insert_with(Follower::new);
+        follower.loads += 1;
+        // The server may have had it, and forgotten it.
+        follower.restart();
+        let before = follower.loading.replace(ticket);
+        if let Some(before) = before {
+            self.refuse(before);
+        }
+        if is_new {
+            self.enter_partition(&room);
+        }
+        if self.is_heard(&room) {
+            self.to_ask.insert(room);
+        } else if !is_up {
+            self.refuse_load(&room);
+        }
+    }
+
+    pub(super) fn refuse_load(&mut self, room: &str) {
+        let follower = self.rooms.get_mut(room);
+        if let Some(ticket) = follower.and_then(|it| it.loading.take()) {
+            self.refuse(ticket);
+        }
+    }
+
+    /// Asks what has to be asked about a room, if its channel is heard.
+    pub(super) fn ask(&mut self, room: &str) {
+        if !self.is_heard(room) {
+            return;
+        }
+        let Some(step) = self.rooms.get(room).and_then(Follower::next_step) else {
+            return self.publish_parked(room);
+        };
+        let fresh = self.fresh_epoch();
+        let limits = Rc::clone(&self.limits);
+        let purpose = match step {
+            Step::Load { .. } => Purpose::Load(room.into()),
+            Step::Compare => Purpose::Compare(room.into()),
+            Step::Fill { .. } => Purpose::Fill(room.into()),
+        };
+        let token = self.send_of(room, purpose, |at| match step {
+            Step::Load { known } => at.load(known, fresh, &limits),
+            Step::Compare => at.compare(),
+            Step::Fill { after } => at.fill(after),
+        });
+        if let Some(follower) = self.rooms.get_mut(room) {
+            follower.on_asked(token);
+        }
+    }
+
+    pub(super) fn on_reply(&mut self, token: u64, reply: &Reply) {
+        match self.sent.remove(&token) {
+            Some(Purpose::Append(ticket)) => self.on_published(ticket, reply),
+            Some(Purpose::Load(room)) => self.on_loaded(&room, token, reply),
+            Some(Purpose::Compare(room)) => self.on_compared(&room, token, reply),
+            Some(Purpose::Fill(room)) => self.on_filled(&room, token, reply),
+            Some(Purpose::Page { ticket, limit }) => self.on_page(ticket, limit, reply),
+            Some(Purpose::Nothing(what)) if reply.is_error() => self.complain(what, reply),
+            Some(Purpose::Nothing(_)) | None => {}
+        }
+    }
+
+    /// Something was not answered.
+    pub(super) fn on_failed(&mut self, token: u64) {
+        match self.sent.remove(&token) {
+            Some(Purpose::Append(ticket)) => self.on_publish_failed(ticket),
+            Some(Purpose::Page { ticket, .. }) => self.refuse(ticket),
+            Some(Purpose::Load(room)) => {
+                self.refuse_load(&room);
+                self.ask_again(&room, token);
+            }
+            Some(Purpose::Compare(room) | Purpose::Fill(room)) => self.ask_again(&room, token),
+            Some(Purpose::Nothing(_)) | None => {}
+        }
+    }
+
+    fn ask_again(&mut self, room: &str, token: u64) {
+        if let Some(follower) = self.rooms.get_mut(room) {
+            follower.take_asked(token);
+            self.look_in(room, ASK_AGAIN_MS);
+        }
+    }
+
+    /// The follower of a room, if this is the answer that it waits for.
+    fn asker(&mut self, room: &str, token: u64) -> Option<&mut Follower> {
+        let follower = self.rooms.get_mut(room)?;
+        follower.take_asked(token).then_some(follower)
+    }
+
+    fn on_loaded(&mut self, room: &str, token: u64, reply: &Reply) {
+        let Some(loaded) = command::loaded(reply) else {
+            self.complain("give a room", reply);
+            self.refuse_load(room);
+            return self.ask_again(room, token);
+        };
+        let Some(follower) = self.asker(room, token) else {
+            return;
+        };
+        let Loaded { contents, origins } = loaded;
+        let is_first = follower.position().is_none();
+        let untold = follower.on_loaded(Position {
+            epoch: contents.epoch,
+            offset: contents.offset,
+        });
+        let loading = follower.loading.take();
+        let offsets = contents.messages.iter().map(|message| message.offset);
+        let own = origins.iter().zip(offsets);
+        let own = own.filter_map(|(origin, offset)| Some((self.own_ticket(origin)?, offset)));
+        let mut again: Vec<(Ticket, u64)> = own.collect();
+        again.extend(untold.into_iter().filter_map(|it| match it {
+            Untold::Own { ticket, offset, .. } => Some((ticket, offset)),
+            Untold::Foreign(_) => None,
+        }));
+        let contents = Box::new(contents);
+        if let Some(ticket) = loading {
+            let contents = Some(contents);
+            let answer = Answer::Loaded { ticket, contents };
+            self.outputs.push_back(Output::Answer(answer));
+        } else if !is_first {
+            log::warn!(
+                "the room {room} is loaded anew: messages were missed, or are lost in Redis"
+            );
+            let room = room.into();
+            let news = News::Reloaded { room, contents };
+            self.outputs.push_back(Output::News(news));
+        }
+        for (ticket, offset) in again {
+            self.answer_again(ticket, offset);
+        }
+        self.go_on(room);
+    }
+
+    fn on_compared(&mut self, room: &str, token: u64, reply: &Reply) {
+        let Ok(there) = command::compared(reply) else {
+            self.complain("say where a room is", reply);
+            return self.ask_again(room, token);
+        };
+        if let Some(follower) = self.asker(room, token) {
+            follower.on_compared(there);
+            self.go_on(room);
+        }
+    }
+
+    fn on_filled(&mut self, room: &str, token: u64, reply: &Reply) {
+        let position = self.rooms.get(room).and_then(Follower::position);
+        let reads = position.and_then(|it| command::reads(reply, it.epoch));
+        let Some(reads) = reads else {
+            self.complain("give messages", reply);
+            return self.ask_again(room, token);
+        };
+        if self.asker(room, token).is_none() {
+            return;
+        }
+        let is_end = reads.len() < READ_AT_ONCE;
+        for read in reads {
+            self.on_read(room, &read.place, &read.bytes);
+        }
+        if let Some(follower) = self.rooms.get_mut(room) {
+            follower.on_read_end(is_end);
+            self.go_on(room);
+        }
+    }
+
+    /// Something is known of a room: what is to be asked next is asked, and in a while whether that is still so.
+    fn go_on(&mut self, room: &str) {
+        self.to_ask.insert(room.into());
+        self.look_in(room, COMPARE_MS);
+    }
+
+    fn on_page(&mut self, ticket: Ticket, limit: usize, reply: &Reply) {
+        // The epoch is not asked for: the server knows it.
+        let Some(mut reads) = command::reads(reply, 0) else {
+            self.complain("give messages", reply);
+            return self.refuse(ticket);
+        };
+        let more = reads.len() > limit;
+        reads.truncate(limit);
+        let messages = reads.into_iter().rev().filter_map(|read| {
+            let (record, _) = entry::decode(&read.bytes)?;
+            Some(command::stored(&read.place, record))
+        });
+        let answer = Answer::Page {
+            ticket,
+            messages: messages.collect(),
+            damaged: Vec::new(),
+            more,
+        };
+        self.outputs.push_back(Output::Answer(answer));
+    }
+}

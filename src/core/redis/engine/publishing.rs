@@ -1,0 +1,141 @@
+//! Publishing messages of this node, and what becomes of those that are not known to be published.
+
+use std::rc::Rc;
+
+use crate::codec::resp::Reply;
+use crate::core::redis::command::{Published, published};
+use crate::core::redis::engine::{Engine, Output, Purpose};
+use crate::core::redis::room::{Follower, Position};
+use crate::core::store::{Answer, Append, Ticket};
+use crate::limits::{ASK_AGAIN_MS, CHANNEL_LATE_MS};
+
+impl Engine {
+    /// Publishes a message, as soon as its room is heard; if it may not wait for that, it is refused.
+    pub(super) fn append(&mut self, append: Append) {
+        let ticket = append.ticket;
+        let is_heard = self.is_heard(&append.room);
+        let may_wait = self.wait_ms > 0;
+        if !is_heard && !may_wait {
+            return self.refuse(ticket);
+        }
+        let room = append.room.clone();
+        self.appends.by_ticket.insert(ticket, room.clone());
+        let follower = self.rooms.get(&room);
+        let is_first = follower.is_some_and(|it| it.parked.is_empty());
+        if is_heard && is_first {
+            self.publish(&append);
+        } else {
+            self.park(&room, ticket);
+        }
+        if may_wait {
+            let due_ms = self.now_ms + self.wait_ms;
+            self.appends.due.push_back((due_ms, ticket));
+            self.appends.messages.insert(ticket, append);
+        }
+    }
+
+    fn publish(&mut self, append: &Append) {
+        let origin = format!("{}:{}", self.node, append.ticket.number());
+        let follower = self.rooms.get(&append.room);
+        let known = follower.and_then(Follower::position).unwrap_or(Position {
+            epoch: append.epoch,
+            offset: 0,
+        });
+        let places = (known, self.fresh_epoch());
+        let limits = Rc::clone(&self.limits);
+        let purpose = Purpose::Append(append.ticket);
+        self.send_of(&append.room, purpose, |at| {
+            at.publish(append, &origin, places, &limits)
+        });
+    }
+
+    /// A message waits until its room is known to be where it is.
+    fn park(&mut self, room: &str, ticket: Ticket) {
+        match self.rooms.get_mut(room) {
+            Some(follower) => follower.parked.push_back(ticket),
+            None => self.refuse_append(ticket),
+        }
+    }
+
+    /// Publishes what has waited for a room, if that is known to be where it is.
+    pub(super) fn publish_parked(&mut self, room: &str) {
+        let Some(follower) = self.rooms.get_mut(room).filter(|it| it.is_live()) else {
+            return;
+        };
+        for ticket in std::mem::take(&mut follower.parked) {
+            if let Some(append) = self.appends.messages.get(&ticket).cloned() {
+                self.publish(&append);
+            }
+        }
+    }
+
+    /// The reply to a publish. What is published is told when it is on the channel, in its turn.
+    pub(super) fn on_published(&mut self, ticket: Ticket, reply: &Reply) {
+        match published(reply) {
+            Some(Published::At(offset)) => {
+                let Some(room) = self.appends.by_ticket.get(&ticket).cloned() else {
+                    return;
+                };
+                if let Some(follower) = self.rooms.get_mut(&room) {
+                    follower.expected.get_or_insert(offset);
+                    self.look_in(&room, CHANNEL_LATE_MS);
+                }
+            }
+            Some(Published::Again(offset)) => self.answer_again(ticket, offset),
+            None => {
+                self.complain("take a message", reply);
+                self.refuse_append(ticket);
+            }
+        }
+    }
+
+    /// A message of this node's was published before, or is in what the server was told as a whole.
+    pub(super) fn answer_again(&mut self, ticket: Ticket, offset: u64) {
+        if self.appends.take(ticket) {
+            let answer = Answer::Again { ticket, offset };
+            self.outputs.push_back(Output::Answer(answer));
+        }
+    }
+
+    pub(super) fn refuse_append(&mut self, ticket: Ticket) {
+        if self.appends.take(ticket) {
+            self.refuse(ticket);
+        }
+    }
+
+    /// A publish was not answered. It may have been carried out: then its message is found when the room is read again, before
+    /// it would be published a second time.
+    pub(super) fn on_publish_failed(&mut self, ticket: Ticket) {
+        if !self.appends.messages.contains_key(&ticket) {
+            return self.refuse_append(ticket);
+        }
+        let Some(room) = self.appends.by_ticket.get(&ticket).cloned() else {
+            return;
+        };
+        if let Some(follower) = self.rooms.get_mut(&room) {
+            follower.suspect();
+        }
+        self.park(&room, ticket);
+        self.look_in(&room, ASK_AGAIN_MS);
+    }
+
+    /// Refuses what has waited for too long.
+    pub(super) fn refuse_overdue(&mut self) {
+        while let Some(&(due_ms, ticket)) = self.appends.due.front()
+            && due_ms <= self.now_ms
+        {
+            self.appends.due.pop_front();
+            self.refuse_append(ticket);
+        }
+    }
+
+    /// The ticket of a message that this node has sent, and of which the server waits to hear.
+    pub(super) fn own_ticket(&self, origin: &str) -> Option<Ticket> {
+        let (node, number) = origin.split_once(':')?;
+        let ticket = Ticket::of(number.parse().ok().filter(|_| *node == *self.node)?);
+        self.appends
+            .by_ticket
+            .contains_key(&ticket)
+            .then_some(ticket)
+    }
+}

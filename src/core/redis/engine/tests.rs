@@ -1,0 +1,437 @@
+//! The engine against replies that are written out.
+
+use super::*;
+use crate::core::chat::Content;
+use crate::core::store::{Append, Contents, Load, Read, Record, Stored};
+use crate::limits::{ASK_AGAIN_MS, CHANNEL_LATE_MS};
+
+const EPOCH: u64 = 0xe1;
+
+struct Bench {
+    engine: Engine,
+    now_ms: u64,
+}
+
+fn bulk(text: &(impl ToString + ?Sized)) -> Reply {
+    Reply::Bulk(text.to_string().into_bytes())
+}
+
+fn record(body: &str) -> Record {
+    Record {
+        author_id: 7,
+        author_name: "ana".into(),
+        key: None,
+        content: Content::Text,
+        body: body.into(),
+        retain: false,
+        owner: "127.0.0.1".into(),
+        sent: None,
+    }
+}
+
+/// A message with this offset as Redis keeps it.
+fn kept(offset: u64, origin: &str) -> Reply {
+    let fields = [
+        bulk(&"m"),
+        Reply::Bulk(entry::encode(
+            &record(&offset.to_string()),
+            offset.to_string().as_bytes(),
+            None,
+        )),
+        bulk(&"t"),
+        bulk(&(1_000 + offset)),
+        bulk(&"b"),
+        bulk(&(offset - 1)),
+        bulk(&"n"),
+        bulk(&origin),
+    ];
+    let id = bulk(&format!("{offset}-0"));
+    Reply::Array(vec![id, Reply::Array(fields.into())])
+}
+
+/// The reply to `load` of a room with messages up to this one.
+fn contents(epoch: u64, offsets: std::ops::RangeInclusive<u64>, origin: &str) -> Reply {
+    let offset = offsets.clone().last().unwrap_or(0);
+    let newest = offsets.rev().map(|offset| kept(offset, origin));
+    Reply::Array(vec![
+        bulk(&format!("{epoch:x}")),
+        bulk(&offset),
+        Reply::Array(newest.collect()),
+        Reply::Array(Vec::new()),
+        Reply::Array(vec![bulk(&1), bulk(&2_000)]),
+    ])
+}
+
+impl Bench {
+    fn new(wait_ms: u64) -> Self {
+        let engine = Engine::new(Limits::default(), wait_ms, [7; 32]);
+        Self { engine, now_ms: 0 }
+    }
+
+    /// One whose server has the room `tea`, up to offset 2.
+    fn with_room(wait_ms: u64) -> Self {
+        let mut bench = Self::new(wait_ms);
+        bench.ask(load(1));
+        bench.subscribed();
+        let (token, _) = bench.sent();
+        bench.reply(token, contents(EPOCH, 1..=2, "other:1"));
+        assert!(matches!(
+            bench.told()[..],
+            [Output::Answer(Answer::Loaded { .. })]
+        ));
+        bench
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.engine.on_request(request, |_| true, self.now_ms);
+        self.engine.ask_all();
+    }
+
+    fn event(&mut self, event: LinkEvent) {
+        self.engine.on_event(event, false, self.now_ms);
+        self.engine.begin_tick(self.now_ms);
+        self.engine.ask_all();
+    }
+
+    fn subscribed(&mut self) {
+        let channel = Partition::of("tea").channel();
+        assert!(matches!(
+            self.engine.next_order(),
+            Some(Order::Subscribe { channel: it, .. }) if it == channel
+        ));
+        self.event(LinkEvent::Subscribed { channel });
+    }
+
+    fn lose_channel(&mut self) {
+        let channel = Partition::of("tea").channel();
+        self.event(LinkEvent::Unsubscribed { channel });
+    }
+
+    fn find_channel(&mut self) {
+        let channel = Partition::of("tea").channel();
+        self.event(LinkEvent::Subscribed { channel });
+    }
+
+    fn reply(&mut self, token: u64, reply: Reply) {
+        self.event(LinkEvent::Reply { token, reply });
+    }
+
+    fn fail(&mut self, token: u64) {
+        self.event(LinkEvent::Failed {
+            token,
+            is_sent: true,
+        });
+    }
+
+    /// A message comes on the channel.
+    fn hear(&mut self, before: u64, offset: u64, origin: &str) {
+        let head = format!("m {EPOCH:x} {before} {offset} 5 {origin} tea\n");
+        let body = offset.to_string();
+        let mut payload = head.into_bytes();
+        payload.extend(entry::encode(&record(&body), body.as_bytes(), None));
+        let channel = Partition::of("tea").channel();
+        self.event(LinkEvent::Message { channel, payload });
+    }
+
+    /// The one command that was sent: its token, and its first words, or the name of its script.
+    fn sent(&mut self) -> (u64, String) {
+        let Some(Order::Send { command, token, .. }) = self.engine.next_order() else {
+            panic!("nothing was sent");
+        };
+        assert!(self.engine.next_order().is_none(), "more was sent");
+        let words = match command {
+            Command::Script { script, .. } => script.name.to_owned(),
+            Command::Plain(words) => {
+                let words = words.iter().map(|it| String::from_utf8_lossy(it));
+                words.collect::<Vec<_>>().join(" ")
+            }
+        };
+        (token, words)
+    }
+
+    fn told(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.engine.next_output(|_| true)).collect()
+    }
+
+    /// The offsets of what the server is told, with an `a` before those of its own messages.
+    fn offsets(&mut self) -> String {
+        let told = self.told().into_iter().map(|output| match output {
+            Output::Answer(Answer::Accepted { offset, .. }) => format!("a{offset}"),
+            Output::News(News::Published(it)) => it.stored.offset.to_string(),
+            other => panic!("{other:?}"),
+        });
+        told.collect::<Vec<_>>().join(" ")
+    }
+
+    fn origin(&self, ticket: u64) -> String {
+        format!("{}:{ticket}", self.engine.node)
+    }
+}
+
+fn load(ticket: u64) -> Request {
+    Request::Load(Load {
+        ticket: Ticket::of(ticket),
+        room: "tea".into(),
+        messages: 100,
+        bytes: 1_000,
+        sent_after_ms: 0,
+    })
+}
+
+fn append(ticket: u64) -> Request {
+    Request::Append(Append {
+        ticket: Ticket::of(ticket),
+        room: "tea".into(),
+        epoch: EPOCH,
+        at_ms: 0,
+        offset: None,
+        not_before: 0,
+        record: record("new"),
+        state: None,
+        file: None,
+    })
+}
+
+fn ok(offset: u64) -> Reply {
+    Reply::Array(vec![
+        bulk(&"ok"),
+        bulk(&format!("{EPOCH:x}")),
+        bulk(&offset),
+    ])
+}
+
+#[test]
+fn a_room_is_loaded_once_its_channel_is_heard() {
+    let mut bench = Bench::new(0);
+    bench.ask(load(1));
+    bench.subscribed();
+    let (token, words) = bench.sent();
+    assert_eq!(words, "load");
+    bench.hear(2, 3, "other:1");
+    bench.reply(token, contents(EPOCH, 1..=2, "other:1"));
+    let told = bench.told();
+    let [
+        Output::Answer(Answer::Loaded {
+            contents: Some(it), ..
+        }),
+    ] = &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    let Contents {
+        epoch,
+        offset,
+        messages,
+        read_ms,
+        ..
+    } = &**it;
+    assert_eq!((*epoch, *offset, *read_ms), (EPOCH, 2, Some(1_002)));
+    let offsets: Vec<u64> = messages.iter().map(|it| it.offset).collect();
+    assert_eq!(offsets, [1, 2]);
+    // What was said meanwhile is read.
+    let (token, words) = bench.sent();
+    assert!(words.starts_with("XRANGE parlor:{p"), "{words}");
+    assert!(words.ends_with("}:log:tea (2-0 + COUNT 256"), "{words}");
+    bench.reply(token, Reply::Array(vec![kept(3, "other:1")]));
+    assert_eq!(bench.offsets(), "3");
+}
+
+#[test]
+fn a_message_is_accepted_when_it_is_on_the_channel_in_its_turn() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (token, words) = bench.sent();
+    assert_eq!(words, "publish");
+    bench.reply(token, ok(4));
+    assert_eq!(bench.offsets(), "");
+    bench.hear(2, 3, "other:1");
+    let origin = bench.origin(9);
+    bench.hear(3, 4, &origin);
+    bench.hear(3, 4, &origin);
+    assert_eq!(bench.offsets(), "3 a4");
+}
+
+#[test]
+fn a_message_that_is_lost_on_the_channel_is_read() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (token, _) = bench.sent();
+    bench.reply(token, ok(3));
+    bench.now_ms += CHANNEL_LATE_MS;
+    bench.engine.begin_tick(bench.now_ms);
+    bench.engine.ask_all();
+    let (token, words) = bench.sent();
+    assert!(words.starts_with("HMGET"), "{words}");
+    bench.reply(
+        token,
+        Reply::Array(vec![bulk(&format!("{EPOCH:x}")), bulk(&3)]),
+    );
+    let (token, _) = bench.sent();
+    let origin = bench.origin(9);
+    bench.reply(token, Reply::Array(vec![kept(3, &origin)]));
+    assert_eq!(bench.offsets(), "a3");
+}
+
+#[test]
+fn without_redis_messages_are_refused_and_may_be_published_all_the_same() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (token, _) = bench.sent();
+    bench.lose_channel();
+    bench.fail(token);
+    bench.ask(append(10));
+    let refused = bench.told();
+    assert!(
+        refused
+            .iter()
+            .all(|it| matches!(it, Output::Answer(Answer::Refused { .. })))
+    );
+    assert_eq!(refused.len(), 2);
+    bench.find_channel();
+    let (token, words) = bench.sent();
+    assert!(words.starts_with("HMGET"), "{words}");
+    bench.reply(
+        token,
+        Reply::Array(vec![bulk(&format!("{EPOCH:x}")), bulk(&3)]),
+    );
+    let (token, _) = bench.sent();
+    let origin = bench.origin(9);
+    bench.reply(token, Reply::Array(vec![kept(3, &origin)]));
+    assert_eq!(bench.offsets(), "3", "as one of somebody else");
+}
+
+#[test]
+fn what_waits_is_sent_again_unless_it_was_published() {
+    let mut bench = Bench::with_room(60_000);
+    bench.ask(append(8));
+    let (token, _) = bench.sent();
+    bench.fail(token);
+    bench.ask(append(9));
+    assert!(bench.engine.next_order().is_none(), "9 waits behind 8");
+    bench.lose_channel();
+    bench.ask(append(10));
+    assert!(bench.told().is_empty());
+    bench.find_channel();
+    let (token, _) = bench.sent();
+    bench.reply(
+        token,
+        Reply::Array(vec![bulk(&format!("{EPOCH:x}")), bulk(&3)]),
+    );
+    let (token, _) = bench.sent();
+    let origin = bench.origin(8);
+    bench.reply(token, Reply::Array(vec![kept(3, &origin)]));
+    assert_eq!(bench.offsets(), "a3");
+    bench.engine.ask_all();
+    let mut again = 0;
+    while let Some(order) = bench.engine.next_order() {
+        again += u32::from(matches!(
+            order,
+            Order::Send {
+                command: Command::Script { .. },
+                ..
+            }
+        ));
+    }
+    assert_eq!(again, 2, "9 and 10");
+    bench.now_ms += 60_000;
+    bench.engine.begin_tick(bench.now_ms);
+    let refused = bench.told();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+}
+
+#[test]
+fn a_room_of_another_epoch_is_loaded_anew() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (token, _) = bench.sent();
+    bench.reply(
+        token,
+        Reply::Array(vec![bulk(&"ok"), bulk(&"e2"), bulk(&1)]),
+    );
+    let origin = bench.origin(9);
+    let said = format!("m e2 0 1 5 {origin} tea\n").into_bytes();
+    let channel = Partition::of("tea").channel();
+    bench.event(LinkEvent::Message {
+        channel,
+        payload: said,
+    });
+    let (token, words) = bench.sent();
+    assert_eq!(words, "load");
+    bench.reply(token, contents(0xe2, 1..=1, &origin));
+    let told = bench.told();
+    assert!(
+        matches!(
+            &told[..],
+            [
+                Output::Answer(Answer::Again { offset: 1, .. }),
+                Output::News(News::Reloaded { .. }),
+            ] | [
+                Output::News(News::Reloaded { .. }),
+                Output::Answer(Answer::Again { offset: 1, .. }),
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_is_refused_is_asked_again() {
+    let mut bench = Bench::new(0);
+    bench.ask(load(1));
+    bench.subscribed();
+    let (token, _) = bench.sent();
+    bench.reply(token, Reply::Error("OOM command not allowed".into()));
+    assert!(matches!(
+        bench.told()[..],
+        [Output::Answer(Answer::Refused { .. })]
+    ));
+    bench.now_ms += ASK_AGAIN_MS;
+    bench.engine.begin_tick(bench.now_ms);
+    bench.engine.ask_all();
+    assert_eq!(bench.sent().1, "load");
+}
+
+#[test]
+fn a_page_is_read_from_the_log() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(Request::Read(Read {
+        ticket: Ticket::of(3),
+        room: "tea".into(),
+        epoch: EPOCH,
+        after: 0,
+        before: 3,
+        limit: 1,
+    }));
+    let (token, words) = bench.sent();
+    assert!(words.ends_with("(3-0 (0-0 COUNT 2"), "{words}");
+    bench.reply(token, Reply::Array(vec![kept(2, "o:1"), kept(1, "o:1")]));
+    let told = bench.told();
+    let [
+        Output::Answer(Answer::Page {
+            messages,
+            more: true,
+            ..
+        }),
+    ] = &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    let offsets: Vec<u64> = messages
+        .iter()
+        .map(|Stored { offset, .. }| *offset)
+        .collect();
+    assert_eq!(offsets, [2]);
+}
+
+#[test]
+fn a_room_that_is_left_is_not_heard_any_more() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(Request::Shared(Shared::Leave { room: "tea".into() }));
+    assert!(matches!(
+        bench.engine.next_order(),
+        Some(Order::Unsubscribe { .. })
+    ));
+    bench.hear(2, 3, "other:1");
+    assert!(bench.told().is_empty());
+    assert_eq!(bench.engine.next_deadline_ms(), None);
+}
