@@ -262,6 +262,19 @@ pub const PRESENCE_MS: u64 = 1_000;
 /// The same in the largest; between them it grows with the count.
 pub const MAX_PRESENCE_MS: u64 = 60_000;
 
+/// Milliseconds for which it is gathered what other nodes are told of who is in a room.
+pub const TELL_MS: u64 = 500;
+
+/// How often what a node has told of its rooms, and the people whom it holds, are kept for longer, in milliseconds: three
+/// times before they are forgotten as those of a node that is gone.
+pub const RENEW_MS: u64 = 15_000;
+
+/// Milliseconds after which a log forgets what a node has told and has not renewed: a node that dies leaves nobody for longer.
+pub const NODE_TTL_MS: u64 = 60_000;
+
+/// Rooms, or people, that are renewed by one request: it is made in a tenth of a millisecond.
+pub const RENEWED_AT_ONCE: usize = 256;
+
 /// Milliseconds for which a name stays someone's after their last connection, and a room after its last member.
 pub const ABSENCE_MS: u64 = 60_000;
 

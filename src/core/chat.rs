@@ -1,10 +1,12 @@
 //! Who is in which room, the order of what is said there, and what is remembered of it. Knows no sockets and no bytes
 //! on the wire.
 
+mod acquaintance;
 mod alarm;
 mod books;
 mod check;
 mod dedup;
+mod elsewhere;
 mod format;
 mod history;
 mod kept;
@@ -28,6 +30,7 @@ mod seats;
 mod secret;
 mod series;
 mod shared;
+mod sharing;
 mod state;
 mod visible;
 mod visits;
@@ -45,9 +48,11 @@ use crate::core::id::ConnectionId;
 use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
 use crate::settings::Overflow;
+pub(super) use acquaintance::{keys_of_mention, keys_of_name};
 pub(super) use alarm::completed_state;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
+pub(super) use elsewhere::Told;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 use kept::Kept;
 pub(super) use kept::{Restored, RestoredId};
@@ -59,9 +64,10 @@ pub use message::Content;
 pub(super) use message::Message;
 pub(super) use owner::Owner;
 use people::People;
+pub(super) use people::shared::Shown;
 pub(super) use people::{KeptPerson, NameTakenError, PersonChange};
 use person::Guests;
-pub(super) use person::{Author, Name, PersonId};
+pub(super) use person::{Author, Name, PersonId, PublicId};
 pub(super) use person_name::PersonName;
 pub(super) use presence::PresenceChanges;
 pub(super) use publish::{Accepted, Draft, Imported, Keeping, Proposed, PublishError, Submission};
@@ -72,6 +78,7 @@ pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
 pub(super) use series::{Series, Window};
+use sharing::SharedRooms;
 pub(super) use visits::{Arrival, JoinError, Position, Selection};
 
 /// The rooms, their members, and those who have names.
@@ -94,6 +101,8 @@ pub(super) struct Chat {
     forgotten: Forgotten,
     /// What a store has, if there is one.
     kept: Option<Kept>,
+    /// What other nodes are told, if there are any.
+    shared: Option<SharedRooms>,
     /// Rooms that have ended, until their outboxes are cleared.
     ended: Vec<RoomId>,
     rooms_begun: u32,
@@ -120,6 +129,7 @@ impl Chat {
             ledger: Ledger::new(&limits),
             forgotten: Forgotten::default(),
             kept: None,
+            shared: None,
             ended: Vec::new(),
             rooms_begun: 0,
             random,
@@ -261,9 +271,26 @@ impl Chat {
         let Some(room) = self.find(name).and_then(|id| self.get(id)) else {
             return (Vec::new(), 0);
         };
-        let listed = room.listed(limit);
-        let people = listed.map(|person| self.people.author(person)).collect();
-        (people, room.count())
+        (self.listed_in(room, limit), room.count())
+    }
+
+    /// The same of a room that is known by its id, without their number.
+    pub(super) fn listed_of(&self, id: RoomId, limit: usize) -> Vec<Author> {
+        let room = self.get(id);
+        room.map_or_else(Vec::new, |room| self.listed_in(room, limit))
+    }
+
+    /// Those who have chosen a name are first, here or elsewhere.
+    fn listed_in(&self, room: &Room, limit: usize) -> Vec<Author> {
+        let here = |person: PersonId| self.people.author(person);
+        let Some(sharing) = &room.sharing else {
+            return room.listed(limit).map(here).collect();
+        };
+        let is_here = |who: &Author| self.has_in(room, who.id);
+        let elsewhere = sharing.elsewhere.people().filter(|who| !is_here(who));
+        let named = room.people.keys().copied().map(here).chain(elsewhere);
+        let guests = room.guests().map(here);
+        named.chain(guests).take(limit).collect()
     }
 
     /// The same of a room, by their numbers, and how often their names may have changed: as long as both are the same, so
@@ -390,6 +417,7 @@ impl Chat {
             roster_changes: 0,
             history: history::History::default(),
             changes: presence::Changes::default(),
+            sharing: None,
             waiting: 0,
             is_detached: false,
             limits: self.limits.of_room(name.as_str()),

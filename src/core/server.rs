@@ -7,12 +7,15 @@
 mod answers;
 mod arguments;
 mod arrivals;
+mod arriving;
+mod asking;
 mod catalogue;
 mod clients;
 mod close;
 mod deadlines;
 mod deliver;
 mod direct;
+mod direct_elsewhere;
 mod doors;
 mod downloads;
 mod drain;
@@ -27,6 +30,7 @@ mod listing;
 mod loading;
 mod memory;
 mod metrics;
+mod nodes;
 mod presence;
 mod publish;
 mod publisher;
@@ -36,6 +40,7 @@ mod reading;
 mod reconfigure;
 mod rights;
 mod send;
+mod sent_direct;
 mod shared;
 mod step;
 mod storing;
@@ -99,6 +104,7 @@ use files::Files;
 use loading::Loading;
 use memory::Eviction;
 use metrics::Counters;
+use nodes::Nodes;
 use readers::Readers;
 use reconfigure::Bounds;
 use storing::Outbox;
@@ -138,6 +144,8 @@ pub struct Server<S> {
     waiting: Waiting,
     /// Rooms that only the store has, and who waits for them.
     loading: Loading,
+    /// What is known of other nodes; `None` where there are none.
+    nodes: Option<Box<Nodes>>,
     /// Those who wait for it to read.
     readers: Readers,
     /// The files, and those on their way.
@@ -233,6 +241,7 @@ impl<S: Stream> Server<S> {
             newcomers: VecDeque::new(),
             unfinished: UnfinishedCommands::new(),
             outbox: None,
+            nodes: None,
             over_memory: Vec::new(),
             closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
@@ -331,12 +340,14 @@ impl<S: Stream> Server<S> {
         self.tell_overdue(now);
         self.give_up_readers(now);
         self.give_up_loads(now);
+        self.give_up_questions(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
         // Joins and leaves that are due; then rooms and people whose time has passed are forgotten.
         self.budget.enter(Stage::News);
         self.send_presence(now);
+        self.tell_nodes(now);
         self.snapshots.run_deadlines(now.ms);
         self.budget.enter(Stage::Forgetting);
         while self.budget.is_left() && self.chat.forget_due(now.ms) {
@@ -351,6 +362,7 @@ impl<S: Stream> Server<S> {
         self.continue_answers(now);
         self.continue_aside(now);
         self.continue_commands(now);
+        self.deliver_arriving(now);
         // Members that had fallen behind, and have read their queue.
         self.budget.enter(Stage::CatchingUp);
         self.catch_up(now);
@@ -388,6 +400,8 @@ impl<S: Stream> Server<S> {
             || self.lagging.has_drained()
             || self.broadcast.is_busy()
             || self.chat.is_reconfiguring()
+            || self.chat.has_shared_work()
+            || self.nodes.as_ref().is_some_and(|it| it.has_work())
     }
 
     /// When the next deadline comes, in the milliseconds of `Now::ms`.
@@ -401,6 +415,7 @@ impl<S: Stream> Server<S> {
             self.readers.next_due_ms(),
             self.loading.next_due_ms(),
             self.files.next_sweep_ms(),
+            self.nodes.as_ref().map(|it| it.next_deadline_ms()),
         ];
         deadlines.into_iter().flatten().min()
     }

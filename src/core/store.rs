@@ -5,6 +5,7 @@
 //! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
 //! never answers times out.
 
+mod people;
 mod record;
 mod shared;
 
@@ -14,6 +15,10 @@ pub use crate::codec::json::event::Durability;
 pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Message, completed_state};
 use crate::core::file::{FileId, KeptFile};
+pub use people::{
+    DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews, PeopleRequest,
+    PublicPerson, SharedPerson,
+};
 pub use record::{Contents, Record, Sent, SentMessage, Stored};
 pub use shared::{Followed, News, Published, Shared};
 
@@ -84,6 +89,8 @@ pub enum Request {
     },
     /// What only a log is asked for that several servers share.
     Shared(Shared),
+    /// What only a log is asked for that several servers share, about people.
+    People(PeopleRequest),
 }
 
 /// What a room begins with that was kept before.
@@ -217,6 +224,13 @@ pub enum Answer {
         /// Milliseconds after which that may help.
         retry_ms: u64,
     },
+    /// What was asked about people.
+    People {
+        /// That of the request.
+        ticket: Ticket,
+        /// The answer.
+        answer: PeopleAnswer,
+    },
 }
 
 impl Answer {
@@ -226,7 +240,8 @@ impl Answer {
         | Self::Accepted { ticket, .. }
         | Self::Again { ticket, .. }
         | Self::Page { ticket, .. }
-        | Self::Refused { ticket, .. }) = self;
+        | Self::Refused { ticket, .. }
+        | Self::People { ticket, .. }) = self;
         *ticket
     }
 }

@@ -179,7 +179,7 @@ impl LateStore {
                 | Request::Search(Search { room, .. })
                 | Request::ForgetRoom { room, .. }
                 | Request::ForgetState { room, .. } => room.clone(),
-                Request::ForgetFile { .. } | Request::Shared(_) => continue,
+                Request::ForgetFile { .. } | Request::Shared(_) | Request::People(_) => continue,
                 Request::KeepPerson(person) => {
                     self.people.insert(person.number, person.clone());
                     continue;
@@ -326,7 +326,8 @@ fn carry_out(
         Request::ForgetFile { .. }
         | Request::KeepPerson(_)
         | Request::ForgetPerson { .. }
-        | Request::Shared(_) => {}
+        | Request::Shared(_)
+        | Request::People(_) => {}
     }
     None
 }

@@ -65,6 +65,7 @@ impl Chat {
         )?;
         self.ledger.check(&contents)?;
         self.dedup.check()?;
+        self.check_sharing()?;
         ensure(
             self.history_bytes() <= self.limits.history_memory
                 && self.ledger.state_bytes() <= self.limits.history_memory / 2,

@@ -107,6 +107,7 @@ impl Chat {
     /// Ends a room that nobody is in. What a store has of it stays there.
     pub(super) fn end(&mut self, index: usize) {
         self.wake(index);
+        self.end_sharing(index);
         self.with_books(index, History::clear);
         let room = self.rooms.remove(index);
         self.ledger.remove_room(room.owner);
@@ -135,6 +136,7 @@ impl Chat {
             self.dormant.first().map(|(ends_ms, _)| *ends_ms),
             self.people.next_deadline_ms(),
             self.next_vacant_ms(),
+            self.next_telling_ms(),
         ];
         deadlines
             .into_iter()

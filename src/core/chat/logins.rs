@@ -188,7 +188,7 @@ impl Chat {
         }
     }
 
-    fn send_new_name(&mut self, person: PersonId, now_ms: u64) {
+    pub(super) fn send_new_name(&mut self, person: PersonId, now_ms: u64) {
         let connections = self.people.connections(person).to_vec();
         let mut rooms: Vec<RoomId> = connections
             .into_iter()

@@ -1,5 +1,6 @@
 //! Those who have come by the JSON door: their names, their connections, and the secrets by which they come back.
 
+pub(super) mod shared;
 pub(super) mod state;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,8 @@ pub(super) struct People {
     places: Vec<u32>,
     /// What a store is to be told, if there is one.
     changes: Option<Vec<PersonChange>>,
+    /// Other nodes have the same people.
+    is_shared: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,7 +45,9 @@ struct Record {
 pub(in crate::core) enum PersonChange {
     /// Someone has come, or has another name.
     Keep(KeptPerson),
-    Forget(PersonId),
+    Forget(PersonId, PublicId),
+    /// Somebody has another name, and these keys of the last are free.
+    Release(PublicId, Vec<Box<str>>),
 }
 
 /// Someone as a store keeps them.
@@ -66,6 +71,7 @@ impl People {
             absent: VecDeque::new(),
             places: Vec::new(),
             changes: None,
+            is_shared: false,
         }
     }
 
@@ -120,7 +126,7 @@ impl People {
         }
     }
 
-    fn note_kept(&mut self, id: PersonId) {
+    pub(super) fn note_kept(&mut self, id: PersonId) {
         if let (Some(changes), Some(record)) = (&mut self.changes, self.people.get(&id)) {
             changes.push(PersonChange::Keep(KeptPerson {
                 id,
@@ -168,20 +174,23 @@ impl People {
 
     /// What `resume` wants to see; `None` for someone who was restored, and has not shown it.
     pub(super) fn resume_token(&self, id: PersonId) -> Option<String> {
-        let secret = self.people.get(&id)?.secret.shown()?;
-        Some(format!("{:x}.{secret:032x}", id.0))
+        let record = self.people.get(&id)?;
+        let secret = record.secret.shown()?;
+        let number = match self.is_shared {
+            true => record.public_id.number(),
+            false => id.0,
+        };
+        Some(format!("{number:x}.{secret:032x}"))
     }
 
     /// Whose secret this is.
     pub(super) fn find_by_token(&mut self, token: &str) -> Option<PersonId> {
-        let (id, secret) = token.split_once('.')?;
-        let id = PersonId(u64::from_str_radix(id, 16).ok()?);
-        let secret = u128::from_str_radix(secret, 16).ok()?;
-        self.people
-            .get_mut(&id)?
-            .secret
-            .admits(secret)
-            .then_some(id)
+        let (public_id, secret) = parse_token(token)?;
+        let id = PersonId::of_public(public_id);
+        let record = self.people.get_mut(&id)?;
+        // A server that shares its people with no other tells a number that is only its own.
+        let is_it = public_id == record.public_id || public_id.number() == id.0;
+        (is_it && record.secret.admits(secret)).then_some(id)
     }
 
     pub(super) fn knows(&self, id: PersonId) -> bool {
@@ -214,9 +223,12 @@ impl People {
         if let Some(record) = self.people.get_mut(&id) {
             let name = Name::Chosen(name.shown());
             let former = std::mem::replace(&mut record.name, name.clone());
-            self.unlink(&NameSkeleton::of_name(&former));
-            self.link(&NameSkeleton::of_name(&name), id);
+            let former = NameSkeleton::of_name(&former);
+            let skeleton = NameSkeleton::of_name(&name);
+            self.unlink(&former);
+            self.link(&skeleton, id);
             self.note_kept(id);
+            self.note_released(id, &former, &skeleton);
         }
         Ok(())
     }
@@ -268,17 +280,17 @@ impl People {
         if let Some(record) = self.people.remove(&id) {
             self.unlink(&NameSkeleton::of_name(&record.name));
             if let Some(changes) = &mut self.changes {
-                changes.push(PersonChange::Forget(id));
+                changes.push(PersonChange::Forget(id, record.public_id));
             }
         }
     }
 
-    fn link(&mut self, skeleton: &NameSkeleton, id: PersonId) {
+    pub(super) fn link(&mut self, skeleton: &NameSkeleton, id: PersonId) {
         let keys = skeleton.keys().map(|key| (key.to_owned(), id));
         self.by_name.extend(keys);
     }
 
-    fn unlink(&mut self, skeleton: &NameSkeleton) {
+    pub(super) fn unlink(&mut self, skeleton: &NameSkeleton) {
         for key in skeleton.keys() {
             self.by_name.remove(key);
         }
@@ -338,6 +350,14 @@ impl People {
         )?;
         Ok(())
     }
+}
+
+/// The number and the secret of what `resume` shows.
+fn parse_token(token: &str) -> Option<(PublicId, u128)> {
+    let (number, secret) = token.split_once('.')?;
+    let number = u64::from_str_radix(number, 16).ok()?;
+    let secret = u128::from_str_radix(secret, 16).ok()?;
+    Some((PublicId::of_number(number), secret))
 }
 
 #[cfg(test)]

@@ -57,6 +57,9 @@ enum Digits {
 pub(super) struct Guests {
     first: PersonId,
     process: u64,
+    /// Those of other nodes are in the same rooms.
+    #[serde(default)]
+    is_shared: bool,
 }
 
 impl Guests {
@@ -65,7 +68,13 @@ impl Guests {
         Self {
             first,
             process: random & !ConnectionId::NUMBER_MASK,
+            is_shared: false,
         }
+    }
+
+    /// From now on no short names are given: another node may give the same.
+    pub(super) fn share(&mut self) {
+        self.is_shared = true;
     }
 
     /// How others know a person of this process.
@@ -76,7 +85,7 @@ impl Guests {
     /// This guest. The first million have short names: their numbers differ in the 20 bits that four digits tell.
     pub(super) fn author(self, id: PersonId) -> Author {
         let before = id.0.wrapping_sub(self.first.0) & ConnectionId::NUMBER_MASK;
-        let digits = match before < 1 << 20 {
+        let digits = match before < 1 << 20 && !self.is_shared {
             true => Digits::Four,
             false => Digits::Nine,
         };
@@ -88,7 +97,19 @@ impl Guests {
     }
 }
 
+impl PersonId {
+    /// Somebody's number at the node that they came to first, and at every other that knows them.
+    pub(in crate::core) fn of_public(id: PublicId) -> Self {
+        Self(id.0 & ConnectionId::NUMBER_MASK)
+    }
+}
+
 impl PublicId {
+    /// That of this number.
+    pub(in crate::core) fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number that it shows.
     pub(in crate::core) fn number(self) -> u64 {
         self.0

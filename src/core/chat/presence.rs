@@ -15,6 +15,9 @@ pub(super) struct Changes {
     listings: u64,
     /// More has changed than is listed: who it was is forgotten, their number is not.
     is_crowd: bool,
+    /// The number of members has changed by some who are not named.
+    #[serde(default)]
+    is_counted: bool,
     /// It will be said at a time that is set already.
     is_scheduled: bool,
 }
@@ -66,6 +69,12 @@ impl Changes {
         !std::mem::replace(&mut self.is_scheduled, true)
     }
 
+    /// Takes note that the number of members has changed by some who are not named. Says the same.
+    pub(super) fn note_count(&mut self) -> bool {
+        self.is_counted = true;
+        !std::mem::replace(&mut self.is_scheduled, true)
+    }
+
     /// Somebody is told who is here, and will take what is told next for what has changed since.
     pub(super) fn on_listed(&mut self) {
         self.listings += 1;
@@ -75,17 +84,19 @@ impl Changes {
     pub(super) fn forget(&mut self) {
         self.people.clear();
         self.is_crowd = false;
+        self.is_counted = false;
     }
 
     /// What is to be told now that `count` are here; `None` when it all came to nothing.
     pub(super) fn take(&mut self, count: usize) -> Option<PresenceChanges> {
         let people = std::mem::take(&mut self.people);
         let is_crowd = std::mem::take(&mut self.is_crowd);
+        let is_counted = std::mem::take(&mut self.is_counted);
         self.is_scheduled = false;
-        if people.is_empty() && !is_crowd {
+        if people.is_empty() && !is_crowd && !is_counted {
             return None;
         }
-        let is_crowd = is_crowd || count > MAX_LISTED;
+        let is_crowd = is_crowd || people.is_empty() || count > MAX_LISTED;
         let mut news = PresenceChanges {
             joined: Vec::new(),
             left: Vec::new(),

@@ -10,6 +10,7 @@ use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::person::PersonId;
 use crate::core::chat::presence::Changes;
 use crate::core::chat::room_name::RoomName;
+use crate::core::chat::sharing::Sharing;
 use crate::core::id::ConnectionId;
 use crate::settings::RoomLimits;
 
@@ -30,6 +31,8 @@ pub(super) struct Room {
     pub(super) roster_changes: u64,
     pub(super) history: History,
     pub(super) changes: Changes,
+    /// Who is in it at other nodes, and what those are told; `None` where there are none, or nobody is here.
+    pub(super) sharing: Option<Box<Sharing>>,
     /// How much it remembers, and what happens to its slow readers.
     pub(super) limits: RoomLimits,
     /// Messages that the store has not answered yet: until then the room does not end.
@@ -96,18 +99,27 @@ impl Room {
         told.iter().sum()
     }
 
-    /// How many are here; someone with several connections is one.
+    /// How many are in it, at all nodes; someone with several connections is one.
     pub(super) fn count(&self) -> usize {
+        let elsewhere = self.sharing.as_ref();
+        self.count_here() + elsewhere.map_or(0, |it| it.elsewhere.count())
+    }
+
+    /// The same at this node.
+    pub(super) fn count_here(&self) -> usize {
         let others = Format::GUESTS.map(|format| self.audience(format).members.len());
         self.people.len() + others.iter().sum::<usize>()
     }
 
     /// Some of those who are here, and by their names first those who may have chosen one.
     pub(super) fn listed(&self, limit: usize) -> impl Iterator<Item = PersonId> {
-        let guests = Format::GUESTS
-            .into_iter()
-            .flat_map(|format| self.audience(format).members.iter())
-            .map(|member| PersonId(member.id.number()));
-        self.people.keys().copied().chain(guests).take(limit)
+        self.people.keys().copied().chain(self.guests()).take(limit)
+    }
+
+    /// Those who came by a door at which nobody has a name.
+    pub(super) fn guests(&self) -> impl Iterator<Item = PersonId> {
+        let members = Format::GUESTS.into_iter();
+        let members = members.flat_map(|format| self.audience(format).members.iter());
+        members.map(|member| PersonId(member.id.number()))
     }
 }

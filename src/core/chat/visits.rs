@@ -7,8 +7,8 @@ use crate::core::chat::Chat;
 use crate::core::chat::format::{Context, Format, Reading, RoomId};
 use crate::core::chat::message::Message;
 use crate::core::chat::owner::Owner;
-use crate::core::chat::person::PersonId;
-use crate::core::chat::presence::Change;
+use crate::core::chat::person::{Author, PersonId};
+use crate::core::chat::presence::{Change, Changes};
 use crate::core::chat::room::{Member, TooManyRoomsError};
 use crate::core::chat::room_name::RoomName;
 use crate::core::chat::seats::Seat;
@@ -145,6 +145,8 @@ impl Chat {
             // There is nobody to be told; who comes alone is told who is there.
             room.people.insert(person, 1);
             room.changes.forget();
+            self.arrive(room_id, person);
+            self.note_shared(room_id, now_ms);
         } else {
             self.appear(room_id, person, reading.format, now_ms);
         }
@@ -278,6 +280,9 @@ impl Chat {
                 room.roster_changes += 1;
             }
         }
+        if self.arrive(room, person) {
+            return self.note_shared(room, now_ms);
+        }
         self.note(room, Change::Joined, person, now_ms);
     }
 
@@ -301,17 +306,33 @@ impl Chat {
             }
             room.people.remove(&person);
         }
+        if self.depart(room, person) {
+            return self.note_shared(room, now_ms);
+        }
         self.note(room, Change::Left, person, now_ms);
     }
 
     /// Takes note of a change that a room's members are told of in a moment, if there is anyone to tell.
     pub(super) fn note(&mut self, id: RoomId, change: Change, person: PersonId, now_ms: u64) {
+        self.note_shared(id, now_ms);
+        self.note_of(id, change, self.people.author(person), now_ms);
+    }
+
+    /// The same of somebody who need not be here.
+    pub(super) fn note_of(&mut self, id: RoomId, change: Change, who: Author, now_ms: u64) {
+        self.note_news(id, now_ms, |changes| changes.note(change, who));
+    }
+
+    /// The same where nothing but the number of members is known.
+    pub(super) fn note_count(&mut self, id: RoomId, now_ms: u64) {
+        self.note_news(id, now_ms, Changes::note_count);
+    }
+
+    fn note_news(&mut self, id: RoomId, now_ms: u64, note: impl FnOnce(&mut Changes) -> bool) {
         let room = &mut self.rooms[id.index];
         if room.listeners() == 0 {
             room.changes.forget();
-            return;
-        }
-        if room.changes.note(change, self.people.author(person)) {
+        } else if note(&mut room.changes) {
             let due_ms = now_ms + presence_ms(room.count());
             self.news_due.insert((due_ms, id));
         }

@@ -167,12 +167,11 @@ impl Snapshots {
         };
         let (people, changes) = chat.roster(view.room, MAX_LISTED);
         let identity = Identity::People(people.into(), changes);
-        let make = |identity: &Identity, encoder: &mut Encoder| {
-            let Identity::People(people, _) = identity else {
-                return Vec::new();
-            };
-            let json = encode::people(people.iter().map(|person| chat.author(*person)));
-            encoder.charge_json(people.len(), json.len());
+        let make = |_: &Identity, encoder: &mut Encoder| {
+            let people = chat.listed_of(view.room, MAX_LISTED);
+            let count = people.len();
+            let json = encode::people(people.into_iter());
+            encoder.charge_json(count, json.len());
             json
         };
         rope.share(self.part(view, key, identity, Form::Json, encoder, make));

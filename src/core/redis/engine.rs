@@ -184,6 +184,7 @@ impl Engine {
             | Request::ForgetFile { .. }
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
+            Request::People(_) => {}
             Request::Shared(Shared::Leave { room }) => self.leave(&room),
             Request::Shared(Shared::Signal {
                 room,

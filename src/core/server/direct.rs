@@ -37,9 +37,13 @@ impl<S: Stream> Server<S> {
         echo: Id<'_>,
         now: Now,
     ) -> Result<Progress, CommandError> {
-        let to = self.chat.find_person(to);
-        let (Some(from), Some(to)) = (self.person(id), to.filter(|to| self.is_here(*to))) else {
+        let Some(from) = self.person(id) else {
             return Err(NO_SUCH_USER);
+        };
+        let found = self.chat.find_person(to);
+        let Some(to) = found.filter(|to| self.is_here(*to)) else {
+            let sent = self.direct_elsewhere(id, (from, to), (content, body), echo, now);
+            return sent.map(|()| Progress::Later);
         };
         let (sender, addressee) = (self.chat.author(from), self.chat.author(to));
         let message = Message {
@@ -68,9 +72,13 @@ impl<S: Stream> Server<S> {
             addressed,
             delivered: 0,
             is_accepted: false,
+            others: self.direct_for_others(&sender, &addressee, (content, body), now),
         };
         if !self.deliver_some(id, &mut delivery, now) {
             self.defer_command(id, Unfinished::Direct(delivery));
+            return Ok(Progress::Later);
+        }
+        if self.pass_on(id, &mut delivery, now) {
             return Ok(Progress::Later);
         }
         if delivery.is_refused() {
@@ -107,21 +115,26 @@ impl<S: Stream> Server<S> {
 
     /// Answers the sender of a delivery that took several turns.
     pub(super) fn answer_direct(&mut self, id: ConnectionId, delivery: &DirectDelivery) {
-        let is_refused = delivery.is_refused();
-        match self.get(id).and_then(|it| it.door.facts().words) {
-            Some(Format::Lines) if is_refused => {
-                self.send_line(id, &format!("! {}\n", BUSY.message));
+        let answer = match delivery.is_refused() {
+            true => Err(BUSY),
+            false => Ok(()),
+        };
+        self.answer_direct_with(id, answer, delivery.echo.as_deref());
+    }
+
+    /// The same in the words of their door.
+    pub(super) fn answer_direct_with(
+        &mut self,
+        id: ConnectionId,
+        answer: Result<(), CommandError>,
+        echo: Id<'_>,
+    ) {
+        match (self.get(id).and_then(|it| it.door.facts().words), answer) {
+            (Some(Format::Lines), Err(CommandError { message, .. })) => {
+                self.send_line(id, &format!("! {message}\n"));
             }
-            Some(Format::Lines) => {}
-            _ => {
-                let echo = delivery.echo.as_deref();
-                let answer = if is_refused {
-                    Err(BUSY)
-                } else {
-                    Ok(done(echo))
-                };
-                self.answer_command(answer, echo, id);
-            }
+            (Some(Format::Lines), Ok(())) => {}
+            (_, answer) => self.answer_command(answer.map(|()| done(echo)), echo, id),
         }
     }
 

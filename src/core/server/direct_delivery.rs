@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::core::chat::PersonId;
 use crate::core::id::ConnectionId;
 use crate::core::net::frames::Frames;
+use crate::core::store::{DirectMessage, PublicPerson};
 
 /// A direct message that is being delivered to the connections of both persons.
 #[derive(Debug)]
@@ -22,6 +23,17 @@ pub(super) struct DirectDelivery {
     /// How many of the receivers have been served.
     pub(super) delivered: usize,
     pub(super) is_accepted: bool,
+    /// What other nodes get; `None` if there are none, or they have it.
+    pub(super) others: Option<Box<ForOthers>>,
+}
+
+/// A direct message for other nodes.
+#[derive(Debug)]
+pub(super) struct ForOthers {
+    /// What the addressee's name is compared by.
+    pub(super) keys: Vec<Box<str>>,
+    pub(super) to: PublicPerson,
+    pub(super) message: DirectMessage,
 }
 
 impl DirectDelivery {

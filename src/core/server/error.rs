@@ -155,6 +155,13 @@ pub(super) const NO_SUCH_USER: CommandError = CommandError {
     retry_ms: None,
 };
 
+/// The name is that of another person.
+pub(super) const NAME_OF_ANOTHER: CommandError = CommandError {
+    code: ErrorCode::NameTaken,
+    message: Cow::Borrowed("someone else has this name"),
+    retry_ms: None,
+};
+
 /// The name looks like that of another person who is connected.
 pub(super) const NAME_TAKEN: CommandError = CommandError {
     code: ErrorCode::NameTaken,

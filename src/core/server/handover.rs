@@ -54,6 +54,7 @@ impl<S: Stream> Server<S> {
             && self.are_files_quiet()
             && self.unfinished.is_empty()
             && self.closed.is_empty()
+            && self.nodes.as_ref().is_none_or(|it| it.arriving.is_empty())
             && !self.broadcast.is_busy()
             && !self.lagging.has_drained()
             && !self.is_evicting()
@@ -164,6 +165,10 @@ impl<S: Stream> Server<S> {
         self.access.take_over(sections.take("holders")?, is_here);
         self.files.forget_downloads(is_here);
         self.resume_downloads();
+        if self.nodes.is_some() {
+            // Other nodes have forgotten what the other server has told, or will.
+            self.chat.share(now.ms);
+        }
         Ok(())
     }
 

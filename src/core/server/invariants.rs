@@ -12,6 +12,7 @@ use crate::core::net::pending::Pending;
 use crate::core::net::phase::Phase;
 use crate::core::net::timers::Slot;
 use crate::core::server::Server;
+use crate::core::server::arriving::Arriving;
 use crate::core::server::uploads::MAX_UPLOAD_BYTES;
 use crate::core::stream::Stream;
 use crate::limits::READ_BUFFER;
@@ -32,6 +33,10 @@ impl<S: Stream> Server<S> {
         self.check_address_slots()?;
         self.waiting.check()?;
         self.loading.check()?;
+        if let Some(nodes) = &self.nodes {
+            let questions = &nodes.questions;
+            questions.check(|id| self.loading.has_aside(id))?;
+        }
         self.check_files()?;
         self.check_counters()?;
         self.chat.check()?;
@@ -199,10 +204,12 @@ impl<S: Stream> Server<S> {
             .connections
             .iter()
             .flat_map(|(_, connection)| connection.queue.frames());
+        let arriving = self.nodes.iter().flat_map(|nodes| &nodes.arriving);
         let frames: BTreeMap<*const Frames, usize> = queued
             .chain(self.broadcast.frames())
             .chain(self.snapshots.frames())
             .chain(self.unfinished.iter().flat_map(|(_, it)| it.frames()))
+            .chain(arriving.flat_map(Arriving::frames))
             .chain([&self.ping, &self.json_ping, &self.heartbeat])
             .filter(|frames| frames.is_metered_by(&self.meter))
             .map(|frames| (Rc::as_ptr(frames), frames.held_bytes()))

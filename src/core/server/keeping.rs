@@ -6,6 +6,7 @@ use crate::codec::json::event::Durability;
 use crate::core::chat::{Author, Draft, KeptPerson, PersonChange, PersonId, PublishError, RoomId};
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::nodes::stored_person;
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::{Answer, Person, Request};
 use crate::core::stream::Stream;
@@ -33,6 +34,7 @@ impl<S: Stream> Server<S> {
     /// The store has failed for good, and nothing is kept from now on. What it has not accepted is refused. Rooms go on
     /// with a new epoch, and their members are told so.
     pub fn lose_store(&mut self, now: Now) {
+        self.lose_nodes(now);
         let Some(_) = self.outbox.take() else {
             return;
         };
@@ -66,6 +68,7 @@ impl<S: Stream> Server<S> {
         self.refuse_readers(now);
         self.lose_files(now);
         self.refuse_loads(now);
+        self.refuse_questions(now);
     }
 
     /// Members who know epochs are told where their rooms are now, once they have read what is queued for them.
@@ -120,21 +123,23 @@ impl<S: Stream> Server<S> {
     /// Tells the store at the end of a tick who has come, has another name, or is forgotten, and what is to be forgotten.
     pub(super) fn send_changes_to_store(&mut self, now: Now) {
         self.unfollow_rooms();
+        if self.outbox.is_none() {
+            return;
+        }
+        for change in self.chat.take_person_changes() {
+            if self.nodes.is_some() {
+                self.tell_of_person(change, now);
+            } else if let Some(outbox) = &mut self.outbox {
+                outbox.push(match change {
+                    PersonChange::Keep(person) => Request::KeepPerson(stored_person(&person, now)),
+                    PersonChange::Forget(PersonId(number), _) => Request::ForgetPerson { number },
+                    PersonChange::Release(..) => continue,
+                });
+            }
+        }
         let Some(outbox) = &mut self.outbox else {
             return;
         };
-        for change in self.chat.take_person_changes() {
-            outbox.push(match change {
-                PersonChange::Keep(person) => Request::KeepPerson(Person {
-                    number: person.id.0,
-                    public_id: person.author.id.number(),
-                    name: person.author.name.to_string().into(),
-                    secret_hash: person.secret_hash,
-                    seen_ms: now.unix_ms,
-                }),
-                PersonChange::Forget(PersonId(number)) => Request::ForgetPerson { number },
-            });
-        }
         for it in self.chat.take_to_forget() {
             let (room, epoch) = (it.room.as_str().into(), it.epoch);
             outbox.push(match it.state {

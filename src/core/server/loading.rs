@@ -42,6 +42,11 @@ pub(super) enum Aside {
     File(Box<Upload>, Box<Reply>),
     /// Someone has come at the line port, and is to be led into the lobby.
     Newcomer(ConnectionId),
+    /// Someone has come at the JSON door with a token, and is to be told who they are.
+    Introduction {
+        id: ConnectionId,
+        room: Option<RoomName>,
+    },
     /// A datagram of someone who may send it.
     Datagram {
         person: PersonId,
@@ -102,6 +107,21 @@ impl Loading {
     /// Whether something of a connection was put aside.
     pub(super) fn has_aside(&self, id: ConnectionId) -> bool {
         self.waiting.contains(&id)
+    }
+
+    /// Something that a connection asks for is done once somebody else has answered: `resume`, or `end_wait`.
+    pub(super) fn begin_wait(&mut self, id: ConnectionId) {
+        self.waiting.insert(id);
+    }
+
+    /// It is done, or will not be.
+    pub(super) fn end_wait(&mut self, id: ConnectionId) {
+        self.waiting.remove(&id);
+    }
+
+    /// It can be done now.
+    pub(super) fn resume(&mut self, aside: Aside) {
+        self.ready.push_back(aside);
     }
 
     /// So is a datagram, if there is place for it.
@@ -316,12 +336,19 @@ impl<S: Stream> Server<S> {
                 Aside::Command { id, text } => {
                     self.end_aside(id);
                     self.execute_again(&text, id, now);
+                    self.end_question(id);
                     self.go_on_leaving(id, now);
                 }
                 Aside::File(upload, reply) => self.publish_file(*upload, *reply, now),
                 Aside::Newcomer(id) => {
                     self.end_aside(id);
                     self.lead_into_lobby(id, now);
+                    self.go_on_leaving(id, now);
+                }
+                Aside::Introduction { id, room } => {
+                    self.end_aside(id);
+                    self.introduce(id, room, now);
+                    self.end_question(id);
                     self.go_on_leaving(id, now);
                 }
                 Aside::Datagram {

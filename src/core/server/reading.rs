@@ -174,7 +174,9 @@ impl<S: Stream> Server<S> {
 
     /// Whether the store has answered all that it was asked, or it was given up.
     pub fn waits_for_nothing(&self) -> bool {
-        self.waiting.is_empty() && self.readers.is_empty() && self.loading.is_empty()
+        let nodes = self.nodes.as_ref();
+        let is_asked = nodes.is_some_and(|it| !it.questions.is_empty());
+        !is_asked && self.waiting.is_empty() && self.readers.is_empty() && self.loading.is_empty()
     }
 
     /// Gives up those who have waited for too long.
@@ -227,7 +229,8 @@ impl<S: Stream> Server<S> {
             Answer::Loaded { .. }
             | Answer::Accepted { .. }
             | Answer::Again { .. }
-            | Answer::Refused { .. } => None,
+            | Answer::Refused { .. }
+            | Answer::People { .. } => None,
         };
         self.on_read(reader, found, now);
         Ok(())

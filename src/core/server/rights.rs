@@ -162,6 +162,7 @@ impl<S: Stream> Server<S> {
         if self.is_lookalike(name) {
             return Err(NAME_TAKEN);
         }
+        self.check_log(id, NAME_TAKEN)?;
         if !self.chat.knows(person) {
             person = self.chat.begin_person(id);
         }

@@ -68,7 +68,7 @@ impl Outbox {
         self.requests.is_empty()
     }
 
-    fn next_ticket(&mut self) -> Ticket {
+    pub(super) fn next_ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
     }
@@ -171,6 +171,9 @@ impl<S: Stream> Server<S> {
     /// what was answered before is ignored.
     pub fn on_answer(&mut self, answer: Answer, now: Now) {
         self.budget.spend(cost::MESSAGE);
+        let Err(answer) = self.on_people_answer(answer, now) else {
+            return;
+        };
         let Err(answer) = self.on_read_answer(answer, now) else {
             return;
         };
@@ -269,7 +272,7 @@ impl<S: Stream> Server<S> {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
             Answer::Again { offset, .. } => return Ok(offset),
             Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
-            Answer::Page { .. } | Answer::Loaded { .. } => {
+            Answer::Page { .. } | Answer::Loaded { .. } | Answer::People { .. } => {
                 log::error!("the store has answered an append with something else");
                 return Err(UNAVAILABLE);
             }

@@ -76,6 +76,10 @@ impl<S: Stream> Server<S> {
                 }
                 Unfinished::Direct(delivery) => {
                     let is_done = self.deliver_some(id, delivery, now);
+                    if is_done && self.pass_on(id, delivery, now) {
+                        // Other nodes have to answer first.
+                        continue;
+                    }
                     if is_done {
                         self.answer_direct(id, delivery);
                     }

@@ -298,6 +298,8 @@ impl Writer {
             Request::ForgetFile { id } => files::forget(connection, *id)?,
             Request::KeepPerson(person) => people::keep(connection, person)?,
             Request::ForgetPerson { number } => people::forget(connection, *number)?,
+            // A directory has one server.
+            Request::People(_) => {}
         }
         Ok(None)
     }

@@ -100,6 +100,7 @@ impl RoomState<'_> {
             roster_changes: self.roster_changes,
             history: History::default(),
             changes: self.changes.clone().into_owned(),
+            sharing: None,
             waiting: 0,
             is_detached: false,
             limits,

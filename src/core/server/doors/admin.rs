@@ -18,6 +18,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
 use crate::core::server::error::{CommandError, NO_SUCH_USER};
+use crate::core::store::PeopleRequest;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -69,7 +70,8 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Closes all connections of a person, at any door. Returns whether there were any.
+    /// Closes all connections of a person, at any door and any node. Returns whether there were any, as far as that is known:
+    /// other nodes are told, and do not answer.
     pub(in crate::core::server) fn close_user(
         &mut self,
         name: &str,
@@ -79,25 +81,45 @@ impl<S: Stream> Server<S> {
         let Some(name) = PersonName::of_token(name.trim()) else {
             return false;
         };
-        let mut connections = self.access.connections_of(&name);
+        let was_here = self.close_person(&name, &admin_name(by), now);
+        let name = (&*name.shown()).into();
+        self.ask_nodes(PeopleRequest::Close { name });
+        was_here || self.nodes.is_some()
+    }
+
+    /// Closes those at this node. Returns whether there were any.
+    pub(in crate::core::server) fn close_person(
+        &mut self,
+        name: &PersonName,
+        by: &str,
+        now: Now,
+    ) -> bool {
+        let mut connections = self.access.connections_of(name);
         // The others are closing already.
         connections.retain(|id| self.get(*id).is_some_and(Connection::is_member));
         if connections.is_empty() {
             return false;
         }
-        log::warn!("{} closes {}", admin_name(by), name.shown());
+        log::warn!("{by} closes {}", name.shown());
         for id in connections {
             self.close(id, Ending::Announce(CloseReason::Removed), now);
         }
         true
     }
 
-    /// Removes all members from a room, and forgets its history and state. The next member to join begins it anew.
+    /// Removes all members from a room, at any node, and forgets its history and state. The next member to join begins it anew.
     pub(in crate::core::server) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
+        self.empty_here(name, &admin_name(by), now);
+        let room = name.as_str().into();
+        self.ask_nodes(PeopleRequest::Empty { room });
+    }
+
+    /// The same at this node.
+    pub(in crate::core::server) fn empty_here(&mut self, name: &RoomName, by: &str, now: Now) {
         let Some(room) = self.chat.find(name) else {
             return;
         };
-        log::warn!("{} empties the room {name}", admin_name(by));
+        log::warn!("{by} empties the room {name}");
         self.remove_members(room, now);
     }
 

@@ -17,8 +17,11 @@ use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::answers::{Answer, done, ok};
 use crate::core::server::arguments::{content_of, page_size, parse_room};
+use crate::core::server::asking::Wish;
 use crate::core::server::direct::Progress;
-use crate::core::server::error::{BAD_NAME, CommandError, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE};
+use crate::core::server::error::{
+    BAD_NAME, CommandError, NAME_OF_ANOTHER, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE,
+};
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::readers::{Page, Reader, Returning};
@@ -84,6 +87,7 @@ impl<S: Stream> Server<S> {
         let (echo, command) = command::parse(text);
         let answer = match command {
             Ok(command) if self.is_put_aside(command.room(), text, id, now) => return,
+            Ok(command) if self.asks_log(&wish_of(&command), text, id, now) => return,
             Ok(command) => self.execute(command, echo, id, now),
             Err(error) => Err(error.into()),
         };
@@ -279,6 +283,7 @@ impl<S: Stream> Server<S> {
         let Some(person) = self.person(id) else {
             return Ok(());
         };
+        self.check_log(id, NAME_OF_ANOTHER)?;
         match self.chat.login(id, person, resume, name.as_ref(), now.ms) {
             Login::Done(person) => {
                 if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
@@ -286,10 +291,7 @@ impl<S: Stream> Server<S> {
                 }
                 Ok(())
             }
-            Login::NameTaken => Err(CommandError::new(
-                ErrorCode::NameTaken,
-                "someone else has this name",
-            )),
+            Login::NameTaken => Err(NAME_OF_ANOTHER),
             Login::TooManyConnections => Err(TOO_MANY_OF_ONE),
             Login::UnknownSecret => Err(CommandError::new(
                 ErrorCode::BadResume,
@@ -450,5 +452,21 @@ impl<S: Stream> Server<S> {
             Progress::Done => Ok(done(echo)),
             Progress::Later => Ok(None),
         }
+    }
+}
+
+/// Who somebody wants to be.
+fn wish_of<'a>(command: &'a Command<'_>) -> Wish<'a> {
+    match command {
+        Command::Login {
+            name,
+            resume,
+            token,
+        } => Wish {
+            name: name.as_deref(),
+            resume: resume.as_deref(),
+            token: token.as_deref(),
+        },
+        _ => Wish::default(),
     }
 }

@@ -24,6 +24,7 @@ use crate::core::now::Now;
 use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
+use crate::core::server::asking::Wish;
 use crate::core::server::error::{CommandError, NO_TOKEN_LINE};
 use crate::core::server::loading::{Aside, Readiness};
 use crate::core::server::publish::Submitted;
@@ -185,7 +186,9 @@ impl<S: Stream> Server<S> {
     /// Does what a line says, now or when its room is here.
     pub(in crate::core::server) fn execute_line(&mut self, id: ConnectionId, text: &str, now: Now) {
         let line = line::parse(text);
-        if self.is_put_aside(line.room(), text, id, now) {
+        if self.is_put_aside(line.room(), text, id, now)
+            || self.asks_log(&wish_of(&line), text, id, now)
+        {
             return;
         }
         let needs_no_login = matches!(line, Line::Empty | Line::Login(_) | Line::Help | Line::Quit);
@@ -430,5 +433,20 @@ impl<S: Stream> Server<S> {
     /// Shows lines to one connection.
     pub(in crate::core::server) fn send_line(&mut self, id: ConnectionId, lines: &str) {
         self.answer_with(id, Format::Lines, lines.as_bytes().to_vec());
+    }
+}
+
+/// Who somebody wants to be.
+fn wish_of<'a>(line: &Line<'a>) -> Wish<'a> {
+    match *line {
+        Line::Nick(name) => Wish {
+            name: Some(name),
+            ..Wish::default()
+        },
+        Line::Login(token) => Wish {
+            token: Some(token),
+            ..Wish::default()
+        },
+        _ => Wish::default(),
     }
 }

@@ -22,7 +22,7 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::is_for_stream;
 use crate::core::server::doors::json::JoinOptions;
 use crate::core::server::error::NO_TOKEN;
-use crate::core::server::loading::Readiness;
+use crate::core::server::loading::{Aside, Readiness};
 use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
 use crate::core::stream::Stream;
 use crate::limits::STORE_TIMEOUT_MS;
@@ -287,14 +287,35 @@ impl<S: Stream> Server<S> {
         };
         self.open(id, door, now);
         self.grant(id, rights, now);
-        match rights {
-            Rights::Unauthenticated => return self.answer_command(Err(NO_TOKEN), None, id),
-            Rights::Granted(grant) => {
+        if rights.is_unauthenticated() {
+            return self.answer_command(Err(NO_TOKEN), None, id);
+        }
+        self.introduce(id, room, now);
+    }
+
+    /// Tells someone at the JSON door who they are, and leads them into the room that they have come for. Whose token it is
+    /// may have to be asked first.
+    pub(in crate::core::server) fn introduce(
+        &mut self,
+        id: ConnectionId,
+        room: Option<RoomName>,
+        now: Now,
+    ) {
+        if !self.get(id).is_some_and(Connection::is_member) {
+            return;
+        }
+        match self.access.rights(id).grant() {
+            Some(grant) => {
+                let room = room.clone();
+                let aside = || Aside::Introduction { id, room };
+                if self.asks_for_token(&grant.name, id, aside, now) {
+                    return;
+                }
                 if let Err(failure) = self.identify(id, &grant.name, now) {
                     return self.answer_command(Err(failure), None, id);
                 }
             }
-            Rights::Open => {
+            None => {
                 self.chat.begin_person(id);
             }
         }

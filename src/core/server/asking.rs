@@ -1,0 +1,447 @@
+//! What only the log can say: whether somebody may have a name, and who somebody is that comes back. The command that asks is
+//! put aside until it has answered, and is done then as if it came then.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use crate::core::access::Rights;
+use crate::core::chat::{Author, KeptPerson, PersonId, PersonName, PublicId, Shown};
+use crate::core::ensure::ensure;
+use crate::core::id::ConnectionId;
+use crate::core::now::Now;
+use crate::core::server::Server;
+use crate::core::server::error::CommandError;
+use crate::core::server::loading::Aside;
+use crate::core::server::sent_direct::SentDirect;
+use crate::core::server::storing::UNAVAILABLE;
+use crate::core::store::{Answer, PeopleAnswer, PeopleRequest, Request, SharedPerson, Ticket};
+use crate::core::stream::Stream;
+use crate::limits::STORE_TIMEOUT_MS;
+
+/// Who somebody wants to be.
+#[derive(Debug, Default)]
+pub(super) struct Wish<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) resume: Option<&'a str>,
+    pub(super) token: Option<&'a str>,
+}
+
+/// What was asked, and who waits for the answer.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// May they have this name?
+    Name {
+        id: ConnectionId,
+        aside: Aside,
+        claim: Claim,
+        /// It is the name of their token: whoever has it is the same person.
+        of_token: Option<Rc<str>>,
+    },
+    /// Who are they?
+    Person {
+        id: ConnectionId,
+        aside: Aside,
+        shown: Shown,
+    },
+    /// Is there somebody who takes this message?
+    Direct(Box<SentDirect>),
+}
+
+/// A name that somebody wants.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    person: PublicId,
+    keys: Vec<Box<str>>,
+}
+
+/// What the log has said to a command, until that is done.
+#[derive(Debug, Default)]
+struct Outcome {
+    name: Option<NameOutcome>,
+    person: Option<PersonOutcome>,
+}
+
+#[derive(Debug)]
+enum NameOutcome {
+    Claimed(Claim),
+    /// Whoever has it is here now, and is the same person.
+    IsOwn,
+    Taken,
+    Unavailable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PersonOutcome {
+    /// They are here now, or nobody knows them.
+    Known,
+    Unavailable,
+}
+
+/// All questions that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    by_ticket: BTreeMap<Ticket, Question>,
+    /// When each is given up, the earliest first.
+    due: VecDeque<(u64, Ticket)>,
+    outcomes: BTreeMap<ConnectionId, Outcome>,
+    /// Bytes of the messages among them.
+    bytes: usize,
+}
+
+impl Question {
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::Name { .. } | Self::Person { .. } => 0,
+            Self::Direct(sent) => sent.held_bytes(),
+        }
+    }
+}
+
+impl Questions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_ticket.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn add(&mut self, ticket: Ticket, question: Question, now_ms: u64) {
+        self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
+        self.put_back(ticket, question);
+    }
+
+    /// A question is not answered whole yet.
+    pub(super) fn put_back(&mut self, ticket: Ticket, question: Question) {
+        self.bytes += question.held_bytes();
+        self.by_ticket.insert(ticket, question);
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Question> {
+        let question = self.by_ticket.remove(&ticket)?;
+        self.bytes -= question.held_bytes();
+        Some(question)
+    }
+
+    /// One that was asked too long ago.
+    fn take_due(&mut self, now_ms: u64) -> Option<(Ticket, Question)> {
+        while let Some(&(due_ms, ticket)) = self.due.front()
+            && (due_ms <= now_ms || !self.by_ticket.contains_key(&ticket))
+        {
+            self.due.pop_front();
+            if let Some(question) = self.take(ticket) {
+                return Some((ticket, question));
+            }
+        }
+        None
+    }
+
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        self.due.front().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// Checks that every question is given up in time, and what was answered is of use to somebody.
+    pub(super) fn check(&self, waits: impl Fn(ConnectionId) -> bool) -> Result<(), String> {
+        let is_due = |ticket: &Ticket| self.due.iter().any(|(_, due)| due == ticket);
+        ensure(
+            self.by_ticket.keys().all(is_due),
+            "a question waits without an end",
+        )?;
+        ensure(
+            self.outcomes.keys().all(|id| waits(*id)),
+            "what the log has said is kept for nobody",
+        )?;
+        let bytes: usize = self.by_ticket.values().map(Question::held_bytes).sum();
+        ensure(bytes == self.bytes, "the bytes of questions are miscounted")
+    }
+}
+
+impl<S: Stream> Server<S> {
+    /// Whether a command waits until the log has said who somebody is, or whether they may have their name.
+    pub(super) fn asks_log(
+        &mut self,
+        wish: &Wish<'_>,
+        text: &str,
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        if self.nodes.is_none() {
+            return false;
+        }
+        let aside = |text: &str| Aside::Command {
+            id,
+            text: text.into(),
+        };
+        let asked = match wish.token.filter(|_| !self.access.is_open()) {
+            Some(token) => self
+                .grant_of_token(token, id, now)
+                .map(|name| self.asks_for_token(&name, id, || aside(text), now)),
+            None => self.question(wish, id, || aside(text)).map(|question| {
+                self.put_question(question, now);
+                true
+            }),
+        };
+        asked.unwrap_or(false)
+    }
+
+    /// The name that a token gives to somebody who has shown none, if it is good. What is wrong with it is said when the
+    /// command is done.
+    fn grant_of_token(&mut self, token: &str, id: ConnectionId, now: Now) -> Option<PersonName> {
+        let peer = self.peer(None, id);
+        if !self.access.rights(id).is_unauthenticated() || !self.may_try_token(peer, now) {
+            return None;
+        }
+        let rights = self.access.check(token, now).ok()?;
+        rights.grant().map(|grant| grant.name.clone())
+    }
+
+    /// Whether somebody waits until the log has said whether the name of their token is theirs.
+    pub(super) fn asks_for_token(
+        &mut self,
+        name: &PersonName,
+        id: ConnectionId,
+        aside: impl FnOnce() -> Aside,
+        now: Now,
+    ) -> bool {
+        let is_asked = self.outcome_of(id).is_some_and(|it| it.name.is_some());
+        let (Some(person), false) = (self.person(id), is_asked || self.is_lookalike(name)) else {
+            return false;
+        };
+        let Some(person) = self.chat.claimant_by_token(person, name) else {
+            return false;
+        };
+        let keys = name.keys().map(Into::into).collect();
+        let question = Question::Name {
+            id,
+            aside: aside(),
+            claim: Claim { person, keys },
+            of_token: Some(name.shown()),
+        };
+        let is_shared = self.nodes.is_some();
+        if is_shared {
+            self.put_question(question, now);
+        }
+        is_shared
+    }
+
+    fn question(
+        &mut self,
+        wish: &Wish<'_>,
+        id: ConnectionId,
+        aside: impl FnOnce() -> Aside,
+    ) -> Option<Question> {
+        if !matches!(self.access.rights(id), Rights::Open) {
+            return None;
+        }
+        let outcome = self.outcome_of(id);
+        let is_known = outcome.is_some_and(|it| it.person.is_some());
+        let is_named = outcome.is_some_and(|it| it.name.is_some());
+        let shown = wish.resume.filter(|_| !is_known);
+        if let Some(shown) = shown.and_then(|token| self.chat.unknown_holder(token)) {
+            let aside = aside();
+            return Some(Question::Person { id, aside, shown });
+        }
+        let name = PersonName::parse(wish.name.filter(|_| !is_named)?)?;
+        let person = self.person(id)?;
+        let person = self.chat.claimant(person, wish.resume, &name)?;
+        let keys = name.keys().map(Into::into).collect();
+        Some(Question::Name {
+            id,
+            aside: aside(),
+            claim: Claim { person, keys },
+            of_token: None,
+        })
+    }
+
+    fn put_question(&mut self, question: Question, now: Now) {
+        let (Some(nodes), Some(outbox)) = (&mut self.nodes, &mut self.outbox) else {
+            return;
+        };
+        let ticket = outbox.next_ticket();
+        let (id, request) = match &question {
+            Question::Name { id, claim, .. } => {
+                let Claim { person, keys } = claim.clone();
+                let person = person.number();
+                (
+                    *id,
+                    PeopleRequest::Claim {
+                        ticket,
+                        person,
+                        keys,
+                    },
+                )
+            }
+            Question::Person { id, shown, .. } => {
+                let person = shown.person.number();
+                (*id, PeopleRequest::Find { ticket, person })
+            }
+            // That is asked by `send_elsewhere`.
+            Question::Direct(_) => return,
+        };
+        outbox.push(Request::People(request));
+        nodes.questions.add(ticket, question, now.ms);
+        self.loading.begin_wait(id);
+        self.begin_wait(id);
+    }
+
+    fn outcome_of(&self, id: ConnectionId) -> Option<&Outcome> {
+        self.nodes.as_ref()?.questions.outcomes.get(&id)
+    }
+
+    /// Refuses what the log has refused. `taken`: how it is said that the name is another's.
+    pub(super) fn check_log(
+        &self,
+        id: ConnectionId,
+        taken: CommandError,
+    ) -> Result<(), CommandError> {
+        let Some(Outcome { name, person }) = self.outcome_of(id) else {
+            return Ok(());
+        };
+        match name {
+            _ if *person == Some(PersonOutcome::Unavailable) => Err(UNAVAILABLE.into()),
+            Some(NameOutcome::Unavailable) => Err(UNAVAILABLE.into()),
+            Some(NameOutcome::Taken) => Err(taken),
+            Some(NameOutcome::Claimed(_) | NameOutcome::IsOwn) | None => Ok(()),
+        }
+    }
+
+    /// What was put aside for an answer is done. A name that was claimed and is not theirs after all is free again.
+    pub(super) fn end_question(&mut self, id: ConnectionId) {
+        if self.loading.has_aside(id) {
+            return;
+        }
+        let Some(nodes) = &mut self.nodes else {
+            return;
+        };
+        let outcome = nodes.questions.outcomes.remove(&id);
+        if let Some(NameOutcome::Claimed(claim)) = outcome.and_then(|it| it.name) {
+            self.release_unused(claim);
+        }
+    }
+
+    fn release_unused(&mut self, claim: Claim) {
+        let Claim { person, keys } = claim;
+        let unused = keys
+            .into_iter()
+            .filter(|key| !self.chat.has_key(person, key));
+        let keys: Vec<Box<str>> = unused.collect();
+        if !keys.is_empty() {
+            let person = person.number();
+            self.ask_nodes(PeopleRequest::Release { person, keys });
+        }
+    }
+
+    /// The answer to a question about people, if it is one.
+    pub(super) fn on_people_answer(&mut self, answer: Answer, now: Now) -> Result<(), Answer> {
+        let Some(nodes) = &mut self.nodes else {
+            return Err(answer);
+        };
+        let ticket = answer.ticket();
+        match (nodes.questions.take(ticket), answer) {
+            (Some(question), Answer::People { answer, .. }) => {
+                self.conclude_question(ticket, question, answer, now);
+            }
+            (Some(question), _) => {
+                self.conclude_question(ticket, question, PeopleAnswer::Unavailable, now);
+            }
+            // It has come too late, or nobody waits for it any more.
+            (None, Answer::People { .. }) => {}
+            (None, answer) => return Err(answer),
+        }
+        Ok(())
+    }
+
+    fn conclude_question(
+        &mut self,
+        ticket: Ticket,
+        question: Question,
+        answer: PeopleAnswer,
+        now: Now,
+    ) {
+        match question {
+            Question::Name {
+                id,
+                aside,
+                claim,
+                of_token,
+            } => {
+                let outcome = match answer {
+                    PeopleAnswer::Claimed => NameOutcome::Claimed(claim),
+                    PeopleAnswer::Taken(by) => {
+                        self.on_taken(by.as_deref(), of_token.as_deref(), now)
+                    }
+                    _ => {
+                        // It may be claimed yet.
+                        self.release_unused(claim);
+                        NameOutcome::Unavailable
+                    }
+                };
+                self.resume_with(id, aside, |it| it.name = Some(outcome));
+            }
+            Question::Person { id, aside, shown } => {
+                let outcome = match answer {
+                    PeopleAnswer::Found(found) => {
+                        if let Some(found) = found {
+                            self.chat.admit_person(kept_person(&found), shown, now.ms);
+                        }
+                        PersonOutcome::Known
+                    }
+                    _ => PersonOutcome::Unavailable,
+                };
+                self.resume_with(id, aside, |it| it.person = Some(outcome));
+            }
+            Question::Direct(sent) => self.on_sent_answer(ticket, sent, answer, now),
+        }
+    }
+
+    /// A name is somebody's: of the same token's name they are the same person, who is here now, too.
+    fn on_taken(
+        &mut self,
+        by: Option<&SharedPerson>,
+        of_token: Option<&str>,
+        now: Now,
+    ) -> NameOutcome {
+        let own = by.filter(|by| of_token == Some(&*by.person.name));
+        match own.is_some_and(|own| self.chat.adopt_person(kept_person(own), now.ms)) {
+            true => NameOutcome::IsOwn,
+            false => NameOutcome::Taken,
+        }
+    }
+
+    fn resume_with(&mut self, id: ConnectionId, aside: Aside, note: impl FnOnce(&mut Outcome)) {
+        if let Some(nodes) = &mut self.nodes {
+            note(nodes.questions.outcomes.entry(id).or_default());
+        }
+        self.loading.resume(aside);
+    }
+
+    /// Gives up what the log does not answer.
+    pub(super) fn give_up_questions(&mut self, now: Now) {
+        while self.budget.is_left()
+            && let Some(nodes) = &mut self.nodes
+            && let Some((ticket, question)) = nodes.questions.take_due(now.ms)
+        {
+            self.conclude_question(ticket, question, PeopleAnswer::Unavailable, now);
+        }
+    }
+
+    /// The log answers nothing any more.
+    pub(super) fn refuse_questions(&mut self, now: Now) {
+        while let Some(nodes) = &mut self.nodes
+            && let Some((ticket, question)) = nodes.questions.take_due(u64::MAX)
+        {
+            self.conclude_question(ticket, question, PeopleAnswer::Unavailable, now);
+        }
+    }
+}
+
+/// Somebody whom another node has kept.
+fn kept_person(shared: &SharedPerson) -> KeptPerson {
+    let person = &shared.person;
+    let author = Author::stored(person.public_id, &person.name);
+    KeptPerson {
+        id: PersonId::of_public(author.id),
+        author,
+        secret_hash: person.secret_hash,
+    }
+}

@@ -1,0 +1,288 @@
+//! What is asked of a log that several servers share about people, and what it tells them unasked: who is in which room at
+//! which node, whose a name is, and what is said to one person.
+//!
+//! People are known by the number of their public id, which no two nodes give. A node holds those who are connected to it,
+//! or were a moment ago. The log frees the names of somebody whom no node holds.
+
+use std::fmt;
+
+use super::{Content, Person, Ticket};
+
+/// Somebody as others know them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicPerson {
+    /// Their id, without its first letter.
+    pub id: u64,
+    /// Their name.
+    pub name: Box<str>,
+}
+
+/// Somebody as a log keeps them that several servers share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedPerson {
+    /// Who they are.
+    pub person: Person,
+    /// What their name is compared by: nobody else has one of these.
+    pub keys: Vec<Box<str>>,
+}
+
+/// Who is in a room at one node, or what has changed there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// The name of the room.
+    pub room: Box<str>,
+    /// It grows with each that this node tells.
+    pub sequence: u64,
+    /// That of the one before it of this room, which this changes; 0: this is the whole.
+    pub after: u64,
+    /// So many are here besides those who are listed.
+    pub unlisted: usize,
+    /// Those who have come or have another name; of the whole, all who are listed: no more than `limits::MAX_LISTED`.
+    pub present: Vec<PublicPerson>,
+    /// The ids of those who have gone.
+    pub gone: Vec<u64>,
+}
+
+/// What a node knows of who is in a room, to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPresence {
+    /// The name of the room.
+    pub room: Box<str>,
+    /// The sequence that it has told last; 0 if it has told nothing.
+    pub own: u64,
+    /// That which it has heard last of each other node.
+    pub others: Vec<(Box<str>, u64)>,
+}
+
+/// A direct message on its way to another node.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DirectMessage {
+    /// Who has sent it.
+    pub from: PublicPerson,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What the body is.
+    pub content: Content,
+    /// What it says, in the bytes that it came in.
+    pub body: Box<[u8]>,
+}
+
+/// What has become of a direct message at one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectOutcome {
+    /// A connection of the addressee, who is this, has taken it.
+    Delivered(PublicPerson),
+    /// The addressee is not there.
+    NoSuchUser,
+    /// No connection of the addressee takes it now.
+    Busy,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum PeopleRequest {
+    /// To tell the other nodes who is in a room here, and to keep it for as long as this node lasts.
+    Tell(Here),
+    /// To keep for longer what this node has told, and to compare what it knows: whatever it has not heard is told to it as
+    /// `Presence`, and what the log does not have of it is asked for by `TellWhole`. Rooms of different partitions.
+    Compare(Vec<KnownPresence>),
+    /// To keep a name for somebody, if none of these keys is another's. Answered by `Claimed` or `Taken`.
+    Claim {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// Whose it is to be.
+        person: u64,
+        /// What the name is compared by.
+        keys: Vec<Box<str>>,
+    },
+    /// To free names that somebody does not have any more. Another's are left alone.
+    Release {
+        /// Whose they were.
+        person: u64,
+        /// What they are compared by.
+        keys: Vec<Box<str>>,
+    },
+    /// To keep who somebody is whom this node holds, in place of what is kept of them, and their name. Other nodes that hold
+    /// them are told. If a key is another's by now, this node is told so by `NameLost`.
+    Keep(Box<SharedPerson>),
+    /// This node still holds these people, who have these names: to keep them for longer. It is told whom the log does not
+    /// have, and who has another name.
+    Renew(Vec<PublicPerson>),
+    /// This node holds somebody no longer. Who is held by none is forgotten, and their name is free.
+    Drop {
+        /// Whom.
+        person: u64,
+    },
+    /// Who somebody is. Answered by `Found`.
+    Find {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// Whom.
+        person: u64,
+    },
+    /// To take a message to all other nodes that hold whoever has one of these keys. With a ticket it is answered by
+    /// `SentTo`, and by one `DirectOutcome` of each of them.
+    Direct {
+        /// To be named in the answers; `None` if nobody waits for them.
+        ticket: Option<Ticket>,
+        /// What the addressee's name is compared by.
+        to: Vec<Box<str>>,
+        /// The message.
+        message: Box<DirectMessage>,
+    },
+    /// To show a message that was delivered to its sender, at all other nodes that hold them.
+    ShowSender {
+        /// Who has got it.
+        to: PublicPerson,
+        /// The message.
+        message: Box<DirectMessage>,
+    },
+    /// What has become of a message that another node has sent.
+    Outcome {
+        /// That node.
+        node: Box<str>,
+        /// That of its request.
+        ticket: Ticket,
+        /// What has become of it here.
+        outcome: DirectOutcome,
+    },
+    /// To close all connections of the holders of tokens for this name, at all other nodes.
+    Close {
+        /// The name.
+        name: Box<str>,
+    },
+    /// To remove all members from a room, at all other nodes.
+    Empty {
+        /// The name of the room.
+        room: Box<str>,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug)]
+pub enum PeopleAnswer {
+    /// The name is theirs.
+    Claimed,
+    /// It is another's, or looks like another's: this one's, as far as that is known.
+    Taken(Option<Box<SharedPerson>>),
+    /// Who somebody is; `None`: nobody knows them any more.
+    Found(Option<Box<SharedPerson>>),
+    /// A direct message has gone to so many nodes.
+    SentTo(usize),
+    /// What has become of it at one of them.
+    Outcome(DirectOutcome),
+    /// The log cannot be asked now.
+    Unavailable,
+}
+
+/// What is told unasked.
+#[derive(Clone, Debug)]
+pub enum PeopleNews {
+    /// Who is in a room at another node.
+    Presence {
+        /// That node.
+        node: Box<str>,
+        /// Who is there.
+        here: Here,
+    },
+    /// The whole of a room is to be told again.
+    TellWhole {
+        /// The name of the room.
+        room: Box<str>,
+    },
+    /// Another node has ended, with all that it has told of rooms.
+    NodeGone {
+        /// That node.
+        node: Box<str>,
+    },
+    /// Another node has kept somebody whom this one holds, too.
+    Kept(Box<SharedPerson>),
+    /// The log does not have these people: they are to be kept again.
+    Unknown(Vec<u64>),
+    /// The name of somebody whom this node holds is another's, because the log had lost it.
+    NameLost {
+        /// Who has lost it.
+        person: u64,
+        /// What it is compared by.
+        keys: Vec<Box<str>>,
+    },
+    /// A message to somebody whom this node holds.
+    Direct {
+        /// Where it was sent, and the ticket there, if somebody waits for the outcome.
+        answer_to: Option<(Box<str>, Ticket)>,
+        /// What the addressee's name is compared by.
+        to: Vec<Box<str>>,
+        /// The message.
+        message: Box<DirectMessage>,
+    },
+    /// A message that somebody whom this node holds has sent elsewhere.
+    ShowSender {
+        /// Who has got it.
+        to: PublicPerson,
+        /// The message.
+        message: Box<DirectMessage>,
+    },
+    /// All connections of the holders of tokens for this name are to be closed.
+    Close {
+        /// The name.
+        name: Box<str>,
+    },
+    /// All members are to be removed from a room.
+    Empty {
+        /// The name of the room.
+        room: Box<str>,
+    },
+}
+
+impl DirectMessage {
+    /// Bytes of memory that it takes, about.
+    pub(in crate::core) fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.body.len() + self.from.name.len()
+    }
+}
+
+/// Without the message: what is said never gets into the log.
+impl fmt::Debug for DirectMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut message = f.debug_struct("DirectMessage");
+        message.field("bytes", &self.body.len());
+        message.finish_non_exhaustive()
+    }
+}
+
+/// Without the name.
+impl fmt::Debug for PublicPerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut person = f.debug_struct("PublicPerson");
+        person.field("id", &format_args!("{:x}", self.id));
+        person.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_direct_message_does_not_get_into_the_log() {
+        let news = PeopleNews::Direct {
+            answer_to: None,
+            to: Vec::new(),
+            message: Box::new(DirectMessage {
+                from: PublicPerson {
+                    id: 7,
+                    name: "ana".into(),
+                },
+                at_ms: 0,
+                content: Content::Text,
+                body: b"a secret".as_slice().into(),
+            }),
+        };
+        let logged = format!("{news:?}");
+        assert!(logged.contains("bytes: 8"), "{logged}");
+        assert!(
+            !logged.contains("115, 101, 99") && !logged.contains("ana"),
+            "{logged}"
+        );
+    }
+}
