@@ -32,6 +32,7 @@ mod series;
 mod shared;
 mod sharing;
 mod state;
+mod telling;
 mod visible;
 mod visits;
 

@@ -8,8 +8,7 @@
 mod people;
 mod record;
 mod shared;
-
-use std::fmt;
+mod ticket;
 
 pub use crate::codec::json::event::Durability;
 pub use crate::core::chat::Content;
@@ -17,34 +16,11 @@ use crate::core::chat::{Author, Message, completed_state};
 use crate::core::file::{FileId, KeptFile};
 pub use people::{
     DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews, PeopleRequest,
-    PublicPerson, SharedPerson,
+    Person, PublicPerson, SharedPerson,
 };
 pub use record::{Contents, Record, Sent, SentMessage, Stored};
 pub use shared::{Followed, News, Published, Shared};
-
-/// Names a request until it is answered. No other request of this server has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub(super) u64);
-
-impl Ticket {
-    /// Its number, by which it can be told elsewhere.
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
-
-    /// That of this number.
-    pub(super) fn of(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-#[cfg(test)]
-impl Ticket {
-    /// One of a test that plays the server.
-    pub(crate) fn for_test(number: u64) -> Self {
-        Self(number)
-    }
-}
+pub use ticket::Ticket;
 
 /// What a store is asked for.
 #[derive(Clone, Debug)]
@@ -165,21 +141,6 @@ pub struct Search {
     pub limit: usize,
 }
 
-/// Somebody with a name or a secret by which they come back.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Person {
-    /// Their number among those of the server.
-    pub number: u64,
-    /// Their id as others know it, without its first letter.
-    pub public_id: u64,
-    /// Their name.
-    pub name: Box<str>,
-    /// The SHA-256 of the secret by which they come back.
-    pub secret_hash: [u8; 32],
-    /// When they were here last, in milliseconds since 1970.
-    pub seen_ms: u64,
-}
-
 /// What a store answers.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -243,15 +204,6 @@ impl Answer {
         | Self::Refused { ticket, .. }
         | Self::People { ticket, .. }) = self;
         *ticket
-    }
-}
-
-/// Without the secret.
-impl fmt::Debug for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut person = f.debug_struct("Person");
-        person.field("number", &self.number);
-        person.finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::person::PersonId;
 use crate::core::chat::presence::Changes;
 use crate::core::chat::room_name::RoomName;
-use crate::core::chat::sharing::Sharing;
+use crate::core::chat::telling::Sharing;
 use crate::core::id::ConnectionId;
 use crate::settings::RoomLimits;
 

@@ -8,29 +8,14 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::core::chat::Chat;
-use crate::core::chat::elsewhere::{Elsewhere, Heard, HoleError, Told};
+use crate::core::chat::elsewhere::{Heard, HoleError, Told};
 use crate::core::chat::format::RoomId;
-use crate::core::chat::person::{Author, Name, PersonId, PublicId};
+use crate::core::chat::person::{Name, PersonId, PublicId};
 use crate::core::chat::room::Room;
 use crate::core::chat::room_name::RoomName;
+use crate::core::chat::telling::{LastTold, Sharing};
 use crate::core::ensure::ensure;
 use crate::limits::{MAX_LISTED, TELL_MS};
-
-/// What is shared of one room.
-#[derive(Debug, Default)]
-pub(super) struct Sharing {
-    /// What was told of it; `None` before that.
-    told: Option<LastTold>,
-    is_due: bool,
-    pub(super) elsewhere: Elsewhere,
-}
-
-#[derive(Debug)]
-struct LastTold {
-    sequence: u64,
-    unlisted: usize,
-    people: BTreeMap<PublicId, Name>,
-}
 
 /// What is shared of all rooms.
 #[derive(Debug, Default)]
@@ -362,34 +347,6 @@ impl Chat {
             )?;
         }
         Ok(())
-    }
-}
-
-impl LastTold {
-    fn is_nobody(&self) -> bool {
-        self.unlisted == 0 && self.people.is_empty()
-    }
-
-    /// What has changed since this was told, or the whole.
-    fn since(&self, before: Option<&Self>) -> Told {
-        let change = before.filter(|it| !it.people.is_empty());
-        let before = |id: &PublicId| change.and_then(|it| it.people.get(id));
-        let present = self.people.iter();
-        let present = present.filter(|(id, name)| before(id) != Some(*name));
-        let gone = change.into_iter().flat_map(|it| it.people.keys());
-        let gone = gone.filter(|id| !self.people.contains_key(id));
-        Told {
-            sequence: self.sequence,
-            after: change.map_or(0, |it| it.sequence),
-            unlisted: self.unlisted,
-            gone: gone.copied().collect(),
-            present: present
-                .map(|(&id, name)| Author {
-                    id,
-                    name: name.clone(),
-                })
-                .collect(),
-        }
     }
 }
 

@@ -6,7 +6,23 @@
 
 use std::fmt;
 
-use super::{Content, Person, Ticket};
+use crate::core::chat::Content;
+use crate::core::store::ticket::Ticket;
+
+/// Somebody with a name or a secret by which they come back.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their number among those of the server.
+    pub number: u64,
+    /// Their id as others know it, without its first letter.
+    pub public_id: u64,
+    /// Their name.
+    pub name: Box<str>,
+    /// The SHA-256 of the secret by which they come back.
+    pub secret_hash: [u8; 32],
+    /// When they were here last, in milliseconds since 1970.
+    pub seen_ms: u64,
+}
 
 /// Somebody as others know them.
 #[derive(Clone, PartialEq, Eq)]
@@ -247,6 +263,15 @@ impl fmt::Debug for DirectMessage {
         let mut message = f.debug_struct("DirectMessage");
         message.field("bytes", &self.body.len());
         message.finish_non_exhaustive()
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut person = f.debug_struct("Person");
+        person.field("number", &self.number);
+        person.finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,7 @@ impl Engine {
     }
 
     fn publish(&mut self, append: &Append) {
-        let origin = format!("{}:{}", self.node, append.ticket.number());
+        let origin = format!("{}:{}", self.node, append.ticket.0);
         let follower = self.rooms.get(&append.room);
         let known = follower.and_then(Follower::position).unwrap_or(Position {
             epoch: append.epoch,
@@ -132,7 +132,7 @@ impl Engine {
     /// The ticket of a message that this node has sent, and of which the server waits to hear.
     pub(super) fn own_ticket(&self, origin: &str) -> Option<Ticket> {
         let (node, number) = origin.split_once(':')?;
-        let ticket = Ticket::of(number.parse().ok().filter(|_| *node == *self.node)?);
+        let ticket = Ticket(number.parse().ok().filter(|_| *node == *self.node)?);
         self.appends
             .by_ticket
             .contains_key(&ticket)

@@ -170,7 +170,7 @@ impl Bench {
 
 fn load(ticket: u64) -> Request {
     Request::Load(Load {
-        ticket: Ticket::of(ticket),
+        ticket: Ticket(ticket),
         room: "tea".into(),
         messages: 100,
         bytes: 1_000,
@@ -180,7 +180,7 @@ fn load(ticket: u64) -> Request {
 
 fn append(ticket: u64) -> Request {
     Request::Append(Append {
-        ticket: Ticket::of(ticket),
+        ticket: Ticket(ticket),
         room: "tea".into(),
         epoch: EPOCH,
         at_ms: 0,
@@ -395,7 +395,7 @@ fn what_is_refused_is_asked_again() {
 fn a_page_is_read_from_the_log() {
     let mut bench = Bench::with_room(0);
     bench.ask(Request::Read(Read {
-        ticket: Ticket::of(3),
+        ticket: Ticket(3),
         room: "tea".into(),
         epoch: EPOCH,
         after: 0,
