@@ -15,8 +15,8 @@ pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Message, completed_state};
 use crate::core::file::{FileId, KeptFile};
 pub use people::{
-    DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews, PeopleRequest,
-    Person, PublicPerson, SharedPerson,
+    Addressee, DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews,
+    PeopleRequest, Person, PublicPerson, SharedPerson,
 };
 pub use record::{Contents, Record, Sent, SentMessage, Stored};
 pub use shared::{Followed, News, Published, Shared};

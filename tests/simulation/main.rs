@@ -17,6 +17,7 @@ mod imports;
 mod loads;
 mod model;
 mod names;
+mod nodes;
 mod pace;
 mod plan;
 mod posts;

@@ -101,6 +101,10 @@ impl<S: Stream> Server<S> {
             };
             let outcome = match arriving.is_accepted {
                 true => DirectOutcome::Delivered(addressee),
+                // They have gone meanwhile.
+                false if self.chat.connections_of(arriving.person).is_empty() => {
+                    DirectOutcome::NoSuchUser
+                }
                 false => DirectOutcome::Busy,
             };
             self.ask_nodes(PeopleRequest::Outcome {

@@ -30,8 +30,6 @@ pub(super) struct DirectDelivery {
 /// A direct message for other nodes.
 #[derive(Debug)]
 pub(super) struct ForOthers {
-    /// What the addressee's name is compared by.
-    pub(super) keys: Vec<Box<str>>,
     pub(super) to: PublicPerson,
     pub(super) message: DirectMessage,
 }

@@ -4,7 +4,7 @@
 //! sender is answered when one of the nodes where the addressee is has delivered it, or all have not.
 
 use crate::codec::json::command::Id;
-use crate::core::chat::{Author, Content, PersonId, PublicId, keys_of_mention, keys_of_name};
+use crate::core::chat::{Author, Content, PersonId, PublicId, keys_of_mention};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::now::Now;
@@ -18,7 +18,8 @@ use crate::core::server::sent_direct::{Fate, SentDirect};
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::server::unfinished::Unfinished;
 use crate::core::store::{
-    DirectMessage, DirectOutcome, PeopleAnswer, PeopleRequest, PublicPerson, Request, Ticket,
+    Addressee, DirectMessage, DirectOutcome, PeopleAnswer, PeopleRequest, PublicPerson, Request,
+    Ticket,
 };
 use crate::core::stream::Stream;
 use crate::limits::{MAX_UNANSWERED, UNANSWERED_SHARE};
@@ -34,7 +35,6 @@ impl<S: Stream> Server<S> {
     ) -> Option<Box<ForOthers>> {
         self.nodes.as_ref()?;
         Some(Box::new(ForOthers {
-            keys: keys_of_name(&to.name),
             to: public_person(to),
             message: direct_message(from, content, body, now),
         }))
@@ -56,13 +56,13 @@ impl<S: Stream> Server<S> {
         let message = direct_message(&author, content, body, now).into();
         let echo = echo.map(ToOwned::to_owned);
         let sent = SentDirect::new(id, echo, from, message, false);
-        self.send_elsewhere(sent, keys, now)
+        self.send_elsewhere(sent, Addressee::Called(keys), now)
     }
 
     fn send_elsewhere(
         &mut self,
         sent: SentDirect,
-        to: Vec<Box<str>>,
+        to: Addressee,
         now: Now,
     ) -> Result<(), CommandError> {
         let most_bytes = self.limits.max_memory / UNANSWERED_SHARE;
@@ -97,16 +97,17 @@ impl<S: Stream> Server<S> {
         let Some(others) = delivery.others.take() else {
             return false;
         };
-        let ForOthers { keys, to, message } = *others;
+        let ForOthers { to, message } = *others;
+        let addressee = Addressee::Person(to.id);
         let message = Box::new(message);
         if delivery.is_refused() {
             let echo = delivery.echo.clone();
             let sent = SentDirect::new(id, echo, delivery.from, message, true);
-            return self.send_elsewhere(sent, keys, now).is_ok();
+            return self.send_elsewhere(sent, addressee, now).is_ok();
         }
         self.ask_nodes(PeopleRequest::Direct {
             ticket: None,
-            to: keys,
+            to: addressee,
             message: message.clone(),
         });
         if delivery.from != delivery.to {
@@ -157,8 +158,10 @@ impl<S: Stream> Server<S> {
         } = sent;
         let DirectFrames { frames, line } =
             self.direct_frames(&message, &Author::stored(to.id, &to.name));
-        let to = to.clone();
-        self.ask_nodes(PeopleRequest::ShowSender { to, message });
+        if to.id != message.from.id {
+            let to = to.clone();
+            self.ask_nodes(PeopleRequest::ShowSender { to, message });
+        }
         let receivers = self.chat.connections_of(from).to_vec();
         let mut delivery = DirectDelivery {
             echo,
@@ -193,10 +196,13 @@ impl<S: Stream> Server<S> {
     pub(super) fn on_direct(
         &mut self,
         answer_to: Option<(Box<str>, Ticket)>,
-        to: &[Box<str>],
+        to: &Addressee,
         message: &DirectMessage,
     ) {
-        let person = self.chat.find_by_keys(to);
+        let person = match to {
+            Addressee::Called(keys) => self.chat.find_by_keys(keys),
+            Addressee::Person(id) => self.chat.find_public(PublicId::of_number(*id)),
+        };
         let is_full = self.is_arriving_full();
         match person.filter(|it| !self.chat.connections_of(*it).is_empty()) {
             Some(person) if !is_full => {

@@ -83,6 +83,15 @@ pub struct DirectMessage {
     pub body: Box<[u8]>,
 }
 
+/// For whom a direct message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressee {
+    /// For whoever has a name that is compared by one of these.
+    Called(Vec<Box<str>>),
+    /// For somebody who is known.
+    Person(u64),
+}
+
 /// What has become of a direct message at one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectOutcome {
@@ -99,7 +108,8 @@ pub enum DirectOutcome {
 pub enum PeopleRequest {
     /// To tell the other nodes who is in a room here, and to keep it for as long as this node lasts.
     Tell(Here),
-    /// To keep for longer what this node has told, and to compare what it knows: whatever it has not heard is told to it as
+    /// To keep for longer what this node has told of these rooms, and to compare what it knows. What is not renewed for
+    /// `limits::NODE_TTL_MS` is forgotten: a node that had nobody left there may have said so in vain. Whatever it has not heard is told to it as
     /// `Presence`, and what the log does not have of it is asked for by `TellWhole`. Rooms of different partitions.
     Compare(Vec<KnownPresence>),
     /// To keep a name for somebody, if none of these keys is another's. Answered by `Claimed` or `Taken`.
@@ -122,7 +132,7 @@ pub enum PeopleRequest {
     /// them are told. If a key is another's by now, this node is told so by `NameLost`.
     Keep(Box<SharedPerson>),
     /// This node still holds these people, who have these names: to keep them for longer. It is told whom the log does not
-    /// have, and who has another name.
+    /// have, who has another name, and whose name is another's.
     Renew(Vec<PublicPerson>),
     /// This node holds somebody no longer. Who is held by none is forgotten, and their name is free.
     Drop {
@@ -136,13 +146,13 @@ pub enum PeopleRequest {
         /// Whom.
         person: u64,
     },
-    /// To take a message to all other nodes that hold whoever has one of these keys. With a ticket it is answered by
+    /// To take a message to all other nodes that hold the addressee. With a ticket it is answered by
     /// `SentTo`, and by one `DirectOutcome` of each of them.
     Direct {
         /// To be named in the answers; `None` if nobody waits for them.
         ticket: Option<Ticket>,
-        /// What the addressee's name is compared by.
-        to: Vec<Box<str>>,
+        /// For whom it is.
+        to: Addressee,
         /// The message.
         message: Box<DirectMessage>,
     },
@@ -226,8 +236,8 @@ pub enum PeopleNews {
     Direct {
         /// Where it was sent, and the ticket there, if somebody waits for the outcome.
         answer_to: Option<(Box<str>, Ticket)>,
-        /// What the addressee's name is compared by.
-        to: Vec<Box<str>>,
+        /// For whom it is.
+        to: Addressee,
         /// The message.
         message: Box<DirectMessage>,
     },
@@ -292,7 +302,7 @@ mod tests {
     fn a_direct_message_does_not_get_into_the_log() {
         let news = PeopleNews::Direct {
             answer_to: None,
-            to: Vec::new(),
+            to: Addressee::Person(8),
             message: Box::new(DirectMessage {
                 from: PublicPerson {
                     id: 7,

@@ -1,0 +1,6 @@
+//! Several servers that share people by one log: who is where, whose a name is, and what is said to one person.
+
+mod chaos;
+mod circle;
+mod log;
+mod scenes;
