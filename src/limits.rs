@@ -106,6 +106,9 @@ pub const COMPARE_MS: u64 = 30_000;
 /// there.
 pub const CHANNEL_LATE_MS: u64 = 1_000;
 
+/// Milliseconds after which members of a room are told that Redis is away: one that is back sooner is not missed.
+pub const PAUSE_MS: u64 = 1_000;
+
 /// Milliseconds after which Redis is asked again what it did not answer.
 pub const ASK_AGAIN_MS: u64 = 200;
 

@@ -146,6 +146,12 @@ export interface Gap {
   to: number;
 }
 
+/** Nothing can be published in a room for now, or it can again. */
+export interface Pause {
+  type: 'paused' | 'resumed';
+  room: string;
+}
+
 /** Messages of a room, the oldest first. */
 export interface Page {
   room: string;
@@ -204,6 +210,8 @@ export interface ParlorEvents {
   presence: Presence;
   direct: Direct;
   gap: Gap;
+  paused: Pause;
+  resumed: Pause;
   bye: Bye;
   error: ParlorError;
 }

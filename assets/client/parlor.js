@@ -62,7 +62,7 @@ export class ParlorError extends Error {
  * - `message` {@link Message}: every message of the rooms joined, those of `joined.messages` included: in order, each
  *   once, over all reconnects, with no hole unless a `joined` with `recovered: false` or a `gap` told of it.
  * - `left` `{room, reason, code?}`: put out of a room, or not let in again, and then by which error.
- * - `presence`, `direct`, `gap`, `bye`: as the protocol has them.
+ * - `presence`, `direct`, `gap`, `paused`, `resumed`, `bye`: as the protocol has them.
  * - `error` {@link ParlorError}: nobody waits for an answer and this went wrong.
  */
 export class Parlor extends EventTarget {
@@ -351,7 +351,9 @@ export class Parlor extends EventTarget {
       case 'bye': this.#bye(message); break;
       case 'ping': this.#link.send('{"type":"pong"}'); break;
       case 'presence':
-      case 'direct': this.#emit(message.type, message); break;
+      case 'direct':
+      case 'paused':
+      case 'resumed': this.#emit(message.type, message); break;
       case 'error':
         if (command) break;
         if (message.code === 'token_needed' && !this.#ready) this.#begin(null);
@@ -668,6 +670,8 @@ const EVENTS = {
   presence: has({ room: isText, count: isCount, joined: isOptional(isListOf(isPerson)), left: isOptional(isListOf(isPerson)) }),
   direct: has({ from: isPerson, to: isPerson, at: isTime }),
   gap: has({ room: isText }),
+  paused: has({ room: isText }),
+  resumed: has({ room: isText }),
   left: has({ room: isText, reason: isText }),
   bye: has({ reason: isOptional(isText), retry_ms: isOptional(isCount) }),
   error: has({ code: isText, message: isOptional(isText), retry_ms: isOptional(isCount) }),

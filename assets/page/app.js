@@ -56,6 +56,8 @@ on('message', received);
 on('presence', presenceChanged);
 on('direct', directReceived);
 on('gap', gapTold);
+on('paused', ({ room }) => places.get(room)?.conversation.notice(text.paused));
+on('resumed', ({ room }) => places.get(room)?.conversation.notice(text.resumed));
 on('error', (error) => {
   const { name } = credentials();
   if (error.code === 'name_taken') places.current?.conversation.notice(text.lostName(name));

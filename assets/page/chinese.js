@@ -62,6 +62,8 @@ export const chinese = {
   closed: (code, reason) => `服务器断开了连接（${reason ? `${code}，${reason}` : code}）。`,
   recovered: (seconds) => `中断 ${duration(seconds)}后已重新连接，没有遗漏消息。`,
   notRecovered: (seconds) => `中断 ${duration(seconds)}后已重新连接，期间的消息未能全部恢复。`,
+  paused: '暂时无法发送消息：服务器连接不上其存储。',
+  resumed: '现在可以发送消息了。',
   gap: '消息来得太快，此连接未能显示全部。',
 
   entering: (room) => `正在进入 ${room}`,

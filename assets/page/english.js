@@ -64,6 +64,8 @@ export const english = {
   recovered: (seconds) => `Connected again after ${duration(seconds)}. Nothing was missed.`,
   notRecovered: (seconds) =>
     `Connected again after ${duration(seconds)}. What was said in between could not all be recovered.`,
+  paused: 'Messages cannot be sent for now: the server cannot reach its storage.',
+  resumed: 'Messages can be sent again.',
   gap: 'Messages come too fast for this connection. Some are not shown.',
 
   entering: (room) => `Entering ${room}`,

@@ -421,6 +421,7 @@ impl Chat {
             sharing: None,
             waiting: 0,
             is_detached: false,
+            is_paused: false,
             limits: self.limits.of_room(name.as_str()),
             left_ms: None,
             ends_ms: None,

@@ -84,6 +84,14 @@ pub enum Event<'a> {
         from: u64,
         to: u64,
     },
+    /// Nothing can be published in a room for now, and what others say there may come later.
+    Paused {
+        room: &'a str,
+    },
+    /// It can again, and all that was said meanwhile was told.
+    Resumed {
+        room: &'a str,
+    },
     /// The fields before `messages` and `more`: see `open`.
     History {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -39,6 +39,8 @@ pub(super) struct Room {
     pub(super) waiting: usize,
     /// It was emptied meanwhile: its name is free, and it ends with the last of them.
     pub(super) is_detached: bool,
+    /// Its log cannot be reached.
+    pub(super) is_paused: bool,
     /// When someone left it last.
     pub(super) left_ms: Option<u64>,
     /// When the room ends, which nobody is in.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::chat::Chat;
+use crate::core::chat::format::RoomId;
 use crate::core::chat::room_name::RoomName;
 use crate::limits::VACANT_MS;
 
@@ -58,6 +59,16 @@ impl Chat {
         if before.is_some() {
             shared.note_left(name.clone());
         }
+    }
+
+    /// The log of a room cannot be reached, or can again. Says whether that is new.
+    pub(in crate::core) fn set_paused(&mut self, id: RoomId, is_paused: bool) -> bool {
+        let room = self.get_mut(id);
+        room.is_some_and(|room| std::mem::replace(&mut room.is_paused, is_paused) != is_paused)
+    }
+
+    pub(in crate::core) fn is_paused(&self, id: RoomId) -> bool {
+        self.get(id).is_some_and(|room| room.is_paused)
     }
 
     /// Whether other servers share the rooms.

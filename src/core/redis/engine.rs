@@ -144,9 +144,11 @@ impl Engine {
             room,
             epoch,
             offset,
+            is_paused,
         } in followed
         {
-            let follower = Follower::at(Position { epoch, offset });
+            let mut follower = Follower::at(Position { epoch, offset });
+            follower.is_paused = is_paused;
             self.rooms.insert(room.clone(), follower);
             self.enter_partition(&room);
         }
@@ -223,13 +225,24 @@ impl Engine {
                 self.due.insert((due_ms, room));
                 break;
             }
-            if let Some(follower) = self.rooms.get_mut(&room) {
-                follower.due_ms = None;
-                follower.look();
-                self.to_ask.insert(room);
-            }
+            self.look_at(room);
         }
         self.untold.extend(self.held.drain(..));
+    }
+
+    fn look_at(&mut self, room: Box<str>) {
+        let is_heard = self.is_heard(&room);
+        let Some(follower) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        follower.due_ms = None;
+        follower.look();
+        if is_heard {
+            self.to_ask.insert(room);
+        } else if follower.position().is_some() && !std::mem::replace(&mut follower.is_paused, true)
+        {
+            self.outputs.push_back(Output::News(News::Paused { room }));
+        }
     }
 
     /// Asks what has to be asked.
@@ -278,6 +291,7 @@ impl Engine {
                     self.to_ask.insert(room.clone());
                 }
             }
+            self.resume_if_told(&room);
             if let Some(told) = told {
                 return Some(output_of(room, told));
             }

@@ -79,6 +79,8 @@ pub(super) struct Follower {
     pub(super) due_ms: Option<u64>,
     /// A message of this node's has this offset, and should be on the channel by then.
     pub(super) expected: Option<u64>,
+    /// The server was told that the log cannot be reached.
+    pub(super) is_paused: bool,
     /// It is in the queue of rooms with something to tell.
     pub(super) is_queued: bool,
     /// Appends that wait for Redis to be there again, in their order.
@@ -112,6 +114,7 @@ impl Follower {
             asked: None,
             due_ms: None,
             expected: None,
+            is_paused: false,
             is_queued: false,
             parked: VecDeque::new(),
         }

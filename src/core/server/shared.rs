@@ -2,11 +2,13 @@
 
 use std::ops::Bound;
 
-use crate::codec::json::event::Durability;
+use crate::codec::json::event::{Durability, Event};
 use crate::core::budget::cost;
 use crate::core::chat::{
     Accepted, Author, Draft, Format, Keeping, Owner, Position, RoomId, RoomName, Sender,
 };
+use crate::core::delivery::encode;
+use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::loading::{found, restored};
@@ -31,6 +33,7 @@ impl<S: Stream> Server<S> {
                 room: name.as_str().into(),
                 epoch: self.chat.epoch(room),
                 offset: self.chat.offset(room),
+                is_paused: self.chat.is_paused(room),
             })
         });
         followed.collect()
@@ -56,6 +59,8 @@ impl<S: Stream> Server<S> {
             News::Published(published) => self.on_published(room, &published, now),
             News::Signal { at_ms, record, .. } => self.on_signal(room, at_ms, record, now),
             News::Reloaded { contents, .. } => self.on_reloaded(room, &contents, now),
+            News::Paused { .. } => self.set_paused(room, true),
+            News::Resumed { .. } => self.set_paused(room, false),
             News::Forgotten { epoch, .. } => {
                 if self.chat.epoch(room) == epoch {
                     log::info!("the room {name} was emptied at another server");
@@ -167,6 +172,39 @@ impl<S: Stream> Server<S> {
         self.forget_ended();
     }
 
+    /// Nothing can be published in a room for now, or it can again: its members are told.
+    fn set_paused(&mut self, room: RoomId, is_paused: bool) {
+        if !self.chat.set_paused(room, is_paused) {
+            return;
+        }
+        let next_offset = self.chat.next_offset(room);
+        for format in Format::ALL.into_iter().filter(|it| !it.is_plain()) {
+            let audience = room.audience(format);
+            let Some(sequence) = self.chat.next_sequence(audience) else {
+                continue;
+            };
+            let Some(context) = self.chat.context(audience) else {
+                continue;
+            };
+            let event = pause_event(context.room, is_paused);
+            self.broadcast
+                .append(audience, sequence, next_offset, |out| match format {
+                    Format::Lines => out.extend_from_slice(pause_line(is_paused)),
+                    Format::Events => encode::named_event(pause_name(is_paused), None, &event, out),
+                    _ => self.encoder.event(&context, &event, out),
+                });
+        }
+    }
+
+    /// Tells somebody who has come into a room if nothing can be published there.
+    pub(super) fn tell_if_paused(&mut self, id: ConnectionId, room: RoomId) {
+        if self.chat.is_paused(room)
+            && let Some(name) = self.chat.room_name(room).cloned()
+        {
+            self.send(id, &pause_event(name.as_str(), true));
+        }
+    }
+
     /// All members of a room who can be told so miss what comes from this offset on, until they have read what is queued for
     /// them: then they are told where the room is.
     pub(super) fn fall_behind_all(&mut self, room: RoomId, from: u64) {
@@ -192,6 +230,27 @@ impl<S: Stream> Server<S> {
             let room = name.as_str().into();
             outbox.push(Request::Shared(Shared::Leave { room }));
         }
+    }
+}
+
+fn pause_event(room: &str, is_paused: bool) -> Event<'_> {
+    match is_paused {
+        true => Event::Paused { room },
+        false => Event::Resumed { room },
+    }
+}
+
+fn pause_name(is_paused: bool) -> &'static str {
+    match is_paused {
+        true => "paused",
+        false => "resumed",
+    }
+}
+
+fn pause_line(is_paused: bool) -> &'static [u8] {
+    match is_paused {
+        true => b"* messages cannot be sent for now\n",
+        false => b"* messages can be sent again\n",
     }
 }
 

@@ -54,6 +54,16 @@ pub enum News {
         /// What is kept.
         contents: Box<Contents>,
     },
+    /// The log cannot be reached: nothing can be published in a room for now.
+    Paused {
+        /// The name of the room.
+        room: Box<str>,
+    },
+    /// It can be reached again, and all that was published meanwhile was told.
+    Resumed {
+        /// The name of the room.
+        room: Box<str>,
+    },
     /// A room was forgotten, with all that was in it.
     Forgotten {
         /// The name of the room.
@@ -83,6 +93,8 @@ pub struct Followed {
     pub epoch: u64,
     /// The offset of the last message that this server knows.
     pub offset: u64,
+    /// Its members were told that the log cannot be reached.
+    pub is_paused: bool,
 }
 
 impl News {
@@ -92,6 +104,8 @@ impl News {
             Self::Published(published) => &published.room,
             Self::Signal { room, .. }
             | Self::Reloaded { room, .. }
+            | Self::Paused { room }
+            | Self::Resumed { room }
             | Self::Forgotten { room, .. } => room,
         }
     }

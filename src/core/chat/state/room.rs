@@ -33,6 +33,9 @@ pub(super) struct RoomState<'a> {
     roster_changes: u64,
     changes: Cow<'a, Changes>,
     left_ms: Option<u64>,
+    /// Its members were told that nothing can be published.
+    #[serde(default)]
+    is_paused: bool,
     is_counted: bool,
     /// `None`: all who have no account of their own.
     pub(super) owner: Option<Owner>,
@@ -103,6 +106,7 @@ impl RoomState<'_> {
             sharing: None,
             waiting: 0,
             is_detached: false,
+            is_paused: self.is_paused,
             limits,
             left_ms: self.left_ms,
             ends_ms: None,
@@ -138,6 +142,7 @@ impl Chat {
             roster_changes: room.roster_changes,
             changes: Cow::Borrowed(&room.changes),
             left_ms: room.left_ms,
+            is_paused: room.is_paused,
             is_counted: room.is_counted,
             owner: self.ledger.owner(room.owner).cloned(),
             whole_after: room.history.whole_after,

@@ -181,6 +181,19 @@ impl Engine {
     fn go_on(&mut self, room: &str) {
         self.to_ask.insert(room.into());
         self.look_in(room, COMPARE_MS);
+        self.resume_if_told(room);
+    }
+
+    /// Redis is there again, and the server is told all of a room: so are its members.
+    pub(super) fn resume_if_told(&mut self, room: &str) {
+        if let Some(follower) = self.rooms.get_mut(room)
+            && follower.is_live()
+            && !follower.has_untold()
+            && std::mem::take(&mut follower.is_paused)
+        {
+            let room = room.into();
+            self.outputs.push_back(Output::News(News::Resumed { room }));
+        }
     }
 
     fn on_page(&mut self, ticket: Ticket, limit: usize, reply: &Reply) {

@@ -6,6 +6,7 @@ use crate::core::redis::entry::{self, Place, Said};
 use crate::core::redis::partition::Partition;
 use crate::core::redis::room::{Turn, Untold};
 use crate::core::store::News;
+use crate::limits::PAUSE_MS;
 
 impl Engine {
     /// From here on nothing is missed on a channel; it may have been before.
@@ -36,6 +37,7 @@ impl Engine {
                 follower.on_silence();
             }
             self.refuse_load(&room);
+            self.look_in(&room, PAUSE_MS);
         }
     }
 

@@ -351,6 +351,7 @@ impl<S: Stream> Server<S> {
             now,
         );
         self.send_message(id, joined);
+        self.tell_if_paused(id, room);
         Ok(None)
     }
 
