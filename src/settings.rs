@@ -169,7 +169,8 @@ settings! {
         /// Connections of one person at once, at whatever doors; one more is answered with 429, or with an error; 0 for
         /// no limit
         ///
-        /// A person is whoever holds tokens for one name, at any door, or has come back with `resume`.
+        /// A person is whoever holds tokens for one name, at any door, or has come back with `resume`. Of several servers that
+        /// share rooms, each counts its own.
         max_per_person: usize = 1_000, ANY_COUNT, Now;
         /// New connections a second of one address, twice as many at once; more are answered with 429; 0 for no limit
         connect_rate: u32 = 100, RATE, Now;

@@ -65,7 +65,7 @@ pub use message::Content;
 pub(super) use message::Message;
 pub(super) use owner::Owner;
 use people::People;
-pub(super) use people::shared::Shown;
+pub(super) use people::shown::Shown;
 pub(super) use people::{KeptPerson, NameTakenError, PersonChange};
 use person::Guests;
 pub(super) use person::{Author, Name, PersonId, PublicId};
@@ -79,7 +79,7 @@ pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
 pub(super) use series::{Series, Window};
-use sharing::SharedRooms;
+use sharing::Tellings;
 pub(super) use visits::{Arrival, JoinError, Position, Selection};
 
 /// The rooms, their members, and those who have names.
@@ -103,7 +103,7 @@ pub(super) struct Chat {
     /// What a store has, if there is one.
     kept: Option<Kept>,
     /// What other nodes are told, if there are any.
-    shared: Option<SharedRooms>,
+    tellings: Option<Tellings>,
     /// Rooms that have ended, until their outboxes are cleared.
     ended: Vec<RoomId>,
     rooms_begun: u32,
@@ -130,7 +130,7 @@ impl Chat {
             ledger: Ledger::new(&limits),
             forgotten: Forgotten::default(),
             kept: None,
-            shared: None,
+            tellings: None,
             ended: Vec::new(),
             rooms_begun: 0,
             random,

@@ -34,6 +34,7 @@ mod nodes;
 mod presence;
 mod publish;
 mod publisher;
+mod questions;
 mod read;
 mod readers;
 mod reading;

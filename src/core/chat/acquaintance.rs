@@ -2,7 +2,7 @@
 
 use crate::core::chat::Chat;
 use crate::core::chat::people::KeptPerson;
-use crate::core::chat::people::shared::Shown;
+use crate::core::chat::people::shown::Shown;
 use crate::core::chat::person::{Author, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{NameSkeleton, PersonName};
 

@@ -205,12 +205,28 @@ impl Elsewhere {
         let seen = self.people.get_mut(&id)?;
         seen.nodes -= 1;
         if seen.nodes > 0 {
-            return None;
+            return self.rename(id, is_here);
         }
         let name = self.people.remove(&id)?.name;
         let is_here = is_here(id);
         self.here_too -= usize::from(is_here);
         (!is_here).then_some((Change::Left, Author { id, name }))
+    }
+
+    /// Somebody is called what one of the nodes says at which they are still.
+    fn rename(
+        &mut self,
+        id: PublicId,
+        is_here: &impl Fn(PublicId) -> bool,
+    ) -> Option<(Change, Author)> {
+        let mut told = self.nodes.values().filter_map(|node| node.people.get(&id));
+        let name = told.next()?.clone();
+        let seen = self.people.get_mut(&id)?;
+        if seen.name == name {
+            return None;
+        }
+        seen.name = name.clone();
+        (!is_here(id)).then_some((Change::Renamed, Author { id, name }))
     }
 
     /// Checks that the sums are right.
@@ -343,6 +359,13 @@ mod tests {
         };
         let (changes, _) = elsewhere.hear(&node, told, nobody).unwrap();
         assert_eq!(changes, [(Change::Renamed, renamed.clone())]);
-        assert_eq!(elsewhere.people().collect::<Vec<_>>(), [renamed]);
+        let listed: Vec<Author> = elsewhere.people().collect();
+        assert_eq!(listed, std::slice::from_ref(&renamed));
+        // What the last node says counts that they are at.
+        let late: Rc<str> = "late".into();
+        let (changes, _) = elsewhere.hear(&late, whole(1, 0, &[1]), nobody).unwrap();
+        assert_eq!(changes, [(Change::Renamed, guest(1))]);
+        let (changes, _) = elsewhere.forget("late", nobody);
+        assert_eq!(changes, [(Change::Renamed, renamed)]);
     }
 }

@@ -1,12 +1,14 @@
 //! Those who have come by the JSON door: their names, their connections, and the secrets by which they come back.
 
 pub(super) mod shared;
+pub(super) mod shown;
 pub(super) mod state;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::chat::people::shown::Shown;
 use crate::core::chat::person::{Author, Guests, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{NameSkeleton, PersonName};
 use crate::core::chat::secret::Secret;
@@ -46,8 +48,8 @@ pub(in crate::core) enum PersonChange {
     /// Someone has come, or has another name.
     Keep(KeptPerson),
     Forget(PersonId, PublicId),
-    /// Somebody has another name, and these keys of the last are free.
-    Release(PublicId, Vec<Box<str>>),
+    /// Somebody whom other nodes keep is here, too.
+    Hold(PersonId),
 }
 
 /// Someone as a store keeps them.
@@ -185,11 +187,11 @@ impl People {
 
     /// Whose secret this is.
     pub(super) fn find_by_token(&mut self, token: &str) -> Option<PersonId> {
-        let (public_id, secret) = parse_token(token)?;
-        let id = PersonId::of_public(public_id);
+        let Shown { person, secret } = Shown::parse(token)?;
+        let id = PersonId::of_public(person);
         let record = self.people.get_mut(&id)?;
         // A server that shares its people with no other tells a number that is only its own.
-        let is_it = public_id == record.public_id || public_id.number() == id.0;
+        let is_it = person == record.public_id || person.number() == id.0;
         (is_it && record.secret.admits(secret)).then_some(id)
     }
 
@@ -223,12 +225,9 @@ impl People {
         if let Some(record) = self.people.get_mut(&id) {
             let name = Name::Chosen(name.shown());
             let former = std::mem::replace(&mut record.name, name.clone());
-            let former = NameSkeleton::of_name(&former);
-            let skeleton = NameSkeleton::of_name(&name);
-            self.unlink(&former);
-            self.link(&skeleton, id);
+            self.unlink(&NameSkeleton::of_name(&former));
+            self.link(&NameSkeleton::of_name(&name), id);
             self.note_kept(id);
-            self.note_released(id, &former, &skeleton);
         }
         Ok(())
     }
@@ -238,8 +237,11 @@ impl People {
         if let Some(record) = self.people.get_mut(&id) {
             let place = record.connections.len();
             record.connections.push(connection);
-            record.forgotten_ms = None;
+            let was_away = record.forgotten_ms.take().is_some();
             self.set_place(connection, place);
+            if was_away {
+                self.note_held(id);
+            }
         }
     }
 
@@ -285,12 +287,12 @@ impl People {
         }
     }
 
-    pub(super) fn link(&mut self, skeleton: &NameSkeleton, id: PersonId) {
+    fn link(&mut self, skeleton: &NameSkeleton, id: PersonId) {
         let keys = skeleton.keys().map(|key| (key.to_owned(), id));
         self.by_name.extend(keys);
     }
 
-    pub(super) fn unlink(&mut self, skeleton: &NameSkeleton) {
+    fn unlink(&mut self, skeleton: &NameSkeleton) {
         for key in skeleton.keys() {
             self.by_name.remove(key);
         }
@@ -350,14 +352,6 @@ impl People {
         )?;
         Ok(())
     }
-}
-
-/// The number and the secret of what `resume` shows.
-fn parse_token(token: &str) -> Option<(PublicId, u128)> {
-    let (number, secret) = token.split_once('.')?;
-    let number = u64::from_str_radix(number, 16).ok()?;
-    let secret = u128::from_str_radix(secret, 16).ok()?;
-    Some((PublicId::of_number(number), secret))
 }
 
 #[cfg(test)]

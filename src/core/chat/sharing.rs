@@ -19,7 +19,7 @@ use crate::limits::{MAX_LISTED, TELL_MS};
 
 /// What is shared of all rooms.
 #[derive(Debug, Default)]
-pub(super) struct SharedRooms {
+pub(super) struct Tellings {
     /// The sequence that was told last.
     sequence: u64,
     /// Rooms of which something is to be told, and when.
@@ -41,7 +41,7 @@ pub(in crate::core) struct Known {
     pub(in crate::core) others: Vec<(Rc<str>, u64)>,
 }
 
-impl SharedRooms {
+impl Tellings {
     fn next_sequence(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
@@ -51,7 +51,7 @@ impl SharedRooms {
 impl Chat {
     /// From now on others have members of these rooms, too, and the same people. What is here is to be told.
     pub(in crate::core) fn share(&mut self, now_ms: u64) {
-        self.shared.get_or_insert_default();
+        self.tellings.get_or_insert_default();
         self.people.share();
         let ids: Vec<RoomId> = self
             .rooms
@@ -65,7 +65,7 @@ impl Chat {
 
     /// No others are known any more.
     pub(in crate::core) fn stop_sharing(&mut self) {
-        self.shared = None;
+        self.tellings = None;
         for (_, room) in &mut self.rooms {
             room.sharing = None;
             room.roster_changes += 1;
@@ -74,7 +74,7 @@ impl Chat {
 
     /// Who is in a room has changed: others are to be told, if there are any.
     pub(super) fn note_shared(&mut self, id: RoomId, now_ms: u64) {
-        let Some(shared) = &mut self.shared else {
+        let Some(shared) = &mut self.tellings else {
             return;
         };
         let room = &mut self.rooms[id.index];
@@ -108,7 +108,7 @@ impl Chat {
     pub(super) fn end_sharing(&mut self, index: usize) {
         let id = self.id_of(index);
         let room = &mut self.rooms[index];
-        let (Some(shared), Some(sharing)) = (&mut self.shared, room.sharing.take()) else {
+        let (Some(shared), Some(sharing)) = (&mut self.tellings, room.sharing.take()) else {
             return;
         };
         // Who comes next finds others.
@@ -124,13 +124,13 @@ impl Chat {
 
     /// The next that others are to be told, of a room of this name.
     pub(in crate::core) fn take_told(&mut self, now_ms: u64) -> Option<(RoomName, Told)> {
-        if let Some(ended) = self.shared.as_mut()?.ended.pop_front() {
+        if let Some(ended) = self.tellings.as_mut()?.ended.pop_front() {
             return Some(ended);
         }
-        while let Some(&(due_ms, id)) = self.shared.as_ref()?.due.first()
+        while let Some(&(due_ms, id)) = self.tellings.as_ref()?.due.first()
             && due_ms <= now_ms
         {
-            self.shared.as_mut()?.due.pop_first();
+            self.tellings.as_mut()?.due.pop_first();
             if let Some(told) = self.tell(id) {
                 return Some(told);
             }
@@ -140,7 +140,7 @@ impl Chat {
 
     /// A room of which it has to be asked who is in it elsewhere.
     pub(in crate::core) fn take_unknown(&mut self) -> Option<RoomName> {
-        self.shared.as_mut()?.unknown.pop_front()
+        self.tellings.as_mut()?.unknown.pop_front()
     }
 
     fn tell(&mut self, id: RoomId) -> Option<(RoomName, Told)> {
@@ -148,10 +148,10 @@ impl Chat {
         if is_empty {
             self.end_sharing(id.index);
             // Nothing else is in it: that comes first.
-            return self.shared.as_mut()?.ended.pop_back();
+            return self.tellings.as_mut()?.ended.pop_back();
         }
         let (unlisted, people) = self.to_tell(id.index);
-        let (shared, room) = (self.shared.as_mut()?, &mut self.rooms[id.index]);
+        let (shared, room) = (self.tellings.as_mut()?, &mut self.rooms[id.index]);
         let sharing = room.sharing.as_mut()?;
         sharing.is_due = false;
         let before = sharing.told.as_ref();
@@ -192,7 +192,7 @@ impl Chat {
         let heard = sharing.elsewhere.hear(&node, told, is_here);
         let is_there = sharing.elsewhere.nodes().any(|(known, _)| *known == node);
         self.rooms[id.index].sharing = Some(sharing);
-        let Some(shared) = &mut self.shared else {
+        let Some(shared) = &mut self.tellings else {
             return;
         };
         match is_there {
@@ -218,14 +218,14 @@ impl Chat {
 
     /// Another node has ended: its members are taken out of the rooms by `forget_gone`.
     pub(in crate::core) fn on_node_gone(&mut self, node: &str) {
-        if let Some(shared) = &mut self.shared {
+        if let Some(shared) = &mut self.tellings {
             shared.gone.extend(shared.rooms_of.remove_entry(node));
         }
     }
 
     /// Takes the members of a node that has ended out of one room. Says whether there was one.
     pub(in crate::core) fn forget_gone(&mut self, now_ms: u64) -> bool {
-        let Some(shared) = &mut self.shared else {
+        let Some(shared) = &mut self.tellings else {
             return false;
         };
         let Some((node, rooms)) = shared.gone.front_mut() else {
@@ -281,14 +281,14 @@ impl Chat {
 
     /// Whether something is to be done for others at once.
     pub(in crate::core) fn has_shared_work(&self) -> bool {
-        let shared = self.shared.as_ref();
+        let shared = self.tellings.as_ref();
         shared
             .is_some_and(|it| !(it.ended.is_empty() && it.unknown.is_empty() && it.gone.is_empty()))
     }
 
     /// When others are to be told next.
     pub(super) fn next_telling_ms(&self) -> Option<u64> {
-        let (due_ms, _) = self.shared.as_ref()?.due.first()?;
+        let (due_ms, _) = self.tellings.as_ref()?.due.first()?;
         Some(*due_ms)
     }
 
@@ -335,7 +335,7 @@ impl Chat {
             sharing
                 .elsewhere
                 .check(|person| self.is_in_room(id, person))?;
-            let shared = self.shared.as_ref();
+            let shared = self.tellings.as_ref();
             let due = shared.is_some_and(|it| it.due.iter().any(|(_, due)| *due == id));
             ensure(
                 due == sharing.is_due,

@@ -10,10 +10,10 @@ use crate::core::net::connection::Connection;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arriving::DirectFrames;
-use crate::core::server::asking::Question;
 use crate::core::server::direct_delivery::{DirectDelivery, ForOthers};
 use crate::core::server::error::{BUSY, CommandError, NO_SUCH_USER};
 use crate::core::server::nodes::public_person;
+use crate::core::server::questions::Question;
 use crate::core::server::sent_direct::{Fate, SentDirect};
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::server::unfinished::Unfinished;
@@ -127,7 +127,7 @@ impl<S: Stream> Server<S> {
         let fate = match answer {
             PeopleAnswer::SentTo(nodes) => sent.on_sent(nodes),
             PeopleAnswer::Outcome(outcome) => sent.on_outcome(outcome),
-            _ => return self.refuse_direct(*sent, UNAVAILABLE.into(), now),
+            _ => return self.refuse_direct(&sent, UNAVAILABLE.into(), now),
         };
         match fate {
             Fate::Open => {
@@ -136,12 +136,12 @@ impl<S: Stream> Server<S> {
                 }
             }
             Fate::Delivered(to) => self.show_sender(*sent, &to, now),
-            Fate::NoSuchUser => self.refuse_direct(*sent, NO_SUCH_USER, now),
-            Fate::Busy => self.refuse_direct(*sent, BUSY, now),
+            Fate::NoSuchUser => self.refuse_direct(&sent, NO_SUCH_USER, now),
+            Fate::Busy => self.refuse_direct(&sent, BUSY, now),
         }
     }
 
-    fn refuse_direct(&mut self, sent: SentDirect, refusal: CommandError, now: Now) {
+    fn refuse_direct(&mut self, sent: &SentDirect, refusal: CommandError, now: Now) {
         let id = sent.id;
         self.answer_direct_with(id, Err(refusal), sent.echo.as_deref());
         self.end_direct(id, now);

@@ -133,7 +133,7 @@ impl<S: Stream> Server<S> {
                 outbox.push(match change {
                     PersonChange::Keep(person) => Request::KeepPerson(stored_person(&person, now)),
                     PersonChange::Forget(PersonId(number), _) => Request::ForgetPerson { number },
-                    PersonChange::Release(..) => continue,
+                    PersonChange::Hold(_) => continue,
                 });
             }
         }

@@ -16,7 +16,7 @@ use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arriving::Arriving;
-use crate::core::server::asking::Questions;
+use crate::core::server::questions::Questions;
 use crate::core::store::{
     Here, KnownPresence, PeopleNews, PeopleRequest, Person, PublicPerson, Request, SharedPerson,
 };
@@ -278,10 +278,10 @@ impl<S: Stream> Server<S> {
             PersonChange::Forget(_, id) => PeopleRequest::Drop {
                 person: id.number(),
             },
-            PersonChange::Release(id, keys) => PeopleRequest::Release {
-                person: id.number(),
-                keys,
-            },
+            PersonChange::Hold(person) => {
+                let author = self.chat.author(person);
+                PeopleRequest::Renew(vec![public_person(&author)])
+            }
         });
     }
 }

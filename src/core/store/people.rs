@@ -121,17 +121,17 @@ pub enum PeopleRequest {
         /// What the name is compared by.
         keys: Vec<Box<str>>,
     },
-    /// To free names that somebody does not have any more. Another's are left alone.
+    /// To free names that somebody has claimed, and has not taken. Another's are left alone.
     Release {
-        /// Whose they were.
+        /// Who has claimed them.
         person: u64,
         /// What they are compared by.
         keys: Vec<Box<str>>,
     },
-    /// To keep who somebody is whom this node holds, in place of what is kept of them, and their name. Other nodes that hold
-    /// them are told. If a key is another's by now, this node is told so by `NameLost`.
+    /// To keep who somebody is whom this node holds, in place of what is kept of them, and their name; that which was kept of
+    /// them before is free, if it is another. Other nodes that hold them are told. If a key is another's by now, this node is told so by `NameLost`.
     Keep(Box<SharedPerson>),
-    /// This node still holds these people, who have these names: to keep them for longer. It is told whom the log does not
+    /// This node holds these people, who have these names: to keep them for longer. It is told whom the log does not
     /// have, who has another name, and whose name is another's.
     Renew(Vec<PublicPerson>),
     /// This node holds somebody no longer. Who is held by none is forgotten, and their name is free.

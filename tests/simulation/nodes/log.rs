@@ -230,7 +230,7 @@ impl PeopleLog {
                 self.answer(node, ticket, answer);
             }
             PeopleRequest::Release { person, keys } => self.release(person, &keys),
-            PeopleRequest::Keep(shared) => self.keep(node, *shared),
+            PeopleRequest::Keep(shared) => self.keep(node, &shared),
             PeopleRequest::Renew(people) => self.renew(node, &people),
             PeopleRequest::Drop { person } => self.drop_holder(node, person),
             PeopleRequest::Find { ticket, person } => {
@@ -386,15 +386,18 @@ impl PeopleLog {
         }
     }
 
-    fn keep(&mut self, node: &str, shared: SharedPerson) {
+    fn keep(&mut self, node: &str, shared: &SharedPerson) {
         let (id, until_ms) = (shared.person.public_id, self.until_ms());
         let record = self.people.entry(id).or_insert_with(|| Record {
             shared: shared.clone(),
             holders: BTreeMap::new(),
         });
-        record.shared = shared.clone();
+        let before = std::mem::replace(&mut record.shared, shared.clone());
         record.holders.insert(node.into(), until_ms);
-        self.hold_names(node, &shared);
+        let former = before.keys.into_iter();
+        let former: Vec<Box<str>> = former.filter(|it| !shared.keys.contains(it)).collect();
+        self.release(id, &former);
+        self.hold_names(node, shared);
         for holder in self.others_with(node, id) {
             self.tell(&holder, PeopleNews::Kept(Box::new(shared.clone())));
         }
@@ -402,8 +405,9 @@ impl PeopleLog {
 
     fn hold_names(&mut self, node: &str, shared: &SharedPerson) {
         let (person, until_ms) = (shared.person.public_id, self.until_ms());
-        let is_lost = |key: &&Box<str>| self.owner_of(key).is_some_and(|owner| owner != person);
-        let lost: Vec<Box<str>> = shared.keys.iter().filter(is_lost).cloned().collect();
+        let is_lost = |key: &str| self.owner_of(key).is_some_and(|owner| owner != person);
+        let keys = shared.keys.iter();
+        let lost: Vec<Box<str>> = keys.filter(|key| is_lost(key)).cloned().collect();
         for key in shared.keys.iter().filter(|key| !lost.contains(key)) {
             self.names.insert(key.clone(), (person, until_ms));
         }
@@ -416,8 +420,7 @@ impl PeopleLog {
     fn renew(&mut self, node: &str, people: &[PublicPerson]) {
         let (mut unknown, until_ms) = (Vec::new(), self.until_ms());
         for PublicPerson { id, name } in people {
-            let record = self.people.get_mut(id);
-            let Some(record) = record.filter(|it| it.holders.contains_key(node)) else {
+            let Some(record) = self.people.get_mut(id) else {
                 unknown.push(*id);
                 continue;
             };

@@ -2,24 +2,10 @@
 
 use std::ops::Bound;
 
-use super::{KeptPerson, People, PersonChange, Record, parse_token};
+use super::{KeptPerson, People, PersonChange, Record};
+use crate::core::chat::people::shown::Shown;
 use crate::core::chat::person::{Author, Name, PersonId, PublicId};
 use crate::core::chat::person_name::{NameSkeleton, PersonName};
-
-/// What is asked of somebody who is to come back: whose secret it is that they show.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::core) struct Shown {
-    pub(in crate::core) person: PublicId,
-    secret: u128,
-}
-
-impl Shown {
-    /// What a secret for `resume` says.
-    pub(in crate::core) fn parse(token: &str) -> Option<Self> {
-        let (person, secret) = parse_token(token)?;
-        Some(Self { person, secret })
-    }
-}
 
 impl People {
     /// From now on other nodes have the same people, and are told of all who are here.
@@ -56,9 +42,16 @@ impl People {
         self.restore(person, now_ms);
         let is_here = self.find_public(public_id) == Some(id);
         if is_here {
-            self.note_kept(id);
+            self.note_held(id);
         }
         is_here
+    }
+
+    /// Somebody is here whom other nodes may have given another name.
+    pub(super) fn note_held(&mut self, id: PersonId) {
+        if let Some(changes) = self.changes.as_mut().filter(|_| self.is_shared) {
+            changes.push(PersonChange::Hold(id));
+        }
     }
 
     /// Somebody has another name at another node. Says whether they have it here now.
@@ -99,7 +92,6 @@ impl People {
         }
         self.set_name(id, name, &skeleton);
         self.note_kept(id);
-        self.note_released(id, &former, &skeleton);
         Some(id)
     }
 
@@ -115,26 +107,6 @@ impl People {
     pub(in crate::core::chat) fn lacks_key(&self, id: PersonId, name: &PersonName) -> bool {
         let mut keys = name.keys();
         keys.any(|key| self.by_name.get(key) != Some(&id))
-    }
-
-    /// Other nodes may have what somebody's name was compared by.
-    pub(super) fn note_released(
-        &mut self,
-        id: PersonId,
-        former: &NameSkeleton,
-        now: &NameSkeleton,
-    ) {
-        let is_kept = |key: &&str| now.keys().any(|kept| kept == *key);
-        let free = former.keys().filter(|key| !is_kept(key));
-        let free: Vec<Box<str>> = free.map(Into::into).collect();
-        let public_id = self.public_id(id);
-        if let Some(changes) = self
-            .changes
-            .as_mut()
-            .filter(|_| self.is_shared && !free.is_empty())
-        {
-            changes.push(PersonChange::Release(public_id, free));
-        }
     }
 
     /// Whose key this is.
