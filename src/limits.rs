@@ -270,10 +270,11 @@ pub const TELL_MS: u64 = 500;
 
 /// How often what a node has told of its rooms, and the people whom it holds, are kept for longer, in milliseconds: three
 /// times before they are forgotten as those of a node that is gone.
-pub const RENEW_MS: u64 = 15_000;
+pub const RENEW_MS: u64 = 12_000;
 
-/// Milliseconds after which a log forgets what a node has told and has not renewed: a node that dies leaves nobody for longer.
-pub const NODE_TTL_MS: u64 = 60_000;
+/// Milliseconds after which a log forgets what a node has told and has not renewed. Others see it when they renew what is theirs:
+/// a node that dies leaves nobody for longer than a minute.
+pub const NODE_TTL_MS: u64 = 40_000;
 
 /// Rooms, or people, that are renewed by one request: it is made in a tenth of a millisecond.
 pub const RENEWED_AT_ONCE: usize = 256;

@@ -38,6 +38,35 @@ impl fmt::Display for RespError {
 impl std::error::Error for RespError {}
 
 impl Reply {
+    /// The replies that it consists of.
+    pub fn array(&self) -> Option<&[Self]> {
+        match self {
+            Self::Array(replies) => Some(replies),
+            _ => None,
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bulk(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> Option<&str> {
+        str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// The number that it is, or that its text is.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Integer(number) => u64::try_from(*number).ok(),
+            reply => reply.text()?.parse().ok(),
+        }
+    }
+
     /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         matches!(self, Self::Error(_))

@@ -5,6 +5,7 @@ mod engine;
 mod entry;
 pub mod links;
 mod partition;
+mod people;
 mod room;
 pub mod scripts;
 

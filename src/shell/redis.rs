@@ -106,6 +106,7 @@ impl RedisNode {
             match output {
                 Output::Answer(answer) => server.on_answer(answer, now),
                 Output::News(news) => server.on_news(news, now),
+                Output::PeopleNews(news) => server.on_people_news(news, now),
             }
         }
     }

@@ -209,11 +209,11 @@ pub(super) enum Published {
 
 /// Reads the reply to `publish`.
 pub(super) fn published(reply: &Reply) -> Option<Published> {
-    let [word, epoch, offset] = array(reply)? else {
+    let [word, epoch, offset] = reply.array()? else {
         return None;
     };
     let position = position(epoch, offset)?;
-    match bytes(word)? {
+    match word.bytes()? {
         b"ok" => Some(Published::At(position.offset)),
         b"again" => Some(Published::Again(position.offset)),
         _ => None,
@@ -222,7 +222,7 @@ pub(super) fn published(reply: &Reply) -> Option<Published> {
 
 /// Reads the reply to `load`.
 pub(super) fn loaded(reply: &Reply) -> Option<Loaded> {
-    let [epoch, offset, newest, state, time] = array(reply)? else {
+    let [epoch, offset, newest, state, time] = reply.array()? else {
         return None;
     };
     let Position { epoch, offset } = position(epoch, offset)?;
@@ -234,9 +234,9 @@ pub(super) fn loaded(reply: &Reply) -> Option<Loaded> {
             origins.push(read.place.origin);
         }
     }
-    let pairs = array(state)?.chunks_exact(2);
+    let pairs = state.array()?.chunks_exact(2);
     let mut state: Vec<Stored> = pairs
-        .filter_map(|pair| entry::decode_state(bytes(&pair[1])?))
+        .filter_map(|pair| entry::decode_state(pair[1].bytes()?))
         .collect();
     state.sort_by_key(|it| it.offset);
     let contents = Contents {
@@ -252,7 +252,7 @@ pub(super) fn loaded(reply: &Reply) -> Option<Loaded> {
 
 /// Reads the reply to `compare`: `None` if there is no such room; an error if it is another reply.
 pub(super) fn compared(reply: &Reply) -> Result<Option<Position>, ()> {
-    match array(reply) {
+    match reply.array() {
         Some([Reply::Nil, _]) => Ok(None),
         Some([epoch, offset]) => position(epoch, offset).map(Some).ok_or(()),
         _ => Err(()),
@@ -261,7 +261,7 @@ pub(super) fn compared(reply: &Reply) -> Result<Option<Position>, ()> {
 
 /// Reads the messages of a part of a log, in the order in which they came.
 pub(super) fn reads(reply: &Reply, epoch: u64) -> Option<Vec<Read>> {
-    array(reply)?.iter().map(|it| read(it, epoch)).collect()
+    reply.array()?.iter().map(|it| read(it, epoch)).collect()
 }
 
 pub(super) fn stored(place: &Place, record: Record) -> Stored {
@@ -273,10 +273,10 @@ pub(super) fn stored(place: &Place, record: Record) -> Stored {
 }
 
 fn read(reply: &Reply, epoch: u64) -> Option<Read> {
-    let [id, fields] = array(reply)? else {
+    let [id, fields] = reply.array()? else {
         return None;
     };
-    let offset = str::from_utf8(bytes(id)?).ok()?.strip_suffix("-0")?;
+    let offset = id.text()?.strip_suffix("-0")?;
     let mut place = Place {
         epoch,
         before: 0,
@@ -285,9 +285,9 @@ fn read(reply: &Reply, epoch: u64) -> Option<Read> {
         origin: Box::default(),
     };
     let mut message = Vec::new();
-    for pair in array(fields)?.chunks_exact(2) {
-        let value = bytes(&pair[1])?;
-        match bytes(&pair[0])? {
+    for pair in fields.array()?.chunks_exact(2) {
+        let value = pair[1].bytes()?;
+        match pair[0].bytes()? {
             b"m" => message = value.to_vec(),
             b"t" => place.at_ms = number(value)?,
             b"b" => place.before = number(value)?,
@@ -302,34 +302,19 @@ fn read(reply: &Reply, epoch: u64) -> Option<Read> {
 }
 
 fn position(epoch: &Reply, offset: &Reply) -> Option<Position> {
-    let epoch = str::from_utf8(bytes(epoch)?).ok()?;
+    let epoch = epoch.text()?;
     Some(Position {
         epoch: u64::from_str_radix(epoch, 16).ok()?,
-        offset: number(bytes(offset)?)?,
+        offset: offset.number()?,
     })
 }
 
 /// What `TIME` says.
 fn time_ms(reply: &Reply) -> Option<u64> {
-    let [seconds, micros] = array(reply)? else {
+    let [seconds, micros] = reply.array()? else {
         return None;
     };
-    let [seconds, micros] = [seconds, micros].map(|it| number(bytes(it)?));
-    Some(seconds? * 1_000 + micros? / 1_000)
-}
-
-fn array(reply: &Reply) -> Option<&[Reply]> {
-    match reply {
-        Reply::Array(replies) => Some(replies),
-        _ => None,
-    }
-}
-
-fn bytes(reply: &Reply) -> Option<&[u8]> {
-    match reply {
-        Reply::Bulk(bytes) => Some(bytes),
-        _ => None,
-    }
+    Some(seconds.number()? * 1_000 + micros.number()? / 1_000)
 }
 
 fn number(bytes: &[u8]) -> Option<u64> {

@@ -6,7 +6,9 @@
 mod appends;
 mod asking;
 mod hearing;
+mod people;
 mod publishing;
+mod question;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -20,10 +22,11 @@ use crate::core::redis::entry;
 use crate::core::redis::links::{Command, LinkEvent};
 use crate::core::redis::partition::{Partition, Slot};
 use crate::core::redis::room::{Follower, Position, Untold};
-use crate::core::store::{Answer, Followed, News, Published, Request, Shared, Ticket};
+use crate::core::store::{Answer, Followed, News, PeopleNews, Published, Request, Shared, Ticket};
 use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
 use appends::Appends;
+use question::Question;
 
 /// Milliseconds between two lines of the log about what Redis refuses.
 const COMPLAIN_MS: u64 = 1_000;
@@ -53,6 +56,8 @@ pub enum Output {
     Answer(Answer),
     /// What nobody has asked for.
     News(News),
+    /// The same of people.
+    PeopleNews(PeopleNews),
 }
 
 /// Why something was sent to Redis.
@@ -66,6 +71,7 @@ enum Purpose {
         ticket: Ticket,
         limit: usize,
     },
+    People(Question),
     /// Nobody waits for the answer; what it is called in the log.
     Nothing(&'static str),
 }
@@ -112,7 +118,7 @@ impl Engine {
     /// One without rooms. `wait_ms`: how long a message waits for Redis to be there.
     pub(super) fn new(limits: Limits, wait_ms: u64, seed: [u8; 32]) -> Self {
         let mut random = ChaCha8Rng::from_seed(seed);
-        Self {
+        let mut this = Self {
             node: format!("{:016x}", random.next_u64()).into(),
             rooms: BTreeMap::new(),
             partitions: BTreeMap::new(),
@@ -131,7 +137,9 @@ impl Engine {
             random,
             complained_ms: None,
             now_ms: 0,
-        }
+        };
+        this.begin_hearing_nodes();
+        this
     }
 
     pub(super) fn reconfigure(&mut self, limits: &Limits) {
@@ -186,7 +194,7 @@ impl Engine {
             | Request::ForgetFile { .. }
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
-            Request::People(_) => {}
+            Request::People(request) => self.on_people(request),
             Request::Shared(Shared::Leave { room }) => self.leave(&room),
             Request::Shared(Shared::Signal {
                 room,
@@ -363,14 +371,20 @@ impl Engine {
             is_sharded: self.is_sharded,
         };
         let command = command(&at);
+        self.send(partition.slot(), purpose, command)
+    }
+
+    /// Sends a command. Gives its token.
+    fn send(&mut self, slot: Slot, purpose: Purpose, command: Command) -> u64 {
         self.tokens += 1;
-        self.sent.insert(self.tokens, purpose);
+        let token = self.tokens;
+        self.sent.insert(token, purpose);
         self.orders.push_back(Order::Send {
-            slot: partition.slot(),
+            slot,
             command,
-            token: self.tokens,
+            token,
         });
-        self.tokens
+        token
     }
 
     /// Looks at a room in a while, if that is sooner than it would be.

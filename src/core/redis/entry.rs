@@ -106,6 +106,10 @@ pub(super) enum Said<'a> {
         node: &'a str,
         bytes: &'a [u8],
     },
+    /// Who is in a room at a node, or what has changed there.
+    Here { node: &'a str, bytes: &'a [u8] },
+    /// One node says something to another.
+    Word { bytes: &'a [u8] },
     /// A room was forgotten.
     Forgotten { room: &'a str, epoch: u64 },
 }
@@ -149,6 +153,11 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Said<'_>> {
             room: next()?,
             bytes,
         },
+        "p" => Said::Here {
+            node: next()?,
+            bytes,
+        },
+        "n" => Said::Word { bytes },
         "x" => Said::Forgotten {
             epoch: u64::from_str_radix(next()?, 16).ok()?,
             room: next()?,

@@ -17,7 +17,7 @@ use crate::core::redis::partition::Slot;
 use crate::core::redis::scripts::Script;
 use crate::core::stream::Stream;
 pub use command::Command;
-use link::{Incoming, Link, Role};
+use link::{Identity, Incoming, Link, Role};
 pub use target::Target;
 
 /// Milliseconds before a connection is tried again; doubled each time.
@@ -96,8 +96,8 @@ struct Place<S> {
     /// When it is tried again.
     at_ms: u64,
     failures: u32,
-    /// The number of the connection before, in Redis.
-    before: Option<u64>,
+    /// The connection before.
+    before: Option<Identity>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -367,7 +367,7 @@ impl<S: Stream> Links<S> {
         let Some(link) = link else {
             return;
         };
-        place.before = link.client();
+        place.before = link.identity();
         let tokens = link.into_unanswered();
         let failed = tokens.map(|token| LinkEvent::Failed {
             token,

@@ -33,5 +33,66 @@ pub static KEEP_STATE: Script = Script {
     text: include_str!("scripts/keep_state.lua"),
 };
 
+/// Keeps who is in a room at a node, and tells the other nodes.
+pub static TELL: Script = Script {
+    name: "tell",
+    text: include_str!("scripts/tell.lua"),
+};
+
+/// Keeps what a node has told of a room for longer, and says what it has not heard.
+pub static COMPARE_HERE: Script = Script {
+    name: "compare_here",
+    text: include_str!("scripts/compare_here.lua"),
+};
+
+/// Keeps a name for somebody, if it is nobody else's.
+pub static CLAIM: Script = Script {
+    name: "claim",
+    text: include_str!("scripts/claim.lua"),
+};
+
+/// Frees names of somebody.
+pub static RELEASE: Script = Script {
+    name: "release",
+    text: include_str!("scripts/release.lua"),
+};
+
+/// Keeps who somebody is whom a node holds.
+pub static KEEP: Script = Script {
+    name: "keep",
+    text: include_str!("scripts/keep.lua"),
+};
+
+/// Keeps people for longer whom a node holds.
+pub static RENEW: Script = Script {
+    name: "renew",
+    text: include_str!("scripts/renew.lua"),
+};
+
+/// A node holds somebody no longer.
+pub static DROP: Script = Script {
+    name: "drop",
+    text: include_str!("scripts/drop.lua"),
+};
+
+/// Sends something to the other nodes that hold somebody.
+pub static SEND: Script = Script {
+    name: "send",
+    text: include_str!("scripts/send.lua"),
+};
+
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 4] = [&PUBLISH, &LOAD, &FORGET_ROOM, &KEEP_STATE];
+pub static ALL: [&Script; 12] = [
+    &PUBLISH,
+    &LOAD,
+    &FORGET_ROOM,
+    &KEEP_STATE,
+    &TELL,
+    &COMPARE_HERE,
+    &CLAIM,
+    &RELEASE,
+    &KEEP,
+    &RENEW,
+    &DROP,
+    &SEND,
+];

@@ -134,11 +134,6 @@ impl<S: Stream> Server<S> {
                     self.close_person(&name, "an admin at another node", now);
                 }
             }
-            PeopleNews::Empty { room } => {
-                if let Some(room) = RoomName::parse(&room) {
-                    self.empty_here(&room, "an admin at another node", now);
-                }
-            }
         }
     }
 

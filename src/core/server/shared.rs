@@ -19,9 +19,10 @@ impl<S: Stream> Server<S> {
     /// Keeps rooms in a log that other servers share from now on. To be called before the first connection. Whoever drives the
     /// server passes on what [`next_request`](Self::next_request) gives, and calls [`on_answer`](Self::on_answer) and
     /// [`on_news`](Self::on_news).
-    pub fn use_shared_log(&mut self) {
+    pub fn use_shared_log(&mut self, now: Now) {
         self.use_store(Durability::Redis);
         self.chat.use_shared_log();
+        self.share_people(now);
     }
 
     /// The rooms that are here, which a log is to tell of: for one that begins when the server does not.
@@ -177,6 +178,7 @@ impl<S: Stream> Server<S> {
         if !self.chat.set_paused(room, is_paused) {
             return;
         }
+        self.encoder.begin();
         let next_offset = self.chat.next_offset(room);
         for format in Format::ALL.into_iter().filter(|it| !it.is_plain()) {
             let audience = room.audience(format);

@@ -6,11 +6,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::chat::Content;
 use crate::core::store::ticket::Ticket;
 
 /// Somebody with a name or a secret by which they come back.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// Their number among those of the server.
     pub number: u64,
@@ -25,7 +27,7 @@ pub struct Person {
 }
 
 /// Somebody as others know them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicPerson {
     /// Their id, without its first letter.
     pub id: u64,
@@ -34,7 +36,7 @@ pub struct PublicPerson {
 }
 
 /// Somebody as a log keeps them that several servers share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedPerson {
     /// Who they are.
     pub person: Person,
@@ -43,7 +45,7 @@ pub struct SharedPerson {
 }
 
 /// Who is in a room at one node, or what has changed there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Here {
     /// The name of the room.
     pub room: Box<str>,
@@ -71,7 +73,7 @@ pub struct KnownPresence {
 }
 
 /// A direct message on its way to another node.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectMessage {
     /// Who has sent it.
     pub from: PublicPerson,
@@ -80,11 +82,12 @@ pub struct DirectMessage {
     /// What the body is.
     pub content: Content,
     /// What it says, in the bytes that it came in.
+    #[serde(with = "serde_bytes")]
     pub body: Box<[u8]>,
 }
 
 /// For whom a direct message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Addressee {
     /// For whoever has a name that is compared by one of these.
     Called(Vec<Box<str>>),
@@ -93,7 +96,7 @@ pub enum Addressee {
 }
 
 /// What has become of a direct message at one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DirectOutcome {
     /// A connection of the addressee, who is this, has taken it.
     Delivered(PublicPerson),
@@ -177,11 +180,6 @@ pub enum PeopleRequest {
         /// The name.
         name: Box<str>,
     },
-    /// To remove all members from a room, at all other nodes.
-    Empty {
-        /// The name of the room.
-        room: Box<str>,
-    },
 }
 
 /// What is answered.
@@ -252,11 +250,6 @@ pub enum PeopleNews {
     Close {
         /// The name.
         name: Box<str>,
-    },
-    /// All members are to be removed from a room.
-    Empty {
-        /// The name of the room.
-        room: Box<str>,
     },
 }
 

@@ -173,7 +173,7 @@ impl EventLoop {
         let redis = RedisNode::new(sharing, limits, (REDIS, || self.waker()))?;
         self.redis = redis;
         if self.redis.is_some() {
-            self.server.use_shared_log();
+            self.server.use_shared_log(self.clock.now());
         }
         Ok(())
     }

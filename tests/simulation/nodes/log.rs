@@ -274,9 +274,6 @@ impl PeopleLog {
             PeopleRequest::Close { name } => {
                 self.tell_others(node, &PeopleNews::Close { name });
             }
-            PeopleRequest::Empty { room } => {
-                self.tell_others(node, &PeopleNews::Empty { room });
-            }
         }
     }
 

@@ -71,6 +71,7 @@ impl Engine {
             Some(Purpose::Compare(room)) => self.on_compared(&room, token, reply),
             Some(Purpose::Fill(room)) => self.on_filled(&room, token, reply),
             Some(Purpose::Page { ticket, limit }) => self.on_page(ticket, limit, reply),
+            Some(Purpose::People(question)) => self.on_people_reply(question, reply),
             Some(Purpose::Nothing(what)) if reply.is_error() => self.complain(what, reply),
             Some(Purpose::Nothing(_)) | None => {}
         }
@@ -86,6 +87,7 @@ impl Engine {
                 self.ask_again(&room, token);
             }
             Some(Purpose::Compare(room) | Purpose::Fill(room)) => self.ask_again(&room, token),
+            Some(Purpose::People(question)) => self.on_people_failed(&question),
             Some(Purpose::Nothing(_)) | None => {}
         }
     }

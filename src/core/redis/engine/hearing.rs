@@ -4,6 +4,7 @@ use crate::core::redis::command;
 use crate::core::redis::engine::{Engine, Output};
 use crate::core::redis::entry::{self, Place, Said};
 use crate::core::redis::partition::Partition;
+use crate::core::redis::people;
 use crate::core::redis::room::{Turn, Untold};
 use crate::core::store::News;
 use crate::limits::PAUSE_MS;
@@ -61,6 +62,16 @@ impl Engine {
                         record,
                     };
                     self.outputs.push_back(Output::News(news));
+                }
+            }
+            Some(Said::Here { node, bytes }) => {
+                if let Some(here) = people::here(bytes) {
+                    self.on_here(node, here);
+                }
+            }
+            Some(Said::Word { bytes }) => {
+                if let Some(word) = people::word(bytes) {
+                    self.on_word(word);
                 }
             }
             Some(Said::Forgotten { room, epoch }) if self.rooms.contains_key(room) => {

@@ -64,7 +64,11 @@ fn contents(epoch: u64, offsets: std::ops::RangeInclusive<u64>, origin: &str) ->
 
 impl Bench {
     fn new(wait_ms: u64) -> Self {
-        let engine = Engine::new(Limits::default(), wait_ms, [7; 32]);
+        let mut engine = Engine::new(Limits::default(), wait_ms, [7; 32]);
+        // Those on which nodes are spoken to.
+        for _ in 0..2 {
+            assert!(matches!(engine.next_order(), Some(Order::Subscribe { .. })));
+        }
         Self { engine, now_ms: 0 }
     }
 

@@ -67,6 +67,15 @@ pub(super) enum Incoming {
     Push(Vec<Reply>),
 }
 
+/// Which connection one is, among all that there were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The process of Redis.
+    run: Box<str>,
+    /// The number that it has given the connection.
+    number: u64,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Greeting,
@@ -91,6 +100,10 @@ pub(super) struct Link<S> {
     heard_ms: u64,
     /// The number of this connection in Redis.
     client: Option<u64>,
+    /// Which process it is to.
+    run: Option<Box<str>>,
+    /// The connection that this is in place of.
+    before: Option<Identity>,
     /// Redis has channels of shards.
     is_sharded: bool,
     /// What each script is called there.
@@ -98,14 +111,13 @@ pub(super) struct Link<S> {
 }
 
 impl<S: Stream> Link<S> {
-    /// One on a connection that was made. `before`: the number of the one that this is in place of, which is ended, so that
-    /// nothing that was sent there is done after what is sent here.
+    /// One on a connection that was made. `before`: the one that this is in place of.
     pub(super) fn begin(
         socket: S,
         role: Role,
         login: &Target,
         scripts: &[&'static Script],
-        before: Option<u64>,
+        before: Option<Identity>,
         now_ms: u64,
     ) -> Self {
         let mut link = Self {
@@ -120,10 +132,12 @@ impl<S: Stream> Link<S> {
             waiting_since_ms: now_ms,
             heard_ms: now_ms,
             client: None,
+            run: None,
+            before,
             is_sharded: false,
             digests: Vec::new(),
         };
-        link.greet(login, before);
+        link.greet(login);
         if role == Role::Commands {
             for &script in scripts {
                 let words = [&b"SCRIPT"[..], b"LOAD", script.text.as_bytes()];
@@ -133,7 +147,7 @@ impl<S: Stream> Link<S> {
         link
     }
 
-    fn greet(&mut self, login: &Target, before: Option<u64>) {
+    fn greet(&mut self, login: &Target) {
         if let Some(password) = &login.password {
             let user = login.user.as_deref().unwrap_or("default");
             let words = [&b"AUTH"[..], user.as_bytes(), password.as_bytes()];
@@ -150,11 +164,23 @@ impl<S: Stream> Link<S> {
         self.write([&b"CLIENT"[..], b"SETNAME", b"parlor"], Expected::Any);
         self.write([&b"CLIENT"[..], b"ID"], Expected::ClientId);
         self.write([&b"INFO"[..], b"server"], Expected::Info);
-        if let Some(before) = before {
-            let number = before.to_string();
+    }
+
+    /// What Redis says of itself. If it is the one that the connection before was to, that is ended: nothing that was sent there
+    /// is done after what is sent here.
+    fn on_info(&mut self, info: &str) {
+        self.is_sharded = is_sharded(info);
+        let run = field(info, "run_id").map(Into::into);
+        if let Some(before) = self
+            .before
+            .take()
+            .filter(|it| Some(&it.run) == run.as_ref())
+        {
+            let number = before.number.to_string();
             let words = [&b"CLIENT"[..], b"KILL", b"ID", number.as_bytes()];
             self.write(words, Expected::Any);
         }
+        self.run = run;
     }
 
     pub(super) fn socket_mut(&mut self) -> &mut S {
@@ -175,9 +201,12 @@ impl<S: Stream> Link<S> {
         self.is_sharded
     }
 
-    /// The number of this connection in Redis.
-    pub(super) fn client(&self) -> Option<u64> {
-        self.client
+    /// Which connection it is.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Some(Identity {
+            run: self.run.clone()?,
+            number: self.client?,
+        })
     }
 
     /// Whether there is place for another command.
@@ -338,7 +367,10 @@ impl<S: Stream> Link<S> {
                 // The first reply of one that wants a password, or is not ready.
                 _ => return Err(reply.to_string()),
             },
-            Expected::Info => self.is_sharded = is_sharded(&reply),
+            Expected::Info => match reply.text() {
+                Some(info) => self.on_info(info),
+                None => return Err(format!("it does not say what it is: {reply}")),
+            },
             Expected::Digest(script) => {
                 if let Reply::Bulk(digest) = reply {
                     self.digests.push((script.name, digest));
@@ -404,15 +436,15 @@ fn is_pong(words: &[Reply]) -> bool {
     matches!(words.first(), Some(Reply::Bulk(word)) if word == b"pong")
 }
 
+/// A line of what Redis says of itself.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let rest = info.lines().find_map(|line| line.strip_prefix(name));
+    rest.and_then(|rest| rest.strip_prefix(':'))
+}
+
 /// Whether a server of this version has channels of shards: Redis from 7.0 on, and Valkey, which says that it is Redis 7.2.
-fn is_sharded(info: &Reply) -> bool {
-    let Reply::Bulk(info) = info else {
-        return false;
-    };
-    let info = String::from_utf8_lossy(info);
-    let version = info
-        .lines()
-        .find_map(|line| line.strip_prefix("redis_version:"));
+fn is_sharded(info: &str) -> bool {
+    let version = field(info, "redis_version");
     let major = version.and_then(|version| version.split('.').next());
     major
         .and_then(|major| major.parse().ok())

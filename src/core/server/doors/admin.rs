@@ -109,17 +109,10 @@ impl<S: Stream> Server<S> {
 
     /// Removes all members from a room, at any node, and forgets its history and state. The next member to join begins it anew.
     pub(in crate::core::server) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
-        self.empty_here(name, &admin_name(by), now);
-        let room = name.as_str().into();
-        self.ask_nodes(PeopleRequest::Empty { room });
-    }
-
-    /// The same at this node.
-    pub(in crate::core::server) fn empty_here(&mut self, name: &RoomName, by: &str, now: Now) {
         let Some(room) = self.chat.find(name) else {
             return;
         };
-        log::warn!("{by} empties the room {name}");
+        log::warn!("{} empties the room {name}", admin_name(by));
         self.remove_members(room, now);
     }
 
