@@ -119,6 +119,8 @@ impl<S: Stream> Server<S> {
     }
 
     fn put_question(&mut self, question: Question, now: Now) {
+        // The name that they gave up for their present one is free before they ask for it again.
+        self.send_people_to_store(now);
         let (Some(nodes), Some(outbox)) = (&mut self.nodes, &mut self.outbox) else {
             return;
         };

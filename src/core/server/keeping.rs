@@ -120,9 +120,8 @@ impl<S: Stream> Server<S> {
         Ok(())
     }
 
-    /// Tells the store at the end of a tick who has come, has another name, or is forgotten, and what is to be forgotten.
-    pub(super) fn send_changes_to_store(&mut self, now: Now) {
-        self.unfollow_rooms();
+    /// Tells the store who has come, has another name, or is forgotten.
+    pub(super) fn send_people_to_store(&mut self, now: Now) {
         if self.outbox.is_none() {
             return;
         }
@@ -137,6 +136,12 @@ impl<S: Stream> Server<S> {
                 });
             }
         }
+    }
+
+    /// Tells the store at the end of a tick who has come, has another name, or is forgotten, and what is to be forgotten.
+    pub(super) fn send_changes_to_store(&mut self, now: Now) {
+        self.unfollow_rooms();
+        self.send_people_to_store(now);
         let Some(outbox) = &mut self.outbox else {
             return;
         };

@@ -103,6 +103,13 @@ fn a_name_is_one_persons_at_all_nodes() {
     // A new name frees the old one at once.
     assert_eq!(circle.log_in(ana, "anna")["you"]["name"], "anna");
     assert_eq!(circle.log_in(other, "ana")["you"]["name"], "ana");
+    // So does one that is taken for a moment, and not the name that is taken again after it.
+    for name in ["bo", "anna"] {
+        circle.say(ana, &json!({"type": "login", "name": name}));
+    }
+    circle.pass(1_000);
+    assert_eq!(circle.log_in(other, "anna")["code"], "name_taken");
+    assert_eq!(circle.log_in(other, "bo")["you"]["name"], "bo");
     // Who is away keeps theirs for a while.
     circle.hall(0).hang_up(ana.1);
     circle.pass(ABSENCE_MS - 2_000);
