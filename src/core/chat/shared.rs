@@ -61,6 +61,12 @@ impl Chat {
         }
     }
 
+    /// The epoch of a room of which the log has nothing else.
+    pub(in crate::core) fn vacant_epoch(&self, name: &RoomName) -> Option<u64> {
+        let vacant = self.kept.as_ref()?.shared()?.vacant.get(name)?;
+        Some(vacant.epoch)
+    }
+
     /// The log of a room cannot be reached, or can again. Says whether that is new.
     pub(in crate::core) fn set_paused(&mut self, id: RoomId, is_paused: bool) -> bool {
         let room = self.get_mut(id);

@@ -222,6 +222,15 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Removes all members from a room that is not here, and in which nothing was published.
+    pub(super) fn empty_elsewhere(&mut self, name: &RoomName) {
+        let epoch = self.chat.vacant_epoch(name);
+        if let Some((outbox, epoch)) = self.outbox.as_mut().zip(epoch) {
+            let room = name.as_str().into();
+            outbox.push(Request::ForgetRoom { room, epoch });
+        }
+    }
+
     /// Tells the log at the end of a tick which rooms are not here any more.
     pub(super) fn unfollow_rooms(&mut self) {
         let left = self.chat.take_left();

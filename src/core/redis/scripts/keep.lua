@@ -8,7 +8,7 @@ local person, node, ttl, record, name, said = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
 local kept = {}
 for at = 10, #ARGV do kept[ARGV[at]] = true end
-for field, key in pairs(redis.call('HMGET', who, 'k1', 'k2')) do
+for field, key in pairs(redis.call('HMGET', who, 'k1', 'k2', 'k3')) do
   if key and not kept[key] and redis.call('GET', names .. key) == person then redis.call('DEL', names .. key) end
 end
 redis.call('DEL', who)

@@ -8,14 +8,14 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for at = 6, #ARGV, 2 do
   local person, name = ARGV[at], ARGV[at + 1]
-  local found = redis.call('HMGET', whos .. person, 'p', 'name', 'k1', 'k2')
+  local found = redis.call('HMGET', whos .. person, 'p', 'name', 'k1', 'k2', 'k3')
   if not found[1] then
     unknown[#unknown + 1] = person
   else
     redis.call('PEXPIRE', whos .. person, ttl)
     redis.call('ZADD', holders .. person, now + ttl, node)
     redis.call('PEXPIRE', holders .. person, ttl)
-    for field = 3, 4 do
+    for field = 3, 5 do
       local key = found[field]
       local owner = key and redis.call('GET', names .. key)
       if owner and owner ~= person then

@@ -110,7 +110,7 @@ impl<S: Stream> Server<S> {
     /// Removes all members from a room, at any node, and forgets its history and state. The next member to join begins it anew.
     pub(in crate::core::server) fn empty_room(&mut self, name: &RoomName, by: &Rights, now: Now) {
         let Some(room) = self.chat.find(name) else {
-            return;
+            return self.empty_elsewhere(name);
         };
         log::warn!("{} empties the room {name}", admin_name(by));
         self.remove_members(room, now);
