@@ -690,8 +690,8 @@ MUTANTS = [
     (
         "a room that the store has begins anew",
         "src/core/chat/kept.rs",
-        "        kept.is_some_and(|kept| kept.names.contains(&hash(name.as_str())))",
-        "        kept.is_some_and(|kept| kept.names.is_empty() && !kept.names.is_empty())",
+        "            None => kept.names.contains(&hash(name.as_str())),",
+        "            None => kept.names.is_empty() && !kept.names.is_empty(),",
     ),
     (
         "a room is emptied in memory alone",
