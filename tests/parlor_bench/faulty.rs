@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Stray,
     /// All rooms are one.
     NoRooms,
+    /// It, and what its sender sends next, comes after the next message of another sender.
+    Cross,
 }
 
 /// By their paths.
@@ -42,6 +44,8 @@ struct Room {
     /// Messages of the load so far; probes, which may come more than once, do not count.
     messages: usize,
     held: Option<Vec<u8>>,
+    /// Of [`Fault::Cross`], all of one sender.
+    crossing: Vec<Vec<u8>>,
 }
 
 /// Starts the server; it ends with the test process.
@@ -78,6 +82,7 @@ fn join(stream: &TcpStream, rooms: &Rooms, fault: Fault) {
         members: Vec::new(),
         messages: 0,
         held: None,
+        crossing: Vec::new(),
     };
     let member = stream.try_clone().unwrap();
     let mut all = rooms.lock().unwrap();
@@ -113,6 +118,9 @@ impl Room {
         for other in others {
             send(other, message);
         }
+        if self.fault == Fault::Cross && (self.messages == TENTH || !self.crossing.is_empty()) {
+            return cross(&mut self.crossing, last, message);
+        }
         match (self.messages, self.fault) {
             (TENTH, Fault::Lose) => {}
             (TENTH, Fault::Double) => [message, message]
@@ -137,6 +145,17 @@ impl Room {
             },
         }
     }
+}
+
+/// Keeps messages of one sender until another's has been sent.
+fn cross(kept: &mut Vec<Vec<u8>>, last: &mut TcpStream, message: &[u8]) {
+    let sender = |message: &[u8]| message[8..11].to_vec();
+    let is_same = kept.first().is_none_or(|it| sender(it) == sender(message));
+    if is_same {
+        return kept.push(message.to_vec());
+    }
+    send(last, message);
+    kept.drain(..).for_each(|message| send(last, &message));
 }
 
 /// One that has gone does not concern the others.

@@ -12,7 +12,7 @@ use tungstenite::http::HeaderValue;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
-/// What is wrong with what those get who come back.
+/// What is wrong with what those get who come back, or with the offsets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovery {
     /// One message less.
@@ -31,6 +31,8 @@ pub(crate) enum Recovery {
     Mute,
     /// Everybody waits while the third one comes back.
     Hold,
+    /// The one who came first is told that each message has the offset of the next one.
+    Shift,
 }
 
 /// How long everybody waits for one who comes back.
@@ -119,13 +121,18 @@ impl Room {
     fn publish(&mut self, data: &Value) {
         let (offset, data) = (self.messages.len() + 1, data.as_str().unwrap());
         // In the order of the fields that the protocol gives.
-        let text = format!(
-            r#"{{"type":"message","room":"{}","offset":{offset},"at":1,"from":{{"id":"1","name":"a"}},"data":"{data}"}}"#,
-            self.name
-        );
+        let text = |offset: usize| {
+            format!(
+                r#"{{"type":"message","room":"{}","offset":{offset},"at":1,"from":{{"id":"1","name":"a"}},"data":"{data}"}}"#,
+                self.name
+            )
+        };
+        let mut shift = usize::from(self.fault == Recovery::Shift);
         self.messages.push(json!({"offset": offset, "data": data}));
-        self.members
-            .retain_mut(|member| member.send(Message::text(text.clone())).is_ok());
+        self.members.retain_mut(|member| {
+            let text = text(offset + std::mem::take(&mut shift));
+            member.send(Message::text(text)).is_ok()
+        });
     }
 
     fn join(&mut self, mut member: WebSocket<TcpStream>, since: Option<u64>) {

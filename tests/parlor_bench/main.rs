@@ -84,7 +84,7 @@ fn report(url: &str, arguments: &str) -> (bool, Value) {
 fn assert_clean(report: &Value) {
     assert_eq!(report["clean"], true, "{report:#}");
     let faults = &report["faults"];
-    for fault in ["lost", "duplicated", "reordered", "strayed"] {
+    for fault in ["lost", "duplicated", "reordered", "strayed", "disordered"] {
         assert_eq!(faults[fault], 0, "{report:#}");
     }
 }
@@ -455,6 +455,92 @@ fn two_messages_in_the_wrong_order_are_found() {
     assert_eq!(report["faults"]["lost"], 0);
 }
 
+/// Of one process, which stands for two nodes.
+#[test]
+fn connections_are_spread_over_nodes_and_each_has_its_figures() {
+    let parlor = Server::parlor("--rate 0");
+    let (url, pid) = (&parlor.url, parlor.process.id());
+    for door in ["plain", "json"] {
+        let load = format!(
+            "{url} --door {door} --connections 21 --senders 4 --window 8 --pid {pid} --pid {pid}"
+        );
+        let (success, report) = report(url, &load);
+        assert!(success, "{report:#}");
+        assert_clean(&report);
+        let nodes = report["nodes"].as_array().unwrap();
+        let counted = |name: &str| {
+            let all = nodes.iter().map(|it| it[name].as_u64().unwrap());
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(counted("connections"), [11, 10]);
+        let deliveries = counted("deliveries");
+        assert!(deliveries.iter().all(|it| *it > 100), "{report:#}");
+        assert_eq!(deliveries.iter().sum::<u64>(), report["deliveries"]);
+        assert_eq!(report["options"]["urls"].as_array().unwrap().len(), 2);
+        for node in nodes {
+            assert_eq!(node["url"], url.as_str());
+            assert!(node["latency_us"]["p50"].as_u64().is_some(), "{report:#}");
+            assert!(node["cpu"].as_f64() > Some(0.0), "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn in_many_rooms_each_node_has_some_of_each() {
+    let parlor = Server::parlor("--rate 0");
+    let url = &parlor.url;
+    let load = format!("{url} --rooms 10 --members 3 --senders 2");
+    let (success, report) = report(url, &load);
+    assert!(success, "{report:#}");
+    assert_clean(&report);
+    // Every other room has two at the first node, and the rest two at the second.
+    let connections = |node: usize| report["nodes"][node]["connections"].as_u64();
+    assert_eq!([connections(0), connections(1)], [Some(15), Some(15)]);
+}
+
+#[test]
+fn who_comes_back_to_another_node_misses_nothing() {
+    let parlor = Server::parlor("--rate 0");
+    let url = &parlor.url;
+    for load in [
+        "--connections 6 --rate 300 --churn 300 --churn-hold 0.05",
+        "--return 40 --missed 20 --return-rate 100",
+    ] {
+        let (success, report) = report(url, &format!("{url} --door json {load}"));
+        assert!(success, "{load}: {report:#}");
+        assert_clean(&report);
+        let recovered = report["recovery"]["recovered"].as_u64();
+        assert!(recovered > Some(20), "{load}: {report:#}");
+    }
+}
+
+#[test]
+fn two_nodes_with_two_orders_are_found() {
+    let url = serve(Fault::Cross);
+    let load = format!("{url} --connections 5 --senders 2 --window 4");
+    let (success, report) = report(&url, &load);
+    assert!(!success);
+    let faults = &report["faults"];
+    assert!(faults["disordered"].as_u64() > Some(0), "{report:#}");
+    for fault in ["lost", "duplicated", "reordered"] {
+        assert_eq!(faults[fault], 0, "{report:#}");
+    }
+    let output = generate(&url, &load);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains(" in another order"), "{table}");
+}
+
+#[test]
+fn two_nodes_that_tell_other_offsets_are_found() {
+    let url = serve_recovery(Recovery::Shift);
+    let load = format!("{url} --door json --connections 3");
+    let (success, report) = report(&url, &load);
+    assert!(!success);
+    let faults = &report["faults"];
+    assert!(faults["disordered"].as_u64() > Some(0), "{report:#}");
+    assert_eq!(faults["lost"], 0, "{report:#}");
+}
+
 #[test]
 fn a_connection_cut_off_is_found_with_its_reason() {
     let (success, report) = report(&serve(Fault::Close), "--connections 5 --window 4");
@@ -501,6 +587,18 @@ fn what_cannot_work_is_said_in_one_line() {
             "--plot /nowhere/plot.svg",
             1,
             "--plot /nowhere/plot.svg",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "ws://127.0.0.1:2/ws/other",
+            2,
+            "those of one room",
+        ),
+        (
+            "ws://127.0.0.1:1/ws/bench".into(),
+            "ws://127.0.0.1:2/ws/bench --pid 1",
+            2,
+            "of each of the 2 URLs",
         ),
         (
             "ws://127.0.0.1:1/ws".into(),

@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) reordered: u64,
     /// Messages of another room.
     pub(crate) strayed: u64,
+    /// Messages in another order than at other receivers, of different senders.
+    pub(crate) disordered: u64,
 }
 
 /// The expected sequence numbers of all receivers. Senders are numbered within the receiver's room.

@@ -270,7 +270,7 @@ mod tests {
 
     fn door(kind: &str, uri: &str) -> Result<Door, String> {
         let options = Options::parse_from(["parlor-bench", uri, "--door", kind, "--size", "30"]);
-        Door::new(&options, options.url.as_ref().unwrap())
+        Door::new(&options, options.urls.first().unwrap())
     }
 
     #[test]

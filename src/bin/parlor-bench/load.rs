@@ -26,20 +26,19 @@ use slab::Slab;
 use crate::check::Checker;
 use crate::door::named_after;
 use crate::ledger::Ledger;
-use crate::line::Security;
 use crate::options::Options;
-use crate::process::Process;
+use crate::order::Order;
+use crate::process::{Process, Processes};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use crate::stamp::new_run;
-use crate::target::Target;
 use advance::Silence;
 use books::Books;
 use client::Client;
-use connecting::{Connector, describe};
+use connecting::{Connector, Node, describe};
 pub(crate) use lives::Recovery;
 use outcome::Marks;
-pub(crate) use outcome::Outcome;
+pub(crate) use outcome::{NodeShare, Outcome};
 pub(crate) use returns::Returned;
 use returns::Returns;
 use rooms::Rooms;
@@ -72,7 +71,9 @@ struct Load {
     probers: Vec<(usize, u64)>,
     stallers_cut_off: u64,
     silence: Silence,
-    server: Option<Process>,
+    server: Option<Processes>,
+    /// By node, where each has a process.
+    node_processes: Vec<Process>,
     marks: Marks,
     progress: Progress,
     /// Bytes that have come from the server.
@@ -106,48 +107,55 @@ pub(crate) fn run(options: Options) -> Result<Outcome, String> {
 
 impl Load {
     fn new(options: Options) -> Result<Load, String> {
-        let uri = options.url.clone().ok_or("no URL to connect to")?;
+        let uris = options.urls.clone();
         let rate = options.churn.unwrap_or(0.0);
         // Ports stay taken for a minute after a connection.
         let ports = options.connections + (rate * 60.0) as usize + 2 * options.returns.unwrap_or(0);
         let poll = Poll::new().map_err(|error| format!("epoll: {error}"))?;
-        let returns = Returns::new(&options, &uri, &poll)?;
-        let target = Target::new(&uri, ports)?;
-        let uri = match returns {
-            Some(_) => named_after(&uri, "-beside")?,
-            None => uri,
+        let returns = Returns::new(&options, &uris, &poll)?;
+        let nodes = uris
+            .iter()
+            .map(|uri| Node::new(&options, uri, ports))
+            .collect::<Result<Vec<_>, _>>()?;
+        let uris = match returns {
+            Some(_) => uris
+                .iter()
+                .map(|uri| named_after(uri, "-beside"))
+                .collect::<Result<Vec<_>, _>>()?,
+            None => uris,
         };
-        let rooms = Rooms::new(&options, &uri)?;
-        let host = uri.host().unwrap_or_default();
-        let security = options
-            .ca
-            .as_ref()
-            .map(|file| Security::new(file, host))
-            .transpose()?;
+        let rooms = Rooms::new(&options, &uris)?;
         let window = if options.rate.is_some() {
             0
         } else {
             options.window
         };
         let readers = options.readers();
-        let server = options.pid.map(Process::new).transpose()?;
+        let server = Processes::new(&options.pid)?;
+        let node_processes = match options.nodes() {
+            1 => Vec::new(),
+            _ => options
+                .pid
+                .iter()
+                .map(|&pid| Process::new(pid))
+                .collect::<Result<Vec<_>, _>>()?,
+        };
+        let crowd = rooms.crowd();
+        let order = (options.is_spread() && crowd.echoes)
+            .then(|| Order::new(crowd.rooms, crowd.rooms * crowd.senders));
         Ok(Load {
             clock: Instant::now(),
             poll,
             clients: Slab::with_capacity(options.connections),
-            connector: Connector::new(
-                target,
-                security,
-                options.connect_concurrency,
-                options.connect_timeout,
-            ),
+            connector: Connector::new(nodes, options.connect_concurrency, options.connect_timeout),
             visitors: Visitors::new(rate, options.churn_hold),
             returns,
             books: Books {
                 run: new_run(),
                 checker: Checker::new(options.senders),
-                ledger: Ledger::new(rooms.crowd(), window),
-                recorder: Recorder::new(),
+                order,
+                ledger: Ledger::new(crowd, window),
+                recorder: Recorder::new(options.nodes()),
                 foreign: 0,
                 probed: vec![false; readers],
                 unprobed: readers,
@@ -170,6 +178,7 @@ impl Load {
             silence: Silence::default(),
             marks: Marks::new(server.as_ref()),
             server,
+            node_processes,
             progress: Progress::new(options.quiet || options.json),
             received_bytes: 0,
             idle_ns: 0,

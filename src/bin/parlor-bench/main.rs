@@ -14,6 +14,7 @@ mod ledger;
 mod line;
 mod load;
 mod options;
+mod order;
 mod process;
 mod progress;
 mod record;

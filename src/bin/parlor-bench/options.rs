@@ -17,13 +17,16 @@ const MAX_SENDERS: usize = 65_000;
 ///
 /// Connects, lets some of the connections send, and checks that every connection gets every message of every
 /// sender once and in order. The server must relay each message to all connections, the sender's own included.
+/// With several URLs, all get the messages of a room in one order.
 /// Exit code: 0 when all was delivered, 1 when something was lost, doubled, reordered or failed, 2 for bad usage.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "parlor-bench", version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// The server's room, e.g. ws://127.0.0.1:8080/ws/bench, or nats://127.0.0.1:4222/bench
-    #[arg(required_unless_present = "floor", value_parser = server_url)]
-    pub(crate) url: Option<Uri>,
+    /// The server's room, e.g. ws://127.0.0.1:8080/ws/bench, or nats://127.0.0.1:4222/bench. With several, which are the
+    /// same room at the nodes of one server, the connections of each room are spread over them, and all are to get its
+    /// messages in one order
+    #[arg(value_name = "URL", required_unless_present = "floor", value_parser = server_url)]
+    pub(crate) urls: Vec<Uri>,
 
     /// Certificates to trust at a wss: URL, in a file in PEM format
     #[arg(long, value_name = "FILE")]
@@ -113,9 +116,10 @@ pub(crate) struct Options {
     #[arg(long, requires = "pid", conflicts_with_all = ["rate", "window", "churn", "stall", "senders"])]
     pub(crate) idle: bool,
 
-    /// The server's process, to report its CPU time and memory
+    /// The server's process, to report its CPU time and memory. Once for each URL, in their order; or for each of the
+    /// processes behind one URL
     #[arg(long)]
-    pub(crate) pid: Option<u32>,
+    pub(crate) pid: Vec<u32>,
 
     /// Print the report as JSON instead of a table
     #[arg(long)]
@@ -142,7 +146,7 @@ pub(crate) struct Options {
     pub(crate) quiet: bool,
 
     /// Be a server instead: the least that one thread needs, to measure others against
-    #[arg(long, value_name = "MODE", value_enum, conflicts_with = "url")]
+    #[arg(long, value_name = "MODE", value_enum, conflicts_with = "urls")]
     pub(crate) floor: Option<FloorMode>,
 
     /// Port of the floor server on 127.0.0.1; 0 picks a free one
@@ -214,16 +218,17 @@ impl Options {
         }
         let is_nats = |uri: &Uri| uri.scheme_str() == Some("nats");
         if self
-            .url
-            .as_ref()
-            .is_some_and(|uri| is_nats(uri) != (self.door == DoorKind::Nats))
+            .urls
+            .iter()
+            .any(|uri| is_nats(uri) != (self.door == DoorKind::Nats))
         {
             return Err("--door nats: goes with a nats: URL, and a nats: URL with it".into());
         }
         let is_secure = |uri: &Uri| uri.scheme_str() == Some("wss");
-        if self.url.as_ref().is_some_and(is_secure) != self.ca.is_some() {
+        if self.urls.iter().any(is_secure) != self.ca.is_some() {
             return Err("--ca: goes with a wss: URL, and a wss: URL with it".into());
         }
+        self.check_nodes()?;
         let rooms = self.rooms();
         if rooms.saturating_mul(self.senders) > MAX_SENDERS {
             return Err(format!(
@@ -256,6 +261,39 @@ impl Options {
             return Err("--door pusher: a message goes to others only: there must be two".into());
         }
         Ok(())
+    }
+
+    /// All URLs are those of one room, and processes belong to them.
+    fn check_nodes(&self) -> Result<(), String> {
+        let Some((first, others)) = self.urls.split_first() else {
+            return Ok(());
+        };
+        let differs = |uri: &&Uri| {
+            (uri.scheme(), uri.path_and_query()) != (first.scheme(), first.path_and_query())
+        };
+        if let Some(other) = others.iter().find(differs) {
+            return Err(format!(
+                "{other}: all URLs must be those of one room, {} like {first}",
+                first.path()
+            ));
+        }
+        if !others.is_empty() && !self.pid.is_empty() && self.pid.len() != self.urls.len() {
+            return Err(format!(
+                "--pid: name the process of each of the {} URLs, in their order",
+                self.urls.len()
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many nodes the connections are spread over.
+    pub(crate) fn nodes(&self) -> usize {
+        self.urls.len()
+    }
+
+    /// Whether the server is more than one process.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.nodes() > 1 || self.pid.len() > 1
     }
 
     /// Connections that read to the end, each of which must get everything of its room.

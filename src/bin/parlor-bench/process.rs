@@ -1,5 +1,6 @@
 //! CPU time and memory of a process, from /proc.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The unit of the times in /proc/PID/stat; fixed at 100 for programs, whatever the kernel ticks at.
@@ -9,6 +10,37 @@ const NS_PER_STAT_TICK: u64 = 10_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pid: u32,
+}
+
+/// The processes of a server, taken together.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    each: Vec<Process>,
+}
+
+impl Processes {
+    /// Those with these numbers, each once; `None` for none.
+    pub(crate) fn new(pids: &[u32]) -> Result<Option<Processes>, String> {
+        let pids: BTreeSet<u32> = pids.iter().copied().collect();
+        let each = pids
+            .into_iter()
+            .map(Process::new)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok((!each.is_empty()).then_some(Processes { each }))
+    }
+
+    /// As of one process; `None` when one of them has ended. So are the others.
+    pub(crate) fn cpu_ns(&self) -> Option<u64> {
+        self.each.iter().map(Process::cpu_ns).sum()
+    }
+
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        self.each.iter().map(Process::resident_bytes).sum()
+    }
+
+    pub(crate) fn resident_bytes_roughly(&self) -> Option<u64> {
+        self.each.iter().map(Process::resident_bytes_roughly).sum()
+    }
 }
 
 impl Process {
@@ -97,6 +129,18 @@ mod tests {
         let filled = std::hint::black_box(vec![1_u8; 32 << 20]);
         assert!(own.resident_bytes().unwrap() > filled.len() as u64);
         assert!(own.resident_bytes_roughly().unwrap() > filled.len() as u64);
+    }
+
+    #[test]
+    fn processes_are_added_and_counted_once() {
+        let own = std::process::id();
+        let Some(all) = Processes::new(&[own, own]).unwrap() else {
+            panic!("there is one");
+        };
+        assert_eq!(all.each.len(), 1);
+        assert!(all.cpu_ns().is_some() && all.resident_bytes_roughly().is_some());
+        assert!(Processes::new(&[]).unwrap().is_none());
+        assert!(Processes::new(&[own, u32::MAX]).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod words;
 
 use std::fmt::Write;
 
-use crate::load::{Outcome, Recovery, Returned};
+use crate::load::{NodeShare, Outcome, Recovery, Returned};
 use crate::record::{Latencies, percentiles};
 pub(crate) use json::json;
 pub(crate) use plot::plot;
@@ -31,6 +31,8 @@ pub(crate) fn table(outcome: &Outcome) -> String {
     if !options.idle {
         load_rows(outcome, &mut rows);
     }
+    let nodes = outcome.nodes.iter();
+    rows.extend(nodes.flat_map(|node| node_rows(node, outcome)));
     server_rows(outcome, &mut rows);
     let own_cpu = outcome
         .own_cpu
@@ -142,6 +144,9 @@ fn checked_line(outcome: &Outcome) -> String {
     if outcome.options.rooms.is_some() {
         let _ = write!(line, ", {} of another room", faults.strayed);
     }
+    if outcome.options.is_spread() {
+        let _ = write!(line, ", {} in another order", faults.disordered);
+    }
     line
 }
 
@@ -155,6 +160,25 @@ fn recovery_line(recovery: &Recovery) -> String {
         recovery.holes,
         recovery.repeats
     )
+}
+
+/// What one of several nodes did.
+fn node_rows(node: &NodeShare, outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let connections = grouped(node.connections as u64);
+    let mut did = format!("{}, {connections} connections", node.url);
+    if !outcome.options.idle {
+        let rate = (node.deliveries as f64 / outcome.measured_s).round() as u64;
+        let _ = write!(did, ", {} deliveries/s", grouped(rate));
+    }
+    if let Some(cpu_ns) = node.cpu_ns {
+        let share = cpu_ns as f64 / outcome.measured_s / 1e7;
+        let _ = write!(did, ", CPU {share:.2} %");
+    }
+    let mut rows = vec![("node", did)];
+    if !node.latencies.is_empty() {
+        rows.push(("", latency_row(percentiles(&node.latencies))));
+    }
+    rows
 }
 
 fn server_rows(outcome: &Outcome, rows: &mut Vec<(&str, String)>) {

@@ -8,7 +8,7 @@ use super::Load;
 use super::client::Role;
 use super::connecting::list;
 use super::stage::Stage;
-use crate::process::Process;
+use crate::process::Processes;
 
 /// How often progress is shown and the stage looked at, when nothing else happens.
 const TICK_NS: u64 = 100_000_000;
@@ -93,7 +93,11 @@ impl Load {
             } else {
                 Role::Staller
             };
-            self.begin_connect(role, self.rooms.of_connection(nth));
+            let (room, node) = (
+                self.rooms.of_connection(nth),
+                self.rooms.node_of_connection(nth),
+            );
+            self.begin_connect(role, room, node);
         }
         if self.connector.under_way > 0 {
             return Ok(());
@@ -178,7 +182,7 @@ impl Load {
             let resident_bytes = self
                 .server
                 .as_ref()
-                .and_then(Process::resident_bytes_roughly);
+                .and_then(Processes::resident_bytes_roughly);
             self.books.recorder.cut(now_ns, resident_bytes);
             self.stage = Stage::Measuring {
                 until_ns,

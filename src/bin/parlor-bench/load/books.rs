@@ -8,6 +8,7 @@ use super::lives::Lives;
 use crate::check::{Checker, Verdict};
 use crate::door::Joined;
 use crate::ledger::Ledger;
+use crate::order::Order;
 use crate::record::Recorder;
 use crate::scan::{Event, Sink};
 use crate::stamp::{PROBE, STAMP_BYTES, Stamp};
@@ -17,6 +18,8 @@ use crate::stamp::{PROBE, STAMP_BYTES, Stamp};
 pub(super) struct Books {
     pub(super) run: u64,
     pub(super) checker: Checker,
+    /// Where the server is more than one process.
+    pub(super) order: Option<Order>,
     pub(super) ledger: Ledger,
     pub(super) recorder: Recorder,
     /// Messages of nobody in this run, or of a wrong size.
@@ -68,6 +71,27 @@ impl Books {
         room as u16 * self.ledger.senders_each()
     }
 
+    /// Whether a reader got a message where all others get it.
+    #[inline]
+    fn check_order(
+        &mut self,
+        verdict: &Verdict,
+        (room, receiver): (usize, usize),
+        stamp: &Stamp,
+        offset: Option<u64>,
+    ) {
+        let Some(order) = &mut self.order else {
+            return;
+        };
+        if *verdict != Verdict::InOrder && offset.is_none() {
+            return order.make_unsure(receiver);
+        }
+        // What came late or twice is counted as that.
+        if matches!(verdict, Verdict::InOrder | Verdict::AfterGap(_)) {
+            order.check((room, receiver), (stamp.sender, stamp.sequence), offset);
+        }
+    }
+
     fn probe_came(&mut self, receiver: usize) {
         if let Some(probed @ false) = self.probed.get_mut(receiver) {
             *probed = true;
@@ -82,6 +106,9 @@ pub(super) struct Incoming<'a> {
     pub(super) receiver: usize,
     pub(super) role: Role,
     pub(super) room: usize,
+    pub(super) node: usize,
+    /// Of the next message, where the door tells it.
+    pub(super) offset: Option<u64>,
     /// Of a visitor at the JSON door.
     pub(super) life: Option<usize>,
     pub(super) now_ns: u64,
@@ -112,6 +139,7 @@ impl Sink for Incoming<'_> {
     #[inline]
     fn message(&mut self, bytes: &[u8; STAMP_BYTES]) {
         let stamp = Stamp::read(bytes);
+        let offset = self.offset.take();
         let books = &mut *self.books;
         let number = stamp.sender.wrapping_sub(books.first_sender(self.room));
         if stamp.run != books.run || number >= books.ledger.senders_each() {
@@ -123,12 +151,13 @@ impl Sink for Incoming<'_> {
         }
         if self.role == Role::Staller {
             // A server may well leave out what it could not send to one that stalled.
-            return books.recorder.delivered_aside();
+            return books.recorder.delivered_aside(self.node);
         }
         let verdict = books.checker.check(self.receiver, number, stamp.sequence);
         if self.role == Role::Visitor {
-            return books.recorder.delivered_aside();
+            return books.recorder.delivered_aside(self.node);
         }
+        books.check_order(&verdict, (self.room, self.receiver), &stamp, offset);
         match verdict {
             Verdict::InOrder => books
                 .ledger
@@ -139,15 +168,19 @@ impl Sink for Incoming<'_> {
             Verdict::Late => {}
             Verdict::Duplicate => return,
         }
-        books.recorder.delivered(stamp.time_ns, self.now_ns);
+        books
+            .recorder
+            .delivered(self.node, stamp.time_ns, self.now_ns);
     }
 
     fn foreign(&mut self) {
+        self.offset = None;
         self.books.foreign += 1;
     }
 
     #[inline]
     fn offset(&mut self, offset: u64) {
+        self.offset = Some(offset);
         if let Some(life) = self.life {
             self.books.lives.message(life, offset);
         } else if self.role == Role::Speaker {

@@ -14,6 +14,8 @@ pub(super) struct Client {
     pub(super) role: Role,
     /// The number of its room.
     pub(super) room: usize,
+    /// The number of its node.
+    pub(super) node: usize,
     pub(super) phase: Phase,
     pub(super) incoming: Stream,
     /// Whose connection it is, of those who come back.

@@ -6,19 +6,40 @@ use std::time::Duration;
 
 use mio::{Interest, Token};
 use rustix::io::Errno;
+use tungstenite::http::Uri;
 
 use super::Load;
 use super::client::{Client, Phase, Role};
 use crate::handshake::{RequestTemplate, parse_response};
 use crate::line::{Line, Security};
+use crate::options::Options;
 use crate::record::{Latencies, no_latencies};
 use crate::target::{Target, is_port_shortage};
+
+/// Where one URL leads to.
+#[derive(Debug)]
+pub(super) struct Node {
+    target: Target,
+    security: Option<Security>,
+}
+
+impl Node {
+    /// The node of a URL, to which there will be as many connections.
+    pub(super) fn new(options: &Options, uri: &Uri, connections: usize) -> Result<Node, String> {
+        let host = uri.host().unwrap_or_default();
+        let security = options.ca.as_ref().map(|file| Security::new(file, host));
+        Ok(Node {
+            target: Target::new(uri, connections)?,
+            security: security.transpose()?,
+        })
+    }
+}
 
 /// Connects under way and done.
 #[derive(Debug)]
 pub(super) struct Connector {
-    pub(super) target: Target,
-    pub(super) security: Option<Security>,
+    nodes: Vec<Node>,
+    next_node: usize,
     pub(super) concurrency: usize,
     pub(super) timeout: Duration,
     pub(super) under_way: usize,
@@ -31,15 +52,10 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(
-        target: Target,
-        security: Option<Security>,
-        concurrency: usize,
-        timeout: Duration,
-    ) -> Connector {
+    pub(super) fn new(nodes: Vec<Node>, concurrency: usize, timeout: Duration) -> Connector {
         Connector {
-            target,
-            security,
+            nodes,
+            next_node: 0,
             concurrency,
             timeout,
             under_way: 0,
@@ -55,20 +71,26 @@ impl Connector {
         self.under_way < self.concurrency
     }
 
+    /// The node of the next one that comes and goes: those who come back find themselves at another.
+    pub(super) fn next_node(&mut self) -> usize {
+        self.next_node = (self.next_node + 1) % self.nodes.len();
+        self.next_node
+    }
+
     fn fail(&mut self, reason: String) {
         *self.failures.entry(reason).or_default() += 1;
     }
 }
 
 impl Load {
-    /// Begins one more connection, to that room; false when there is no socket for it.
-    pub(super) fn begin_connect(&mut self, role: Role, room: usize) -> bool {
+    /// Begins one more connection, to that room at that node; false when there is no socket for it.
+    pub(super) fn begin_connect(&mut self, role: Role, room: usize, node: usize) -> bool {
         let began_ns = self.now_ns();
         let connector = &mut self.connector;
-        let line = connector
-            .target
+        let Node { target, security } = &mut connector.nodes[node];
+        let line = target
             .connect()
-            .and_then(|socket| Line::new(socket, connector.security.as_ref()));
+            .and_then(|socket| Line::new(socket, security.as_ref()));
         let mut stream = match line {
             Ok(stream) => stream,
             Err(error) => {
@@ -88,9 +110,9 @@ impl Load {
             return false;
         }
         let template = match (role, &self.returns) {
-            (Role::Visitor, _) => self.rooms.visit(),
-            (Role::Speaker, Some(returns)) => returns.template.as_ref(),
-            _ => self.rooms.get(room).request.as_ref(),
+            (Role::Visitor, _) => self.rooms.visit(node),
+            (Role::Speaker, Some(returns)) => returns.template(node),
+            _ => self.rooms.get(room).request(node),
         };
         let (out, phase) = match template.map(RequestTemplate::request) {
             Some((request, accept_key)) => {
@@ -109,6 +131,7 @@ impl Load {
             stream,
             role,
             room,
+            node,
             phase,
             incoming: self.rooms.get(room).door.stream(),
             life: None,

@@ -5,7 +5,7 @@ use super::lives::Recovery;
 use super::returns::Returned;
 use crate::check::Faults;
 use crate::options::{DoorKind, Options};
-use crate::process::Process;
+use crate::process::{Process, Processes};
 use crate::record::{Interval, Latencies};
 
 /// Share of its time from which on the generator itself may have been the limit.
@@ -36,21 +36,30 @@ pub(super) struct Mark {
     server_cpu_ns: Option<u64>,
     server_resident: Option<u64>,
     own_cpu_ns: Option<u64>,
+    /// By node, if there are several; CPU time where each has a process.
+    node_deliveries: Vec<u64>,
+    node_cpu_ns: Vec<Option<u64>>,
+}
+
+impl Mark {
+    fn node_cpu(&self, node: usize) -> Option<u64> {
+        self.node_cpu_ns.get(node).copied()?
+    }
 }
 
 impl Marks {
-    pub(super) fn new(server: Option<&Process>) -> Marks {
+    pub(super) fn new(server: Option<&Processes>) -> Marks {
         Marks {
-            resident_before: server.and_then(Process::resident_bytes),
-            cpu_before_ns: server.and_then(Process::cpu_ns),
+            resident_before: server.and_then(Processes::resident_bytes),
+            cpu_before_ns: server.and_then(Processes::cpu_ns),
             ..Marks::default()
         }
     }
 
-    pub(super) fn connected(&mut self, now_ns: u64, server: Option<&Process>) {
+    pub(super) fn connected(&mut self, now_ns: u64, server: Option<&Processes>) {
         self.connected_ns = now_ns;
-        self.resident_connected = server.and_then(Process::resident_bytes);
-        self.cpu_connected_ns = server.and_then(Process::cpu_ns);
+        self.resident_connected = server.and_then(Processes::resident_bytes);
+        self.cpu_connected_ns = server.and_then(Processes::cpu_ns);
     }
 
     pub(super) fn begin(&mut self, mark: Mark) {
@@ -62,12 +71,12 @@ impl Marks {
     }
 
     /// The last connection has ended.
-    pub(super) fn left(&mut self, server: Option<&Process>) {
-        self.cpu_left_ns = server.and_then(Process::cpu_ns);
+    pub(super) fn left(&mut self, server: Option<&Processes>) {
+        self.cpu_left_ns = server.and_then(Processes::cpu_ns);
     }
 
-    pub(super) fn drained(&mut self, server: Option<&Process>) {
-        self.resident_drained = server.and_then(Process::resident_bytes);
+    pub(super) fn drained(&mut self, server: Option<&Processes>) {
+        self.resident_drained = server.and_then(Processes::resident_bytes);
     }
 }
 
@@ -99,9 +108,22 @@ pub(crate) struct Outcome {
     pub(crate) returned: Option<Returned>,
     pub(crate) stallers_cut_off: u64,
     pub(crate) server: Option<ServerUse>,
+    /// What each of several nodes did.
+    pub(crate) nodes: Vec<NodeShare>,
     /// Share of the measured time that the generator was not waiting, and its CPU time's share.
     pub(crate) own_busy: f64,
     pub(crate) own_cpu: Option<f64>,
+}
+
+/// What one of several nodes did while it was measured.
+#[derive(Debug)]
+pub(crate) struct NodeShare {
+    pub(crate) url: String,
+    /// Those that stay.
+    pub(crate) connections: usize,
+    pub(crate) deliveries: u64,
+    pub(crate) latencies: Latencies,
+    pub(crate) cpu_ns: Option<u64>,
 }
 
 /// Connections that came and went while it was measured.
@@ -176,18 +198,54 @@ impl Load {
             deliveries: self.books.recorder.deliveries,
             messages: self.books.ledger.messages(),
             received_bytes: self.received_bytes,
-            server_cpu_ns: server.and_then(Process::cpu_ns),
+            server_cpu_ns: server.and_then(Processes::cpu_ns),
             // The exact count takes milliseconds, in which others who come back are not read.
             server_resident: match self.returns {
-                Some(_) => server.and_then(Process::resident_bytes_roughly),
-                None => server.and_then(Process::resident_bytes),
+                Some(_) => server.and_then(Processes::resident_bytes_roughly),
+                None => server.and_then(Processes::resident_bytes),
             },
             own_cpu_ns: Process::own().cpu_ns(),
+            node_deliveries: self.books.recorder.node_deliveries(),
+            node_cpu_ns: self.node_processes.iter().map(Process::cpu_ns).collect(),
         }
+    }
+
+    /// What each of several nodes did.
+    fn take_nodes(&mut self) -> Vec<NodeShare> {
+        let Marks { begin, end, .. } = &self.marks;
+        let connections = self.connections_by_node();
+        let latencies = self.books.recorder.take_node_latencies();
+        let nodes = (0..).zip(latencies);
+        nodes
+            .map(|(node, latencies)| NodeShare {
+                url: self.options.urls[node].to_string(),
+                connections: connections[node],
+                deliveries: end.node_deliveries[node] - begin.node_deliveries[node],
+                latencies,
+                cpu_ns: end.node_cpu(node).zip(begin.node_cpu(node)).map(
+                    // Ended threads are missing in the one, and counted in the other.
+                    |(end, begin)| end.saturating_sub(begin),
+                ),
+            })
+            .collect()
+    }
+
+    /// How many connections that stay each node was given.
+    fn connections_by_node(&self) -> Vec<usize> {
+        let mut connections = vec![0; self.options.nodes()];
+        for nth in 0..self.options.connections {
+            connections[self.rooms.node_of_connection(nth)] += 1;
+        }
+        connections
     }
 
     pub(super) fn into_outcome(mut self) -> Outcome {
         let returned = self.take_returned();
+        let faults = Faults {
+            disordered: self.books.order.as_ref().map_or(0, |it| it.disordered),
+            ..self.books.checker.faults
+        };
+        let nodes = self.take_nodes();
         let Marks { begin, end, .. } = &self.marks;
         let measured_ns = (end.now_ns - begin.now_ns).max(1) as f64;
         let own_cpu_ns = begin
@@ -207,7 +265,8 @@ impl Load {
             connect_times: self.connector.times,
             latencies: self.books.recorder.total,
             intervals: self.books.recorder.intervals,
-            faults: self.books.checker.faults,
+            nodes,
+            faults,
             foreign: self.books.foreign,
             disconnected: self.books.disconnected.into_iter().collect(),
             failures: self.connector.failures.into_iter().collect(),

@@ -63,6 +63,8 @@ impl Load {
             receiver: key,
             role: client.role,
             room: client.room,
+            node: client.node,
+            offset: None,
             life: client.life,
             now_ns,
             control: &mut self.control,

@@ -35,8 +35,8 @@ pub(super) struct Returns {
     /// Messages per second while they come back.
     rate: Option<f64>,
     pub(super) door: Door,
-    /// How the speaker comes into the room.
-    pub(super) template: Option<RequestTemplate>,
+    /// By node: how the speaker comes into the room.
+    templates: Vec<Option<RequestTemplate>>,
     poll: Poll,
     events: Events,
     /// There may be more events than were taken.
@@ -67,13 +67,13 @@ impl Returns {
     /// What the options ask for, if they do. The others' `poll` tells of events here.
     pub(super) fn new(
         options: &Options,
-        uri: &Uri,
+        uris: &[Uri],
         poll: &Poll,
     ) -> Result<Option<Returns>, String> {
         let Some(wanted) = options.returns else {
             return Ok(None);
         };
-        let door = Door::new(options, uri)?;
+        let door = Door::new(options, &uris[0])?;
         let failed = |error: io::Error| format!("epoll: {error}");
         let crowd = Poll::new().map_err(failed)?;
         let fd = crowd.as_raw_fd();
@@ -84,7 +84,10 @@ impl Returns {
             wanted,
             missed: options.missed,
             rate: options.return_rate,
-            template: door.request(uri)?,
+            templates: uris
+                .iter()
+                .map(|uri| door.request(uri))
+                .collect::<Result<Vec<_>, _>>()?,
             draft: door.draft(options.size),
             door,
             poll: crowd,
@@ -96,6 +99,10 @@ impl Returns {
             pace: Pace::Window,
             calm: None,
         }))
+    }
+
+    pub(super) fn template(&self, node: usize) -> Option<&RequestTemplate> {
+        self.templates[node].as_ref()
     }
 
     /// Where the events of their connections come.
@@ -197,7 +204,7 @@ impl Load {
             ));
         }
         if returns.needs_speaker() && returns.speaker.is_none() {
-            self.begin_connect(Role::Speaker, 0);
+            self.begin_connect(Role::Speaker, 0, 0);
         }
         if answered == wanted as u64 && self.connector.under_way == 0 {
             let until_ns = now_ns + self.options.seconds.as_nanos() as u64;
@@ -219,7 +226,8 @@ impl Load {
                 return;
             }
             returns.begun += 1;
-            self.begin_connect(Role::Visitor, 0);
+            let node = self.connector.next_node();
+            self.begin_connect(Role::Visitor, 0, node);
         }
     }
 

@@ -14,37 +14,38 @@ use crate::options::Options;
 pub(super) struct Rooms {
     each: Vec<Room>,
     crowd: Crowd,
-    /// How those come in who come and go: to the first room.
-    visit: Option<RequestTemplate>,
+    /// By node: how those come in who come and go, to the first room.
+    visit: Vec<Option<RequestTemplate>>,
 }
 
 /// What is the same for all connections of a room.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) door: Door,
-    /// How to come in; `None` where the server speaks first.
-    pub(super) request: Option<RequestTemplate>,
+    /// By node: how to come in; `None` where the server speaks first.
+    requests: Vec<Option<RequestTemplate>>,
     /// The next message that is said there.
     pub(super) draft: Draft,
 }
 
 impl Rooms {
-    /// The rooms that the options ask for: the one of the URL, or those that are named after it.
-    pub(super) fn new(options: &Options, uri: &Uri) -> Result<Rooms, String> {
-        let uris = match options.rooms {
-            Some(count) => numbered(uri, count, options)?,
-            None => vec![uri.clone()],
-        };
-        let each = uris
+    /// The rooms that the options ask for: the one of the URLs, a URL for each node, or those that are named after it.
+    pub(super) fn new(options: &Options, uris: &[Uri]) -> Result<Rooms, String> {
+        let by_node = uris
             .iter()
-            .map(|uri| Room::new(options, uri))
+            .map(|uri| match options.rooms {
+                Some(count) => numbered(uri, count, options),
+                None => Ok(vec![uri.clone()]),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let each = (0..options.rooms())
+            .map(|room| Room::new(options, by_node.iter().map(|rooms| &rooms[room])))
+            .collect::<Result<Vec<_>, _>>()?;
+        let visit = by_node
+            .iter()
+            .map(|rooms| visit(options, &rooms[0]))
             .collect::<Result<Vec<_>, _>>()?;
         let first = &each[0];
-        // Who comes back says so by a command, and must not be put into the room before.
-        let visit = match first.door.json() {
-            Some(json) => first.door.request(&json.lobby)?,
-            None => first.request.clone(),
-        };
         let crowd = Crowd {
             rooms: each.len(),
             senders: options.senders,
@@ -63,6 +64,11 @@ impl Rooms {
         (nth / self.crowd.receivers as usize).min(self.each.len() - 1)
     }
 
+    /// The node of the nth connection: those of a room are spread over all, and each room begins with another.
+    pub(super) fn node_of_connection(&self, nth: usize) -> usize {
+        (nth % self.crowd.receivers as usize + self.of_connection(nth)) % self.visit.len()
+    }
+
     pub(super) fn get(&self, room: usize) -> &Room {
         &self.each[room]
     }
@@ -71,26 +77,45 @@ impl Rooms {
         &mut self.each[room]
     }
 
-    pub(super) fn visit(&self) -> Option<&RequestTemplate> {
-        self.visit.as_ref()
+    pub(super) fn visit(&self, node: usize) -> Option<&RequestTemplate> {
+        self.visit[node].as_ref()
     }
 
     /// What each request asks for besides a WebSocket.
     pub(super) fn asked(&self) -> Asked {
-        let request = self.each[0].request.as_ref();
+        let request = self.each[0].request(0);
         request.map(RequestTemplate::asked).unwrap_or_default()
     }
 }
 
 impl Room {
-    fn new(options: &Options, uri: &Uri) -> Result<Room, String> {
-        let door = Door::new(options, uri)?;
+    /// The room with these URLs, one for each node.
+    fn new<'a>(
+        options: &Options,
+        mut uris: impl Iterator<Item = &'a Uri> + Clone,
+    ) -> Result<Room, String> {
+        let requests = uris.clone();
+        let door = Door::new(options, uris.next().ok_or("no URL to connect to")?)?;
         Ok(Room {
-            request: door.request(uri)?,
+            requests: requests
+                .map(|uri| door.request(uri))
+                .collect::<Result<Vec<_>, _>>()?,
             draft: door.draft(options.size),
             door,
         })
     }
+
+    pub(super) fn request(&self, node: usize) -> Option<&RequestTemplate> {
+        self.requests[node].as_ref()
+    }
+}
+
+/// How those come in who come and go.
+fn visit(options: &Options, uri: &Uri) -> Result<Option<RequestTemplate>, String> {
+    let door = Door::new(options, uri)?;
+    // Who comes back says so by a command, and must not be put into the room before.
+    let uri = door.json().map_or(uri, |json| &json.lobby);
+    door.request(uri)
 }
 
 impl Load {

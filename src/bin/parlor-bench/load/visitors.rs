@@ -93,7 +93,8 @@ impl Load {
     pub(super) fn move_visitors(&mut self, now_ns: u64) {
         while self.visitors.next_coming_ns() <= now_ns && self.connector.has_room() {
             self.visitors.begun += 1;
-            if !self.begin_connect(Role::Visitor, 0) {
+            let node = self.connector.next_node();
+            if !self.begin_connect(Role::Visitor, 0, node) {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::load::Outcome;
+use crate::load::{NodeShare, Outcome};
 use crate::options::Options;
 use crate::record::{Interval, percentiles};
 
@@ -29,6 +29,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
             "duplicated": faults.duplicated,
             "reordered": faults.reordered,
             "strayed": faults.strayed,
+            "disordered": faults.disordered,
             "disconnected": reasons(&outcome.disconnected),
             "failed_connects": reasons(&outcome.failures),
         },
@@ -56,6 +57,7 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
         })),
         "stalled_cut_off": outcome.stallers_cut_off,
         "server": server(outcome),
+        "nodes": outcome.nodes.iter().map(|it| node(it, outcome)).collect::<Vec<_>>(),
         "generator": {
             "busy": outcome.own_busy,
             "cpu": outcome.own_cpu,
@@ -67,7 +69,8 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
 
 fn options(options: &Options) -> Value {
     json!({
-        "url": options.url.as_ref().map(ToString::to_string),
+        "url": options.urls.first().map(ToString::to_string),
+        "urls": options.urls.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "door": options.door.name(),
         "rooms": options.rooms,
         "members": options.members,
@@ -106,6 +109,21 @@ fn server(outcome: &Outcome) -> Option<Value> {
             "drained": server.resident_drained,
         },
     }))
+}
+
+fn node(node: &NodeShare, outcome: &Outcome) -> Value {
+    let cpu_us = node.cpu_ns.map(|cpu_ns| cpu_ns as f64 / 1e3);
+    json!({
+        "url": node.url,
+        "connections": node.connections,
+        "deliveries": node.deliveries,
+        "deliveries_per_second": node.deliveries as f64 / outcome.measured_s,
+        "latency_us": (!node.latencies.is_empty()).then(|| latency(percentiles(&node.latencies))),
+        "cpu": cpu_us.map(|cpu_us| cpu_us / 1e6 / outcome.measured_s),
+        "cpu_us_per_delivery": cpu_us
+            .filter(|_| node.deliveries > 0)
+            .map(|cpu_us| cpu_us / node.deliveries as f64),
+    })
 }
 
 fn interval(interval: &Interval) -> Value {
