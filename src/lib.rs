@@ -108,6 +108,7 @@
 
 pub mod codec;
 pub mod core;
+mod dial;
 pub mod limits;
 pub mod send;
 pub mod settings;

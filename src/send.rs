@@ -15,9 +15,11 @@ use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use connection::{Connection, ServerAddress};
+use connection::ServerAddress;
 use progress::Progress;
 use response::Response;
+
+use crate::dial::Connection;
 
 /// Bytes that are read of a file, and written, at once.
 const SLICE: usize = 64 << 10;
@@ -111,7 +113,7 @@ fn send_file(path: &Path, token: Option<&str>, args: &SendArgs) -> Result<String
     }
     let length = metadata.len();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut connection = Connection::open(&args.server, args.ca_file.as_deref())?;
+    let mut connection = connection::open(&args.server, args.ca_file.as_deref())?;
     let head = request_head(&name, length, token, args);
     let mut progress = Progress::new(&name, length);
     let response = exchange(&mut connection, &head, file, length, &mut progress)

@@ -1,17 +1,12 @@
-//! The way to a server: TCP, or TLS over it.
+//! The way to a server.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
-
 use super::{SendError, tls};
+use crate::dial::{Connection, DialError};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one read or write: a server may take a while to have a long file on its disk.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -80,80 +75,29 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-#[derive(Debug)]
-pub(super) enum Connection {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
-
-impl Connection {
-    pub(super) fn open(address: &ServerAddress, ca_file: Option<&Path>) -> Result<Self, SendError> {
-        let tcp = connect(address).map_err(|error| {
-            let what = format!(
+/// Connects.
+pub(super) fn open(
+    address: &ServerAddress,
+    ca_file: Option<&Path>,
+) -> Result<Connection, SendError> {
+    let (host, port) = address.host_and_port();
+    let connection = match address.is_tls {
+        true => {
+            let config = tls::client_config(ca_file, "--ca-file")?;
+            Connection::open_tls(host, port, TIMEOUT, config)
+        }
+        false => Connection::open(host, port, TIMEOUT),
+    };
+    connection.map_err(|error| {
+        SendError::new(match error {
+            DialError::Unreachable(error) => format!(
                 "cannot connect to {address}: {error}; name a server that runs with --server"
-            );
-            SendError::new(what)
-        })?;
-        if !address.is_tls {
-            return Ok(Self::Plain(tcp));
-        }
-        let (host, _) = address.host_and_port();
-        let no_tls = |error: &dyn fmt::Display| {
-            SendError::new(format!(
-                "cannot speak TLS to {address}: {error}; see --ca-file"
-            ))
-        };
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| no_tls(&error))?;
-        let config = tls::client_config(ca_file, "--ca-file")?;
-        let session = ClientConnection::new(config, name);
-        let mut stream = StreamOwned::new(session.map_err(|error| no_tls(&error))?, tcp);
-        // The handshake, so that what fails in it is told as such.
-        stream
-            .conn
-            .complete_io(&mut stream.sock)
-            .map_err(|error| no_tls(&error))?;
-        Ok(Self::Tls(Box::new(stream)))
-    }
-}
-
-fn connect(address: &ServerAddress) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the name has no address");
-    for socket in address.host_and_port().to_socket_addrs()? {
-        match TcpStream::connect_timeout(&socket, CONNECT_TIMEOUT) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                return Ok(stream);
+            ),
+            DialError::Tls(error) => {
+                format!("cannot speak TLS to {address}: {error}; see --ca-file")
             }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-impl Read for Connection {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Connection {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
-    }
+        })
+    })
 }
 
 #[cfg(test)]
