@@ -13,7 +13,7 @@
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
 //! Beside them are [`settings`], which are a user's to set: one table, from which the shell reads flags, the environment and
-//! a file; [`limits`], which are the loop's own; and [`send`], a client that sends files. `src/guide` is the build script, which renders the guide,
+//! a file; [`limits`], which are the loop's own; and two clients, [`send`], which sends files, and [`redis_doctor`]. `src/guide` is the build script, which renders the guide,
 //! `assets/guide`.
 //!
 //! # The walk of one message
@@ -110,6 +110,7 @@ pub mod codec;
 pub mod core;
 mod dial;
 pub mod limits;
+pub mod redis_doctor;
 pub mod send;
 pub mod settings;
 pub mod shell;

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use log::LevelFilter;
-use parlor::send;
 use parlor::shell::config::{self, Invocation};
 use parlor::shell::{self, doctor, logging, token, transfer, upgrade};
+use parlor::{redis_doctor, send};
 
 fn main() -> ExitCode {
     let invocation = Invocation::parse(env::args_os(), env::vars_os());
@@ -34,7 +34,8 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
         }
         Invocation::Check(sources) => config::check(&sources)?,
         Invocation::Config => config::print_template()?,
-        Invocation::Doctor => doctor::print()?,
+        Invocation::Doctor(args) if args.redis.is_empty() => doctor::print()?,
+        Invocation::Doctor(args) => redis_doctor::examine(&args)?,
         Invocation::Send(args) => send::send(&args)?,
         Invocation::Token(args) => token::print(&args)?,
         Invocation::Export(sources, args) => transfer::export(&sources.data_directory()?, &args)?,

@@ -10,6 +10,7 @@ mod config;
 mod conflation;
 mod deaths;
 mod deflate;
+mod doctor;
 mod events;
 mod faults;
 mod files;

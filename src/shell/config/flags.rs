@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::layer::{Given, Layer, Place};
 use super::sources::Sources;
+use crate::redis_doctor::DoctorArgs;
 use crate::send::SendArgs;
 use crate::settings::{ALL, Kind, Setting, Settings};
 use crate::shell::token::TokenArgs;
@@ -25,8 +26,8 @@ pub enum Invocation {
     Check(Sources),
     /// To print a configuration with every setting at its default.
     Config,
-    /// To say how many connections this machine allows.
-    Doctor,
+    /// To say how many connections this machine allows, or what a Redis promises.
+    Doctor(DoctorArgs),
     /// To send files to a server that runs.
     Send(SendArgs),
     /// To make a token.
@@ -62,7 +63,7 @@ impl Invocation {
         Ok(match matches.subcommand() {
             Some(("check", matches)) => Self::Check(sources(matches)?),
             Some(("config", _)) => Self::Config,
-            Some(("doctor", _)) => Self::Doctor,
+            Some(("doctor", matches)) => Self::Doctor(DoctorArgs::from_arg_matches(matches)?),
             Some(("export", matches)) => {
                 Self::Export(sources(matches)?, ExportArgs::from_arg_matches(matches)?)
             }
@@ -109,8 +110,8 @@ pub(super) fn command() -> Command {
                 .about("Print a file for --config with every setting at its default, and what it is for"),
         )
         .subcommand(
-            Command::new("doctor")
-                .about("Say how many connections this machine allows, and what to change for more"),
+            DoctorArgs::augment_args(Command::new("doctor"))
+                .about("Say how many connections this machine allows, or what a Redis promises, and what to change"),
         )
         .subcommand(send.about("Send files to a room of a server that runs, and print their links"))
         .subcommand(token.about("Make a token with the secret that the server has"))

@@ -7,6 +7,7 @@ mod health;
 mod http;
 mod json;
 mod raw;
+mod redis;
 mod server;
 pub(crate) mod tls;
 mod tokens;
@@ -22,6 +23,7 @@ pub(crate) use health::with_a_healthy_pair;
 pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;
 pub(crate) use raw::{BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, PONG, RawClient, TEXT, frame};
+pub(crate) use redis::Redis;
 pub(crate) use server::{Finished, Server, run, run_with_environment};
 pub(crate) use tokens::{SECRET, TestFile, token, token_by, token_of, unix_seconds};
 
