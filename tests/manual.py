@@ -13,7 +13,7 @@ The manual is README.md, the guide, tests/README.md and tests/bench/README.md. W
 - ```js: run by tests/clients/guide.test.js and tests/browser. ```haproxy and ```nginx: run by tests/proxies.py.
 
 Every section ("## …") gets a fresh server, which listens for lines and datagrams too, and an empty folder. The ports of the
-manual (8080, 7000, 7001, 8443, 443) stand for free ones. `parlor` is told such a port where no --port is named, and `pidof
+manual (8080, 7000, 7001, 8443, 443, 6379) stand for free ones. `parlor` is told such a port where no --port is named, and `pidof
 parlor` knows only the parlors of the section.
 
 Beside blocks, commands stand in the text: `make x` and `parlor x` must be there, and what else takes arguments must be in a block.
@@ -97,7 +97,7 @@ class Section:
         port_of = lambda line: int(re.search(r":(\d+)$", line.strip()).group(1))
         self.server = server
         self.ports = {"8080": server.port, "7000": port_of(lines), "7001": port_of(datagrams), "8443": free_port(),
-                      "443": free_port()}
+                      "443": free_port(), "6379": free_port()}
         programs = folder / ".programs"
         programs.mkdir()
         # A parlor that is started here must not take a port that another one has.
@@ -232,7 +232,8 @@ def unfit(command):
         missing = [word for word in words[1:-1] if word.startswith("assets/") and not (ROOT / word).is_file()]
         return "there is no %s" % missing[0] if missing else None
     if words[0] == "systemctl":
-        missing = [word for word in words[2:] if "." in word and not (ROOT / "assets/systemd" / word).is_file()]
+        units = [re.sub(r"@\w+\.", "@.", word) for word in words[2:] if "." in word]
+        missing = [unit for unit in units if not (ROOT / "assets/systemd" / unit).is_file()]
         return "there is no unit %s" % missing[0] if missing else None
     if words[0] == "python3" or words[0].endswith((".py", ".sh")):
         path = ROOT / (words[1] if words[0] == "python3" else words[0])
@@ -245,6 +246,8 @@ def unfit(command):
         name = words[words.index("--test") + 1] if "--test" in words else None
         there = name is None or (ROOT / "tests" / (name + ".rs")).is_file() or (ROOT / "tests" / name / "main.rs").is_file()
         return None if there else "there is no test %s" % name
+    if words[0] == "parlor":
+        return None if succeeds(parlor.BINARY, *words[1:], "--help") else "its help does not know the arguments"
     if words[0] == "target/release/parlor-bench":
         # Clap looks at the arguments in their order, and at this one last.
         arguments = re.sub(r"\$\(pidof parlor\)", "1", command).split()[1:]
