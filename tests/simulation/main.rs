@@ -25,6 +25,10 @@ mod random;
 mod reader;
 mod reconfigure;
 mod record;
+mod redis_model;
+#[expect(dead_code, reason = "other tests ask for more of it")]
+#[path = "../integration/common/redis.rs"]
+mod redis_server;
 mod regressions;
 mod restarts;
 mod socket;

@@ -1,0 +1,283 @@
+//! Draws the commands of nodes, of their functions, and of what functions are made of.
+
+use std::fs;
+use std::path::Path;
+
+use super::now_ms;
+use crate::random::Random;
+use crate::redis_model::resp::Words;
+use crate::redis_model::scripts::name_of;
+
+const ROOMS: [&str; 3] = ["tea", "plant", "ö b"];
+const CHANNEL: &str = "parlor:{p1}";
+
+/// The functions of nodes, by the names of their files.
+pub(super) fn scripts() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core/redis/scripts");
+    let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let mut scripts: Vec<_> = files
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(path).unwrap())
+        })
+        .collect();
+    scripts.sort();
+    scripts
+}
+
+/// Draws commands.
+pub(super) struct Author {
+    pub(super) random: Random,
+    pub(super) scripts: Vec<(String, Vec<u8>)>,
+}
+
+fn words(parts: &[&str]) -> Words {
+    parts.iter().map(|it| it.as_bytes().to_vec()).collect()
+}
+
+impl Author {
+    fn script(&self, name: &str) -> &[u8] {
+        let found = self.scripts.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("there is no {name}.lua")).1
+    }
+
+    /// A function with its keys and arguments, by its text or by its name.
+    fn call(&mut self, name: &str, keys: &[String], args: &[String]) -> Words {
+        let text = self.script(name).to_vec();
+        let mut words: Words = match self.random.chance(700) {
+            true => vec![b"EVALSHA".to_vec(), name_of(&text).into()],
+            false => vec![b"EVAL".to_vec(), text],
+        };
+        words.push(keys.len().to_string().into());
+        words.extend(keys.iter().chain(args).map(|it| it.clone().into_bytes()));
+        words
+    }
+
+    fn keys(room: &str) -> Vec<String> {
+        let kinds = ["room", "log", "state"];
+        kinds
+            .map(|kind| format!("parlor:{{p1}}:{kind}:{room}"))
+            .into()
+    }
+
+    fn epoch(&mut self) -> String {
+        self.random.pick(&["a1", "b2", "0"]).into()
+    }
+
+    fn publish_word(&mut self) -> &'static str {
+        self.random.pick(&["PUBLISH", "SPUBLISH"])
+    }
+
+    fn publish(&mut self) -> Words {
+        let room = self.random.pick(&ROOMS);
+        let mut keys = Self::keys(room);
+        let id = self.random.below(4);
+        let is_sent = self.random.chance(400);
+        keys.push(match is_sent {
+            true => format!("parlor:{{p1}}:sent:{room}:ana:{id}"),
+            false => keys[0].clone(),
+        });
+        let known = self.random.below(6);
+        let known = if self.random.chance(850) { 0 } else { known };
+        let is_imported = self.random.chance(200);
+        let (not_before, sent_at) = match is_imported {
+            true => (self.random.below(30), now_ms() - 200_000),
+            false => (0, 0),
+        };
+        let (count, bytes) = (
+            self.random.between(1, 5),
+            self.random.pick(&[10, 60, 10_000]),
+        );
+        let keep_ms = self.random.pick(&[100_000_u64, 3_155_760_000_000]);
+        let change = self.random.pick(&["", "", "set", "delete"]);
+        let field = self.random.pick(&["boiler", "tank"]);
+        let message = "m".repeat(self.random.between(0, 30));
+        let sent_ms = if is_sent { "120000" } else { "0" };
+        let mut args = vec![
+            self.publish_word().to_owned(),
+            CHANNEL.into(),
+            room.to_owned(),
+        ];
+        args.extend([
+            format!("n1:{}", self.random.below(9)),
+            self.epoch(),
+            known.to_string(),
+            self.random.pick(&["c3", "d4"]).to_owned(),
+            not_before.to_string(),
+            sent_at.to_string(),
+            count.to_string(),
+            bytes.to_string(),
+            keep_ms.to_string(),
+            "31557600000".into(),
+            sent_ms.into(),
+            change.into(),
+            if change.is_empty() {
+                String::new()
+            } else {
+                field.to_owned()
+            },
+            message,
+            if change == "set" {
+                format!("v{id}")
+            } else {
+                String::new()
+            },
+        ]);
+        self.call("publish", &keys, &args)
+    }
+
+    fn load(&mut self) -> Words {
+        let keys = Self::keys(self.random.pick(&ROOMS));
+        let known = if self.random.chance(800) {
+            0
+        } else {
+            self.random.below(6)
+        };
+        let args = [
+            self.epoch(),
+            known.to_string(),
+            "e5".into(),
+            "60000".into(),
+            self.random.between(1, 6).to_string(),
+        ];
+        self.call("load", &keys, &args)
+    }
+
+    fn forget_room(&mut self) -> Words {
+        let room = self.random.pick(&ROOMS);
+        let epoch = self.random.pick(&["a1", "c3", "d4", "e5"]);
+        let args = [self.publish_word(), CHANNEL, room, epoch].map(str::to_owned);
+        self.call("forget_room", &Self::keys(room), &args)
+    }
+
+    fn keep_state(&mut self) -> Words {
+        let keys = &Self::keys(self.random.pick(&ROOMS))[2..];
+        let offset = self.random.below(8).to_string();
+        let args = [
+            "boiler".to_owned(),
+            offset.clone(),
+            format!("{offset} 7\nkept"),
+        ];
+        self.call("keep_state", keys, &args)
+    }
+
+    /// What nodes ask for without a function.
+    fn plain(&mut self) -> Words {
+        let keys = Self::keys(self.random.pick(&ROOMS));
+        let [room, log, state] = &keys[..] else {
+            unreachable!("a room has three keys")
+        };
+        let after = format!("({}-0", self.random.below(12));
+        let count = self.random.between(1, 4).to_string();
+        match self.random.below(11) {
+            0 => words(&["HMGET", room, "epoch", "offset"]),
+            1 => words(&["XRANGE", log, &after, "+", "COUNT", &count]),
+            2 => words(&["XREVRANGE", log, &after, "-", "COUNT", &count]),
+            3 => words(&["XREVRANGE", log, "+", &after, "COUNT", &count]),
+            4 => words(&["HGETALL", state]),
+            5 => words(&["XLEN", log]),
+            6 => words(&["PTTL", self.random.pick(&[room, log, state])]),
+            7 => words(&[self.publish_word(), CHANNEL, "s 1700 n2 tea\nbytes"]),
+            8 => words(&["CLIENT", "KILL", "ID", "123456789"]),
+            9 => words(&["EXISTS", room, log, state]),
+            _ => words(&["SCRIPT", "FLUSH"]),
+        }
+    }
+
+    /// What a function may call, on a few keys, also where they hold something else.
+    fn primitive(&mut self) -> Words {
+        let key = self.random.pick(&["k1", "k2", "k3"]);
+        let field = self.random.pick(&["f", "g", "h"]);
+        let number = self.random.pick(&["0", "1", "5", "-3", "x", "12"]);
+        let id = format!("{}-{}", self.random.below(6), self.random.below(3));
+        let range = ["-", "+", "3", "(3", "2-1", "(2-1", "(0-0", "x"];
+        let (from, to) = (self.random.pick(&range), self.random.pick(&range));
+        let scores = ["-inf", "+inf", "1", "(1", "5", "x"];
+        let (least, most) = (self.random.pick(&scores), self.random.pick(&scores));
+        match self.random.below(34) {
+            0 => words(&["SET", key, number]),
+            1 => words(&["SET", key, number, "PX", "900000"]),
+            2 => words(&["SET", key, number, "NX", "EX", "900"]),
+            3 => words(&["GET", key]),
+            4 => words(&["INCR", key]),
+            5 => words(&["INCRBY", key, number]),
+            6 => words(&["DEL", key, "k3"]),
+            7 => words(&["PEXPIRE", key, self.random.pick(&["900000", "0", "x"])]),
+            8 => words(&["EXPIRE", key, "900"]),
+            9 => words(&["PTTL", key]),
+            10 => words(&["HSET", key, field, number]),
+            11 => words(&["HSET", key, field, number, "z", "1"]),
+            12 => words(&["HGET", key, field]),
+            13 => words(&["HMGET", key, field, "z"]),
+            14 => words(&["HGETALL", key]),
+            15 => words(&["HDEL", key, field, "z"]),
+            16 => words(&["HINCRBY", key, field, number]),
+            17 => words(&["HLEN", key]),
+            18 => words(&["HEXISTS", key, field]),
+            19 => words(&["HKEYS", key]),
+            20 => words(&["HVALS", key]),
+            21 => words(&["SADD", key, field, number]),
+            22 => words(&["SREM", key, field, "g"]),
+            23 => words(&["SMEMBERS", key]),
+            24 => words(&["SISMEMBER", key, field]),
+            25 => words(&["ZADD", key, number, field]),
+            26 => words(&["ZREM", key, field]),
+            27 => words(&["ZRANGEBYSCORE", key, least, most]),
+            28 => words(&["ZREMRANGEBYSCORE", key, least, most]),
+            29 => words(&["XADD", key, &id, field, number]),
+            30 => words(&["XDEL", key, &id]),
+            31 => words(&["XRANGE", key, from, to]),
+            32 => words(&["XREVRANGE", key, from, to, "COUNT", number]),
+            _ => words(&["XTRIM", key, "MAXLEN", self.random.pick(&["0", "2"])]),
+        }
+    }
+
+    /// More that is about the form of commands and functions.
+    fn odd(&mut self) -> Words {
+        let of_script = |text: &str| words(&["EVAL", text, "1", "k1", "5"]);
+        match self.random.below(16) {
+            0 => words(&["PING"]),
+            1 => words(&["SCARD", "k1"]),
+            2 => words(&["ZCARD", "k2"]),
+            3 => words(&["ZSCORE", "k2", "f"]),
+            4 => words(&["GET"]),
+            5 => words(&["HSET", "k1", "f"]),
+            6 => words(&["EVALSHA", "0123456789012345678901234567890123456789", "0"]),
+            7 => of_script("return {1, 2.7, 'a', false, 3}"),
+            8 => of_script("return {1, nil, 3}"),
+            9 => of_script("return redis.error_reply('BAD it is')"),
+            10 => of_script("return redis.status_reply('FINE')"),
+            11 => of_script("return redis.pcall('INCRBY', KEYS[1], ARGV[1]).err or 'well'"),
+            12 => of_script("return redis.call('INCRBY', KEYS[1], ARGV[1])"),
+            13 => of_script("return redis.call('SET', KEYS[1], 1.0 * ARGV[1])"),
+            14 => of_script("return redis.call('HGETALL', KEYS[1])"),
+            _ => of_script("return true"),
+        }
+    }
+
+    /// What the one who listens says.
+    pub(super) fn of_listener(&mut self) -> Words {
+        let channels = [CHANNEL, "parlor:{p1}:other"];
+        let channel = self.random.pick(&channels);
+        match self.random.below(10) {
+            0..=2 => words(&["SUBSCRIBE", channel]),
+            3..=5 => words(&["SSUBSCRIBE", channel]),
+            6 => words(&["UNSUBSCRIBE", channel]),
+            7 => words(&["SUNSUBSCRIBE", channel]),
+            8 => words(&[self.random.pick(&["UNSUBSCRIBE", "SUNSUBSCRIBE"])]),
+            _ => words(&["GET", "k1"]),
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Words {
+        match self.random.below(100) {
+            0..=34 => self.publish(),
+            35..=42 => self.load(),
+            43..=44 => self.forget_room(),
+            45..=48 => self.keep_state(),
+            49..=64 => self.plain(),
+            65..=92 => self.primitive(),
+            _ => self.odd(),
+        }
+    }
+}
