@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser test-upgrade conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades bench
+.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser test-upgrade test-redis conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades redis-faults bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ setup: ## install what the tests need
 	tests/setup.sh
 
 test: setup lint test-rust test-shell test-clients ## check and test everything
-	$(MAKE) -j2 --output-sync=target test-browser conformance test-upgrade
+	$(MAKE) -j2 --output-sync=target test-browser conformance test-upgrade test-redis
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
@@ -56,6 +56,9 @@ test-browser: setup build ## the page in Chromium, and what it is for in Firefox
 test-upgrade: build ## a new binary takes over while clients at every door are connected, fails to, and does so 20 times under load
 	python3 tests/upgrade/run.py
 
+test-redis: setup build ## several nodes on real Redis: people at every door, and Redis, the network and nodes that fail
+	python3 tests/redis/run.py
+
 conformance: build ## the Autobahn test suite: 517 cases of RFC 6455 and of compression, RFC 7692
 	tests/autobahn/setup.sh
 	python3 tests/autobahn/conformance.py
@@ -86,6 +89,9 @@ crashes: build ## kill the server 300 times and cut the power 300 times while cl
 
 upgrades: build ## upgrade a server with 10,000 clients five times, and say what they noticed (CONNECTIONS=1000 UPGRADES=20 changes that)
 	python3 tests/bench/upgrade.py $(or $(CONNECTIONS),10000) $(or $(UPGRADES),5)
+
+redis-faults: build ## three nodes on Redis and random faults, ten runs of each kind, and a table of what was lost, doubled or out of order (RUNS=100 SEED=11 change that)
+	python3 tests/redis/faults.py $(or $(RUNS),10) $(or $(SEED),1)
 
 bench: ## measure against the floor and against other servers
 	python3 tests/bench/matrix.py

@@ -8,11 +8,18 @@ websocat=1.14.1
 packages=(
     chromium curl firefox-esr fonts-wqy-microhei haproxy libnss3-tools libpcre2-8-0 libssl-dev netcat-openbsd openssl pkg-config
     systemd webkit2gtk-driver xvfb
+    # Those of Redis start one server, which the tests do not use: each test starts its own.
+    redis-sentinel redis-server redis-tools
     # Libraries in Python, Perl and Ruby that clients are tried with.
     libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-jwt ruby ruby-faye-websocket ruby-jwt
 )
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+
+# Debian has it from version 13 on.
+if apt-cache show valkey-server >/dev/null 2>&1; then
+    packages+=(valkey-server valkey-tools)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

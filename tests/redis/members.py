@@ -1,0 +1,171 @@
+"""Who is here, names and direct messages, when people are at different nodes."""
+
+import time
+
+from nodes import Case, until
+from wire import Json
+
+# What a node that dies leaves behind is gone after this.
+GHOST_SECONDS = 60
+
+
+class Members(Case):
+    def setUp(self):
+        super().setUp()
+        self.redis = self.start_redis()
+        self.nodes = self.start_nodes(3, self.redis.url)
+
+    def person(self, node, name=None, room=None, **options):
+        person = self.keep(Json(node.port, **options))
+        if name:
+            person.welcome = person.ask("login", "welcome", name=name)
+            self.assertEqual(person.welcome["type"], "welcome", person.welcome)
+        if room:
+            self.assertEqual(person.ask("join", "joined", room=room)["type"], "joined")
+        return person
+
+    def members(self, node, room):
+        answer = self.keep(node.http()).json("GET", "/rooms/%s/members" % room)
+        return answer["count"], sorted(it["name"] for it in answer["members"])
+
+    def wait_for_members(self, room, names, seconds=GHOST_SECONDS):
+        for node in self.nodes:
+            told = (len(names), sorted(names))
+            until(lambda: self.members(node, room) == told,
+                  "%s has %s, and not %s" % (room, names, self.members(node, room)), seconds)
+
+    def presence(self, person, **expected):
+        """Goes on until a person has been told of these, who may be told together or one by one."""
+        missing = {(change, name) for change, names in expected.items() for name in names}
+        deadline = time.monotonic() + GHOST_SECONDS
+        while missing:
+            self.assertLess(time.monotonic(), deadline, missing)
+            event = person.event()
+            if event["type"] == "ping":
+                person.command("pong")
+            if event["type"] == "presence":
+                missing -= {(change, it["name"]) for change in ("joined", "left") for it in event[change]}
+        return event["count"]
+
+    def test_everyone_is_counted_once(self):
+        watcher = self.person(self.nodes[0], "ann", "tea")
+        people = [self.person(node, "%s-%d" % (name, place), "tea") for place, node in enumerate(self.nodes)
+                  for name in ("bob", "cem")]
+        names = ["%s-%d" % (name, place) for place in range(3) for name in ("bob", "cem")]
+        self.assertEqual(self.presence(watcher, joined=names), 7)
+        self.wait_for_members("tea", ["ann", *names])
+        joined = self.keep(Json(self.nodes[2].port)).ask("join", "joined", room="tea")
+        self.assertEqual(joined["count"], 8)
+        self.assertLessEqual({"ann", *names}, {it["name"] for it in joined["members"]})
+        people[0].close()
+        people[3].ask("leave", "ok", room="tea")
+        self.presence(watcher, left=[names[0], names[3]])
+        self.wait_for_members("mate", [])
+
+    def test_one_person_at_two_nodes_is_one_member(self):
+        one = self.person(self.nodes[0], "ann", "tea")
+        other = self.keep(Json(self.nodes[1].port))
+        welcome = other.ask("login", "welcome", resume=one.welcome["resume"])
+        self.assertEqual(welcome["you"], one.welcome["you"])
+        other.ask("join", "joined", room="tea")
+        self.wait_for_members("tea", ["ann"])
+        one.close()
+        # She is there still, at another node.
+        third = self.person(self.nodes[2], "bob", "tea")
+        self.wait_for_members("tea", ["ann", "bob"])
+        other.close()
+        self.assertEqual(self.presence(third, left=["ann"]), 1)
+
+    def test_a_name_is_that_of_one_person(self):
+        one = self.person(self.nodes[0], "ann")
+        for node in self.nodes[1:]:
+            for name in ("ann", "ANN", "аnn"):
+                error = self.keep(Json(node.port)).ask("login", "welcome", name=name)
+                self.assertIn(error.get("code"), ("name_taken", "bad_name"), name)
+            self.assertEqual(self.keep(node.http()).ask("POST", "/rooms/tea?name=ann", b"x")[0], 409)
+        one.ask("login", "welcome", name="eve")
+        self.assertEqual(self.keep(Json(self.nodes[1].port)).ask("login", "welcome", name="eve")["code"], "name_taken")
+
+    def test_two_ask_for_a_name_at_once(self):
+        for number in range(10):
+            people = [self.keep(Json(node.port)) for node in self.nodes]
+            for person in people:
+                person.command("login", name="the one %d" % number)
+            answers = [person.next("welcome", "error")["type"] for person in people]
+            self.assertEqual(sorted(answers), ["error", "error", "welcome"])
+
+    def test_a_name_is_kept_for_its_person(self):
+        one = self.person(self.nodes[0], "ann")
+        one.close()
+        error = self.keep(Json(self.nodes[1].port)).ask("login", "welcome", name="ann")
+        self.assertEqual(error.get("code"), "name_taken")
+        back = self.keep(Json(self.nodes[2].port)).ask("login", "welcome", resume=one.welcome["resume"])
+        self.assertEqual(back["you"], one.welcome["you"])
+
+    def test_direct_messages(self):
+        ann, bob = self.person(self.nodes[0], "ann"), self.person(self.nodes[1], "bob")
+        other = self.keep(Json(self.nodes[2].port))
+        other.ask("login", "welcome", resume=bob.welcome["resume"])
+        for number in range(20):
+            ann.command("direct", to="bob", data=number, id=number)
+        for person in (bob, other, ann):
+            told = [person.next("direct", "ok") for _ in range(40 if person is ann else 20)]
+            told = [it for it in told if it["type"] == "direct"]
+            self.assertEqual([it["data"] for it in told], list(range(20)))
+            self.assertEqual({it["from"]["name"] for it in told}, {"ann"})
+        self.assertEqual(ann.ask("direct", "ok", to="nobody", data="x")["code"], "no_such_user")
+
+    def test_a_person_is_closed_wherever_they_are(self):
+        flags = self.secret_flags()
+        redis = self.start_redis()
+        one, other = self.start_nodes(2, redis.url, flags=flags)
+        person = self.keep(Json(other.port, token=self.token_of("ann")))
+        status, _, answer = self.keep(one.http()).ask("DELETE", "/people/ann", fields=[self.bearer("eve", admin=True)])
+        self.assertEqual(status, 204, answer)
+        while (event := person.receive())[0] != 8:
+            pass
+        self.assertEqual(event[0], 8)
+
+    def test_a_node_dies_and_leaves_no_ghosts(self):
+        watcher = self.person(self.nodes[0], "ann", "tea")
+        self.person(self.nodes[2], "bob", "tea")
+        for room in ("tea", "mate"):
+            self.person(self.nodes[1], "gone " + room, room)
+        self.assertEqual(self.presence(watcher, joined=["bob", "gone tea"]), 3)
+        began = time.monotonic()
+        self.nodes.pop(1).process.kill()
+        watcher.raw.settimeout(GHOST_SECONDS)
+        self.assertEqual(self.presence(watcher, left=["gone tea"]), 2)
+        left = GHOST_SECONDS - (time.monotonic() - began)
+        self.wait_for_members("tea", ["ann", "bob"], left)
+        self.wait_for_members("mate", [], left)
+        error = watcher.ask("direct", "ok", to="gone mate", data="x")
+        self.assertEqual(error.get("code"), "no_such_user")
+        for name in ("gone tea", "gone mate"):
+            until(lambda: self.has_name(name), "the name %s is free" % name,
+                  GHOST_SECONDS - (time.monotonic() - began))
+
+    def has_name(self, name):
+        return self.keep(Json(self.nodes[0].port)).ask("login", "welcome", name=name)["type"] == "welcome"
+
+    def test_nobody_is_gone_because_redis_was(self):
+        watcher = self.person(self.nodes[0], "ann", "tea")
+        self.person(self.nodes[1], "bob", "tea")
+        self.presence(watcher, joined=["bob"])
+        self.redis.lose_everything()
+        # Each node says again who is there.
+        self.wait_for_members("tea", ["ann", "bob"])
+        error = self.keep(Json(self.nodes[2].port)).ask("login", "welcome", name="bob")
+        self.assertEqual(error.get("code"), "name_taken")
+        self.person(self.nodes[2], "cem", "tea")
+        self.presence(watcher, joined=["cem"])
+
+    def test_an_upgrade_keeps_everyone(self):
+        watcher = self.person(self.nodes[0], "ann", "tea")
+        bob = self.person(self.nodes[1], "bob", "tea")
+        self.presence(watcher, joined=["bob"])
+        for node in self.nodes:
+            node.upgrade()
+        self.wait_for_members("tea", ["ann", "bob"])
+        watcher.command("direct", to="bob", data="still here")
+        self.assertEqual(bob.next("direct")["data"], "still here")

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Several nodes on real Redis, as hostile networks and machines treat them. With parts of names of tests, only those.
+
+With Valkey, if this machine has it, a few of the tests run again.
+"""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+import absence  # noqa: E402
+import checks  # noqa: E402
+import clusters  # noqa: E402
+import faults  # noqa: E402
+import links  # noqa: E402
+import members  # noqa: E402
+import order  # noqa: E402
+import outages  # noqa: E402
+import stores  # noqa: E402
+
+# Most tests wait: those that wait longest begin first.
+AT_ONCE = 6
+LONGEST_FIRST = ("leaves_no_ghosts", "last_message_of_a_subscription", "Clusters", "twelve", "stops_for", "upgraded")
+WITH_VALKEY = ("order.", "starts_again", "Clusters.test_slots_move")
+
+
+def tests(suite):
+    for test in suite:
+        yield from tests(test) if isinstance(test, unittest.TestSuite) else [test]
+
+
+def run(test):
+    result, began = unittest.TestResult(), time.monotonic()
+    test.run(result)
+    wrong = result.failures + result.errors
+    seconds = time.monotonic() - began
+    print("%s %s (%.1f s)" % ("FAILED" if wrong else "ok    ", test.id(), seconds), flush=True)
+    return [text for _, text in wrong]
+
+
+def rank(test):
+    return next((place for place, part in enumerate(LONGEST_FIRST) if part in test.id()), len(LONGEST_FIRST))
+
+
+def main(parts):
+    modules = (checks, links, order, outages, absence, members, clusters, faults)
+    suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
+    chosen = [test for test in tests(suites) if not parts or any(part in test.id() for part in parts)]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        outcomes = list(pool.map(run, sorted(chosen, key=rank)))
+    failed = [wrong for wrong in outcomes if wrong]
+    for wrong in failed:
+        print("\n" + "\n".join(wrong))
+    print("redis: %d passed, %d failed" % (len(outcomes) - len(failed), len(failed)))
+    is_wrong = bool(failed) or not outcomes
+    if not parts and stores.KIND == "redis" and "valkey" in stores.available():
+        print("with Valkey:", flush=True)
+        environment = {**os.environ, "TESTED_REDIS": "valkey"}
+        is_wrong |= subprocess.run([sys.executable, __file__, *WITH_VALKEY], env=environment).returncode != 0
+    sys.exit(is_wrong)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
