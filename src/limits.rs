@@ -109,6 +109,9 @@ pub const CHANNEL_LATE_MS: u64 = 1_000;
 /// Milliseconds after which members of a room are told that Redis is away: one that is back sooner is not missed.
 pub const PAUSE_MS: u64 = 1_000;
 
+/// Milliseconds for which a message waits while a node connects to Redis for the first time.
+pub const BEGIN_MS: u64 = 2_000;
+
 /// Milliseconds after which Redis is asked again what it did not answer.
 pub const ASK_AGAIN_MS: u64 = 200;
 

@@ -107,7 +107,8 @@ pub struct Append {
     pub file: Option<Box<KeptFile>>,
 }
 
-/// Which messages are asked for: the newest `limit` of those between two offsets.
+/// Which messages are asked for: the newest `limit` of those between two offsets. A log that several servers share answers when
+/// it has told the server all that was published before it was asked; if there can be none, that is what is asked for.
 #[derive(Clone, Debug)]
 pub struct Read {
     /// To be named in the answer.

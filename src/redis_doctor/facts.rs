@@ -26,13 +26,13 @@ impl Facts {
     /// Asks for them. Without the right to, there are fewer.
     pub(super) fn ask(client: &mut Client) -> io::Result<Self> {
         let mut facts = Self::default();
-        if let Some(text) = client.call(&["INFO"])?.text() {
+        if let Some(text) = client.call(&["INFO"])?.words() {
             facts.info = read_info(&text);
         }
         for name in CONFIG {
             let reply = client.call(&["CONFIG", "GET", name])?;
             if let Some([_, value]) = reply.list()
-                && let Some(value) = value.text()
+                && let Some(value) = value.words()
             {
                 facts.config.insert(name.to_owned(), value);
             }
@@ -80,6 +80,6 @@ pub(super) fn read_info(text: &str) -> BTreeMap<String, String> {
 pub(super) fn read_pairs(reply: &Reply) -> BTreeMap<String, String> {
     let pairs = reply.list().unwrap_or_default().chunks_exact(2);
     pairs
-        .filter_map(|pair| Some((pair[0].text()?, pair[1].text()?)))
+        .filter_map(|pair| Some((pair[0].words()?, pair[1].words()?)))
         .collect()
 }

@@ -7,7 +7,7 @@ pub(super) trait Read {
     /// Why the command was refused.
     fn error(&self) -> Option<&str>;
     /// A text, or a number as one.
-    fn text(&self) -> Option<String>;
+    fn words(&self) -> Option<String>;
     fn list(&self) -> Option<&[Reply]>;
 }
 
@@ -19,7 +19,7 @@ impl Read for Reply {
         }
     }
 
-    fn text(&self) -> Option<String> {
+    fn words(&self) -> Option<String> {
         match self {
             Self::Simple(text) => Some(text.to_string()),
             Self::Bulk(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),

@@ -158,7 +158,7 @@ pub(super) fn hears(
         return Ok(told(error));
     }
     let heard = listener.next()?;
-    let is_heard = heard.list().and_then(|it| it.last()?.text()).as_deref() == Some("hello");
+    let is_heard = heard.list().and_then(|it| it.last()?.words()).as_deref() == Some("hello");
     Ok(match is_heard {
         true => Finding::new(what, subscribe.to_lowercase(), "nodes hear each other"),
         false => told("something else is heard"),

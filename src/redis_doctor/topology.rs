@@ -37,7 +37,7 @@ fn read_slots(reply: &Reply, own_host: &str) -> Vec<Master> {
         let Some([first, last, master, ..]) = part.list() else {
             continue;
         };
-        let number = |reply: &Reply| reply.text()?.parse::<u64>().ok();
+        let number = |reply: &Reply| reply.words()?.parse::<u64>().ok();
         let (Some(first), Some(last)) = (number(first), number(last)) else {
             continue;
         };
@@ -45,7 +45,7 @@ fn read_slots(reply: &Reply, own_host: &str) -> Vec<Master> {
             continue;
         };
         // A node that does not know its own address tells none.
-        let host = host.text().filter(|it| !it.is_empty() && it != "?");
+        let host = host.words().filter(|it| !it.is_empty() && it != "?");
         let host = host.unwrap_or_else(|| own_host.to_owned());
         let Some(port) = number(port).and_then(|it| it.try_into().ok()) else {
             continue;
@@ -69,7 +69,7 @@ fn read_slots(reply: &Reply, own_host: &str) -> Vec<Master> {
 pub(super) fn cluster(client: &mut Client) -> io::Result<Finding> {
     let what = "cluster";
     let reply = client.call(&["CLUSTER", "INFO"])?;
-    let info = read_info(&reply.text().unwrap_or_default());
+    let info = read_info(&reply.words().unwrap_or_default());
     let field = |name: &str| info.get(name).map_or("", String::as_str);
     let value = format!(
         "{} masters, {} nodes, {} of 16384 slots, state {}",

@@ -201,13 +201,18 @@ impl Chat {
         }
     }
 
-    /// After which offset messages of a position's own room are missing that the room does not remember any more.
+    /// After which offset messages of a position's own room are missing that the room does not remember any more, or that others may
+    /// have published without being heard here yet.
     pub(in crate::core) fn forgotten_after(&self, id: RoomId, selection: Selection) -> Option<u64> {
         let room = self.get(id)?;
         let Selection::Since { position, .. } = selection else {
             return None;
         };
         let is_of_room = position.epoch == room.epoch && position.offset <= room.offset;
+        if !is_of_room && self.has_shared_log() {
+            // Another node may be ahead: the log is asked, and has nothing to read but what comes by itself.
+            return Some(room.offset + 1);
+        }
         let is_missing = is_of_room && room.history.all_after(position.offset).is_none();
         is_missing.then_some(position.offset)
     }

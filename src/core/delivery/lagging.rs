@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::core::chat::RoomId;
 use crate::core::id::ConnectionId;
 
+/// In place of the offset of a message that was missed: the room has another epoch, and all of it is new.
+pub(in crate::core) const ANEW: u64 = 0;
+
 /// The members that are behind, and in which rooms.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Lagging {
@@ -32,7 +35,7 @@ struct Behind {
 /// What someone has missed in a room.
 #[derive(Clone, Copy, Debug)]
 struct Missed {
-    /// The offset of the first message.
+    /// The offset of the first message, or [`ANEW`].
     from: u64,
     /// The store is asked for what came before, and they are told all of it when it answers.
     waits_for_store: bool,
@@ -68,6 +71,16 @@ impl Lagging {
         let offset = offset.max(sent_upto);
         let missed = Missed {
             from: offset,
+            waits_for_store: false,
+        };
+        self.miss(id, room, missed);
+    }
+
+    /// A member is told anew where a room is, and what is there, once it has read what is queued for it.
+    pub(in crate::core) fn begin_anew(&mut self, id: ConnectionId, room: RoomId) {
+        self.forget(id, room);
+        let missed = Missed {
+            from: ANEW,
             waits_for_store: false,
         };
         self.miss(id, room, missed);

@@ -99,6 +99,8 @@ pub(super) struct Engine {
     due: BTreeSet<(u64, Box<str>)>,
     orders: VecDeque<Order>,
     outputs: VecDeque<Output>,
+    /// What comes after the messages that the server is being told.
+    last: VecDeque<Output>,
     /// Rooms that have something to tell, in turn.
     untold: VecDeque<Box<str>>,
     /// The same of those whose members are behind, until the next tick.
@@ -129,6 +131,7 @@ impl Engine {
             due: BTreeSet::new(),
             orders: VecDeque::new(),
             outputs: VecDeque::new(),
+            last: VecDeque::new(),
             untold: VecDeque::new(),
             held: Vec::new(),
             limits: Rc::new(limits),
@@ -175,7 +178,11 @@ impl Engine {
                 let is_up = is_up(Partition::of(&load.room).slot());
                 self.load(load.ticket, load.room, is_up);
             }
-            Request::Append(append) => self.append(append),
+            Request::Append(append) => {
+                let is_up = is_up(Partition::of(&append.room).slot());
+                self.append(append, is_up);
+            }
+            Request::Read(read) if read.after >= read.before => self.sync(read.ticket, &read.room),
             Request::Read(read) => {
                 let between = (read.after, read.before);
                 let purpose = Purpose::Page {
@@ -270,7 +277,7 @@ impl Engine {
 
     pub(super) fn has_work(&self) -> bool {
         let has_output = !self.outputs.is_empty() || !self.untold.is_empty();
-        has_output || !self.orders.is_empty() || !self.to_ask.is_empty()
+        has_output || !self.last.is_empty() || !self.orders.is_empty() || !self.to_ask.is_empty()
     }
 
     pub(super) fn next_order(&mut self) -> Option<Order> {
@@ -299,12 +306,12 @@ impl Engine {
                     self.to_ask.insert(room.clone());
                 }
             }
-            self.resume_if_told(&room);
+            self.on_told(&room);
             if let Some(told) = told {
                 return Some(output_of(room, told));
             }
         }
-        None
+        self.last.pop_front()
     }
 
     /// Says that a room is followed no more, unless it was loaded again meanwhile.
@@ -317,12 +324,16 @@ impl Engine {
             return;
         }
         let parked = std::mem::take(&mut follower.parked);
+        let syncs = std::mem::take(&mut follower.syncs);
         if let Some(due_ms) = follower.due_ms {
             self.due.remove(&(due_ms, room.into()));
         }
         self.rooms.remove(room);
         for ticket in parked {
             self.refuse_append(ticket);
+        }
+        for ticket in syncs {
+            self.refuse(ticket);
         }
         let partition = Partition::of(room);
         if let Some(members) = self.partitions.get_mut(&partition) {

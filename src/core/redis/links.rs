@@ -251,9 +251,10 @@ impl<S: Stream> Links<S> {
         }
     }
 
-    /// Whether a command for a slot can be sent now.
+    /// Whether a command for a slot can be sent now, or in a moment: the first connection is being made.
     pub fn is_up(&self, _slot: Slot) -> bool {
-        self.places[0].link.as_ref().is_some_and(Link::is_ready)
+        let place = &self.places[0];
+        place.failures == 0 || place.link.as_ref().is_some_and(Link::is_ready)
     }
 
     /// Whether the channel of a slot is one of a shard.

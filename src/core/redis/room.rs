@@ -83,6 +83,8 @@ pub(super) struct Follower {
     pub(super) is_paused: bool,
     /// It is in the queue of rooms with something to tell.
     pub(super) is_queued: bool,
+    /// Who waits until all is told that was published before they asked.
+    pub(super) syncs: Vec<Ticket>,
     /// Appends that wait for Redis to be there again, in their order.
     pub(super) parked: VecDeque<Ticket>,
 }
@@ -116,6 +118,7 @@ impl Follower {
             expected: None,
             is_paused: false,
             is_queued: false,
+            syncs: Vec::new(),
             parked: VecDeque::new(),
         }
     }

@@ -9,6 +9,7 @@ use crate::codec::sse;
 use crate::core::budget::cost;
 use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Selection, Window};
 use crate::core::delivery::encode;
+use crate::core::delivery::lagging::ANEW;
 use crate::core::delivery::rope::Rope;
 use crate::core::delivery::snapshot::{Form, MessageSource, RoomView};
 use crate::core::id::ConnectionId;
@@ -20,7 +21,7 @@ use crate::core::server::Server;
 use crate::core::server::readers::Returning;
 use crate::core::store::{Excerpt, messages, ranges};
 use crate::core::stream::Stream;
-use crate::limits::{MAX_ANSWER, RECONNECT_MS};
+use crate::limits::{MAX_ANSWER, MAX_PAGE, RECONNECT_MS};
 
 impl<S: Stream> Server<S> {
     /// Notes that the connection has been sent everything up to the newest message of a room.
@@ -91,6 +92,8 @@ impl<S: Stream> Server<S> {
             self.broadcast.first_undelivered(audience, member, index)
         };
         let next = missed.or_else(unserved);
+        // All of a room that has begun anew is told with the answer, too.
+        let next = next.filter(|next| *next != ANEW);
         next.map_or_else(|| self.chat.offset(room), |next| next - 1)
     }
 
@@ -184,6 +187,7 @@ impl<S: Stream> Server<S> {
         let mut rope = Rope::default();
         if let Some(name) = self.chat.room_name(room)
             && from <= to
+            && from != ANEW
         {
             let room = name.as_str();
             let gap = Event::Gap { room, from, to };
@@ -194,11 +198,16 @@ impl<S: Stream> Server<S> {
                 Format::Plain | Format::PlainDeflated | Format::Lines => {}
             }
         }
-        let after = from - 1;
+        let (selection, of_others) = match from.checked_sub(1) {
+            Some(after) => (
+                Selection::LatestBesideState { after },
+                Selection::LatestByKey { after },
+            ),
+            None => (Selection::Last(MAX_PAGE), Selection::Last(MAX_PAGE)),
+        };
         match reading.format {
             Format::Json | Format::JsonDeflated => {
                 self.answer_message(id, reading, rope);
-                let selection = Selection::LatestBesideState { after };
                 let joined = self.joined(
                     (id, reading),
                     room,
@@ -210,12 +219,11 @@ impl<S: Stream> Server<S> {
                 self.answer_message(id, reading, joined);
             }
             Format::Events => {
-                let selection = Selection::LatestBesideState { after };
                 self.push_opened(room, selection, &Excerpt::default(), &mut rope);
                 self.answer_rope(id, reading.format, rope);
             }
             Format::Plain | Format::PlainDeflated | Format::Lines => {
-                if let Some(arrival) = self.chat.arrival(room, Selection::LatestByKey { after }) {
+                if let Some(arrival) = self.chat.arrival(room, of_others) {
                     let context = arrival.context(reading);
                     let view = RoomView { room, context };
                     let (form, encoder) = (Form::of_messages(reading), &mut self.encoder);

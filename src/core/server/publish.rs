@@ -10,6 +10,7 @@ use crate::core::server::Server;
 use crate::core::server::arguments::{check_key, content_of};
 use crate::core::server::error::CommandError;
 use crate::core::server::publisher::Publisher;
+use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::Ticket;
 use crate::core::stream::Stream;
 
@@ -87,6 +88,9 @@ impl<S: Stream> Server<S> {
                 .map(Submitted::Waiting);
         }
         if draft.ephemeral && self.chat.has_shared_log() {
+            if self.chat.is_paused(room) {
+                return Err(UNAVAILABLE);
+            }
             self.signal(room, draft, now);
         }
         let accepted = Accepted {

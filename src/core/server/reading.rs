@@ -4,7 +4,9 @@
 //! is told nothing of the room. Then it is told all, and is live: without a hole, and without a repeat.
 
 use crate::codec::error_code::ErrorCode;
+use crate::codec::ws::close::CloseReason;
 use crate::core::chat::{Format, RoomId};
+use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::respond::unavailable;
@@ -147,6 +149,9 @@ impl<S: Stream> Server<S> {
             self.answer_command(Err(error), member.echo.as_deref(), member.id);
             return self.end_wait(member.id);
         }
+        if answer.is_none() && self.chat.has_shared_log() {
+            return self.turn_back(&member, now);
+        }
         let before = member.found.last_offset();
         let before = before.unwrap_or(member.selection.since());
         let Some(read) = answer.filter(|read| !read.more && read.is_whole_after(before)) else {
@@ -208,6 +213,22 @@ impl<S: Stream> Server<S> {
                 reader => self.on_read(reader, None, now),
             }
         }
+    }
+
+    /// Nobody can say whether a member who has come back has missed something: they are not let in, and may come again.
+    fn turn_back(&mut self, member: &Returning, now: Now) {
+        let (id, room) = (member.id, member.room);
+        let format = self.chat.reading_of(id).map(|it| it.format);
+        if format == Some(Format::Events) {
+            return self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
+        }
+        self.lagging.forget(id, room);
+        if let Some(person) = self.person(id) {
+            self.chat.leave(id, person, room, now.ms);
+        }
+        self.answer_command(Err(UNAVAILABLE.into()), member.echo.as_deref(), id);
+        self.end_wait(id);
+        self.forget_ended();
     }
 
     /// The answer to a read, if it is one.

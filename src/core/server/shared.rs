@@ -168,8 +168,10 @@ impl<S: Stream> Server<S> {
             state.iter().map(restored),
             at,
         );
-        let is_same = before == contents.epoch;
-        self.fall_behind_all(room, if is_same { next } else { 1 });
+        match before == contents.epoch {
+            true => self.fall_behind_all(room, next),
+            false => self.begin_anew(room),
+        }
         self.forget_ended();
     }
 
@@ -207,6 +209,26 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// All members of a room are told what is there: nothing of it is what they know.
+    fn begin_anew(&mut self, room: RoomId) {
+        for format in Format::ALL {
+            let members = self.chat.members(room.audience(format));
+            for member in members.iter().flat_map(|it| it.iter()) {
+                // Who waits for the log is told when it answers.
+                if !self.lagging.waits_for_store(member.id, room) {
+                    self.lagging.begin_anew(member.id, room);
+                    self.catch_up_if_idle(member.id);
+                }
+            }
+        }
+    }
+
+    fn catch_up_if_idle(&mut self, id: ConnectionId) {
+        if self.get(id).is_some_and(|it| !it.has_output()) {
+            self.lagging.on_drained(id);
+        }
+    }
+
     /// All members of a room who can be told so miss what comes from this offset on, until they have read what is queued for
     /// them: then they are told where the room is.
     pub(super) fn fall_behind_all(&mut self, room: RoomId, from: u64) {
@@ -215,9 +237,7 @@ impl<S: Stream> Server<S> {
             let members = self.chat.members(room.audience(format));
             for member in members.filter(|_| is_told).iter().flat_map(|it| it.iter()) {
                 self.lagging.fall_behind(member.id, room, from);
-                if self.get(member.id).is_some_and(|it| !it.has_output()) {
-                    self.lagging.on_drained(member.id);
-                }
+                self.catch_up_if_idle(member.id);
             }
         }
     }

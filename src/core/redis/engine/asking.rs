@@ -183,18 +183,42 @@ impl Engine {
     fn go_on(&mut self, room: &str) {
         self.to_ask.insert(room.into());
         self.look_in(room, COMPARE_MS);
-        self.resume_if_told(room);
+        self.on_told(room);
     }
 
-    /// Redis is there again, and the server is told all of a room: so are its members.
-    pub(super) fn resume_if_told(&mut self, room: &str) {
-        if let Some(follower) = self.rooms.get_mut(room)
-            && follower.is_live()
-            && !follower.has_untold()
-            && std::mem::take(&mut follower.is_paused)
-        {
+    /// Somebody wants to know all that was published in a room until now: the log is asked whether anything was missed.
+    pub(super) fn sync(&mut self, ticket: Ticket, room: &str) {
+        let is_heard = self.is_heard(room);
+        match self.rooms.get_mut(room).filter(|_| is_heard) {
+            Some(follower) => {
+                follower.suspect();
+                follower.syncs.push(ticket);
+                self.to_ask.insert(room.into());
+            }
+            None => self.refuse(ticket),
+        }
+    }
+
+    /// If the server is told all of a room, who has waited for that goes on; and if Redis was away, members are told that it is
+    /// there again.
+    pub(super) fn on_told(&mut self, room: &str) {
+        let follower = self.rooms.get_mut(room);
+        let Some(follower) = follower.filter(|it| it.is_live() && !it.has_untold()) else {
+            return;
+        };
+        let is_back = std::mem::take(&mut follower.is_paused);
+        for ticket in std::mem::take(&mut follower.syncs) {
+            let answer = Answer::Page {
+                ticket,
+                messages: Vec::new(),
+                damaged: Vec::new(),
+                more: false,
+            };
+            self.last.push_back(Output::Answer(answer));
+        }
+        if is_back {
             let room = room.into();
-            self.outputs.push_back(Output::News(News::Resumed { room }));
+            self.last.push_back(Output::News(News::Resumed { room }));
         }
     }
 

@@ -36,6 +36,9 @@ impl Engine {
         for room in members.rooms.clone() {
             if let Some(follower) = self.rooms.get_mut(&room) {
                 follower.on_silence();
+                for ticket in std::mem::take(&mut follower.syncs) {
+                    self.refuse(ticket);
+                }
             }
             self.refuse_load(&room);
             self.look_in(&room, PAUSE_MS);

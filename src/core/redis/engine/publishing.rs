@@ -7,14 +7,16 @@ use crate::core::redis::command::{Published, published};
 use crate::core::redis::engine::{Engine, Output, Purpose};
 use crate::core::redis::room::{Follower, Position};
 use crate::core::store::{Answer, Append, Ticket};
-use crate::limits::{ASK_AGAIN_MS, CHANNEL_LATE_MS};
+use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS};
 
 impl Engine {
     /// Publishes a message, as soon as its room is heard; if it may not wait for that, it is refused.
-    pub(super) fn append(&mut self, append: Append) {
+    pub(super) fn append(&mut self, append: Append, is_up: bool) {
         let ticket = append.ticket;
         let is_heard = self.is_heard(&append.room);
-        let may_wait = self.wait_ms > 0;
+        // At first the channel is not heard yet.
+        let is_beginning = !is_heard && is_up;
+        let may_wait = self.wait_ms > 0 || is_beginning;
         if !is_heard && !may_wait {
             return self.refuse(ticket);
         }
@@ -28,7 +30,8 @@ impl Engine {
             self.park(&room, ticket);
         }
         if may_wait {
-            let due_ms = self.now_ms + self.wait_ms;
+            let wait_ms = self.wait_ms.max(if is_beginning { BEGIN_MS } else { 0 });
+            let due_ms = self.now_ms + wait_ms;
             self.appends.due.push_back((due_ms, ticket));
             self.appends.messages.insert(ticket, append);
         }

@@ -10,6 +10,7 @@ const EPOCH: u64 = 0xe1;
 struct Bench {
     engine: Engine,
     now_ms: u64,
+    is_up: bool,
 }
 
 fn bulk(text: &(impl ToString + ?Sized)) -> Reply {
@@ -69,7 +70,11 @@ impl Bench {
         for _ in 0..2 {
             assert!(matches!(engine.next_order(), Some(Order::Subscribe { .. })));
         }
-        Self { engine, now_ms: 0 }
+        Self {
+            engine,
+            now_ms: 0,
+            is_up: true,
+        }
     }
 
     /// One whose server has the room `tea`, up to offset 2.
@@ -87,7 +92,8 @@ impl Bench {
     }
 
     fn ask(&mut self, request: Request) {
-        self.engine.on_request(request, |_| true, self.now_ms);
+        let is_up = self.is_up;
+        self.engine.on_request(request, |_| is_up, self.now_ms);
         self.engine.ask_all();
     }
 
@@ -282,6 +288,7 @@ fn without_redis_messages_are_refused_and_may_be_published_all_the_same() {
     bench.ask(append(9));
     let (token, _) = bench.sent();
     bench.lose_channel();
+    bench.is_up = false;
     bench.fail(token);
     bench.ask(append(10));
     let refused = bench.told();
@@ -393,6 +400,55 @@ fn what_is_refused_is_asked_again() {
     bench.engine.begin_tick(bench.now_ms);
     bench.engine.ask_all();
     assert_eq!(bench.sent().1, "load");
+}
+
+#[test]
+fn a_message_waits_for_the_first_connection() {
+    let mut bench = Bench::new(0);
+    bench.engine.adopt(vec![Followed {
+        room: "tea".into(),
+        epoch: EPOCH,
+        offset: 2,
+        is_paused: false,
+    }]);
+    bench.ask(append(9));
+    assert!(bench.told().is_empty());
+    bench.subscribed();
+    let (token, _) = bench.sent();
+    let there = [bulk(&format!("{EPOCH:x}")), bulk(&2)];
+    bench.reply(token, Reply::Array(there.into()));
+    assert_eq!(bench.sent().1, "publish");
+}
+
+#[test]
+fn who_asks_for_all_is_answered_when_all_is_told() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(Request::Read(Read {
+        ticket: Ticket(3),
+        room: "tea".into(),
+        epoch: EPOCH,
+        after: 3,
+        before: 3,
+        limit: 100,
+    }));
+    let (token, words) = bench.sent();
+    assert!(words.starts_with("HMGET"), "{words}");
+    let there = [bulk(&format!("{EPOCH:x}")), bulk(&3)];
+    bench.reply(token, Reply::Array(there.into()));
+    let (token, _) = bench.sent();
+    assert!(bench.told().is_empty());
+    bench.reply(token, Reply::Array(vec![kept(3, "other:1")]));
+    let told = bench.told();
+    assert!(
+        matches!(
+            &told[..],
+            [
+                Output::News(News::Published(_)),
+                Output::Answer(Answer::Page { .. })
+            ]
+        ),
+        "{told:?}"
+    );
 }
 
 #[test]
