@@ -56,6 +56,11 @@ fn proxy() {
 }
 
 #[test]
+fn resp() {
+    replay("resp", properties::resp::check);
+}
+
+#[test]
 fn datagram() {
     replay("datagram", properties::datagram::check);
 }

@@ -27,6 +27,7 @@ TARGETS = {
     "datagram": 100,
     "media": 300,
     "proxy": 150,
+    "resp": 300,
     "connection": 500,
 }
 # What cargo-fuzz asks for: all of it is stable without a sanitizer, which safe Rust needs least.

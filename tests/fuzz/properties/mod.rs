@@ -11,6 +11,7 @@ pub(crate) mod json;
 pub(crate) mod line;
 pub(crate) mod media;
 pub(crate) mod proxy;
+pub(crate) mod resp;
 pub(crate) mod websocket;
 
 /// Where to cut `input` into parts, as the bytes of `choices` have it.
