@@ -413,10 +413,11 @@ impl<S: Stream> Link<S> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.ready.writable = false,
                 Err(error) => return Err(error.to_string()),
             }
-            if self.written == self.output.len() {
-                self.output.clear();
-                self.written = 0;
-            }
+        }
+        // What was written is let go of, although the kernel may never take all: no more is moved than was written.
+        if self.written >= self.output.len() / 2 {
+            self.output.drain(..self.written);
+            self.written = 0;
         }
         Ok(())
     }
@@ -450,3 +451,6 @@ fn is_sharded(info: &str) -> bool {
         .and_then(|major| major.parse().ok())
         .is_some_and(|major: u32| major >= 7)
 }
+
+#[cfg(test)]
+mod tests;
