@@ -392,3 +392,6 @@ fn channel_word(word: &str, is_sharded: bool) -> String {
         false => word.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
