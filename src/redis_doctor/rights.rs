@@ -9,7 +9,7 @@ use super::reply::Read;
 use super::report::Finding;
 
 /// Commands as a node sends them, or as its scripts do. `K` is a key, `C` the channel.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 41] = [
     "PING",
     "TIME",
     "INFO server",
@@ -37,6 +37,15 @@ const COMMANDS: [&str; 32] = [
     "XREVRANGE K + -",
     "XDEL K 1-0",
     "DEL K",
+    "HSET K f v",
+    "HLEN K",
+    "DEL K",
+    "ZADD K 1 m",
+    "ZCARD K",
+    "ZRANGE K 0 -1",
+    "ZRANGEBYSCORE K 0 1",
+    "ZREM K m",
+    "ZREMRANGEBYSCORE K 0 1",
     "PUBLISH C hello",
     "SUBSCRIBE C",
     "UNSUBSCRIBE C",
