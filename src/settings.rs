@@ -137,7 +137,7 @@ settings! {
         /// same [default: rooms are this server's alone]
         ///
         /// `rediss://` speaks TLS. A login goes before the host, `redis://user:password@host`, and the number of a database
-        /// behind it. Several are the nodes of a cluster, or its sentinels.
+        /// behind it. Of several, the one is used that is a master: so it is found after a failover.
         redis: Vec<RedisUrl> = Vec::new(), REDIS, CONNECTED;
         /// File with the certificates in PEM format that Redis is trusted by, over TLS [default: those that the system trusts]
         redis_ca: Option<PathBuf> = None, FILE, CONNECTED;

@@ -37,7 +37,7 @@ pub struct RespError(String);
 
 impl fmt::Display for RespError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this is not Redis: {}", self.0)
+        write!(f, "what answers is no Redis: {}", self.0)
     }
 }
 

@@ -113,7 +113,7 @@ impl<S: Stream> Redis<S> {
                     slot,
                     command,
                     token,
-                } => self.links.send(slot, command, token, now_ms),
+                } => self.links.send(slot, &command, token, now_ms),
                 Order::Subscribe { slot, channel } => self.links.subscribe(slot, &channel),
                 Order::Unsubscribe { slot, channel } => self.links.unsubscribe(slot, &channel),
             }

@@ -84,6 +84,12 @@ pub struct Links<S> {
     places: [Place<S>; 2],
     /// The channels that are wanted, and how far they are.
     channels: BTreeMap<Box<str>, Channel>,
+    /// Those that are given up, and how often that is not confirmed yet.
+    given_up: BTreeMap<Box<str>, u32>,
+    /// The place of the address that is used, or tried next.
+    current: usize,
+    /// It was logged that Redis cannot be used, and it could not be since.
+    has_complained: bool,
     events: VecDeque<LinkEvent>,
     random: ChaCha8Rng,
 }
@@ -93,6 +99,8 @@ pub struct Links<S> {
 struct Place<S> {
     link: Option<Link<S>>,
     is_connecting: bool,
+    /// The place of its address.
+    address: usize,
     /// When it is tried again.
     at_ms: u64,
     failures: u32,
@@ -117,6 +125,7 @@ impl<S> Default for Place<S> {
         Self {
             link: None,
             is_connecting: false,
+            address: 0,
             at_ms: 0,
             failures: 0,
             before: None,
@@ -132,6 +141,9 @@ impl<S: Stream> Links<S> {
             scripts,
             places: Default::default(),
             channels: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            current: 0,
+            has_complained: false,
             events: VecDeque::new(),
             random: ChaCha8Rng::from_seed(seed),
         }
@@ -143,8 +155,9 @@ impl<S: Stream> Links<S> {
             place.link.is_none() && !place.is_connecting && place.at_ms <= now_ms
         };
         let index = self.places.iter().position(is_due)?;
+        let (host, port) = self.target.addresses.get(self.current)?.clone();
         self.places[index].is_connecting = true;
-        let (host, port) = self.target.addresses.first()?.clone();
+        self.places[index].address = self.current;
         let link = LinkId(index);
         Some(Connect { link, host, port })
     }
@@ -225,7 +238,7 @@ impl<S: Stream> Links<S> {
     }
 
     /// Sends a command for a slot. Its end comes as an event with its token.
-    pub fn send(&mut self, _slot: Slot, command: Command, token: u64, now_ms: u64) {
+    pub fn send(&mut self, _slot: Slot, command: &Command, token: u64, now_ms: u64) {
         let link = self.places[0].link.as_mut();
         match link.filter(|link| link.is_ready() && link.has_place()) {
             Some(link) => link.send(command, token, now_ms),
@@ -248,6 +261,7 @@ impl<S: Stream> Links<S> {
         if let Some(link) = self.places[1].link.as_mut().filter(|link| link.is_ready()) {
             let word = channel_word("UNSUBSCRIBE", link.is_sharded());
             link.write_words([word.as_bytes(), channel.as_bytes()].into_iter());
+            *self.given_up.entry(channel.into()).or_default() += 1;
         }
     }
 
@@ -283,29 +297,50 @@ impl<S: Stream> Links<S> {
     fn on_incoming(&mut self, index: usize, incoming: Incoming, now_ms: u64) {
         match incoming {
             Incoming::Ready => {
-                self.places[index].failures = 0;
-                log::info!("connected to Redis for {}", ROLES[index].name());
-                self.ask_for_channels();
-                self.tell_heard();
+                self.on_link_ready(index, now_ms);
             }
-            Incoming::Reply {
-                token,
-                command,
-                reply,
-            } => self.on_reply(token, command, reply, now_ms),
+            Incoming::Reply { token, reply } => self.on_reply(token, reply, now_ms),
             Incoming::Push(words) => self.on_push(words),
         }
     }
 
-    fn on_reply(&mut self, token: u64, command: Command, reply: Reply, now_ms: u64) {
-        if let Reply::Error(text) = &reply
-            && text.starts_with("NOSCRIPT")
-            && let Some(link) = &mut self.places[0].link
-        {
-            link.forget_digests();
-            return link.send(command, token, now_ms);
+    fn on_link_ready(&mut self, index: usize, now_ms: u64) {
+        let place = &mut self.places[index];
+        place.failures = 0;
+        let address = place.address;
+        let (role, shown) = (ROLES[index].name(), self.shown(address));
+        log::info!("connected to Redis for {role} at {shown}");
+        self.current = address;
+        let other = &self.places[1 - index];
+        if other.address != address && other.link.is_some() {
+            self.lose(1 - index, "another one is used now", now_ms);
         }
-        self.events.push_back(LinkEvent::Reply { token, reply });
+        let mut links = self.places.iter().map(|place| place.link.as_ref());
+        if links.all(|link| link.is_some_and(Link::is_ready)) {
+            self.has_complained = false;
+        }
+        self.ask_for_channels();
+        self.tell_heard();
+    }
+
+    /// An address as people know it.
+    fn shown(&self, address: usize) -> String {
+        let address = self.target.addresses.get(address);
+        address.map_or_else(String::new, |(host, port)| format!("{host}:{port}"))
+    }
+
+    fn on_reply(&mut self, token: u64, reply: Reply, now_ms: u64) {
+        // What was sent behind it would be done before it, if it were sent again.
+        let why = match &reply {
+            Reply::Error(text) if text.starts_with("NOSCRIPT") => "it has forgotten the scripts",
+            Reply::Error(text) if text.starts_with("READONLY") => "it is a replica now",
+            _ => return self.events.push_back(LinkEvent::Reply { token, reply }),
+        };
+        let is_sent = false;
+        self.events.push_back(LinkEvent::Failed { token, is_sent });
+        if self.places[0].link.is_some() {
+            self.lose(0, why, now_ms);
+        }
     }
 
     fn on_push(&mut self, words: Vec<Reply>) {
@@ -329,6 +364,7 @@ impl<S: Stream> Links<S> {
                     self.tell_heard();
                 }
             }
+            (b"unsubscribe" | b"sunsubscribe", _) if self.confirm_given_up(&channel) => {}
             (b"unsubscribe" | b"sunsubscribe", _) => {
                 if let Some(state) = self.channels.get_mut(&*channel) {
                     *state = Channel::Wanted;
@@ -339,6 +375,18 @@ impl<S: Stream> Links<S> {
             }
             _ => {}
         }
+    }
+
+    /// A channel is not heard any more. Says whether that was wanted; it may be wanted again since, and is asked for.
+    fn confirm_given_up(&mut self, channel: &str) -> bool {
+        let Some(count) = self.given_up.get_mut(channel) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.given_up.remove(channel);
+        }
+        true
     }
 
     /// Tells which channels are heard, once commands can be sent, too.
@@ -362,13 +410,18 @@ impl<S: Stream> Links<S> {
         place.at_ms = now_ms + wait_ms / 2 + self.random.next_u64() % (wait_ms / 2);
         place.failures += 1;
         let link = place.link.take();
-        if place.failures == 1 || link.is_some() {
-            log::error!("no connection to Redis for {}: {why}", ROLES[index].name());
+        let address = place.address;
+        if !std::mem::replace(&mut self.has_complained, true) {
+            let shown = self.shown(address);
+            log::error!("cannot use Redis at {shown}: {why}; it is tried again and again");
+        }
+        if !link.as_ref().is_some_and(Link::is_ready) && self.current == address {
+            self.current = (address + 1) % self.target.addresses.len().max(1);
         }
         let Some(link) = link else {
             return;
         };
-        place.before = link.identity();
+        self.places[index].before = link.identity();
         let tokens = link.into_unanswered();
         let failed = tokens.map(|token| LinkEvent::Failed {
             token,
@@ -376,6 +429,7 @@ impl<S: Stream> Links<S> {
         });
         self.events.extend(failed);
         if ROLES[index] == Role::Channels {
+            self.given_up.clear();
             for (channel, state) in &mut self.channels {
                 if std::mem::replace(state, Channel::Wanted) == Channel::Heard {
                     let channel = channel.clone();

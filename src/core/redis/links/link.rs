@@ -41,16 +41,16 @@ enum Expected {
     Step(&'static str),
     /// The number of this connection.
     ClientId,
+    /// Whether it is a master.
+    Role,
     /// What Redis says of itself.
     Info,
     /// The digest of a script.
     Digest(&'static Script),
     /// Nothing that matters.
     Any,
-    Command {
-        token: u64,
-        command: Command,
-    },
+    /// A command with this token.
+    Command(u64),
 }
 
 /// What has come.
@@ -58,7 +58,6 @@ enum Expected {
 pub(super) enum Incoming {
     Reply {
         token: u64,
-        command: Command,
         reply: Reply,
     },
     /// The connection can be used.
@@ -163,24 +162,30 @@ impl<S: Stream> Link<S> {
         // Redis may forbid the names: it is only for people who look at its list of clients.
         self.write([&b"CLIENT"[..], b"SETNAME", b"parlor"], Expected::Any);
         self.write([&b"CLIENT"[..], b"ID"], Expected::ClientId);
+        self.write([&b"INFO"[..], b"replication"], Expected::Role);
         self.write([&b"INFO"[..], b"server"], Expected::Info);
     }
 
     /// What Redis says of itself. If it is the one that the connection before was to, that is ended: nothing that was sent there
     /// is done after what is sent here.
-    fn on_info(&mut self, info: &str) {
+    fn on_info(&mut self, info: &str) -> Result<(), String> {
+        match field(info, "redis_mode") {
+            Some("cluster") => {
+                return Err("it is a node of a cluster, which parlor cannot use yet".to_owned());
+            }
+            Some("sentinel") => return Err("it is a Sentinel: name the Redis itself".to_owned()),
+            _ => {}
+        }
         self.is_sharded = is_sharded(info);
         let run = field(info, "run_id").map(Into::into);
-        if let Some(before) = self
-            .before
-            .take()
-            .filter(|it| Some(&it.run) == run.as_ref())
-        {
+        let before = self.before.take();
+        if let Some(before) = before.filter(|it| Some(&it.run) == run.as_ref()) {
             let number = before.number.to_string();
             let words = [&b"CLIENT"[..], b"KILL", b"ID", number.as_bytes()];
             self.write(words, Expected::Any);
         }
         self.run = run;
+        Ok(())
     }
 
     pub(super) fn socket_mut(&mut self) -> &mut S {
@@ -201,8 +206,11 @@ impl<S: Stream> Link<S> {
         self.is_sharded
     }
 
-    /// Which connection it is.
+    /// The connection by which commands may have been sent last that are not done yet: this one, or the one before.
     pub(super) fn identity(&self) -> Option<Identity> {
+        if !self.is_ready() {
+            return self.before.clone();
+        }
         Some(Identity {
             run: self.run.clone()?,
             number: self.client?,
@@ -215,11 +223,11 @@ impl<S: Stream> Link<S> {
     }
 
     /// Sends a command, whose reply comes with its token.
-    pub(super) fn send(&mut self, command: Command, token: u64, now_ms: u64) {
+    pub(super) fn send(&mut self, command: &Command, token: u64, now_ms: u64) {
         if self.expected.is_empty() {
             self.waiting_since_ms = now_ms;
         }
-        match &command {
+        match command {
             Command::Plain(words) => {
                 resp::write_command(words.iter().map(|word| &**word), &mut self.output);
             }
@@ -236,13 +244,7 @@ impl<S: Stream> Link<S> {
                 resp::write_command(words.into_iter(), &mut self.output);
             }
         }
-        self.expected
-            .push_back(Expected::Command { token, command });
-    }
-
-    /// Redis has forgotten a script: it is sent as a whole from now on.
-    pub(super) fn forget_digests(&mut self) {
-        self.digests.clear();
+        self.expected.push_back(Expected::Command(token));
     }
 
     /// Asks for channels, or gives them up. What is said of it comes as a push.
@@ -354,11 +356,7 @@ impl<S: Stream> Link<S> {
             return Err(format!("it has said what nobody asked for: {reply}"));
         };
         match expected {
-            Expected::Command { token, command } => incoming.push(Incoming::Reply {
-                token,
-                command,
-                reply,
-            }),
+            Expected::Command(token) => incoming.push(Incoming::Reply { token, reply }),
             Expected::Step(what) if reply.is_error() => {
                 return Err(format!("it refuses {what}: {reply}"));
             }
@@ -368,9 +366,15 @@ impl<S: Stream> Link<S> {
                 _ => return Err(reply.to_string()),
             },
             Expected::Info => match reply.text() {
-                Some(info) => self.on_info(info),
+                Some(info) => self.on_info(info)?,
                 None => return Err(format!("it does not say what it is: {reply}")),
             },
+            Expected::Role => {
+                let role = reply.text().and_then(|info| field(info, "role"));
+                if role.is_some_and(|role| role != "master") {
+                    return Err("it is a replica: name the master, too".to_owned());
+                }
+            }
             Expected::Digest(script) => {
                 if let Reply::Bulk(digest) = reply {
                     self.digests.push((script.name, digest));
@@ -427,7 +431,7 @@ impl<S: Stream> Link<S> {
         self.expected
             .into_iter()
             .filter_map(|expected| match expected {
-                Expected::Command { token, .. } => Some(token),
+                Expected::Command(token) => Some(token),
                 _ => None,
             })
     }

@@ -5,7 +5,7 @@ use std::fmt;
 /// Where Redis is, and as whom it is spoken to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Hosts and ports.
+    /// Hosts and ports, of which one is a master: they are tried in turn.
     pub addresses: Vec<(Box<str>, u16)>,
     /// A user of its access list; else the default one.
     pub user: Option<Box<str>>,

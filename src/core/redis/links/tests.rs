@@ -42,8 +42,13 @@ impl Node {
     /// One that is connected.
     fn up(at_once: usize) -> Self {
         let mut node = Self::new(at_once);
-        node.run_until(|node| node.links.is_up(SLOT) && node.links.is_sharded(SLOT));
+        node.run_until(Self::is_ready);
         node
+    }
+
+    fn is_ready(&self) -> bool {
+        let mut links = self.links.places.iter().map(|place| place.link.as_ref());
+        links.all(|link| link.is_some_and(Link::is_ready))
     }
 
     fn tick(&mut self) {
@@ -93,12 +98,12 @@ impl Node {
     fn echo(&mut self, word: &str, token: u64) {
         let words = [b"ECHO", word.as_bytes()].map(Into::into);
         let command = Command::Plain(words.to_vec());
-        self.links.send(SLOT, command, token, self.now_ms);
+        self.links.send(SLOT, &command, token, self.now_ms);
     }
 
     fn script(&mut self, word: &str, token: u64) {
         let command = Command::script(&SCRIPT, vec![], vec![word.as_bytes().into()]);
-        self.links.send(SLOT, command, token, self.now_ms);
+        self.links.send(SLOT, &command, token, self.now_ms);
     }
 
     fn has(&self, event: &str) -> bool {
@@ -143,10 +148,11 @@ fn a_connection_begins_with_the_login_and_the_scripts() {
         "SELECT 2",
         "CLIENT SETNAME parlor",
         "CLIENT ID",
+        "INFO replication",
         "INFO server",
     ];
-    assert_eq!(said(0)[..5], greeting);
-    assert_eq!(said(0)[5..], ["SCRIPT LOAD return ARGV[1]"]);
+    assert_eq!(said(0)[..6], greeting);
+    assert_eq!(said(0)[6..], ["SCRIPT LOAD return ARGV[1]"]);
     assert_eq!(said(1), greeting);
 }
 
@@ -167,12 +173,22 @@ fn replies_come_in_order_whatever_the_parts() {
 }
 
 #[test]
-fn a_script_that_redis_has_forgotten_is_sent_whole() {
+fn scripts_that_redis_has_forgotten_are_loaded_on_a_new_connection() {
     let mut node = Node::up(usize::MAX);
     node.redis.has_scripts = false;
     node.script("x", 1);
-    node.run_until(|node| node.has("1 x"));
-    assert!(node.place("EVALSHA digest") < node.place("EVAL return ARGV[1] 0 x"));
+    node.script("y", 2);
+    node.run_until(|node| node.events.len() == 2);
+    // Neither is done behind what comes after it.
+    assert_eq!(
+        node.events,
+        ["1 failed, sent false", "2 failed, sent false"]
+    );
+    node.redis.has_scripts = true;
+    node.now_ms += MOST_RETRY_MS;
+    node.run_until(Node::is_ready);
+    node.script("x", 3);
+    node.run_until(|node| node.has("3 x"));
 }
 
 #[test]
@@ -288,6 +304,19 @@ fn a_channel_that_is_given_up_is_not_taken_again() {
     node.tick();
     let said: Vec<_> = node.redis.said.iter().map(|(_, it)| &**it).collect();
     assert_eq!(said, ["SUNSUBSCRIBE {p1}"]);
+}
+
+#[test]
+fn a_channel_that_is_given_up_and_wanted_again_is_heard() {
+    let mut node = Node::up(usize::MAX);
+    node.links.subscribe(SLOT, "{p1}");
+    node.run_until(|node| node.has("heard {p1}"));
+    node.events.clear();
+    node.links.unsubscribe(SLOT, "{p1}");
+    node.links.subscribe(SLOT, "{p1}");
+    node.run_until(|node| !node.events.is_empty());
+    node.wait();
+    assert_eq!(node.events, ["heard {p1}"]);
 }
 
 #[test]
