@@ -15,9 +15,7 @@ impl Engine {
         let ticket = append.ticket;
         let is_heard = self.is_heard(&append.room);
         // At first the channel is not heard yet.
-        let is_beginning = !is_heard && is_up;
-        let may_wait = self.wait_ms > 0 || is_beginning;
-        if !is_heard && !may_wait {
+        if !is_heard && !is_up && self.wait_ms == 0 {
             return self.refuse(ticket);
         }
         let room = append.room.clone();
@@ -26,15 +24,20 @@ impl Engine {
         let is_first = follower.is_some_and(|it| it.parked.is_empty());
         if is_heard && is_first {
             self.publish(&append);
+            if self.wait_ms > 0 {
+                self.keep_until(append, self.wait_ms);
+            }
         } else {
+            self.keep_until(append, self.wait_ms.max(BEGIN_MS));
             self.park(&room, ticket);
         }
-        if may_wait {
-            let wait_ms = self.wait_ms.max(if is_beginning { BEGIN_MS } else { 0 });
-            let due_ms = self.now_ms + wait_ms;
-            self.appends.due.push_back((due_ms, ticket));
-            self.appends.messages.insert(ticket, append);
-        }
+    }
+
+    /// A message may have to be sent again. If it is not published in this time, it is refused.
+    fn keep_until(&mut self, append: Append, wait_ms: u64) {
+        let due_ms = self.now_ms + wait_ms;
+        self.appends.due.push_back((due_ms, append.ticket));
+        self.appends.messages.insert(append.ticket, append);
     }
 
     fn publish(&mut self, append: &Append) {

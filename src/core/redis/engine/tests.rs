@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::chat::Content;
 use crate::core::store::{Append, Contents, Load, Read, Record, Stored};
-use crate::limits::{ASK_AGAIN_MS, CHANNEL_LATE_MS};
+use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS};
 
 const EPOCH: u64 = 0xe1;
 
@@ -415,9 +415,15 @@ fn a_message_waits_for_the_first_connection() {
     assert!(bench.told().is_empty());
     bench.subscribed();
     let (token, _) = bench.sent();
+    // Another one waits behind it.
+    bench.ask(append(10));
     let there = [bulk(&format!("{EPOCH:x}")), bulk(&2)];
     bench.reply(token, Reply::Array(there.into()));
-    assert_eq!(bench.sent().1, "publish");
+    let orders = std::iter::from_fn(|| bench.engine.next_order());
+    assert_eq!(orders.count(), 2);
+    bench.now_ms += BEGIN_MS;
+    bench.engine.begin_tick(bench.now_ms);
+    assert_eq!(bench.told().len(), 2, "both are refused in time");
 }
 
 #[test]
