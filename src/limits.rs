@@ -271,6 +271,14 @@ pub const MAX_PRESENCE_MS: u64 = 60_000;
 /// Milliseconds for which it is gathered what other nodes are told of who is in a room.
 pub const TELL_MS: u64 = 500;
 
+/// Milliseconds for which it is known who is at other nodes in a room that nobody is in here: as long as whoever has asked for
+/// it takes to come in.
+pub const SIGHTING_MS: u64 = 1_000;
+
+/// Rooms of which that is known at a time, of each up to `MAX_LISTED` people of each other node: no fewer than may be looked up
+/// at a time.
+pub const MAX_SIGHTINGS: usize = MAX_LOADING;
+
 /// How often what a node has told of its rooms, and the people whom it holds, are kept for longer, in milliseconds: three
 /// times before they are forgotten as those of a node that is gone.
 pub const RENEW_MS: u64 = 12_000;

@@ -31,6 +31,7 @@ mod secret;
 mod series;
 mod shared;
 mod sharing;
+mod sightings;
 mod state;
 mod telling;
 mod visible;
@@ -53,6 +54,7 @@ pub(super) use acquaintance::{keys_of_mention, keys_of_name};
 pub(super) use alarm::completed_state;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
+use elsewhere::Elsewhere;
 pub(super) use elsewhere::Told;
 pub(super) use format::{AudienceId, Context, Format, Reading, RoomId};
 use kept::Kept;
@@ -269,10 +271,13 @@ impl Chat {
 
     /// Some of those who are in the room of this name, and how many there are.
     pub(super) fn listed(&self, name: &RoomName, limit: usize) -> (Vec<Author>, usize) {
-        let Some(room) = self.find(name).and_then(|id| self.get(id)) else {
-            return (Vec::new(), 0);
-        };
-        (self.listed_in(room, limit), room.count())
+        if let Some(room) = self.find(name).and_then(|id| self.get(id)) {
+            let elsewhere = self.elsewhere(name).map_or(0, Elsewhere::count);
+            return (self.listed_in(room, limit), room.count_here() + elsewhere);
+        }
+        self.elsewhere(name).map_or((Vec::new(), 0), |elsewhere| {
+            (elsewhere.people().take(limit).collect(), elsewhere.count())
+        })
     }
 
     /// The same of a room that is known by its id, without their number.
@@ -284,11 +289,11 @@ impl Chat {
     /// Those who have chosen a name are first, here or elsewhere.
     fn listed_in(&self, room: &Room, limit: usize) -> Vec<Author> {
         let here = |person: PersonId| self.people.author(person);
-        let Some(sharing) = &room.sharing else {
+        let Some(elsewhere) = self.elsewhere(&room.name) else {
             return room.listed(limit).map(here).collect();
         };
         let is_here = |who: &Author| self.has_in(room, who.id);
-        let elsewhere = sharing.elsewhere.people().filter(|who| !is_here(who));
+        let elsewhere = elsewhere.people().filter(|who| !is_here(who));
         let named = room.people.keys().copied().map(here).chain(elsewhere);
         let guests = room.guests().map(here);
         named.chain(guests).take(limit).collect()

@@ -28,6 +28,7 @@ mod invariants;
 mod keeping;
 mod listing;
 mod loading;
+mod looking;
 mod memory;
 mod metrics;
 mod nodes;

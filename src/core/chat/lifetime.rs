@@ -137,6 +137,7 @@ impl Chat {
             self.people.next_deadline_ms(),
             self.next_vacant_ms(),
             self.next_telling_ms(),
+            self.next_sighting_ms(),
         ];
         deadlines
             .into_iter()
@@ -153,6 +154,6 @@ impl Chat {
             self.end(index);
             return true;
         }
-        self.forget_vacant(now_ms) || self.people.forget_due(now_ms)
+        self.forget_vacant(now_ms) || self.forget_sighting(now_ms) || self.people.forget_due(now_ms)
     }
 }

@@ -8,11 +8,12 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::core::chat::Chat;
-use crate::core::chat::elsewhere::{Heard, HoleError, Told};
+use crate::core::chat::elsewhere::{Elsewhere, Heard, HoleError, Told};
 use crate::core::chat::format::RoomId;
 use crate::core::chat::person::{Name, PersonId, PublicId};
 use crate::core::chat::room::Room;
 use crate::core::chat::room_name::RoomName;
+use crate::core::chat::sightings::Sightings;
 use crate::core::chat::telling::{LastTold, Sharing};
 use crate::core::ensure::ensure;
 use crate::limits::{MAX_LISTED, TELL_MS};
@@ -32,6 +33,8 @@ pub(super) struct Tellings {
     rooms_of: BTreeMap<Rc<str>, BTreeSet<RoomId>>,
     /// Nodes that have ended, and the rooms where they still count.
     gone: VecDeque<(Rc<str>, BTreeSet<RoomId>)>,
+    /// Who is elsewhere in rooms that nobody is in here.
+    sightings: Sightings,
 }
 
 /// What is known of a room, to be compared.
@@ -74,20 +77,78 @@ impl Chat {
 
     /// Who is in a room has changed: others are to be told, if there are any.
     pub(super) fn note_shared(&mut self, id: RoomId, now_ms: u64) {
-        let Some(shared) = &mut self.tellings else {
+        if !self.rooms[id.index].is_empty() {
+            self.begin_sharing(id);
+        }
+        let sharing = self.rooms[id.index].sharing.as_mut();
+        let (Some(shared), Some(sharing)) = (&mut self.tellings, sharing) else {
             return;
         };
-        let room = &mut self.rooms[id.index];
-        if room.is_empty() && room.sharing.is_none() {
-            return;
-        }
-        let sharing = room.sharing.get_or_insert_with(|| {
-            shared.unknown.push_back(room.name.clone());
-            Box::default()
-        });
         if !std::mem::replace(&mut sharing.is_due, true) {
             shared.due.insert((now_ms + TELL_MS, id));
         }
+    }
+
+    /// The first comes into a room here: what is known of other nodes is followed from now on.
+    pub(super) fn begin_sharing(&mut self, id: RoomId) {
+        let room = &mut self.rooms[id.index];
+        let Some(shared) = self.tellings.as_mut().filter(|_| room.sharing.is_none()) else {
+            return;
+        };
+        let elsewhere = shared.sightings.take(&room.name).unwrap_or_default();
+        for (node, _) in elsewhere.nodes() {
+            let rooms = shared.rooms_of.entry(Rc::clone(node)).or_default();
+            rooms.insert(id);
+        }
+        // Something may have been told since it was looked up.
+        shared.unknown.push_back(room.name.clone());
+        room.roster_changes += 1;
+        room.sharing = Some(Box::new(Sharing {
+            elsewhere,
+            ..Sharing::default()
+        }));
+    }
+
+    /// Whether it is known who is in a room at other nodes, or there are none.
+    pub(in crate::core) fn knows_elsewhere(&self, name: &RoomName) -> bool {
+        self.tellings.is_none() || self.elsewhere(name).is_some()
+    }
+
+    /// Those in a room at other nodes, as far as that is known.
+    pub(super) fn elsewhere(&self, name: &RoomName) -> Option<&Elsewhere> {
+        let index = self.by_name.get(name);
+        let sharing = index.and_then(|&index| self.rooms[index].sharing.as_ref());
+        match sharing {
+            Some(sharing) => Some(&sharing.elsewhere),
+            None => self.tellings.as_ref()?.sightings.of(name),
+        }
+    }
+
+    /// It was looked up who is in a room at other nodes, for those who are about to come in, or are told.
+    pub(in crate::core) fn on_looked_up(
+        &mut self,
+        name: &RoomName,
+        told: Vec<(Rc<str>, Told)>,
+        now_ms: u64,
+    ) {
+        let Some(shared) = &mut self.tellings else {
+            return;
+        };
+        shared.sightings.add(name, Elsewhere::default(), now_ms);
+        for (node, told) in told {
+            shared.sightings.hear(&node, name, told);
+        }
+    }
+
+    /// When the next that was looked up is forgotten.
+    pub(super) fn next_sighting_ms(&self) -> Option<u64> {
+        self.tellings.as_ref()?.sightings.next_due_ms()
+    }
+
+    /// Forgets one whose time has come. Says whether there was one.
+    pub(super) fn forget_sighting(&mut self, now_ms: u64) -> bool {
+        let shared = self.tellings.as_mut();
+        shared.is_some_and(|it| it.sightings.forget_due(now_ms))
     }
 
     /// Somebody has come into a room here. Says whether they are in it elsewhere already.
@@ -186,6 +247,9 @@ impl Chat {
     pub(in crate::core) fn hear(&mut self, node: &str, name: &RoomName, told: Told, now_ms: u64) {
         let node: Rc<str> = node.into();
         let Some((id, mut sharing)) = self.take_sharing(name) else {
+            if let Some(shared) = &mut self.tellings {
+                shared.sightings.hear(&node, name, told);
+            }
             return;
         };
         let is_here = |person| self.is_in_room(id, person);
@@ -209,9 +273,14 @@ impl Chat {
 
     /// The whole of a room is to be told again.
     pub(in crate::core) fn tell_whole(&mut self, name: &RoomName, now_ms: u64) {
-        if let Some((id, mut sharing)) = self.take_sharing(name) {
+        let Some(id) = self.find(name) else {
+            return;
+        };
+        let room = &mut self.rooms[id.index];
+        // That nobody is left is told anyway.
+        let is_empty = room.is_empty();
+        if let Some(sharing) = room.sharing.as_mut().filter(|_| !is_empty) {
             sharing.told = None;
-            self.rooms[id.index].sharing = Some(sharing);
             self.note_shared(id, now_ms);
         }
     }
@@ -220,6 +289,7 @@ impl Chat {
     pub(in crate::core) fn on_node_gone(&mut self, node: &str) {
         if let Some(shared) = &mut self.tellings {
             shared.gone.extend(shared.rooms_of.remove_entry(node));
+            shared.sightings.forget_all();
         }
     }
 
@@ -292,14 +362,11 @@ impl Chat {
         Some(*due_ms)
     }
 
-    /// The room of this name that has members, without what is shared of it, which is to be put back.
+    /// The room of this name, without what is shared of it, which is to be put back.
     fn take_sharing(&mut self, name: &RoomName) -> Option<(RoomId, Box<Sharing>)> {
         let id = self.find(name)?;
-        let room = self
-            .rooms
-            .get_mut(id.index)
-            .filter(|room| !room.is_empty())?;
-        Some((id, room.sharing.take()?))
+        let sharing = self.rooms[id.index].sharing.take()?;
+        Some((id, sharing))
     }
 
     /// Whether somebody is in a room here.
@@ -346,7 +413,8 @@ impl Chat {
                 "others are not told that a room is empty",
             )?;
         }
-        Ok(())
+        let shared = self.tellings.as_ref();
+        shared.map_or(Ok(()), |it| it.sightings.check())
     }
 }
 

@@ -120,6 +120,7 @@ impl Chat {
             return Err(JoinError::TooManyJoined);
         }
         let room_id = self.find_or_create(name, owner, now_ms)?;
+        self.begin_sharing(room_id);
         let room = &mut self.rooms[room_id.index];
         // A connection for each such room is enough to count.
         room.is_counted |= reading.format.is_plain();

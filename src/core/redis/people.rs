@@ -122,9 +122,8 @@ impl As<'_> {
     }
 
     pub(super) fn compare(&self, known: &KnownPresence) -> Command {
-        let prefix = Partition::of(&known.room).key("here", &known.room);
         let mut args = vec![
-            [&*prefix, b":"].concat().into(),
+            here_prefix(&known.room),
             text(&NODE_TTL_MS),
             text(self.node),
             text(&known.own),
@@ -133,6 +132,12 @@ impl As<'_> {
             args.extend([text(&**node), text(sequence)]);
         }
         Command::script(&scripts::COMPARE_HERE, self.here_keys(&known.room), args)
+    }
+
+    pub(super) fn look(&self, room: &str) -> Command {
+        let keys = vec![Partition::of(room).key("nodes", room)];
+        let args = vec![here_prefix(room), text(self.node)];
+        Command::script(&scripts::LOOK, keys, args)
     }
 
     fn here_keys(&self, room: &str) -> Vec<Bytes> {
@@ -203,6 +208,12 @@ impl As<'_> {
     pub(super) fn say(&self, channel: &str, word: &Word) -> Command {
         Command::Plain(vec![self.word(), text(channel), said(word)])
     }
+}
+
+/// What the keys begin with by which nodes have told who is in a room.
+fn here_prefix(room: &str) -> Bytes {
+    let key = Partition::of(room).key("here", room);
+    [&*key, b":"].concat().into()
 }
 
 pub(super) fn claim(person: u64, keys: &[Box<str>]) -> Command {
@@ -291,27 +302,10 @@ pub(super) struct Compared {
 pub(super) fn compared(reply: &Reply, known: &KnownPresence) -> Option<Compared> {
     let (word, others) = reply.array()?.split_first()?;
     let news = others.iter().map(|other| {
-        let [node, fields] = other.array()? else {
-            return None;
-        };
-        let node: Box<str> = node.text()?.into();
-        let mut here = Here {
-            room: known.room.clone(),
-            sequence: sequence_of(known, &node),
-            after: 0,
-            unlisted: 0,
-            present: Vec::new(),
-            gone: Vec::new(),
-        };
-        for pair in fields.array()?.chunks_exact(2) {
-            match pair[0].text()? {
-                "s" => here.sequence = pair[1].number()?,
-                "u" => here.unlisted = usize::try_from(pair[1].number()?).ok()?,
-                id => here.present.push(PublicPerson {
-                    id: id.parse().ok()?,
-                    name: pair[1].text()?.into(),
-                }),
-            }
+        let (node, mut here) = told(other, &known.room)?;
+        if here.sequence == 0 {
+            // Nothing is there any more: that comes after what was heard last.
+            here.sequence = sequence_of(known, &node);
         }
         Some((node, here))
     });
@@ -319,6 +313,38 @@ pub(super) fn compared(reply: &Reply, known: &KnownPresence) -> Option<Compared>
         is_lost: word.bytes()? != b"same",
         news: news.collect::<Option<_>>()?,
     })
+}
+
+/// Reads the reply to `look`.
+pub(super) fn looked_up(reply: &Reply, room: &str) -> Option<Vec<(Box<str>, Here)>> {
+    let nodes = reply.array()?.iter();
+    nodes.map(|node| told(node, room)).collect()
+}
+
+/// A node, and what it has told of a room, of which nothing may be left.
+fn told(reply: &Reply, room: &str) -> Option<(Box<str>, Here)> {
+    let [node, fields] = reply.array()? else {
+        return None;
+    };
+    let mut here = Here {
+        room: room.into(),
+        sequence: 0,
+        after: 0,
+        unlisted: 0,
+        present: Vec::new(),
+        gone: Vec::new(),
+    };
+    for pair in fields.array()?.chunks_exact(2) {
+        match pair[0].text()? {
+            "s" => here.sequence = pair[1].number()?,
+            "u" => here.unlisted = usize::try_from(pair[1].number()?).ok()?,
+            id => here.present.push(PublicPerson {
+                id: id.parse().ok()?,
+                name: pair[1].text()?.into(),
+            }),
+        }
+    }
+    Some((node.text()?.into(), here))
 }
 
 fn sequence_of(known: &KnownPresence, node: &str) -> u64 {

@@ -45,6 +45,12 @@ pub static COMPARE_HERE: Script = Script {
     text: include_str!("scripts/compare_here.lua"),
 };
 
+/// Says who is in a room at all other nodes.
+pub static LOOK: Script = Script {
+    name: "look",
+    text: include_str!("scripts/look.lua"),
+};
+
 /// Keeps a name for somebody, if it is nobody else's.
 pub static CLAIM: Script = Script {
     name: "claim",
@@ -82,13 +88,14 @@ pub static SEND: Script = Script {
 };
 
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 12] = [
+pub static ALL: [&Script; 13] = [
     &PUBLISH,
     &LOAD,
     &FORGET_ROOM,
     &KEEP_STATE,
     &TELL,
     &COMPARE_HERE,
+    &LOOK,
     &CLAIM,
     &RELEASE,
     &KEEP,

@@ -16,7 +16,7 @@ use crate::core::net::pending::{Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::storing::UNAVAILABLE;
-use crate::core::store::{Answer, Contents, Found, SentMessage, Stored, Ticket};
+use crate::core::store::{Answer, Contents, Found, PeopleAnswer, SentMessage, Stored, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{
     DEDUP_MS, MAX_LOADING, MAX_WAITING_DATAGRAMS, STORE_RETRY_MS, STORE_TIMEOUT_MS,
@@ -55,9 +55,20 @@ pub(super) enum Aside {
     },
 }
 
+/// What is asked of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What is kept of a room.
+    #[default]
+    Room,
+    /// Who is in it at other nodes.
+    Members,
+}
+
 /// A room that is asked for.
 #[derive(Debug, Default)]
 struct Load {
+    wanted: Wanted,
     /// Connections whose input waits in its place.
     unread: BTreeSet<ConnectionId>,
     aside: Vec<Aside>,
@@ -145,10 +156,25 @@ impl Loading {
         }
     }
 
-    fn begin(&mut self, room: RoomName, ticket: Ticket, now_ms: u64) {
+    /// Whether a room can be asked for now: it is ready for that.
+    pub(super) fn readiness(&mut self, room: &RoomName, now_ms: u64) -> Readiness {
+        if self.rooms.contains_key(room) {
+            return Readiness::Loading;
+        }
+        match self.has_failed(room, now_ms) || self.rooms.len() >= MAX_LOADING {
+            true => Readiness::Unavailable,
+            false => Readiness::Ready,
+        }
+    }
+
+    pub(super) fn begin(&mut self, room: &RoomName, wanted: Wanted, ticket: Ticket, now_ms: u64) {
         self.due.push_back((now_ms + STORE_TIMEOUT_MS, ticket));
         self.by_ticket.insert(ticket, room.clone());
-        self.rooms.insert(room, Load::default());
+        let load = Load {
+            wanted,
+            ..Load::default()
+        };
+        self.rooms.insert(room.clone(), load);
     }
 
     fn has_failed(&mut self, room: &RoomName, now_ms: u64) -> bool {
@@ -211,11 +237,9 @@ impl<S: Stream> Server<S> {
         if !self.chat.is_kept_elsewhere(room) {
             return Readiness::Ready;
         }
-        if self.loading.rooms.contains_key(room) {
-            return Readiness::Loading;
-        }
-        if self.loading.has_failed(room, now.ms) || self.loading.rooms.len() >= MAX_LOADING {
-            return Readiness::Unavailable;
+        let readiness = self.loading.readiness(room, now.ms);
+        if readiness != Readiness::Ready {
+            return readiness;
         }
         let Some(outbox) = &mut self.outbox else {
             return Readiness::Ready;
@@ -223,24 +247,26 @@ impl<S: Stream> Server<S> {
         let limits = self.limits.of_room(room.as_str());
         let sent_after_ms = now.unix_ms.saturating_sub(DEDUP_MS);
         let ticket = outbox.load(room, &limits, sent_after_ms);
-        self.loading.begin(room.clone(), ticket, now.ms);
+        self.loading.begin(room, Wanted::Room, ticket, now.ms);
         Readiness::Loading
     }
 
-    /// Whether a command waits until its room is here. Then no later one of the connection is read before.
+    /// Whether a command waits until its room is here, and what else is wanted of it. Then no later one of the connection is
+    /// read before.
     pub(super) fn is_put_aside(
         &mut self,
-        room: Option<&str>,
+        room: Option<(&str, Wanted)>,
         text: &str,
         id: ConnectionId,
         now: Now,
     ) -> bool {
         let room = room.filter(|_| self.outbox.is_some());
-        let Some(room) = room.and_then(RoomName::parse) else {
+        let room = room.and_then(|(room, wanted)| Some((RoomName::parse(room)?, wanted)));
+        let Some((room, wanted)) = room else {
             return false;
         };
         let is_known = !self.access.rights(id).is_unauthenticated();
-        let is_loading = is_known && self.readiness(&room, now) == Readiness::Loading;
+        let is_loading = is_known && self.readiness_for(&room, wanted, now) == Readiness::Loading;
         if is_loading {
             let text = text.into();
             self.loading
@@ -263,28 +289,39 @@ impl<S: Stream> Server<S> {
         let Some((room, load)) = self.loading.take(answer.ticket()) else {
             return Err(answer);
         };
-        match answer {
-            Answer::Loaded {
-                contents: Some(contents),
-                ..
-            } => {
-                if contents.is_empty() && self.chat.has_shared_log() {
-                    self.chat.on_vacant(&room, contents.epoch, now.ms);
-                } else if !self.restore_room(&room, &contents, now) {
-                    log::warn!(
-                        "there is no place for the room {room}: --max-rooms, --max-keys, --history-bytes or --history-memory is too small for what is kept of it"
-                    );
-                    self.loading.fail(&room, now.ms);
-                }
+        match (load.wanted, answer) {
+            (
+                Wanted::Room,
+                Answer::Loaded {
+                    contents: Some(contents),
+                    ..
+                },
+            ) => self.on_loaded(&room, &contents, now),
+            (Wanted::Room, Answer::Loaded { contents: None, .. }) => {
+                self.chat.on_nothing_kept(&room);
             }
-            Answer::Loaded { contents: None, .. } => self.chat.on_nothing_kept(&room),
-            _ => {
-                self.chat.note_left(&room);
-                self.loading.fail(&room, now.ms);
-            }
+            (
+                Wanted::Members,
+                Answer::People {
+                    answer: PeopleAnswer::Present(nodes),
+                    ..
+                },
+            ) => self.on_looked_up(&room, nodes, now),
+            (wanted, _) => self.fail_load(&room, wanted, now),
         }
         self.resume_aside(load);
         Ok(())
+    }
+
+    fn on_loaded(&mut self, room: &RoomName, contents: &Contents, now: Now) {
+        if contents.is_empty() && self.chat.has_shared_log() {
+            self.chat.on_vacant(room, contents.epoch, now.ms);
+        } else if !self.restore_room(room, contents, now) {
+            log::warn!(
+                "there is no place for the room {room}: --max-rooms, --max-keys, --history-bytes or --history-memory is too small for what is kept of it"
+            );
+            self.loading.fail(room, now.ms);
+        }
     }
 
     /// Gives up rooms that the store does not give.
@@ -304,9 +341,15 @@ impl<S: Stream> Server<S> {
     }
 
     fn give_up_load(&mut self, room: &RoomName, load: Load, now: Now) {
-        self.chat.note_left(room);
-        self.loading.fail(room, now.ms);
+        self.fail_load(room, load.wanted, now);
         self.resume_aside(load);
+    }
+
+    fn fail_load(&mut self, room: &RoomName, wanted: Wanted, now: Now) {
+        if wanted == Wanted::Room {
+            self.chat.note_left(room);
+        }
+        self.loading.fail(room, now.ms);
     }
 
     /// There is no store any more: what waits for a room begins it anew.

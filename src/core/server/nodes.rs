@@ -143,15 +143,7 @@ impl<S: Stream> Server<S> {
         };
         let count = here.present.len() + here.gone.len();
         self.budget.spend(cost::LOOKUP * count as u64);
-        let present = here.present.iter();
-        let told = Told {
-            sequence: here.sequence,
-            after: here.after,
-            unlisted: here.unlisted,
-            present: present.map(|it| Author::stored(it.id, &it.name)).collect(),
-            gone: here.gone.into_iter().map(PublicId::of_number).collect(),
-        };
-        self.chat.hear(node, &room, told, now.ms);
+        self.chat.hear(node, &room, told(here), now.ms);
     }
 
     /// Tells other nodes what is due, and asks them what is not known.
@@ -297,6 +289,18 @@ pub(super) fn public_person(author: &Author) -> PublicPerson {
     PublicPerson {
         id: author.id.number(),
         name: author.name.to_string().into(),
+    }
+}
+
+/// What a node has told.
+pub(super) fn told(here: Here) -> Told {
+    let present = here.present.iter();
+    Told {
+        sequence: here.sequence,
+        after: here.after,
+        unlisted: here.unlisted,
+        present: present.map(|it| Author::stored(it.id, &it.name)).collect(),
+        gone: here.gone.into_iter().map(PublicId::of_number).collect(),
     }
 }
 

@@ -171,13 +171,13 @@ impl<S: Stream> Server<S> {
     /// what was answered before is ignored.
     pub fn on_answer(&mut self, answer: Answer, now: Now) {
         self.budget.spend(cost::MESSAGE);
+        let Err(answer) = self.on_load_answer(answer, now) else {
+            return;
+        };
         let Err(answer) = self.on_people_answer(answer, now) else {
             return;
         };
         let Err(answer) = self.on_read_answer(answer, now) else {
-            return;
-        };
-        let Err(answer) = self.on_load_answer(answer, now) else {
             return;
         };
         let Err(answer) = self.on_written_behind(answer) else {

@@ -115,6 +115,13 @@ pub enum PeopleRequest {
     /// `limits::NODE_TTL_MS` is forgotten: a node that had nobody left there may have said so in vain. Whatever it has not heard is told to it as
     /// `Presence`, and what the log does not have of it is asked for by `TellWhole`. Rooms of different partitions.
     Compare(Vec<KnownPresence>),
+    /// Who is in a room at all other nodes. Answered by `Present`.
+    Look {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// The name of the room.
+        room: Box<str>,
+    },
     /// To keep a name for somebody, if none of these keys is another's. Answered by `Claimed` or `Taken`.
     Claim {
         /// To be named in the answer.
@@ -185,6 +192,8 @@ pub enum PeopleRequest {
 /// What is answered.
 #[derive(Clone, Debug)]
 pub enum PeopleAnswer {
+    /// What each other node has told of who is in a room there: the whole.
+    Present(Vec<(Box<str>, Here)>),
     /// The name is theirs.
     Claimed,
     /// It is another's, or looks like another's: this one's, as far as that is known.

@@ -132,7 +132,9 @@ impl PeopleLog {
     fn take(&mut self, node: &str, request: PeopleRequest) {
         if self.habit.is_away {
             let ticket = match request {
-                PeopleRequest::Claim { ticket, .. } | PeopleRequest::Find { ticket, .. } => ticket,
+                PeopleRequest::Look { ticket, .. }
+                | PeopleRequest::Claim { ticket, .. }
+                | PeopleRequest::Find { ticket, .. } => ticket,
                 PeopleRequest::Direct {
                     ticket: Some(ticket),
                     ..
@@ -220,6 +222,10 @@ impl PeopleLog {
                 for known in rooms {
                     self.compare(node, &known);
                 }
+            }
+            PeopleRequest::Look { ticket, room } => {
+                let present = self.present(node, &room);
+                self.answer(node, ticket, PeopleAnswer::Present(present));
             }
             PeopleRequest::Claim {
                 ticket,
@@ -328,17 +334,8 @@ impl PeopleLog {
             self.tell(node, PeopleNews::TellWhole { room });
         }
         let heard: BTreeMap<&str, u64> = known.others.iter().map(|(it, at)| (&**it, *at)).collect();
-        for (other, told) in told.iter().filter(|(other, _)| ***other != *node) {
-            if heard.get(&**other) != Some(&told.sequence) {
-                let here = Here {
-                    room: room.clone(),
-                    sequence: told.sequence,
-                    after: 0,
-                    unlisted: told.unlisted,
-                    present: told.people.values().cloned().collect(),
-                    gone: Vec::new(),
-                };
-                let other = other.clone();
+        for (other, here) in self.present(node, room) {
+            if heard.get(&*other) != Some(&here.sequence) {
                 self.tell(node, PeopleNews::Presence { node: other, here });
             }
         }
@@ -357,6 +354,23 @@ impl PeopleLog {
             let other = (*other).into();
             self.tell(node, PeopleNews::Presence { node: other, here });
         }
+    }
+
+    /// Who is in a room at all nodes but this one.
+    fn present(&self, node: &str, room: &str) -> Vec<(Box<str>, Here)> {
+        let nodes = self.rooms.get(room).into_iter().flatten();
+        let others = nodes.filter(|(other, _)| ***other != *node);
+        let here = |told: &Told| Here {
+            room: room.into(),
+            sequence: told.sequence,
+            after: 0,
+            unlisted: told.unlisted,
+            present: told.people.values().cloned().collect(),
+            gone: Vec::new(),
+        };
+        others
+            .map(|(other, told)| (other.clone(), here(told)))
+            .collect()
     }
 
     fn until_ms(&self) -> u64 {

@@ -38,6 +38,11 @@ impl Engine {
                     self.question(slot, Question::Compare(known), command);
                 }
             }
+            PeopleRequest::Look { ticket, room } => {
+                let slot = Partition::of(&room).slot();
+                let command = this.look(&room);
+                self.question(slot, Question::Look(ticket, room), command);
+            }
             PeopleRequest::Claim {
                 ticket,
                 person,
@@ -131,6 +136,11 @@ impl Engine {
                 }
             }
             Question::Renew => self.on_renewed(reply),
+            Question::Look(ticket, room) => {
+                let nodes = people::looked_up(reply, &room);
+                let answer = nodes.map_or(PeopleAnswer::Unavailable, PeopleAnswer::Present);
+                self.people_answer(ticket, answer);
+            }
             Question::Find(ticket) => {
                 let found = people::found(reply);
                 let answer = found.map_or(PeopleAnswer::Unavailable, PeopleAnswer::Found);
@@ -148,7 +158,10 @@ impl Engine {
     /// Who waits is told so. What was told of rooms and people is compared in a while.
     pub(super) fn on_people_failed(&mut self, question: &Question) {
         match question {
-            Question::Claim(ticket) | Question::Find(ticket) | Question::Direct(Some(ticket)) => {
+            Question::Look(ticket, _)
+            | Question::Claim(ticket)
+            | Question::Find(ticket)
+            | Question::Direct(Some(ticket)) => {
                 self.people_answer(*ticket, PeopleAnswer::Unavailable);
             }
             Question::Tell(_)

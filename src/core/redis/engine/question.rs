@@ -7,6 +7,7 @@ use crate::core::store::{KnownPresence, Ticket};
 pub(super) enum Question {
     Tell(Box<str>),
     Compare(KnownPresence),
+    Look(Ticket, Box<str>),
     Claim(Ticket),
     Keep(u64),
     Renew,

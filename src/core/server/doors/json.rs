@@ -22,6 +22,7 @@ use crate::core::server::direct::Progress;
 use crate::core::server::error::{
     BAD_NAME, CommandError, NAME_OF_ANOTHER, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE,
 };
+use crate::core::server::loading::Wanted;
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::readers::{Page, Reader, Returning};
@@ -86,7 +87,7 @@ impl<S: Stream> Server<S> {
             .spend(cost::of_bytes(text.len(), cost::JSON_BYTE));
         let (echo, command) = command::parse(text);
         let answer = match command {
-            Ok(command) if self.is_put_aside(command.room(), text, id, now) => return,
+            Ok(command) if self.is_put_aside(wanted_of(&command), text, id, now) => return,
             Ok(command) if self.asks_log(&wish_of(&command), text, id, now) => return,
             Ok(command) => self.execute(command, echo, id, now),
             Err(error) => Err(error.into()),
@@ -454,6 +455,15 @@ impl<S: Stream> Server<S> {
             Progress::Later => Ok(None),
         }
     }
+}
+
+/// The room that a command is about, and what is wanted of it.
+fn wanted_of<'a>(command: &'a Command<'_>) -> Option<(&'a str, Wanted)> {
+    let wanted = match command {
+        Command::Join { .. } | Command::Members { .. } => Wanted::Members,
+        _ => Wanted::Room,
+    };
+    Some((command.room()?, wanted))
 }
 
 /// Who somebody wants to be.

@@ -26,7 +26,7 @@ use crate::core::server::Server;
 use crate::core::server::arguments::parse_room;
 use crate::core::server::asking::Wish;
 use crate::core::server::error::{CommandError, NO_TOKEN_LINE};
-use crate::core::server::loading::{Aside, Readiness};
+use crate::core::server::loading::{Aside, Readiness, Wanted};
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::waiting::ReplyTo;
@@ -78,7 +78,7 @@ impl<S: Stream> Server<S> {
     /// Someone has come, and goes into the lobby as soon as it is here.
     pub(in crate::core::server) fn lead_into_lobby(&mut self, id: ConnectionId, now: Now) {
         let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
-        match self.readiness(&lobby, now) {
+        match self.readiness_for(&lobby, Wanted::Members, now) {
             Readiness::Ready => self.go_into(&lobby, id, now),
             Readiness::Loading => {
                 self.loading.put_aside(&lobby, id, Aside::Newcomer(id));
@@ -186,7 +186,7 @@ impl<S: Stream> Server<S> {
     /// Does what a line says, now or when its room is here.
     pub(in crate::core::server) fn execute_line(&mut self, id: ConnectionId, text: &str, now: Now) {
         let line = line::parse(text);
-        if self.is_put_aside(line.room(), text, id, now)
+        if self.is_put_aside(wanted_of(&line), text, id, now)
             || self.asks_log(&wish_of(&line), text, id, now)
         {
             return;
@@ -434,6 +434,15 @@ impl<S: Stream> Server<S> {
     pub(in crate::core::server) fn send_line(&mut self, id: ConnectionId, lines: &str) {
         self.answer_with(id, Format::Lines, lines.as_bytes().to_vec());
     }
+}
+
+/// The room that a line is about, and what is wanted of it.
+fn wanted_of<'a>(line: &'a Line<'_>) -> Option<(&'a str, Wanted)> {
+    let wanted = match line {
+        Line::Join(_) => Wanted::Members,
+        _ => Wanted::Room,
+    };
+    Some((line.room()?, wanted))
 }
 
 /// Who somebody wants to be.

@@ -22,7 +22,7 @@ use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::is_for_stream;
 use crate::core::server::doors::json::JoinOptions;
 use crate::core::server::error::NO_TOKEN;
-use crate::core::server::loading::{Aside, Readiness};
+use crate::core::server::loading::{Aside, Readiness, Wanted};
 use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
 use crate::core::stream::Stream;
 use crate::limits::STORE_TIMEOUT_MS;
@@ -110,7 +110,8 @@ impl<S: Stream> Server<S> {
         let Some(room) = room_of_request(request.path) else {
             return false;
         };
-        let is_loading = self.readiness(&room, now) == Readiness::Loading;
+        let wanted = wanted_of_request(request.path);
+        let is_loading = self.readiness_for(&room, wanted, now) == Readiness::Loading;
         if is_loading {
             self.loading.hold(&room, id);
             self.set_deadline(id, now.ms + 2 * STORE_TIMEOUT_MS);
@@ -404,6 +405,15 @@ fn room_of_request(path: &str) -> Option<RoomName> {
     match room_of_path(path)? {
         RoomOfPath::None => RoomName::parse(RoomName::DEFAULT),
         RoomOfPath::Named(name) => RoomName::parse(name),
+    }
+}
+
+/// Who only publishes or reads messages need not know who is there.
+fn wanted_of_request(path: &str) -> Wanted {
+    let resource = rooms_path(path).map(|path| path.split('/').nth(2));
+    match resource {
+        None | Some(Some("events" | "members")) => Wanted::Members,
+        Some(_) => Wanted::Room,
     }
 }
 
