@@ -2,5 +2,6 @@
 
 mod chaos;
 mod circle;
+mod first;
 mod log;
 mod scenes;

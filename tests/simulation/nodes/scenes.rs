@@ -203,7 +203,7 @@ fn a_direct_message_reaches_another_node_once() {
     let hall = circle.hall(1);
     let typist = hall.connect_typist(usize::MAX);
     hall.send(typist, b"/msg ana from a line\n/msg eve nothing\n");
-    circle.pass(500);
+    circle.pass(1_000);
     assert_eq!(told(&mut circle, ana, "direct")[0]["data"], "from a line");
     let lines = circle.hall(1).sip(typist, usize::MAX);
     let lines = String::from_utf8(lines).unwrap();
@@ -290,7 +290,7 @@ fn while_the_log_is_away_nobody_gets_a_name() {
 }
 
 #[test]
-fn an_admin_empties_a_room_at_all_nodes() {
+fn an_admin_closes_a_person_at_all_nodes() {
     use parlor::core::access::{Claims, Keys, issue};
     const SECRET: &[u8] = b"a secret of at least 32 bytes, as wanted";
     let mut circle = Circle::new(8, 2);
@@ -340,7 +340,4 @@ fn an_admin_empties_a_room_at_all_nodes() {
     }
     circle.pass(1_000);
     assert_eq!(circle.members(carol, "tea"), (vec!["carol".into()], 1));
-    circle.ask(admin, &json!({"type": "empty", "room": "tea"}));
-    circle.pass(500);
-    assert_eq!(told(&mut circle, carol, "left").len(), 1);
 }
