@@ -42,8 +42,9 @@ impl<S: Stream> Redis<S> {
         &mut self.links
     }
 
-    /// The server has these rooms already: to be called before the first tick.
-    pub fn adopt(&mut self, followed: Vec<Followed>) {
+    /// The node has this name, and its server has these rooms already: to be called before the first tick.
+    pub fn begin(&mut self, node: &str, followed: Vec<Followed>) {
+        self.engine.begin_hearing_nodes(node);
         self.engine.adopt(followed);
     }
 

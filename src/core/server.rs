@@ -403,6 +403,7 @@ impl<S: Stream> Server<S> {
             || self.broadcast.is_busy()
             || self.chat.is_reconfiguring()
             || self.chat.has_shared_work()
+            || (self.is_held && self.chat.has_to_tell())
             || self.nodes.as_ref().is_some_and(|it| it.has_work())
     }
 

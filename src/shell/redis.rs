@@ -69,9 +69,9 @@ impl RedisNode {
         }))
     }
 
-    /// The server has these rooms already.
-    pub(super) fn adopt(&mut self, followed: Vec<Followed>) {
-        self.redis.adopt(followed);
+    /// The server has this name and these rooms: to be called before the first tick.
+    pub(super) fn begin(&mut self, node: &str, followed: Vec<Followed>) {
+        self.redis.begin(node, followed);
     }
 
     /// Other limits hold from now on.
@@ -118,7 +118,7 @@ impl RedisNode {
         }
         self.redis.send(server.budget(), now.ms);
         while let Some(connect) = self.redis.links().next_connect(now.ms) {
-            self.begin(connect, now.ms);
+            self.connect(connect, now.ms);
         }
     }
 
@@ -133,7 +133,7 @@ impl RedisNode {
     }
 
     /// A name is looked up, and a connection made, on a thread: both may take their time.
-    fn begin(&mut self, connect: Connect, now_ms: u64) {
+    fn connect(&mut self, connect: Connect, now_ms: u64) {
         let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
         let link = connect.link;
         let run = move || {

@@ -160,12 +160,54 @@ class Members(Case):
         self.person(self.nodes[2], "cem", "tea")
         self.presence(watcher, joined=["cem"])
 
+    def test_the_first_at_a_node_is_told_who_is_at_others(self):
+        ann = self.person(self.nodes[0], "ann", "tea")
+        # In a room in which something was published, and in one in which nothing was.
+        ann.ask("join", "joined", room="mate")
+        self.post(self.nodes[0], "mate", b"hello")
+        for room in ("tea", "mate"):
+            until(lambda: self.members(self.nodes[2], room) == (1, ["ann"]), "ann is in %s" % room)
+            bob = self.person(self.nodes[1], "bob " + room)
+            joined = bob.ask("join", "joined", room=room)
+            self.assertEqual((joined["count"], sorted(it["name"] for it in joined["members"])),
+                             (2, ["ann", "bob " + room]))
+            self.assertEqual(self.presence(ann, joined=["bob " + room]), 2)
+            until(lambda: self.members(self.nodes[2], room)[0] == 2, "both are in %s" % room)
+            bob.ask("leave", "ok", room=room)
+            until(lambda: self.members(self.nodes[1], room) == (1, ["ann"]), "ann alone is in %s" % room)
+        ann.ask("leave", "ok", room="tea")
+        self.wait_for_members("tea", [])
+
+    def test_a_room_is_emptied_at_all_nodes(self):
+        flags = self.secret_flags()
+        one, other = self.start_nodes(2, self.start_redis().url, flags=flags)
+        people = [self.keep(Json(node.port, token=self.token_of(name))) for node, name in ((one, "ann"), (other, "bob"))]
+        for person in people:
+            person.ask("join", "joined", room="tea")
+        self.post(other, "tea", b"hello", name="bob")
+        status, _, answer = self.keep(one.http()).ask("DELETE", "/rooms/tea", fields=[self.bearer("eve", admin=True)])
+        self.assertEqual(status, 204, answer)
+        for person in people:
+            while person.next("left", "message")["type"] != "left":
+                pass
+
     def test_an_upgrade_keeps_everyone(self):
         watcher = self.person(self.nodes[0], "ann", "tea")
-        bob = self.person(self.nodes[1], "bob", "tea")
-        self.presence(watcher, joined=["bob"])
+        bob, eve = [self.person(self.nodes[1], name, "tea") for name in ("bob", "eve")]
+        self.presence(watcher, joined=["bob", "eve"])
         for node in self.nodes:
             node.upgrade()
-        self.wait_for_members("tea", ["ann", "bob"])
+            # Nobody is doubled, or lost for a moment.
+            for other in self.nodes:
+                self.assertEqual(self.members(other, "tea"), (3, ["ann", "bob", "eve"]))
+        self.wait_for_members("tea", ["ann", "bob", "eve"])
         watcher.command("direct", to="bob", data="still here")
         self.assertEqual(bob.next("direct")["data"], "still here")
+        error = self.keep(Json(self.nodes[2].port)).ask("login", "welcome", name="bob")
+        self.assertEqual(error.get("code"), "name_taken")
+        # Who goes is not kept as what the process before has told.
+        bob.ask("leave", "ok", room="tea")
+        self.assertEqual(self.presence(watcher, left=["bob"]), 2)
+        self.assertEqual(self.presence(eve, left=["bob"]), 2)
+        eve.ask("login", "welcome", name="zoe")
+        until(lambda: self.has_name("eve"), "the name eve is free", 5)

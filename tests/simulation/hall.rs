@@ -284,6 +284,16 @@ impl Hall {
         limits: Limits,
         is_handed_over: impl Fn(GuestId) -> bool,
     ) -> Result<(), HandoverError> {
+        let next = Server::new(limits, Vec::new(), Site::new(&[]), [7; 32], self.now);
+        self.hand_over_to(next, is_handed_over)
+    }
+
+    /// The same: this server does.
+    pub(crate) fn hand_over_to(
+        &mut self,
+        mut next: Server<Proxied<Socket>>,
+        is_handed_over: impl Fn(GuestId) -> bool,
+    ) -> Result<(), HandoverError> {
         let state = self.server.state()?;
         let taken = self.guests.iter().enumerate();
         let taken = taken.filter(|(guest, _)| is_handed_over(*guest));
@@ -295,7 +305,6 @@ impl Hall {
             (index, Proxied::resume(socket, it.state()))
         });
         let sockets = sockets.collect();
-        let mut next = Server::new(limits, Vec::new(), Site::new(&[]), [7; 32], self.now);
         next.take_over(&state, sockets, self.now)?;
         next.check_invariants().expect("an invariant, at once");
         self.server = next;

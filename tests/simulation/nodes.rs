@@ -3,5 +3,6 @@
 mod chaos;
 mod circle;
 mod first;
+mod handover;
 mod log;
 mod scenes;

@@ -56,6 +56,21 @@ impl Chat {
     pub(in crate::core) fn share(&mut self, now_ms: u64) {
         self.tellings.get_or_insert_default();
         self.people.share();
+        self.share_rooms(now_ms);
+    }
+
+    /// The same rooms are shared by the server whose place this one has taken: others know of its members.
+    pub(in crate::core) fn share_again(&mut self, now_ms: u64) {
+        self.people.share();
+        self.share_rooms(now_ms);
+        for (_, room) in &mut self.rooms {
+            if let Some(sharing) = &mut room.sharing {
+                sharing.is_known = true;
+            }
+        }
+    }
+
+    fn share_rooms(&mut self, now_ms: u64) {
         let ids: Vec<RoomId> = self
             .rooms
             .iter()
@@ -177,7 +192,7 @@ impl Chat {
         for (node, _) in sharing.elsewhere.nodes() {
             leave_node(&mut shared.rooms_of, node, id);
         }
-        if sharing.told.is_some_and(|told| !told.is_nobody()) {
+        if sharing.is_known {
             let over = Told::nobody(shared.next_sequence());
             shared.ended.push_back((room.name.clone(), over));
         }
@@ -226,6 +241,7 @@ impl Chat {
         };
         let change = told.since(before);
         sharing.told = Some(told);
+        sharing.is_known = true;
         Some((room.name.clone(), change))
     }
 
@@ -354,6 +370,24 @@ impl Chat {
         let shared = self.tellings.as_ref();
         shared
             .is_some_and(|it| !(it.ended.is_empty() && it.unknown.is_empty() && it.gone.is_empty()))
+    }
+
+    /// Whether something is to be told to others, now or later.
+    pub(in crate::core) fn has_to_tell(&self) -> bool {
+        let shared = self.tellings.as_ref();
+        shared.is_some_and(|it| !(it.due.is_empty() && it.ended.is_empty()))
+    }
+
+    /// The sequence that others were told last.
+    pub(super) fn told_sequence(&self) -> u64 {
+        self.tellings.as_ref().map_or(0, |it| it.sequence)
+    }
+
+    /// Another server has told others so much, whose place this one takes.
+    pub(super) fn tell_after(&mut self, sequence: u64) {
+        if let Some(shared) = &mut self.tellings {
+            shared.sequence = sequence;
+        }
     }
 
     /// When others are to be told next.

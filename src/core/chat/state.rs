@@ -32,6 +32,9 @@ pub(in crate::core) struct ChatState<'a> {
     accounts: Vec<AccountState>,
     news_due: Vec<(u64, RoomId)>,
     forgotten: Forgotten,
+    /// The sequence that other nodes were told last.
+    #[serde(default)]
+    told_sequence: u64,
 }
 
 impl Chat {
@@ -49,6 +52,7 @@ impl Chat {
             accounts: self.ledger.accounts().collect(),
             news_due: self.news_due.iter().copied().collect(),
             forgotten: self.forgotten,
+            told_sequence: self.told_sequence(),
         }
     }
 
@@ -80,6 +84,7 @@ impl Chat {
         self.rooms_begun = state.rooms_begun;
         self.news_due = state.news_due.into_iter().collect();
         self.forgotten = state.forgotten;
+        self.tell_after(state.told_sequence);
         self.reconfigure(limits.clone());
     }
 

@@ -10,6 +10,8 @@ use crate::core::chat::person::{Author, Name, PublicId};
 pub(super) struct Sharing {
     /// What was told of it; `None` before that.
     pub(super) told: Option<LastTold>,
+    /// Others may know of members: that there are none any more has to be told.
+    pub(super) is_known: bool,
     /// It is told at a time that is set already.
     pub(super) is_due: bool,
     pub(super) elsewhere: Elsewhere,
@@ -24,10 +26,6 @@ pub(super) struct LastTold {
 }
 
 impl LastTold {
-    pub(super) fn is_nobody(&self) -> bool {
-        self.unlisted == 0 && self.people.is_empty()
-    }
-
     /// What has changed since this was told, or the whole.
     pub(super) fn since(&self, before: Option<&Self>) -> Told {
         let change = before.filter(|it| !it.people.is_empty());

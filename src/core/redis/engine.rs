@@ -86,7 +86,9 @@ struct Members {
 
 #[derive(Debug)]
 pub(super) struct Engine {
-    /// The name of this node. Every process has another.
+    /// Every process has another: by this it knows its own messages.
+    process: Box<str>,
+    /// The name of this node. The process that takes its place has it, too.
     node: Box<str>,
     rooms: BTreeMap<Box<str>, Follower>,
     partitions: BTreeMap<Partition, Members>,
@@ -120,8 +122,9 @@ impl Engine {
     /// One without rooms. `wait_ms`: how long a message waits for Redis to be there.
     pub(super) fn new(limits: Limits, wait_ms: u64, seed: [u8; 32]) -> Self {
         let mut random = ChaCha8Rng::from_seed(seed);
-        let mut this = Self {
-            node: format!("{:016x}", random.next_u64()).into(),
+        Self {
+            process: format!("{:016x}", random.next_u64()).into(),
+            node: Box::default(),
             rooms: BTreeMap::new(),
             partitions: BTreeMap::new(),
             appends: Appends::default(),
@@ -140,9 +143,7 @@ impl Engine {
             random,
             complained_ms: None,
             now_ms: 0,
-        };
-        this.begin_hearing_nodes();
-        this
+        }
     }
 
     pub(super) fn reconfigure(&mut self, limits: &Limits) {
@@ -208,7 +209,7 @@ impl Engine {
                 at_ms,
                 record,
             }) => {
-                let bytes = entry::signal(&room, at_ms, &self.node, &record);
+                let bytes = entry::signal(&room, at_ms, &self.process, &record);
                 let purpose = Purpose::Nothing("tell of a message that is not kept");
                 self.send_of(&room, purpose, |at| at.signal(bytes));
             }

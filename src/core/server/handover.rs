@@ -38,6 +38,11 @@ impl<S: Stream> Server<S> {
         self.is_held = true;
     }
 
+    /// The name of this server, which the one that takes its place has, too.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Goes on as before.
     pub fn release(&mut self) {
         self.is_held = false;
@@ -55,6 +60,7 @@ impl<S: Stream> Server<S> {
             && self.unfinished.is_empty()
             && self.closed.is_empty()
             && self.nodes.as_ref().is_none_or(|it| it.arriving.is_empty())
+            && !self.chat.has_to_tell()
             && !self.broadcast.is_busy()
             && !self.lagging.has_drained()
             && !self.is_evicting()
@@ -157,6 +163,9 @@ impl<S: Stream> Server<S> {
         }
         self.connections = here.into_iter().collect();
         self.begin_again(now);
+        if self.nodes.is_some() {
+            self.chat.share_again(now.ms);
+        }
         for connection in gone {
             self.leave_without_socket(&connection, now);
         }
@@ -165,10 +174,6 @@ impl<S: Stream> Server<S> {
         self.access.take_over(sections.take("holders")?, is_here);
         self.files.forget_downloads(is_here);
         self.resume_downloads();
-        if self.nodes.is_some() {
-            // Other nodes have forgotten what the other server has told, or will.
-            self.chat.share(now.ms);
-        }
         Ok(())
     }
 

@@ -151,8 +151,10 @@ impl<S: Stream> Server<S> {
         if self.nodes.is_none() {
             return;
         }
+        // The server that takes the place of this one does not know what is due.
+        let until_ms = if self.is_held { u64::MAX } else { now.ms };
         while self.budget.is_left()
-            && let Some((room, told)) = self.chat.take_told(now.ms)
+            && let Some((room, told)) = self.chat.take_told(until_ms)
         {
             let count = told.present.len() + told.gone.len();
             self.budget

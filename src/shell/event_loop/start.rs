@@ -41,6 +41,7 @@ impl EventLoop {
         let mut this = Self::build(sources, config, Clock::new(), &mut passed, site())?;
         this.open_store()?;
         this.open_redis()?;
+        this.begin_redis();
         this.listen_for_imports();
         let kept = this.config.settings.keeping.data.as_deref();
         let page = this.page()?;
@@ -178,6 +179,12 @@ impl EventLoop {
         Ok(())
     }
 
+    fn begin_redis(&mut self) {
+        if let Some(redis) = &mut self.redis {
+            redis.begin(self.server.node(), self.server.followed());
+        }
+    }
+
     fn take_connections(
         &mut self,
         baggage: &Baggage,
@@ -198,9 +205,7 @@ impl EventLoop {
         self.server
             .take_over(state, sockets, self.clock.now())
             .map_err(|error| RunError::new("cannot take over", io::Error::other(error), ""))?;
-        if let Some(redis) = &mut self.redis {
-            redis.adopt(self.server.followed());
-        }
+        self.begin_redis();
         let interest = Interest::READABLE | Interest::WRITABLE;
         for index in indices {
             if let Some(transport) = self.server.socket_mut(index) {

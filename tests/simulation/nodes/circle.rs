@@ -66,6 +66,25 @@ impl Circle {
         self.nodes[node] = Some(Node { name, hall });
     }
 
+    /// Another process takes the place of a server, with all connections but those of this guest.
+    pub(crate) fn hand_over(&mut self, node: usize, without: Option<GuestId>) {
+        self.begun += 1;
+        let seed = seed_bytes(self.seed << 8 | self.begun);
+        self.hall(node).server.hold();
+        let mut ticks = 0;
+        while !self.hall(node).server.is_quiet() {
+            ticks += 1;
+            assert!(ticks < 50, "it does not come to rest");
+            self.tick(100);
+        }
+        let hall = self.hall(node);
+        let mut next = Hall::seeded(seed, &FLAGS).server;
+        next.use_store(Durability::Memory);
+        next.share_people(hall.now);
+        let taken = hall.hand_over_to(next, |guest| Some(guest) != without);
+        taken.expect("it is taken over");
+    }
+
     pub(crate) fn kill(&mut self, node: usize) {
         if let Some(node) = self.nodes[node].take() {
             self.log.kill(&node.name);

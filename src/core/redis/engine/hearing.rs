@@ -54,7 +54,7 @@ impl Engine {
                 node,
                 bytes,
             }) => {
-                if *node != *self.node
+                if *node != *self.process
                     && self.rooms.contains_key(room)
                     && let Some((record, _)) = entry::decode(bytes)
                 {

@@ -11,8 +11,9 @@ use crate::core::store::{
 };
 
 impl Engine {
-    /// Hears what is said to this node.
-    pub(super) fn begin_hearing_nodes(&mut self) {
+    /// Hears what is said to this node, which has this name.
+    pub(in crate::core::redis) fn begin_hearing_nodes(&mut self, node: &str) {
+        self.node = node.into();
         for channel in [people::channel_of(&self.node), ALL_NODES.into()] {
             let slot = people::slot();
             self.orders.push_back(Order::Subscribe { slot, channel });

@@ -41,7 +41,7 @@ impl Engine {
     }
 
     fn publish(&mut self, append: &Append) {
-        let origin = format!("{}:{}", self.node, append.ticket.0);
+        let origin = format!("{}:{}", self.process, append.ticket.0);
         let follower = self.rooms.get(&append.room);
         let known = follower.and_then(Follower::position).unwrap_or(Position {
             epoch: append.epoch,
@@ -138,7 +138,7 @@ impl Engine {
     /// The ticket of a message that this node has sent, and of which the server waits to hear.
     pub(super) fn own_ticket(&self, origin: &str) -> Option<Ticket> {
         let (node, number) = origin.split_once(':')?;
-        let ticket = Ticket(number.parse().ok().filter(|_| *node == *self.node)?);
+        let ticket = Ticket(number.parse().ok().filter(|_| *node == *self.process)?);
         self.appends
             .by_ticket
             .contains_key(&ticket)

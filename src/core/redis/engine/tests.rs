@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::core::chat::Content;
-use crate::core::store::{Append, Contents, Load, Read, Record, Stored};
+use crate::core::store::{
+    Append, Contents, Load, PeopleAnswer, PeopleRequest, Read, Record, Stored,
+};
 use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS};
 
 const EPOCH: u64 = 0xe1;
@@ -66,6 +68,7 @@ fn contents(epoch: u64, offsets: std::ops::RangeInclusive<u64>, origin: &str) ->
 impl Bench {
     fn new(wait_ms: u64) -> Self {
         let mut engine = Engine::new(Limits::default(), wait_ms, [7; 32]);
+        engine.begin_hearing_nodes("this");
         // Those on which nodes are spoken to.
         for _ in 0..2 {
             assert!(matches!(engine.next_order(), Some(Order::Subscribe { .. })));
@@ -174,7 +177,7 @@ impl Bench {
     }
 
     fn origin(&self, ticket: u64) -> String {
-        format!("{}:{ticket}", self.engine.node)
+        format!("{}:{ticket}", self.engine.process)
     }
 }
 
@@ -500,4 +503,49 @@ fn a_room_that_is_left_is_not_heard_any_more() {
     bench.hear(2, 3, "other:1");
     assert!(bench.told().is_empty());
     assert_eq!(bench.engine.next_deadline_ms(), None);
+}
+
+#[test]
+fn who_is_at_other_nodes_is_looked_up() {
+    let mut bench = Bench::new(0);
+    let look = |ticket| {
+        Request::People(PeopleRequest::Look {
+            ticket: Ticket(ticket),
+            room: "tea".into(),
+        })
+    };
+    bench.ask(look(1));
+    let (token, script) = bench.sent();
+    assert_eq!(script, "look");
+    let fields = ["s", "7", "u", "2", "5", "ana"].map(bulk);
+    let node = Reply::Array(vec![bulk("other"), Reply::Array(fields.into())]);
+    bench.reply(token, Reply::Array(vec![node]));
+    let told = bench.told();
+    let [Output::Answer(Answer::People { ticket, answer })] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let PeopleAnswer::Present(nodes) = answer else {
+        panic!("{answer:?}");
+    };
+    let [(node, here)] = &nodes[..] else {
+        panic!("{nodes:?}");
+    };
+    assert_eq!((*ticket, &**node, &*here.room), (Ticket(1), "other", "tea"));
+    assert_eq!((here.sequence, here.after, here.unlisted), (7, 0, 2));
+    assert_eq!((here.present[0].id, &*here.present[0].name), (5, "ana"));
+    // What cannot be asked is answered, too.
+    bench.ask(look(2));
+    let (token, _) = bench.sent();
+    bench.fail(token);
+    let told = bench.told();
+    assert!(
+        matches!(
+            told[..],
+            [Output::Answer(Answer::People {
+                answer: PeopleAnswer::Unavailable,
+                ..
+            })]
+        ),
+        "{told:?}"
+    );
 }
