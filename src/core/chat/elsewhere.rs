@@ -1,5 +1,7 @@
 //! Who is in a room at other nodes, as these have told it.
 
+pub(super) mod state;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::core::chat::Chat;
+use crate::core::chat::elsewhere::state::NodeState;
 use crate::core::chat::elsewhere::{Elsewhere, Heard, HoleError, Told};
 use crate::core::chat::format::RoomId;
 use crate::core::chat::person::{Name, PersonId, PublicId};
@@ -57,6 +58,27 @@ impl Chat {
         self.tellings.get_or_insert_default();
         self.people.share();
         self.share_rooms(now_ms);
+    }
+
+    /// A room has its members again, and those at other nodes whom the server before this one has known.
+    pub(super) fn resume_sharing(&mut self, index: usize, elsewhere: Vec<NodeState>) {
+        if elsewhere.is_empty() {
+            return;
+        }
+        let id = self.id_of(index);
+        self.begin_sharing(id);
+        for (node, told) in elsewhere.into_iter().map(NodeState::told) {
+            let Some(mut sharing) = self.rooms[index].sharing.take() else {
+                return;
+            };
+            let is_here = |person| self.is_in_room(id, person);
+            // The whole is always taken. Members have been told of it.
+            let _ = sharing.elsewhere.hear(&node, told, is_here);
+            self.rooms[index].sharing = Some(sharing);
+            if let Some(shared) = &mut self.tellings {
+                shared.rooms_of.entry(node).or_default().insert(id);
+            }
+        }
     }
 
     /// The same rooms are shared by the server whose place this one has taken: others know of its members.

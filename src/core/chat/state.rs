@@ -75,8 +75,9 @@ impl Chat {
         self.rooms = indices
             .map(|room| (room.index, room.begin(self.wide_limits(room.name.as_str()))))
             .collect();
-        for room in state.rooms {
+        for mut room in state.rooms {
             self.fill(&room, now_ms);
+            self.resume_sharing(room.index, std::mem::take(&mut room.elsewhere));
         }
         for id in state.ids {
             self.dedup.take_over(id);

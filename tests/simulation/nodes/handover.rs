@@ -42,6 +42,11 @@ fn nobody_is_doubled_or_lost() {
     circle.read(bob);
     for node in [1, 0, 1] {
         circle.hand_over(node, None);
+        // Nobody waits for what the log says.
+        circle.log.habit.is_away = true;
+        assert_eq!(circle.members(ana, "tea").1, 152);
+        assert_eq!(circle.members(bob, "tea").1, 152);
+        circle.log.habit.is_away = false;
         for _ in 0..20 {
             circle.pass(200);
             for place in [ana, bob] {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::core::chat::Chat;
+use crate::core::chat::elsewhere::state::NodeState;
 use crate::core::chat::format::{Format, Reading};
 use crate::core::chat::history::History;
 use crate::core::chat::ledger::entry::OwnerId;
@@ -33,6 +34,9 @@ pub(super) struct RoomState<'a> {
     roster_changes: u64,
     changes: Cow<'a, Changes>,
     left_ms: Option<u64>,
+    /// Who is in it at other nodes.
+    #[serde(default)]
+    pub(super) elsewhere: Vec<NodeState>,
     /// Its members were told that nothing can be published.
     #[serde(default)]
     is_paused: bool,
@@ -131,6 +135,7 @@ impl Chat {
         let room = &self.rooms[index];
         let audiences = Format::ALL.map(|format| self.audience_state(room, format));
         let told = |kept| self.message_state(kept);
+        let sharing = room.sharing.as_ref().filter(|_| !room.is_empty());
         RoomState {
             index,
             serial: room.serial,
@@ -142,6 +147,7 @@ impl Chat {
             roster_changes: room.roster_changes,
             changes: Cow::Borrowed(&room.changes),
             left_ms: room.left_ms,
+            elsewhere: sharing.map_or_else(Vec::new, |it| it.elsewhere.state()),
             is_paused: room.is_paused,
             is_counted: room.is_counted,
             owner: self.ledger.owner(room.owner).cloned(),
