@@ -98,8 +98,9 @@ impl<S: Stream> Redis<S> {
         while let Some(event) = self.links.next_event() {
             let is_sharded = match &event {
                 LinkEvent::Subscribed { channel } => {
-                    let slot = Partition::of_channel(channel).map(Partition::slot);
-                    slot.is_some_and(|slot| self.links.is_sharded(slot))
+                    let partition = Partition::of_channel(channel);
+                    let slot = partition.map_or_else(people::slot, Partition::slot);
+                    self.links.is_sharded(slot)
                 }
                 _ => false,
             };
