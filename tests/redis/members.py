@@ -202,7 +202,7 @@ class Members(Case):
                 self.assertEqual(self.members(other, "tea"), (3, ["ann", "bob", "eve"]))
         self.wait_for_members("tea", ["ann", "bob", "eve"])
         # As soon as the new processes are connected to Redis.
-        until(lambda: watcher.ask("direct", "ok", to="bob", data="still here")["type"] == "ok", "bob is found")
+        until(lambda: watcher.ask("direct", "direct", to="bob", data="still here")["type"] == "direct", "bob is found")
         self.assertEqual(bob.next("direct")["data"], "still here")
         error = self.keep(Json(self.nodes[2].port)).ask("login", "welcome", name="bob")
         self.assertEqual(error.get("code"), "name_taken")
