@@ -178,19 +178,6 @@ class Members(Case):
         ann.ask("leave", "ok", room="tea")
         self.wait_for_members("tea", [])
 
-    def test_a_room_is_emptied_at_all_nodes(self):
-        flags = self.secret_flags()
-        one, other = self.start_nodes(2, self.start_redis().url, flags=flags)
-        people = [self.keep(Json(node.port, token=self.token_of(name))) for node, name in ((one, "ann"), (other, "bob"))]
-        for person in people:
-            person.ask("join", "joined", room="tea")
-        self.post(other, "tea", b"hello", name="bob")
-        status, _, answer = self.keep(one.http()).ask("DELETE", "/rooms/tea", fields=[self.bearer("eve", admin=True)])
-        self.assertEqual(status, 204, answer)
-        for person in people:
-            while person.next("left", "message")["type"] != "left":
-                pass
-
     def test_an_upgrade_keeps_everyone(self):
         watcher = self.person(self.nodes[0], "ann", "tea")
         bob, eve = [self.person(self.nodes[1], name, "tea") for name in ("bob", "eve")]
