@@ -23,7 +23,7 @@ use crate::core::redis::links::{Command, LinkEvent};
 use crate::core::redis::partition::{Partition, Slot};
 use crate::core::redis::room::{Follower, Position, Untold};
 use crate::core::store::{Answer, Followed, News, PeopleNews, Published, Request, Shared, Ticket};
-use crate::limits::STORE_RETRY_MS;
+use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use appends::Appends;
 use question::Question;
@@ -254,6 +254,7 @@ impl Engine {
         follower.due_ms = None;
         follower.look();
         if is_heard {
+            self.look_in(&room, COMPARE_MS);
             self.to_ask.insert(room);
         } else if follower.position().is_some() && !std::mem::replace(&mut follower.is_paused, true)
         {

@@ -5,7 +5,7 @@ use crate::core::chat::Content;
 use crate::core::store::{
     Append, Contents, Load, PeopleAnswer, PeopleRequest, Read, Record, Stored,
 };
-use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS};
+use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS, COMPARE_MS};
 
 const EPOCH: u64 = 0xe1;
 
@@ -548,4 +548,29 @@ fn who_is_at_other_nodes_is_looked_up() {
         ),
         "{told:?}"
     );
+}
+
+/// What was expected has come: there is nothing to ask, until it is time to compare again.
+#[test]
+fn positions_are_compared_again_after_messages_of_its_own() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (token, _) = bench.sent();
+    bench.reply(
+        token,
+        Reply::Array(vec![bulk(&"ok"), bulk(&format!("{EPOCH:x}")), bulk(&3)]),
+    );
+    let origin = bench.origin(9);
+    bench.hear(2, 3, &origin);
+    assert_eq!(bench.offsets(), "a3");
+    bench.now_ms = bench.engine.next_deadline_ms().unwrap();
+    assert!(bench.now_ms < COMPARE_MS, "it looks for its message");
+    bench.engine.begin_tick(bench.now_ms);
+    bench.engine.ask_all();
+    assert!(bench.engine.next_order().is_none());
+    bench.now_ms += COMPARE_MS;
+    bench.engine.begin_tick(bench.now_ms);
+    bench.engine.ask_all();
+    let (_, words) = bench.sent();
+    assert!(words.starts_with("HMGET"), "{words}");
 }
