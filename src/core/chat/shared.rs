@@ -61,6 +61,15 @@ impl Chat {
         }
     }
 
+    /// Something was published in a room of which the log had nothing: whoever comes for it asks for it anew.
+    pub(in crate::core) fn end_vacancy(&mut self, name: &RoomName) {
+        if let Some(shared) = self.shared_rooms()
+            && shared.vacant.remove(name).is_some()
+        {
+            shared.note_left(name.clone());
+        }
+    }
+
     /// The epoch of a room of which the log has nothing else.
     pub(in crate::core) fn vacant_epoch(&self, name: &RoomName) -> Option<u64> {
         let vacant = self.kept.as_ref()?.shared()?.vacant.get(name)?;

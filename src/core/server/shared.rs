@@ -48,12 +48,17 @@ impl<S: Stream> Server<S> {
         })
     }
 
-    /// The log tells what others have done. Of a room that is not here it is ignored.
+    /// The log tells what others have done. Of a room that is not here it is ignored, unless the log had nothing of
+    /// it: then it has begun elsewhere.
     pub fn on_news(&mut self, news: News, now: Now) {
         self.budget.spend(cost::MESSAGE);
-        let name = RoomName::parse(news.room());
-        let Some((name, room)) = name.and_then(|name| Some((name.clone(), self.chat.find(&name)?)))
-        else {
+        let Some(name) = RoomName::parse(news.room()) else {
+            return;
+        };
+        let Some(room) = self.chat.find(&name) else {
+            if matches!(news, News::Published(_) | News::Reloaded { .. }) {
+                self.chat.end_vacancy(&name);
+            }
             return;
         };
         match news {
