@@ -26,6 +26,7 @@ mod reader;
 mod reconfigure;
 mod record;
 mod redis_model;
+mod redis_nodes;
 #[expect(dead_code, reason = "other tests ask for more of it")]
 #[path = "../integration/common/redis.rs"]
 mod redis_server;

@@ -8,6 +8,7 @@ mod data;
 mod differential;
 mod faults;
 mod greeting;
+mod look;
 mod resp;
 mod scripts;
 mod streams;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use crate::random::Random;
 use crate::socket::{Journal, Link, Luck, Shared, Socket};
 use data::Data;
+pub(crate) use faults::Kept;
 use resp::{Reply, Words, parse_command};
 use scripts::{Scripts, name_of};
 

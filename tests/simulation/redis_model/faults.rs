@@ -56,6 +56,14 @@ impl RedisModel {
         self.state = State::Up;
     }
 
+    /// It is up, and whatever held it or a connection up is over.
+    pub(crate) fn heal(&mut self) {
+        self.resume();
+        for connection in self.connections.values_mut() {
+            connection.is_stalled = false;
+        }
+    }
+
     /// It says that it reads its data, until it is resumed.
     pub(crate) fn load(&mut self) {
         self.state = State::Loading;

@@ -1,0 +1,6 @@
+//! Whole nodes on one Redis: servers, each with the engine and the connections that it has in the shell, and a Redis in memory
+//! that runs the real functions. What clients were told is judged, whatever goes wrong between the nodes and Redis.
+
+mod chaos;
+mod cluster;
+mod judge;
