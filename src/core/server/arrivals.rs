@@ -144,6 +144,7 @@ impl<S: Stream> Server<S> {
             let echo = (echo.as_deref(), found);
             let joined = self.joined((id, reading), room, *selection, *window, echo, now);
             self.send_message(id, joined);
+            self.tell_if_paused(id, room);
             self.end_wait(id);
         }
     }
@@ -217,6 +218,8 @@ impl<S: Stream> Server<S> {
                     now,
                 );
                 self.answer_message(id, reading, joined);
+                // What said so before is skipped with the rest.
+                self.tell_if_paused(id, room);
             }
             Format::Events => {
                 self.push_opened(room, selection, &Excerpt::default(), &mut rope);
