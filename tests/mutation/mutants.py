@@ -801,4 +801,52 @@ MUTANTS = [
         "            self.set_deadline(id, deadline_ms);",
         "            let _ = deadline_ms;",
     ),
+    (
+        "a room is not compared again after a message of its own",
+        "src/core/redis/engine.rs",
+        "            self.look_in(&room, COMPARE_MS);\n            self.to_ask.insert(room);",
+        "            self.to_ask.insert(room);",
+    ),
+    (
+        "a room that has begun at another node is taken for empty",
+        "src/core/chat/shared.rs",
+        "            && shared.vacant.remove(name).is_some()\n        {",
+        "            && shared.vacant.remove(name).is_none()\n        {",
+    ),
+    (
+        "a message behind a hole is told all the same",
+        "src/core/redis/room.rs",
+        "        if place.before != position.offset || !has_place {",
+        "        if !has_place {",
+    ),
+    (
+        "a room that is less than readers were told is not loaded anew",
+        "src/core/redis/room.rs",
+        "        if place.epoch != position.epoch {\n            self.doubt = Doubt::Elsewhere;",
+        "        if place.epoch != position.epoch {\n            self.doubt = Doubt::None;",
+    ),
+    (
+        "a message that may have been published is sent again at once",
+        "src/core/redis/engine/publishing.rs",
+        "        if let Some(follower) = self.rooms.get_mut(&room) {\n            follower.suspect();\n        }\n        self.park",
+        "        self.park",
+    ),
+    (
+        "members are not told that a room is published to again",
+        "src/core/redis/engine/asking.rs",
+        "let is_back = std::mem::take(&mut follower.is_paused);",
+        "let is_back = std::mem::take(&mut follower.is_paused) && false;",
+    ),
+    (
+        "a message that is sent again is published again",
+        "src/core/redis/scripts/publish.lua",
+        "  if its_epoch == epoch then return {'again', epoch, its_offset} end\n",
+        "",
+    ),
+    (
+        "messages that wait for Redis are published before the room is known",
+        "src/core/redis/engine/publishing.rs",
+        "self.rooms.get_mut(room).filter(|it| it.is_live())",
+        "self.rooms.get_mut(room)",
+    ),
 ]
