@@ -37,7 +37,7 @@ impl RedisModel {
             return BTreeSet::new();
         };
         let keys = fields.iter().map(|(key, _)| String::from_utf8_lossy(key));
-        keys.map(|key| key.into_owned()).collect()
+        keys.map(std::borrow::Cow::into_owned).collect()
     }
 
     fn value(&self, kind: &str, room: &str) -> Option<&Value> {
