@@ -14,7 +14,7 @@ import unittest
 sys.dont_write_bytecode = True
 import absence  # noqa: E402
 import checks  # noqa: E402
-import clusters  # noqa: E402
+import failovers  # noqa: E402
 import faults  # noqa: E402
 import links  # noqa: E402
 import members  # noqa: E402
@@ -24,8 +24,8 @@ import stores  # noqa: E402
 
 # Most tests wait: those that wait longest begin first.
 AT_ONCE = 6
-LONGEST_FIRST = ("leaves_no_ghosts", "last_message_of_a_subscription", "Clusters", "twelve", "stops_for", "upgraded")
-WITH_VALKEY = ("order.", "starts_again", "Clusters.test_slots_move")
+LONGEST_FIRST = ("leaves_no_ghosts", "last_message_of_a_subscription", "Failovers", "twelve", "stops_for", "upgraded")
+WITH_VALKEY = ("order.", "starts_again", "Failovers")
 
 
 def tests(suite):
@@ -47,7 +47,7 @@ def rank(test):
 
 
 def main(parts):
-    modules = (checks, links, order, outages, absence, members, clusters, faults)
+    modules = (checks, links, order, outages, absence, members, failovers, faults)
     suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
     chosen = [test for test in tests(suites) if not parts or any(part in test.id() for part in parts)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:

@@ -354,10 +354,6 @@ class Sentinels:
         if not process.wait_for(r"\+monitor master"):
             raise RuntimeError(process.log())
 
-    @property
-    def urls(self):
-        return ["redis+sentinel://127.0.0.1:%d/%s" % (port, MASTER) for port in self._ports]
-
     def _fail_over(self, begin):
         since = [sentinel.said() for sentinel in self._sentinels]
         begin()
