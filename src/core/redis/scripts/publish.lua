@@ -21,9 +21,9 @@ local found = redis.call('HMGET', room, 'epoch', 'offset', 'at', 'bytes')
 local epoch, before = found[1], tonumber(found[2] or '0')
 local last_at, bytes = tonumber(found[3] or '0'), tonumber(found[4] or '0')
 if not epoch or (epoch == known_epoch and before < known_offset) then
-  -- Less is here than readers have been told: their offsets must not be given again.
+  -- Less is here than readers have been told, at this node or another: their offsets must not be given again.
   redis.call('DEL', log, state)
-  epoch = (known_offset == 0 and not epoch) and known_epoch or fresh_epoch
+  epoch = fresh_epoch
   before, bytes = 0, 0
 end
 
