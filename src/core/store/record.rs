@@ -28,7 +28,7 @@ pub struct Record {
     pub content: Content,
     /// What it says, in the bytes that it came in.
     pub body: Vec<u8>,
-    /// Whether it is the state of its key from now on; see [`state_after`].
+    /// Whether it is the state of its key from now on; see `state_after`.
     pub retain: bool,
     /// For whom it is counted.
     pub owner: Box<str>,
