@@ -152,14 +152,9 @@ impl Where<'_> {
 
     /// Reads the messages after an offset.
     pub(super) fn fill(&self, after: u64) -> Command {
-        Command::Plain(vec![
-            text(&"XRANGE"),
-            self.key("log"),
-            text(&format_args!("({after}-0")),
-            text(&"+"),
-            text(&"COUNT"),
-            text(&READ_AT_ONCE),
-        ])
+        let args = vec![text(&after), text(&READ_AT_ONCE)];
+        let keys = vec![self.key("room"), self.key("log")];
+        Command::script(&scripts::FILL, keys, args)
     }
 
     /// Reads the newest messages between two offsets, and one more.
@@ -257,6 +252,19 @@ pub(super) fn compared(reply: &Reply) -> Result<Option<Position>, ()> {
         Some([epoch, offset]) => position(epoch, offset).map(Some).ok_or(()),
         _ => Err(()),
     }
+}
+
+/// Reads the reply to `fill`: nothing inside if the room has another epoch than this one.
+pub(super) fn filled(reply: &Reply, epoch: u64) -> Option<Option<Vec<Read>>> {
+    let [there, found] = reply.array()? else {
+        return None;
+    };
+    let is_same = there.text().and_then(|it| u64::from_str_radix(it, 16).ok()) == Some(epoch);
+    Some(if is_same {
+        Some(reads(found, epoch)?)
+    } else {
+        None
+    })
 }
 
 /// Reads the messages of a part of a log, in the order in which they came.

@@ -21,6 +21,12 @@ pub static LOAD: Script = Script {
     text: include_str!("scripts/load.lua"),
 };
 
+/// Reads the messages after an offset, with their epoch.
+pub static FILL: Script = Script {
+    name: "fill",
+    text: include_str!("scripts/fill.lua"),
+};
+
 /// Forgets a room, and tells all nodes.
 pub static FORGET_ROOM: Script = Script {
     name: "forget_room",
@@ -88,9 +94,10 @@ pub static SEND: Script = Script {
 };
 
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 13] = [
+pub static ALL: [&Script; 14] = [
     &PUBLISH,
     &LOAD,
+    &FILL,
     &FORGET_ROOM,
     &KEEP_STATE,
     &TELL,

@@ -161,14 +161,17 @@ impl Engine {
 
     fn on_filled(&mut self, room: &str, token: u64, reply: &Reply) {
         let position = self.rooms.get(room).and_then(Follower::position);
-        let reads = position.and_then(|it| command::reads(reply, it.epoch));
-        let Some(reads) = reads else {
+        let Some(filled) = position.and_then(|it| command::filled(reply, it.epoch)) else {
             self.complain("give messages", reply);
             return self.ask_again(room, token);
         };
-        if self.asker(room, token).is_none() {
+        let Some(follower) = self.asker(room, token) else {
             return;
-        }
+        };
+        let Some(reads) = filled else {
+            follower.on_compared(None);
+            return self.go_on(room);
+        };
         let is_end = reads.len() < READ_AT_ONCE;
         for read in reads {
             self.on_read(room, &read.place, &read.bytes);
