@@ -80,7 +80,7 @@ fn wrong_input_is_told_by_its_kind() {
         (b"*-2\r\n", "no number"),
         (b"$18446744073709551615\r\n", "too great"),
         (b"$1\r\nabc", "longer than was said"),
-        (b":one\r\n", "not Redis"),
+        (b":one\r\n", "no Redis"),
     ] {
         let error = parse(bytes).unwrap_err().to_string();
         assert!(error.contains(expected), "{bytes:?}: {error}");

@@ -175,7 +175,11 @@ impl<S: Stream> Server<S> {
         );
         match before == contents.epoch {
             true => self.fall_behind_all(room, next),
-            false => self.begin_anew(room),
+            false => {
+                // They have messages of the other epoch, which may have the same offsets.
+                self.snapshots.release();
+                self.begin_anew(room);
+            }
         }
         self.forget_ended();
     }
