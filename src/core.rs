@@ -4,23 +4,26 @@
 //! same on a kernel's sockets and under a simulator.
 //!
 //! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ready`, `ensure`, `id`, `network`, `pace`,
-//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), [`store`] and [`redis`] (what outlives a room here), `net` (connections and their lists), `delivery` (from a
-//! message to queued bytes), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
+//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), [`store`] and [`redis`] (what outlives a room here), [`push`] (what phones are told), `net` (connections and their lists), `delivery` (from a
+//! message to queued bytes), [`hooks`] (what receivers of webhooks are told), [`escalation`] (alarms that nobody acknowledges), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
 
 pub mod access;
 pub mod budget;
 pub mod chat;
 mod delivery;
 mod ensure;
+pub mod escalation;
 pub mod export;
 pub mod file;
 pub mod handover;
+pub mod hooks;
 mod id;
 mod net;
 mod network;
 mod now;
 mod pace;
 mod pattern;
+pub mod push;
 mod ready;
 pub mod redis;
 mod server;

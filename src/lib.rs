@@ -8,7 +8,7 @@
 //!
 //! | ring | what it is | knows nothing of |
 //! |---|---|---|
-//! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, tokens, lines, datagrams | sockets, rooms, time |
+//! | [`codec`] | bytes in, values out, and back: HTTP, WebSocket, JSON, tokens, lines, datagrams, what other services send | sockets, rooms, time |
 //! | [`core`] | connections, rooms, delivery, limits, timers: a deterministic state machine | mio, clocks, threads |
 //! | [`shell`] | the poll loop, the listener, TLS, the clock, signals, the configuration | message formats |
 //!
@@ -30,7 +30,8 @@
 //!    may ask for that (`core::server`, `publish`). Everything else knows a door by its row of facts (`core::net::door`).
 //!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It is
 //!    submitted to the room's log: without a store that is the room, which gives it its offset and remembers it
-//!    (`core::chat`), all at once.
+//!    (`core::chat`), all at once. A message that wants a state of its key is checked in that order, by whoever makes it: here, on
+//!    the store's thread, or in Redis.
 //! 5. The members who read the same format are an audience. `core::delivery::encode` makes the message's bytes once for each
 //!    audience, and `core::delivery::broadcast` appends them to that audience's batch of this tick.
 //! 6. At the end of the tick the batch is delivered to those who are members then. Each one's queue (`core::net::write_queue`)
@@ -47,6 +48,16 @@
 //! A member that joins a room, comes back to it or has fallen behind is sent a snapshot (`core::server`, `arrivals`): the
 //! state of the room's keys, its members and its messages. Its parts (`core::delivery::snapshot`) are encoded once and
 //! shared by all who get the same. `core::delivery::rope` puts them together with what is for one reader alone.
+//!
+//! # Several rooms
+//!
+//! One message for several rooms is submitted to the log of each, and its sender is answered when all have answered
+//! (`core::server`, `copies`).
+//!
+//! A connection at the JSON door may be in many rooms, and a stream of events in several (`core::net::feed`): the messages of a room
+//! are encoded once for all such streams, and copied for each reader, who wants some of the keys, and gets ids that say where it is
+//! in all its rooms (`core::delivery::feed`). Whoever follows a pattern comes into the rooms that match it one at a time
+//! (`core::server`, `followers`): those that are there are looked for in parts, and each that begins is offered to all who follow.
 //!
 //! # The store
 //!
@@ -65,6 +76,10 @@
 //! come in at a door like others (`core::server::doors`, `import`), and walk as any message does, with the time, the author and,
 //! if it is free, the offset that they had.
 //!
+//! A value may have to be followed by another in time, or end (`core::chat`, `overdue`): the server publishes what is due of it like
+//! any message, under an id that all servers on one log give it, and takes from the state of the alarm what was said already. A
+//! room that ends here while something is due in it is asked for then (`wakes`).
+//!
 //! An epoch is that of one log: offsets are comparable within it, and a client whose epoch is another one has lost its
 //! place. It changes when a room begins anew, and with it what was published before is gone; and when the server
 //! cannot know which offsets were told.
@@ -79,6 +94,34 @@
 //! A node follows the rooms that it holds (`core::redis::room`): it knows up to where it has heard each, reads what is missing from
 //! the stream before it tells anything newer, and loads a room anew of which the stream does not reach back, or the epoch is
 //! another (`core::server`, `shared`).
+//!
+//! Each node puts the rooms that it has on a list in Redis, one for each partition. Whoever asks for the rooms waits until all
+//! partitions have said theirs (`core::server`, `rooms_elsewhere`).
+//!
+//! # Webhooks
+//!
+//! With `--webhook`, others are told what happens in rooms ([`core::hooks`]). Messages that were accepted, and rooms that
+//! somebody has come into or gone from, are noted; at most once a second what has gathered of a room becomes a delivery for
+//! each webhook (`core::server`, `hooks`), and calls leave as values ([`core::Server::next_call`]). Threads make them, one for each webhook
+//! (`shell::outgoing`), and what became of them comes in by [`core::Server::on_call_outcome`]. A disk keeps deliveries before they
+//! leave, and up to which offset the messages of each room are in deliveries: after a crash the rest is read from the
+//! messages themselves.
+//!
+//! Alarms that nobody acknowledges are told to webhooks, too ([`core::escalation`]). Who is told, and when, is counted from when an alarm
+//! was raised; whether it still is, its room says when something is due (`core::server`, `escalation`).
+//!
+//! # Keys of a provider
+//!
+//! With `--jwks-url`, keys for tokens are got from an address (`core::access`, `provider`): at the start, in time, and when a
+//! token names one that is not known, which is refused until the provider has answered. A thread makes each request
+//! (`shell::outgoing`, `keys`), and with a data directory keeps the last good answer in a file.
+//!
+//! # Push
+//!
+//! With `--push-contact`, people are told while they are away ([`core::push`]). A message that was accepted is looked at for
+//! who wants to know; so many of them as the budget allows are looked at in a tick (`core::server`, `push`). Calls to push
+//! services leave as values ([`core::Server::next_push`]). Threads make them, 16 at once at most (`shell::push`), and what became
+//! of them comes in by [`core::Server::on_push_outcome`]. A disk keeps subscriptions, and who was told of which alarm.
 //!
 //! # A handover
 //!
@@ -104,6 +147,7 @@
 //! - Where a token is wanted, a connection that lasts has shown one that has not ended, or is unauthenticated: in no room, and
 //!   closed when `--login-timeout` is over. Whoever owns the data directory needs none to import.
 //! - An address has taken as many slots as connections count against it.
+//! - A webhook has one call on its way. Deliveries of one room leave in their order, and each with the id that it was kept under.
 //! - The meter counts the bytes of all frames in flight, of all unfinished input, and of what TLS keeps, no more and no less.
 
 pub mod codec;

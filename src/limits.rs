@@ -58,6 +58,58 @@ pub const MAX_TOKEN_NAME: usize = 64;
 /// Bytes of the key of a message, and of a client's own id of one.
 pub const MAX_KEY: usize = 128;
 
+/// Rooms of one stream: the id of each event says where its reader is in all of them, in at most 2 KiB.
+pub const MAX_FEED_ROOMS: usize = 64;
+
+/// Rooms that have begun in a moment and are offered one by one to those who follow patterns. Of more, all rooms are looked for.
+pub const MAX_BEGUN: usize = 4_096;
+
+/// Rooms that wait for one who follows patterns to come in, and who may be slow. More are looked for when these are done.
+pub const MAX_TO_ENTER: usize = 256;
+
+/// Patterns of rooms that one connection follows: each is tried on every room that begins.
+pub const MAX_FOLLOWED: usize = 8;
+
+/// Bytes of such a pattern: as many as a room's name has at most.
+pub const MAX_FOLLOWED_PATTERN: usize = 4 * MAX_ROOM_NAME;
+
+/// Rooms in which one message is said: each costs as much as a message of its own, and all are published in one tick.
+pub const MAX_COPIES: usize = 32;
+
+/// Bytes of such a message, times the rooms: encoding them takes a millisecond, half of a tick.
+pub const MAX_COPIED_BYTES: usize = 256 << 10;
+
+/// Messages that one payload of a webhook becomes. All are published in one tick, and each costs some 10 µs: half of it.
+pub const MAX_INCOMING: usize = 100;
+
+/// Bytes of the text of an alarm that came by a webhook: the page shows no more.
+pub const MAX_ALARM_TEXT: usize = 500;
+
+/// Bytes of another text that came by a webhook: what people read of a notification, and no more.
+pub const MAX_INCOMING_TEXT: usize = 8 << 10;
+
+/// Links of such an alarm: as many as there are kinds, and more than a row of the board has place for.
+pub const MAX_INCOMING_LINKS: usize = 5;
+
+/// Bytes of such a link: Grafana's are a few hundred, and browsers take twice this.
+pub const MAX_INCOMING_LINK: usize = 2_000;
+
+/// Seconds within which another value of a key may be expected: a week, so that a weekly report can be.
+pub const MAX_EXPECT_SECONDS: u32 = 7 * 86_400;
+
+/// Seconds after which a value may be removed: a year, which is as far back as the clock of a new server goes.
+pub const MAX_TTL_SECONDS: u32 = 366 * 86_400;
+
+/// Milliseconds until a value is looked at again of whose silence or end the log has not been told: it may be slow, or away.
+pub const VIGIL_RETRY_MS: u64 = 1_000;
+
+/// Milliseconds until a room is asked for again that is not here, and in which a value is late or ends.
+pub const WAKE_RETRY_MS: u64 = 10_000;
+
+/// Rooms that are not here, and in which values are expected or end; they take 10 MB. Of those beyond it the ones with the
+/// latest deadlines wait until somebody comes for them.
+pub const MAX_WAKES: usize = 100_000;
+
 /// People who are named one by one; of more only the number is told.
 pub const MAX_LISTED: usize = 100;
 
@@ -66,6 +118,28 @@ pub const MAX_PAGE: usize = 300;
 
 /// Points of all series in one answer: with the longest numbers they fit into `MAX_ANSWER`. With more keys each has fewer.
 pub const MAX_SERIES_POINTS: usize = 5_000;
+
+/// Seconds of the numbers of keys that are told a request that says nothing of them.
+pub const DEFAULT_SERIES_SECONDS: u64 = 3_600;
+
+/// Points that a chart needs of each key at the least: two extremes, and the last.
+pub const SERIES_POINTS_EACH: usize = 3;
+
+/// Patterns of keys in one command: each key is tried on all of them.
+pub const MAX_KEY_PATTERNS: usize = 16;
+
+/// Messages on disk that are looked at for the numbers of keys: a day of four values a second, and half a second of work.
+pub const MAX_PAST_MESSAGES: usize = 350_000;
+
+/// Milliseconds for which numbers from the disk are good, with what has come since: a reload of many pages reads them once.
+pub const PAST_MS: u64 = 10_000;
+
+/// Different numbers from the disk that are kept for that long, or asked for: with the points of each they take 8 MB.
+pub const MAX_PASTS: usize = 64;
+
+/// Those of one owner that wait: a page asks once for each of its rooms, and others have places left. Beyond that an answer
+/// has what the room remembers.
+pub const MAX_PASTS_EACH: usize = 16;
 
 /// Messages that are looked at for all series of an answer, the newest: a minute of 300 values a second, in some two
 /// milliseconds.
@@ -130,6 +204,9 @@ pub const REDIS_TIMEOUT_MS: u64 = 5_000;
 
 /// Milliseconds of silence after which Redis is asked whether it is there.
 pub const REDIS_SILENCE_MS: u64 = 5_000;
+
+/// Milliseconds after which the nodes of a cluster are asked again who has which slots, while that is not known of all.
+pub const REDIS_FIND_MS: u64 = 250;
 
 /// Connections to Redis: two for each of its nodes.
 pub const MAX_LINKS: usize = 1_024;
@@ -290,6 +367,25 @@ pub const NODE_TTL_MS: u64 = 40_000;
 /// Rooms, or people, that are renewed by one request: it is made in a tenth of a millisecond.
 pub const RENEWED_AT_ONCE: usize = 256;
 
+/// Rooms that each partition is asked for at a time, to be listed: about five hundred in all are known in their order then,
+/// more than an answer holds.
+pub const LISTED_AT_ONCE: usize = 16;
+
+/// How often the partitions are asked for one list: once for each name in a token, and a few times more where most rooms do not
+/// match its patterns. Then the list ends, and says that there are more.
+pub const MAX_LIST_STEPS: usize = MAX_PATTERNS + 32;
+
+/// Lists that are asked for at a time; more wait. One takes Redis up to ten milliseconds, in short parts between which it does
+/// what others ask for.
+pub const MAX_LISTS: usize = 4;
+
+/// Milliseconds for which it is known that a name is somebody's at another node, or nobody's: as long as the requests take that
+/// have waited for it.
+pub const NAME_KNOWN_MS: u64 = 1_000;
+
+/// Names of which that is known, or asked, at a time. More are answered with 503.
+pub const MAX_KNOWN_NAMES: usize = MAX_LOADING;
+
 /// Milliseconds for which a name stays someone's after their last connection, and a room after its last member.
 pub const ABSENCE_MS: u64 = 60_000;
 
@@ -379,3 +475,181 @@ pub const RETRY_AFTER_SECONDS: &str = "5";
 
 /// The same of one who does something too often: every allowance has grown by then.
 pub const RETRY_RATE_SECONDS: &str = "1";
+
+/// Webhooks in the settings: each has a thread, and is asked of each room that begins.
+pub const MAX_WEBHOOKS: usize = 10;
+
+/// Secrets of a webhook: the one that is used, and those that take its place one after the other.
+pub const MAX_HOOK_SECRETS: usize = 4;
+
+/// Milliseconds for which events of a room are gathered into one request to a webhook.
+pub const HOOK_GATHER_MS: u64 = 1_000;
+
+/// Bytes of events in one request to a webhook, and an event more: receivers often take no body longer than a mebibyte.
+pub const MAX_HOOK_BODY: usize = 256 << 10;
+
+/// Requests that wait for one webhook: at one a second the 24 hours of `HOOK_PATIENCE_MS` would be 86,400, of which a tenth is
+/// kept. More, and the room that has most loses its oldest.
+pub const MAX_HOOK_QUEUE: usize = 10_000;
+
+/// Bytes of their bodies, which are in memory. One room may have half of them, and half of the requests.
+pub const MAX_HOOK_QUEUE_BYTES: usize = 16 << 20;
+
+/// Milliseconds for which a request to a webhook is tried again. As long as that without a good answer, and it is switched off.
+pub const HOOK_PATIENCE_MS: u64 = 24 * 3_600_000;
+
+/// Milliseconds before a request to a webhook is tried for the second time; half as many again before each further time.
+pub const HOOK_RETRY_MS: u64 = 500;
+
+/// The most of that: a receiver that is back is told within a quarter of an hour.
+pub const MAX_HOOK_RETRY_MS: u64 = 900_000;
+
+/// Milliseconds that a receiver may ask to be left alone for (`Retry-After`).
+pub const MAX_HOOK_PAUSE_MS: u64 = 3_600_000;
+
+/// Milliseconds for a request to a webhook, from the look-up of its name to the end of the answer: the specification asks for 15
+/// to 30 seconds.
+pub const HOOK_TIMEOUT_MS: u64 = 15_000;
+
+/// Bytes of an answer of a webhook that are read, so that its connection can be used again: what it says does not matter.
+pub const MAX_HOOK_ANSWER: u64 = 16 << 10;
+
+/// Milliseconds for a call to a push service, from the look-up of its name to the end of the answer.
+pub const PUSH_TIMEOUT_MS: u64 = 10_000;
+
+/// Seconds for which a VAPID token is good: at most 24 hours (RFC 8292, section 2), and clocks differ.
+pub const VAPID_S: u64 = 12 * 3_600;
+
+/// Seconds for which one is used: services ask not to be told a new one with each push.
+pub const VAPID_USED_S: u64 = 2 * 3_600;
+
+/// Push services that are remembered while nothing is on its way to them: how quick they are, and their VAPID tokens. A server
+/// has to do with few; where there are more, it is found out and made anew.
+pub const MAX_PUSH_SERVICES: usize = 256;
+
+/// Messages of a room that a webhook is told of after a restart because they were accepted right before it: those of a second,
+/// and more than one room gathers in that time.
+pub const MAX_HOOK_UNTOLD: usize = 10_000;
+
+/// Bytes of an answer of a provider of keys: large ones have twenty keys with their certificates, of 2 KiB each.
+pub const MAX_JWKS: u64 = 256 << 10;
+
+/// Milliseconds for a request for keys, from the look-up of the name to the end of the answer.
+pub const JWKS_TIMEOUT_MS: u64 = 10_000;
+
+/// Milliseconds from one request for keys to the next at the least, so that tokens of strangers do not make the server flood the
+/// provider.
+pub const MIN_JWKS_PAUSE_MS: u64 = 10_000;
+
+/// Milliseconds after which keys are asked for again, unless the provider says how long they are good for.
+pub const JWKS_AGE_MS: u64 = 3_600_000;
+
+/// The least of what it may say.
+pub const MIN_JWKS_AGE_MS: u64 = 60_000;
+
+/// The most that is waited for the next request while the provider does not answer.
+pub const MAX_JWKS_RETRY_MS: u64 = 300_000;
+
+/// Milliseconds for which a key is known not to be the provider's, after it was asked: as long is a token refused that names it.
+pub const JWKS_UNKNOWN_MS: u64 = 60_000;
+
+/// Ids of keys that tokens have named and that are not known. More are not remembered: then the provider is asked all the same.
+pub const MAX_UNKNOWN_KEYS: usize = 64;
+
+/// Bytes of the address of a push subscription: those of all services are shorter.
+pub const MAX_PUSH_ADDRESS: usize = 1_024;
+
+/// Bytes of the address of a page that a push opens.
+pub const MAX_PUSH_PAGE: usize = 256;
+
+/// Push subscriptions of one person: their browsers and phones.
+pub const MAX_PUSH_PER_PERSON: usize = 20;
+
+/// Push subscriptions from one address where no tokens are asked for, so that nobody takes all of them: those of a house or
+/// an office.
+pub const MAX_PUSH_PER_ADDRESS: usize = 500;
+
+/// Push subscriptions of a server: each may have 100 patterns, and the longest take 15 kB of memory.
+pub const MAX_PUSH_SUBSCRIPTIONS: usize = 10_000;
+
+/// Milliseconds after which a subscription ends that was not renewed: the page does that whenever it is opened.
+pub const PUSH_RENEWAL_MS: u64 = 60 * 24 * 3_600_000;
+
+/// Bytes of what is pushed: encrypted it has to fit into 4,096 (RFC 8291, section 4), and some services take less.
+pub const MAX_PUSH_PAYLOAD: usize = 3_000;
+
+/// Bytes of a text within it, before it is cut: a notification shows less.
+pub const MAX_PUSH_TEXT: usize = 1_000;
+
+/// Bytes of the name of who acknowledges an alarm, which whoever says so writes, before it is cut: a person's name is shorter.
+pub const MAX_PUSH_NAME: usize = 256;
+
+/// Persons that one message can mention and who are told of it: who names more means nobody in particular.
+pub const MAX_PUSH_MENTIONS: usize = 10;
+
+/// Alarms of which subscribers are still to be looked for, and rooms with messages of which they are. More, and the oldest
+/// alarm is left out, or the message.
+pub const MAX_PUSH_WALKS: usize = 1_000;
+
+/// Entries of the lists of who is told of which room, in all, before they are made anew.
+pub const MAX_PUSH_INDEX: usize = 200_000;
+
+/// Pairs of an alarm and a subscription that was told of it. More, and those of the alarm that was raised first are
+/// forgotten: what becomes of it is not pushed.
+pub const MAX_PUSH_TOLD: usize = 100_000;
+
+/// Calls that wait for push services: one alarm for every subscription. More, and the subscription for which most waits loses
+/// its oldest, messages before alarms.
+pub const MAX_PUSH_QUEUE: usize = MAX_PUSH_SUBSCRIPTIONS;
+
+/// The same of one subscription. Those of one room or one alarm replace each other.
+pub const MAX_PUSH_QUEUE_EACH: usize = 50;
+
+/// Calls to push services at once, each on a thread.
+pub const MAX_PUSH_CALLS: usize = 16;
+
+/// The same to one service that is quick: it leaves most of them to others.
+pub const MAX_PUSH_CALLS_EACH: usize = MAX_PUSH_CALLS / 4;
+
+/// The same to all services that were not called yet, one to each: anybody may name many that never answer.
+pub const MAX_PUSH_CALLS_NEW: usize = MAX_PUSH_CALLS / 4;
+
+/// The same to all services whose last call was slow, one to each: half of all calls are left to those that are quick.
+pub const MAX_PUSH_CALLS_SLOW: usize = MAX_PUSH_CALLS / 4;
+
+/// Milliseconds from which on a call to a push service is slow. Services answer in less than half a second, the first time with
+/// the look-up of their name and TLS.
+pub const PUSH_SLOW_MS: u64 = 2_000;
+
+/// Seconds for which a push service keeps what it cannot deliver (`TTL`), and for which a call is tried again.
+pub const PUSH_TTL_S: u32 = 24 * 3_600;
+
+/// Milliseconds before a call to a push service is tried for the second time; twice as many before each further time.
+pub const PUSH_RETRY_MS: u64 = 1_000;
+
+/// The most of that.
+pub const MAX_PUSH_RETRY_MS: u64 = 600_000;
+
+/// Milliseconds that a push service may ask to be left alone for (`Retry-After`).
+pub const MAX_PUSH_PAUSE_MS: u64 = 3_600_000;
+
+/// Escalations in the settings: each is tried on each alarm.
+pub const MAX_ESCALATIONS: usize = 32;
+
+/// Steps of an escalation: nobody is on call in more groups than that.
+pub const MAX_ESCALATION_STEPS: usize = 8;
+
+/// People whom one step of an escalation tells by push: a group on call, all of whom are looked up at once.
+pub const MAX_ESCALATION_NAMES: usize = 20;
+
+/// Seconds until a step, and between repetitions, at the most: a week.
+pub const MAX_ESCALATION_SECONDS: u32 = 7 * 86_400;
+
+/// Alarms that are to be escalated at once: those of ten full rooms. More are not escalated, which the log says.
+pub const MAX_ESCALATED: usize = 10_000;
+
+/// The same of one room.
+pub const MAX_ESCALATED_ROOM: usize = 1_000;
+
+/// Milliseconds after which a room is looked for again in which an alarm is to be escalated, and which the store has not given yet.
+pub const ESCALATION_RETRY_MS: u64 = 1_000;

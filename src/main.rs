@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use log::LevelFilter;
 use parlor::shell::config::{self, Invocation};
-use parlor::shell::{self, doctor, logging, token, transfer, upgrade};
+use parlor::shell::{self, doctor, logging, push_doctor, token, transfer, upgrade};
 use parlor::{redis_doctor, send};
 
 fn main() -> ExitCode {
@@ -36,6 +36,7 @@ fn run(invocation: Invocation) -> Result<(), Box<dyn Error>> {
         Invocation::Config => config::print_template()?,
         Invocation::Doctor(args) if args.redis.is_empty() => doctor::print()?,
         Invocation::Doctor(args) => redis_doctor::examine(&args)?,
+        Invocation::DoctorPush(sources, args) => push_doctor::test(&sources.settings()?, &args)?,
         Invocation::Send(args) => send::send(&args)?,
         Invocation::Token(args) => token::print(&args)?,
         Invocation::Export(sources, args) => transfer::export(&sources.data_directory()?, &args)?,

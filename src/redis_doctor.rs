@@ -4,7 +4,6 @@
 mod client;
 mod facts;
 mod latency;
-mod named;
 mod place;
 mod reply;
 mod report;
@@ -21,17 +20,18 @@ use clap::Args;
 
 use client::{Address, Client};
 use facts::Facts;
-pub use named::Named;
 use place::Place;
 use report::Report;
 use topology::Master;
+
+use crate::settings::RedisUrl;
 
 /// What is looked at.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
     /// Redis that nodes are to use, as the server's --redis names it; may be repeated [default: this machine is looked at]
     #[arg(long, value_name = "URL")]
-    pub redis: Vec<Named>,
+    pub redis: Vec<RedisUrl>,
 
     /// File with the certificates in PEM format that Redis is trusted by, over TLS, in place of the system's
     #[arg(long, value_name = "FILE", requires = "redis")]
@@ -56,9 +56,9 @@ impl std::error::Error for DoctorError {}
 /// There is one that cannot be reached, or that a node could not use; or standard output takes nothing.
 pub fn examine(args: &DoctorArgs) -> Result<(), DoctorError> {
     let mut doctor = Doctor::default();
-    for named in &args.redis {
-        let address = Address::new(&named.url, args.redis_ca.as_deref()).map_err(DoctorError)?;
-        match &named.master {
+    for url in &args.redis {
+        let address = Address::new(url, args.redis_ca.as_deref()).map_err(DoctorError)?;
+        match &url.master {
             None => doctor.redis(&address)?,
             Some(master) => doctor.sentinel(&address, master)?,
         }
@@ -134,7 +134,7 @@ impl Doctor {
         let own = address.of_sentinel();
         let mut client = Client::open(&own).map_err(DoctorError)?;
         let found = topology::sentinel(&mut client, name).map_err(|error| failed(&own, &error))?;
-        let url = own.shown().replacen("redis", "redis+sentinel", 1) + "/" + name;
+        let url = own.shown();
         let (finding, host, port) = found.map_err(|error| DoctorError(format!("{url} {error}")))?;
         let mut report = Report::default();
         report.add(finding);
@@ -177,7 +177,8 @@ fn fill(
     let failed = |error| failed(address, &error);
     let is_sharded = server::is_sharded(facts);
     let user = address.user();
-    let rights = rights::finding(&mut client, place, user, is_sharded).map_err(failed)?;
+    let kind = (is_sharded, facts.is("cluster_enabled", "1"));
+    let rights = rights::finding(&mut client, place, user, kind).map_err(failed)?;
     report.add(rights);
     if !report.is_usable() {
         return Ok(());

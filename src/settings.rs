@@ -4,13 +4,19 @@
 //! The tables below make the structs that the core and the shell work with, their defaults, and [`ALL`]: one row for each
 //! setting, from which come the flags, the variables, the keys of the file, `--help` and the reference in the guide.
 
+mod escalation;
+mod hooks;
+mod push;
 mod redis;
 mod reload;
 mod rooms;
 mod table;
 mod value;
 
-pub use redis::{RedisUrl, without_login};
+pub use escalation::{Escalation, EscalationStep, Severity};
+pub use hooks::{HookEvent, HookUrl, Webhook};
+pub use push::PushContact;
+pub use redis::{RedisUrl, without_login, without_path, without_query};
 pub use reload::{Changed, Kept};
 pub use rooms::{Overflow, OverflowRule, Retention, RoomLimits, RoomRule};
 pub use table::{Kind, Reload, Setting, Unit, Whether};
@@ -30,6 +36,12 @@ const PORT: Unit = Unit::new("PORT", 0, 65_535);
 const ADDRESS: Unit = Unit::text("ADDRESS", "127.0.0.1");
 const FILE: Unit = Unit::text("FILE", "file.pem");
 const KEYS: Unit = Unit::text("FILE", "keys.json");
+const KEYS_URL: Unit = Unit::text("URL", "https://idp.example/jwks.json");
+const HOOK: Unit = Unit::text("URL", "https://app.example/hook");
+const HOOK_SECRET: Unit = Unit::text("FILE", "webhook.txt");
+const PATTERN: Unit = Unit::text("PATTERN", "plant-*");
+const EVENT: Unit = Unit::text("EVENT", "message");
+const CONTACT: Unit = Unit::text("CONTACT", "mailto:ops@example.org");
 const SECRET: Unit = Unit::text("FILE", "secret.txt");
 const NAME: Unit = Unit::text("NAME", "chat.example");
 const ORIGIN: Unit = Unit::text("ORIGIN", "https://app.example");
@@ -57,6 +69,8 @@ const RATE: Unit = Unit::new("N", 0, 1_000_000);
 
 const BOUND: Reload = Restart("the sockets are bound once, before anything else");
 const OPENED: Reload = Restart("the directory is opened once, before anything else");
+const SUBSCRIBED: Reload =
+    Restart("who subscribes has been told whether there is push, and by which key");
 const CONNECTED: Reload = Restart("rooms are where Redis has them");
 const GUARDED: Whether = Whether {
     is_so: |settings| settings.access.asks_for_tokens(),
@@ -104,6 +118,12 @@ settings! {
         secret_file: Option<PathBuf> = None, SECRET, Now, whether GUARDED;
         /// The same for tokens of others, whose public keys are in this file, a JSON Web Key Set (RS256, ES256, EdDSA)
         jwks_file: Option<PathBuf> = None, KEYS, Now, whether GUARDED;
+        /// The same, with the public keys got from this address: at the start, each hour, and when a token names an unknown one
+        ///
+        /// The last good keys stay while it does not answer; with --data over a restart, too.
+        jwks_url: Option<HookUrl> = None, KEYS_URL, Now, whether GUARDED;
+        /// File with the certificates in PEM format that --jwks-url is trusted by [default: those that the system trusts]
+        jwks_ca: Option<PathBuf> = None, FILE, Now;
         /// Take only tokens that are made for this audience [default: those made for nobody in particular]
         audience: Option<String> = None, NAME, Now, whether GUARDED;
         /// Let pages of this origin come in, such as `https://app.example`; `*` for all; may be repeated
@@ -137,12 +157,52 @@ settings! {
         /// same [default: rooms are this server's alone]
         ///
         /// `rediss://` speaks TLS. A login goes before the host, `redis://user:password@host`, and the number of a database
-        /// behind it. Of several, the one is used that is a master: so it is found after a failover.
+        /// behind it. Several are nodes of one cluster, or a master and its replicas, of which the master is used; or
+        /// Sentinels, `redis+sentinel://host/name-of-the-master`.
         redis: Vec<RedisUrl> = Vec::new(), REDIS, CONNECTED;
         /// File with the certificates in PEM format that Redis is trusted by, over TLS [default: those that the system trusts]
         redis_ca: Option<PathBuf> = None, FILE, CONNECTED;
         /// Time for which a message waits for Redis to be there, at most 10; without it, it is refused at once
         redis_wait: u32 = 0, REDIS_WAIT, CONNECTED;
+    }
+
+    /// Whom the server tells what happens in rooms, by requests to them.
+    "Webhooks" hooks: Webhooks {
+        /// Tell this address what happens in rooms, by POST requests as Standard Webhooks has them; --config can name more
+        ///
+        /// Needs --webhook-secret-file.
+        webhook: Option<HookUrl> = None, HOOK, Now;
+        /// File with the secret that they are signed with, `whsec_` and 24 to 64 bytes in base 64; may be repeated
+        ///
+        /// With several, each request has a signature by each: so a secret is changed without a break.
+        webhook_secret_file: Vec<PathBuf> = Vec::new(), HOOK_SECRET, Now;
+        /// Tell of rooms of this pattern, where `*` is any characters and `?` is one; may be repeated [default: all rooms]
+        webhook_rooms: Vec<String> = Vec::new(), PATTERN, Now;
+        /// Tell of this: message (without a key), keyed, alarm, joined, left, occupied, vacated or escalated; may be repeated
+        /// [default: all]
+        webhook_events: Vec<HookEvent> = Vec::new(), EVENT, Now;
+        /// Private address or network that webhooks and push may be sent to; may be repeated [default: public addresses alone]
+        webhook_allow: Vec<IpNet> = Vec::new(), CIDR, Now;
+        /// File with the certificates in PEM format that webhooks and push services are trusted by [default: those that the system trusts]
+        webhook_ca: Option<PathBuf> = None, FILE, Now;
+
+        also
+        /// Further webhooks, of the file.
+        webhooks: Vec<Webhook>;
+        /// Who is told of alarms that nobody acknowledges, of the file.
+        escalations: Vec<Escalation>
+    }
+
+    /// How people are told while they are away: by the push services of their browsers and phones.
+    "Push" push: PushSettings {
+        /// Tell by push whoever subscribes; push services write to this address, `mailto:` or `https:`, if something is wrong
+        /// [default: push is off]
+        push_contact: Option<PushContact> = None, CONTACT, SUBSCRIBED;
+        /// File with the private key that pushes are signed with, P-256 in PEM format (PKCS #8) [default: push.pem in --data,
+        /// which is made if there is none]
+        ///
+        /// A subscription is bound to it: with another key all have to subscribe again.
+        push_key: Option<PathBuf> = None, FILE, SUBSCRIBED;
     }
 
     /// What is logged.
@@ -278,7 +338,7 @@ settings! {
 impl Access {
     /// Whether a token is asked for.
     pub fn asks_for_tokens(&self) -> bool {
-        self.secret_file.is_some() || self.jwks_file.is_some()
+        self.secret_file.is_some() || self.jwks_file.is_some() || self.jwks_url.is_some()
     }
 }
 

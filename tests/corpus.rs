@@ -66,6 +66,11 @@ fn datagram() {
 }
 
 #[test]
+fn incoming() {
+    replay("incoming", properties::incoming::check);
+}
+
+#[test]
 fn media() {
     replay("media", properties::media::check);
 }

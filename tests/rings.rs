@@ -78,9 +78,30 @@ fn the_shell_knows_no_message_formats() {
 }
 
 /// The parts of the core, outermost last: each imports only those before it, and itself.
-const CORE: [&str; 20] = [
-    "now", "stream", "ready", "ensure", "id", "network", "pace", "budget", "file", "handover",
-    "chat", "pattern", "access", "store", "redis", "net", "site", "delivery", "export", "server",
+const CORE: [&str; 23] = [
+    "now",
+    "stream",
+    "ready",
+    "ensure",
+    "id",
+    "network",
+    "pace",
+    "budget",
+    "file",
+    "handover",
+    "chat",
+    "pattern",
+    "access",
+    "store",
+    "redis",
+    "push",
+    "net",
+    "site",
+    "delivery",
+    "hooks",
+    "escalation",
+    "export",
+    "server",
 ];
 
 /// The parts of the core that a text names, as in `crate::core::chat`.

@@ -1,7 +1,12 @@
 // The numbers of a room: of each key the last values, in a ring that grows to its limit and then forgets the oldest.
 
 const FIRST_CAPACITY = 64;
+/** Values of one key, and of all keys of a room: 16 bytes each. */
 const LONGEST = 8192;
+const MOST_IN_ALL = 2 ** 21;
+const FEWEST = 128;
+/** Of each step of the window so many values are kept: the first, the least, the greatest, the last. */
+const VALUES_A_STEP = 4;
 /** So many of the last intervals say how often values come. */
 const INTERVALS = 16;
 /** Values are never missed sooner, nor after fewer of their usual intervals. */
@@ -10,20 +15,50 @@ const USUAL_INTERVALS = 3;
 /** After a value that was alone so far. */
 const ALONE_MS = 10_000;
 
+/** How many values of a key are kept: `most`, and of each `stepMs` at most `VALUES_A_STEP`. */
+const EVERY_VALUE = { most: LONGEST, stepMs: 0 };
+
 export class Series {
   length = 0;
+  /** Seconds within which the next value has to come; null where none has to. */
+  expect = null;
+  #pace;
   #times = new Float64Array(FIRST_CAPACITY);
   #values = new Float64Array(FIRST_CAPACITY);
   #first = 0;
+  /** The last intervals between values, those that are not kept included. */
+  #intervals = [];
+  /** Up to when the values were thinned before they came here, and the usual interval of those. */
+  #told = { until: -Infinity, pause: 0 };
+  /** So far apart may values be that were thinned here. */
+  #apartMs = 0;
+
+  constructor(pace = EVERY_VALUE) {
+    this.#pace = pace;
+  }
 
   /** Adds a value; time never goes back. */
   add(at, value) {
-    if (this.length === this.#times.length && this.length < LONGEST) this.#grow();
+    const time = this.length > 0 ? Math.max(at, this.lastTime) : at;
+    if (this.length > 0) {
+      this.#intervals.push(time - this.lastTime);
+      if (this.#intervals.length > INTERVALS) this.#intervals.shift();
+    }
+    if (this.#isStepFull(time)) this.#thin();
+    if (this.length === this.#times.length && this.length < this.#pace.most) this.#grow();
     const index = this.#index(this.length);
-    this.#times[index] = this.length > 0 ? Math.max(at, this.time(this.length - 1)) : at;
+    this.#times[index] = time;
     this.#values[index] = value;
     if (this.length < this.#times.length) this.length += 1;
     else this.#first = this.#index(1);
+  }
+
+  /** Adds values of the past, which the server may have thinned: how far apart they are says nothing of what follows. */
+  tell(points) {
+    for (const [at, value] of points) this.add(at, value);
+    if (points.length < 2) return;
+    const intervals = points.slice(1).map(([at], n) => at - points[n][0]);
+    this.#told = { until: this.lastTime, pause: USUAL_INTERVALS * median(intervals) };
   }
 
   time(n) {
@@ -44,11 +79,15 @@ export class Series {
 
   /** Silence that lasts longer is a gap: nobody knows the values between. By the median of the last intervals. */
   get longestPause() {
-    const intervals = [];
-    for (let n = Math.max(1, this.length - INTERVALS); n < this.length; n += 1) intervals.push(this.time(n) - this.time(n - 1));
-    if (intervals.length === 0) return ALONE_MS;
-    intervals.sort((a, b) => a - b);
-    return Math.max(SHORTEST_GAP_MS, USUAL_INTERVALS * intervals[intervals.length >> 1]);
+    if (this.#intervals.length === 0) return ALONE_MS;
+    return Math.max(SHORTEST_GAP_MS, USUAL_INTERVALS * median(this.#intervals));
+  }
+
+  /** Whether nobody knows what was before a value, as those before it are too far away; `pause` is the longest. */
+  isAfterGap(n, pause) {
+    const between = this.time(n) - this.time(n - 1);
+    const told = this.time(n) <= this.#told.until ? this.#told.pause : 0;
+    return between > Math.max(pause, told, this.#apartMs);
   }
 
   /** The number of values before a time. */
@@ -60,6 +99,24 @@ export class Series {
       else high = middle;
     }
     return low;
+  }
+
+  #isStepFull(at) {
+    const { stepMs } = this.#pace;
+    if (stepMs === 0 || this.length < VALUES_A_STEP) return false;
+    return Math.floor(this.time(this.length - VALUES_A_STEP) / stepMs) === Math.floor(at / stepMs);
+  }
+
+  /** Of the last three values the middle one goes: the extremes of a step stay. */
+  #thin() {
+    const places = [3, 2, 1].map((back) => this.#index(this.length - back));
+    const middle = [...places].sort((a, b) => this.#values[a] - this.#values[b])[1];
+    for (let n = places.indexOf(middle); n < 2; n += 1) {
+      this.#times[places[n]] = this.#times[places[n + 1]];
+      this.#values[places[n]] = this.#values[places[n + 1]];
+    }
+    this.length -= 1;
+    this.#apartMs = Math.max(this.#apartMs, 2 * this.#pace.stepMs);
   }
 
   #index(n) {
@@ -77,9 +134,13 @@ export class Series {
   }
 }
 
+const median = (intervals) => [...intervals].sort((a, b) => a - b)[intervals.length >> 1];
+
 /** What the keys of a room were lately, whether or not its board is shown. */
 export class Values {
   #series = new Map();
+  #windowMs = 0;
+  #pace = { ...EVERY_VALUE };
 
   clear() {
     this.#series.clear();
@@ -93,31 +154,70 @@ export class Values {
     return this.#series.keys();
   }
 
+  get size() {
+    return this.#series.size;
+  }
+
+  /** From now on the values of so long a time are kept. */
+  set windowMs(ms) {
+    this.#windowMs = ms;
+    this.#share();
+  }
+
   /** Begins anew with the series that the server tells, and the latest messages of keys. */
   begin(series, state) {
     this.clear();
     const latest = new Map(state.map(({ key, at }) => [key, at]));
     for (const { key, points } of series) {
-      for (const [at, value] of points) {
-        // What is later than the latest was measured by a clock that was set back since.
-        if (at <= (latest.get(key) ?? Infinity)) this.#of(key).add(at, value);
-      }
+      // What is later than the latest was measured by a clock that was set back since.
+      this.#tell(key, points.filter(([at]) => at <= (latest.get(key) ?? Infinity)));
     }
     for (const message of state) this.take(message, false);
   }
 
+  /** Takes the series of another window; what came after they were told stays. */
+  fill(series) {
+    for (const { key, points } of series) {
+      const before = this.#series.get(key);
+      // It was removed meanwhile.
+      if (!before || points.length === 0) continue;
+      this.#series.delete(key);
+      this.#tell(key, points);
+      const now = this.#of(key);
+      now.expect = before.expect;
+      for (let n = before.before(now.lastTime + 1); n < before.length; n += 1) now.add(before.time(n), before.value(n));
+    }
+  }
+
   /** Takes a message; one that is not of this moment may be known already, by the series that it is in. */
-  take({ key, at, data }, isLive) {
+  take({ key, at, data, expect }, isLive) {
     const known = this.#series.get(key);
+    if (known && expect !== undefined) known.expect = expect || null;
     if (!isLive && known && at <= known.lastTime) return;
     const value = numberIn(data);
     if (data === null) this.#series.delete(key);
-    else if (value !== null) this.#of(key).add(at, value);
+    else if (value !== null) this.#of(key, expect).add(at, value);
   }
 
-  #of(key) {
-    if (!this.#series.has(key)) this.#series.set(key, new Series());
+  #tell(key, points) {
+    if (points.length > 0) this.#of(key).tell(points);
+  }
+
+  #of(key, expect) {
+    if (!this.#series.has(key)) {
+      const series = new Series(this.#pace);
+      series.expect = expect || null;
+      this.#series.set(key, series);
+      this.#share();
+    }
     return this.#series.get(key);
+  }
+
+  /** The more keys there are, the fewer values are kept of each. */
+  #share() {
+    const share = 2 ** Math.floor(Math.log2(MOST_IN_ALL / Math.max(1, this.#series.size)));
+    this.#pace.most = Math.min(LONGEST, Math.max(FEWEST, share));
+    this.#pace.stepMs = this.#windowMs * VALUES_A_STEP / this.#pace.most;
   }
 }
 

@@ -35,6 +35,8 @@ export interface Message {
   data?: Json;
   binary?: Uint8Array;
   key?: string;
+  /** Seconds within which another value of the key has to come, where that was said; 0 if none has to any more. */
+  expect?: number;
   ephemeral?: true;
 }
 
@@ -77,12 +79,31 @@ export interface Welcome {
   node: string;
   /** How safe a message is when `publish` has resolved: lost with the process, or on the disk of the server. */
   durability?: 'memory' | 'disk' | 'redis';
+  /** Whether `push` is taken; missing where it is not. */
+  push?: boolean;
   server: string;
   /** How often the server pings who is silent; null for never. */
   ping_ms: number | null;
   limits: Limits;
   /** Missing where no token is wanted. */
   rights?: Rights;
+}
+
+/** What somebody wants to be told of by push while they are away, and where. */
+export interface PushOptions {
+  /** Those of `PushSubscription.toJSON()`. */
+  endpoint: string;
+  keys?: { p256dh: string; auth: string };
+  /** Patterns of rooms, such as `plant-*`. */
+  rooms?: string[];
+  /** Of what: alarms, what is said to them alone, what names them, every message without a key. None: nothing any more. */
+  kinds: ('alarm' | 'direct' | 'mention' | 'message')[];
+  /** The least of an alarm; all without it. */
+  severity?: 'info' | 'warning' | 'critical';
+  /** When nothing is pushed: times of the day, of a clock so many minutes ahead of UTC. */
+  quiet?: { from: string; to: string; offset?: number };
+  /** The page that is opened, by https and without a query. */
+  page?: string;
 }
 
 /** The numbers of one key, the oldest first, each with its time in milliseconds since 1970. */
@@ -112,13 +133,49 @@ export interface Joined {
   count: number;
 }
 
+/** Which numbers of keys to get; `seconds` or `count` is needed. */
+export interface SeriesOptions {
+  /** How far back; without it as far as the server knows. */
+  seconds?: number;
+  /** At how many points of each key at most: what is left out are never the smallest and the largest. Not with `count`. */
+  points?: number;
+  /** How many of the newest numbers of each key. */
+  count?: number;
+  /** Patterns of the keys, such as `boiler.*`; all without them. */
+  keys?: string[];
+}
+
 export interface JoinOptions {
   /** How many of the newest messages to get: so many without a key, and no more with one. */
   last?: number;
   /** From where to go on. */
   since?: Position;
   /** How far back to get the numbers of each key, and at how many points at most. */
-  series?: { seconds: number; points?: number };
+  series?: SeriesOptions;
+}
+
+export interface FollowOptions {
+  /** How many of the newest messages of each room to get. */
+  last?: number;
+  /** How far back to get the numbers of each key, and at how many points at most. */
+  series?: SeriesOptions;
+}
+
+export interface PublishOptions {
+  /** What the message is the state of. */
+  key?: string;
+  /** The room keeps it as that state. */
+  retain?: boolean;
+  /** Seconds within which the next value of the key has to come, or the server raises an alarm; 0 for no more. */
+  expect?: number;
+  /** Seconds after which the value is removed. */
+  ttl?: number;
+  /** Only for those who are here now. */
+  ephemeral?: boolean;
+  /** Only if the state of the key is the message with this offset; otherwise a `conflict`. */
+  ifOffset?: number;
+  /** Only if the key has no state; otherwise a `conflict`. */
+  ifNew?: boolean;
 }
 
 export interface Presence {
@@ -246,6 +303,7 @@ export type ErrorCode =
   | 'bad_name'
   | 'bad_resume'
   | 'name_taken'
+  | 'conflict'
   | 'not_joined'
   | 'no_such_user'
   | 'too_many_rooms'
@@ -271,9 +329,11 @@ export type ClientErrorCode =
 
 /** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  constructor(code: ErrorCode | ClientErrorCode, message: string);
+  constructor(code: ErrorCode | ClientErrorCode, message: string, current?: Message | null);
   /** For programs. */
   code: ErrorCode | ClientErrorCode;
+  /** Of a `conflict`: the state of the key, or null if it has none. */
+  current?: Message | null | undefined;
 }
 
 /** A person's connection to a parlor, which comes back by itself. */
@@ -292,20 +352,30 @@ export class Parlor extends EventTarget {
   /** Enters a room, and enters it again after each reconnect until `leave`. */
   join(room: string, options?: JoinOptions): Promise<Joined>;
   leave(room: string): Promise<void>;
+  /**
+   * Enters all rooms that match a pattern, as `plant-*`, those that are there and others as they begin, each told by `joined`;
+   * again after each reconnect until `unfollow`. Fulfilled when the server has taken the pattern.
+   */
+  follow(pattern: string, options?: FollowOptions): Promise<void>;
+  /** Leaves the rooms that nothing but this pattern has led to. */
+  unfollow(pattern: string): Promise<void>;
   /** Says any JSON, or bytes. Fulfilled when the room has it, once; until then it is sent again after each reconnect. */
-  publish(room: string, data: unknown, options?: { key?: string; retain?: boolean; ephemeral?: boolean }):
-    Promise<{ offset?: number }>;
+  publish(room: string, data: unknown, options?: PublishOptions): Promise<{ offset?: number }>;
   /** Says something to one person, by name. */
   direct(to: string, data: unknown): Promise<object>;
   /** Messages before an offset, or the newest. */
   history(room: string, options?: { before?: number; limit?: number }):
     Promise<Page>;
+  /** The numbers of keys, as far back as the server knows them. */
+  series(room: string, options: SeriesOptions): Promise<Series[]>;
   /** Messages with these words, before an offset or the newest; of a server that keeps messages on disk. */
   search(room: string, q: string, options?: { before?: number; limit?: number }):
     Promise<Page>;
   /** A hundred of the members at most, and how many there are. */
   members(room: string): Promise<{ room: string; members: Person[]; count: number }>;
   rooms(): Promise<{ rooms: { name: string; count: number }[]; more: boolean }>;
+  /** Has this person told while they are away, in place of what they wanted at this endpoint before; no kinds end it. */
+  push(options: PushOptions): Promise<void>;
   /** Takes a name, or shows a token. */
   login(credentials: Credentials): Promise<Welcome>;
   /** For admins: ends all connections of someone, by name. */

@@ -39,17 +39,19 @@ const REMOVED = 'closed by an admin';
 
 /**
  * The types are in parlor.d.ts.
- * @import { ClientErrorCode, Credentials, ErrorCode, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
+ * @import { ClientErrorCode, Credentials, ErrorCode, FollowOptions, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
  */
 
 /** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  /** @param {ErrorCode | ClientErrorCode} code @param {string} message */
-  constructor(code, message) {
+  /** @param {ErrorCode | ClientErrorCode} code @param {string} message @param {Message | null} [current] */
+  constructor(code, message, current) {
     super(message);
     this.name = 'ParlorError';
     /** For programs: a code of the protocol, or one of this client's own. */
     this.code = code;
+    /** Of a `conflict`: the state of the key, or null if it has none. */
+    this.current = current;
   }
 }
 
@@ -86,6 +88,8 @@ export class Parlor extends EventTarget {
   /** Who waits to be let in with a token. */
   #admissions = [];
   #rooms = new Map();
+  /** Those that are followed, each with what it matches. */
+  #patterns = new Map();
   #commands = new Map();
   #lastId = 0;
   #held = 0;
@@ -126,10 +130,41 @@ export class Parlor extends EventTarget {
   join(room, { last, since, series } = {}) {
     return new Promise((resolve, reject) => {
       const known = this.#rooms.get(room) ?? { name: room, last, series, position: since && { ...since }, waiting: [] };
+      known.isFound = false;
       known.waiting.push({ resolve, reject });
       this.#rooms.set(room, known);
       if (this.#ready) this.#enter(known);
     });
+  }
+
+  /**
+   * Enters all rooms that match a pattern, as `plant-*`, those that are there and others as they begin, each told by `joined`;
+   * again after each reconnect until `unfollow`. Fulfilled when the server has taken the pattern.
+   * @param {string} pattern `*` is any characters, `?` is one
+   * @param {FollowOptions} [options]
+   * @returns {Promise<void>}
+   */
+  follow(pattern, { last, series } = {}) {
+    return new Promise((resolve, reject) => {
+      const matches = globOf(pattern);
+      const known = this.#patterns.get(pattern) ?? { name: pattern, last, series, matches, waiting: [] };
+      known.waiting.push({ resolve: () => resolve(), reject });
+      this.#patterns.set(pattern, known);
+      if (this.#ready) this.#enter(known, this.#patterns);
+    });
+  }
+
+  /** Leaves the rooms that nothing but this pattern has led to. @param {string} pattern */
+  async unfollow(pattern) {
+    const known = this.#patterns.get(pattern);
+    if (!known) return;
+    this.#patterns.delete(pattern);
+    for (const { reject } of known.waiting) reject(new ParlorError('not_joined', `left ${pattern}`));
+    if (this.#ready) await this.#ask({ type: 'leave', room: pattern }).catch(unlessLost);
+    const left = [...this.#rooms.values()].filter((room) => room.isFound && !this.#isFollowed(room.name));
+    for (const room of left) this.#rooms.delete(room.name);
+    // Those that were entered again by their names after a reconnect the server takes for joined; it has left the others.
+    if (this.#ready) await Promise.allSettled(left.map(({ name }) => this.#ask({ type: 'leave', room: name })));
   }
 
   /** @param {string} room */
@@ -147,13 +182,19 @@ export class Parlor extends EventTarget {
    * and published once.
    * @param {string} room
    * @param {unknown} data any JSON, or an ArrayBuffer or view of one for binary
-   * @param {{key?: string, retain?: boolean, ephemeral?: boolean}} [options]
+   *
+   * With `ifOffset` or `ifNew`, and `key` and `retain`, only if the state of the key is the message with that offset, or if
+   * it has none; otherwise the promise is rejected with the code `conflict`, and the state is in `current`. The offset is one
+   * of the epoch in which one is in the room.
+   * @param {{key?: string, retain?: boolean, expect?: number, ttl?: number, ephemeral?: boolean, ifOffset?: number, ifNew?: boolean}} [options]
    * @returns {Promise<{offset?: number}>}
    */
-  publish(room, data, { key, retain, ephemeral } = {}) {
+  publish(room, data, { key, retain, expect, ttl, ephemeral, ifOffset, ifNew } = {}) {
     const bytes = bytesOf(data);
     const content = bytes ? { binary: toBase64(bytes) } : { data: data ?? null };
-    const command = { type: 'publish', room, ...content, key, retain, ephemeral };
+    const epoch = ifOffset === undefined ? undefined : this.#rooms.get(room)?.position?.epoch;
+    const condition = { if_offset: ifOffset, if_epoch: epoch, if_new: ifNew };
+    const command = { type: 'publish', room, ...content, key, retain, expect, ttl, ephemeral, ...condition };
     if (ephemeral) return this.#ask(command);
     return this.#command({ ...command, dedup: `${this.#dedupPrefix}-${this.#lastId + 1}` }, { repeatable: DEDUP_MS });
   }
@@ -172,6 +213,17 @@ export class Parlor extends EventTarget {
   async history(room, { before, limit } = {}) {
     const reply = await this.#query({ type: 'history', room, before, limit });
     return { ...reply, messages: reply.messages.filter(isSaid).map(decoded) };
+  }
+
+  /**
+   * The numbers of keys, as far back as the server knows them.
+   * @param {string} room
+   * @param {{seconds?: number, points?: number, count?: number, keys?: string[]}} options `seconds` or `count` is needed.
+   * @returns {Promise<{key: string, points: [number, number][]}[]>}
+   */
+  async series(room, { seconds, points, count, keys }) {
+    const reply = await this.#query({ type: 'history', room, seconds, points, count, keys });
+    return (reply.series ?? []).filter(isSeries);
   }
 
   /**
@@ -208,6 +260,15 @@ export class Parlor extends EventTarget {
     if (name) this.#chosen.name = name;
     if (token) this.#token = this.#chosen.token = token;
     return welcome;
+  }
+
+  /**
+   * Has this person told while they are away, at a push subscription of a browser, in place of what they wanted there
+   * before; no kinds end it. Of a server whose `welcome` says `push`.
+   * @param {{endpoint: string, keys?: object, rooms?: string[], kinds: string[], severity?: string, quiet?: object, page?: string}} options
+   */
+  async push(options) {
+    await this.#query({ type: 'push', ...options });
   }
 
   /** For admins: ends all connections of someone. @param {string} name */
@@ -292,7 +353,8 @@ export class Parlor extends EventTarget {
       command.sent = false;
       this.#hold(reply.retry_ms);
     } else if (reply.type === 'error') {
-      this.#drop(command, new ParlorError(reply.code, reply.message));
+      const current = reply.current && decoded(reply.current);
+      this.#drop(command, new ParlorError(reply.code, reply.message, current));
     } else {
       this.#commands.delete(command.id);
       command.resolve(reply);
@@ -425,6 +487,8 @@ export class Parlor extends EventTarget {
     if (!welcome) this.#heed(identity);
     this.#become(identity);
     for (const room of this.#rooms.values()) this.#enter(room);
+    // After the rooms: a pattern does not lead into those, which go on where they were.
+    for (const pattern of this.#patterns.values()) this.#enter(pattern, this.#patterns);
     this.#ready = true;
     this.#setState({ phase: 'open' });
     for (const { resolve } of this.#admissions.splice(0)) resolve(identity);
@@ -514,7 +578,7 @@ export class Parlor extends EventTarget {
 
   // Rooms.
 
-  async #enter(room) {
+  async #enter(room, among = this.#rooms) {
     const take = () => room.waiting.splice(0);
     try {
       const { name, position, last, series } = room;
@@ -522,7 +586,7 @@ export class Parlor extends EventTarget {
       for (const { resolve } of take()) resolve(joined);
     } catch (error) {
       if (error.code === 'connection_lost') return;
-      this.#rooms.delete(room.name);
+      among.delete(room.name);
       const waiting = take();
       for (const { reject } of waiting) reject(error);
       if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message, code: error.code });
@@ -538,7 +602,7 @@ export class Parlor extends EventTarget {
   }
 
   #joined(joined) {
-    const room = this.#rooms.get(joined.room);
+    const room = this.#rooms.get(joined.room) ?? this.#found(joined.room);
     if (!room) return;
     joined.rejoined = Boolean(room.position);
     joined.messages = joined.messages.filter(isSaid).map(decoded);
@@ -548,6 +612,18 @@ export class Parlor extends EventTarget {
     this.#emit('joined', joined);
     for (const message of joined.messages) this.#deliver(room, message);
     room.position.offset = Math.max(room.position.offset, joined.offset);
+  }
+
+  #isFollowed(room) {
+    return [...this.#patterns.values()].some(({ matches }) => matches.test(room));
+  }
+
+  /** A pattern has led into a room. */
+  #found(name) {
+    if (!this.#isFollowed(name)) return undefined;
+    const room = { name, waiting: [], isFound: true };
+    this.#rooms.set(name, room);
+    return room;
   }
 
   #message(message) {
@@ -674,12 +750,20 @@ const EVENTS = {
   resumed: has({ room: isText }),
   left: has({ room: isText, reason: isText }),
   bye: has({ reason: isOptional(isText), retry_ms: isOptional(isCount) }),
-  error: has({ code: isText, message: isOptional(isText), retry_ms: isOptional(isCount) }),
-  history: has({ messages: Array.isArray }),
+  error: has({
+    code: isText, message: isOptional(isText), retry_ms: isOptional(isCount), current: isOptional(isNullOr(isSaid)),
+  }),
+  history: (it) => Array.isArray(it.messages) || Array.isArray(it.series),
   found: has({ messages: Array.isArray }),
   members: has({ members: isListOf(isPerson), count: isCount }),
   rooms: has({ rooms: isListOf(has({ name: isText, count: isCount })) }),
 };
+
+/** What a pattern of rooms matches. */
+function globOf(pattern) {
+  const text = pattern.replace(/[\\^$.+()[\]{}|]/g, '\\$&');
+  return new RegExp(`^${text.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'su');
+}
 
 /** True for an event as the protocol has it, and for one that is not known yet. */
 function isSound(event) {

@@ -2,13 +2,13 @@
 
 import { ALARM_KEY, alarmAfter } from '../board/alarms.js';
 import { Board } from '../board/board.js';
-import { WINDOW_MS } from '../board/chart.js';
+import { BoardView } from '../board/view.js';
 import { Attach, Transfers } from './attach.js';
 import { byId } from './dom.js';
 import { addressee, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';
 import { Jump } from './conversation.js';
-import { byteLength } from './message.js';
+import { byteLength, summary } from './message.js';
 import { nameRefusal } from './naming.js';
 import { TypingSender } from './people.js';
 import { Places } from './places.js';
@@ -16,12 +16,11 @@ import { DEFAULT_ROOM, addressed, isRoomName, pageAddress } from './room.js';
 import { Search } from './search.js';
 import { text } from './text.js';
 import { allows } from './token.js';
+import { WINDOWS, pastOf } from '../board/window.js';
 import { Welcome, setUpCopying, shareAddress } from './welcome.js';
 
 const FIRST_MESSAGES = 100;
 const EARLIER_MESSAGES = 100;
-/** A chart's minute, and what came before it: its line comes in from the left. */
-const SERIES_SECONDS = WINDOW_MS / 1000 + 5;
 /** What a command has beside the text and the name of who it is for: its type, its id, and what it is known by if it is repeated. */
 const ENVELOPE_BYTES = 120;
 
@@ -30,6 +29,7 @@ export class Actions {
   #page;
   #jump = new Jump();
   #welcome;
+  #search;
   #composer;
   #typing;
   #attach;
@@ -65,7 +65,7 @@ export class Actions {
       mayTake: () => this.#mayAttach(this.places.current),
     });
     this.#setUpRoomForm();
-    new Search(parlor, (message) => this.entry(message), () => (this.#maySearch() ? this.places.current.name : null));
+    this.#search = new Search(parlor, (message) => this.entry(message), () => (this.#maySearch() ? this.places.current.name : null));
     setUpCopying(byId('copy-link'), () => shareAddress(this.places.current), page.announce);
     for (const view of ['chat', 'board']) {
       byId(`view-${view}`).addEventListener('click', () => this.go(this.places.current, view));
@@ -78,21 +78,39 @@ export class Actions {
   restore() {
     const remembered = Places.remembered();
     this.followAddress();
+    if (this.places.current?.boardView.isAlone) return;
     for (const room of remembered) if (isRoomName(room.name)) this.openRoom(room.name, room);
   }
 
   followAddress() {
-    const { name, isDirect, view } = addressed();
+    const { name, isDirect, view, board, at } = addressed();
     if (isDirect) return this.#show(this.openDirect(name), 'chat');
-    if (isRoomName(name)) return this.#show(this.openRoom(name), view);
+    if (isRoomName(name)) return this.#follow(name, view, board, at);
     return this.#showNowhere(text.badRoom, `${text.roomNames} ${text.chooseRoom}`);
   }
 
+  /** Goes to an address of this page, as a step in the browser's history. */
+  open(address) {
+    history.pushState(null, '', address);
+    this.followAddress();
+    this.#page.closePanels();
+  }
+
+  #follow(name, view, board, at) {
+    const known = this.places.get(name);
+    const place = known ?? this.openRoom(name, undefined, new BoardView(name, board));
+    place.target = at;
+    this.#show(place, view);
+    this.arrive(place);
+    if (known && board.window && board.window !== place.boardView.window) this.#setWindow(place, board.window);
+  }
+
   /** Opens a room, if it is not open; `read` is how far it was read before. */
-  openRoom(name, read = Places.remembered().find((room) => room.name === name)) {
+  openRoom(name, read = Places.remembered().find((room) => room.name === name), boardView = new BoardView(name)) {
     const known = this.places.get(name);
     if (known) return known;
     const place = this.places.open(name);
+    place.lookAt(boardView);
     if (read) {
       [place.epoch, place.readOffset] = [read.epoch, read.offset];
       [place.beganAt, place.hadAlarms] = [read.beganAt ?? null, read.hasAlarms ?? false];
@@ -103,7 +121,7 @@ export class Actions {
 
   async #enter(place) {
     try {
-      await this.#parlor.join(place.name, { last: FIRST_MESSAGES, series: { seconds: SERIES_SECONDS } });
+      await this.#parlor.join(place.name, { last: FIRST_MESSAGES, series: place.boardView.asked });
       this.#bar(place, null);
     } catch (error) {
       if (error.code !== 'not_joined') this.#bar(place, this.#notEntered(place, error.code));
@@ -187,6 +205,7 @@ export class Actions {
   #show(place, view) {
     this.places.current?.conversation.hide();
     this.places.current?.board?.hide();
+    if (this.places.current && this.places.current !== place) this.places.current.target = null;
     this.places.current = place;
     place.view = view;
     place.unread = 0;
@@ -215,8 +234,11 @@ export class Actions {
   }
 
   #boardOf(place) {
-    const publish = (data, key) => this.#parlor.publish(place.name, data, { key, retain: true });
-    const board = new Board(place.name, place.values, place.alarms, {
+    const publish = (data, key, ifOffset) => this.#parlor.publish(place.name, data, { key, retain: true, ifOffset });
+    const { values, descriptions, alarms: log, boardView: view } = place;
+    const board = new Board(place.name, { values, descriptions, log, view }, {
+      setWindow: (name) => this.#setWindow(place, name),
+      fetchPast: (keys) => this.#fetchPast(place, pastOf(view.window, keys)),
       publish,
       mayPublish: () => this.#may('publish', place.name),
       you: () => this.#parlor.you?.name,
@@ -228,12 +250,51 @@ export class Actions {
     return board;
   }
 
+  /** Shows another window of a board, and what the server knows of it. */
+  async #setWindow(place, name) {
+    if (!WINDOWS.has(name)) return;
+    place.boardView.window = name;
+    place.lookAt(place.boardView);
+    place.board?.reset();
+    if (place === this.places.current) history.replaceState(history.state, '', pageAddress(place));
+    try {
+      await this.#fetchPast(place, place.boardView.asked);
+      place.board?.filled();
+    } catch { /* Then there is what has come so far. */ }
+  }
+
+  /** Takes what the server knows of the past, unless another window is shown meanwhile. */
+  async #fetchPast(place, asked) {
+    const { window } = place.boardView;
+    const series = await this.#parlor.series(place.name, { ...asked });
+    if (place.boardView.window !== window) return;
+    place.values.fill(series);
+    place.board?.redraw();
+  }
+
   #maySearch(place = this.places.current) {
     return Boolean(place) && !place.isDirect && !place.barred;
   }
 
+  /** Shows the message that the address asks for, if the room has got so far; `isAll`: and also if it will not. */
+  async arrive(place, isAll = false) {
+    const { target: at } = place;
+    if (!at || !place.isEntered || place !== this.places.current || (!isAll && place.offset < at.offset)) return;
+    place.target = null;
+    const isSameEpoch = !at.epoch || at.epoch === place.epoch;
+    const entry = isSameEpoch ? place.conversation.reveal(at.offset) : null;
+    if (entry) return void this.#page.announce(`${entry.from.name}: ${summary(entry)}`);
+    if (isSameEpoch && await this.#search.showAt(place.name, at.offset).catch(() => false)) return;
+    // The room goes on knowing an alarm whose message it does not keep any more.
+    const isAlarm = isSameEpoch && place.alarms.list.some(({ offset }) => offset === at.offset);
+    if (isAlarm) this.go(place, 'board');
+    else place.conversation.notice(text.messageGone);
+  }
+
   #showFrame(place) {
     const isBoard = place?.view === 'board';
+    document.body.classList.toggle('on-board', isBoard);
+    document.body.classList.toggle('alone', isBoard && place.boardView.isAlone);
     const title = place?.title((name) => (place.isDirect ? name : `# ${name}`)) ?? 'parlor';
     byId('title').textContent = title;
     byId('title').title = title;
@@ -258,6 +319,19 @@ export class Actions {
 
   showWelcome(place) {
     if (place === this.places.current) this.#welcome.show(place, Boolean(this.#parlor.rights), this.#parlor.state.phase);
+  }
+
+  /** Whether the reader looks at where something was said: `room`, or else by whom. */
+  isLookedAt({ room, by }) {
+    const place = room === undefined ? this.places.get(by ?? '', true) : this.places.get(room);
+    return Boolean(place) && this.isInView(place);
+  }
+
+  /** The rooms one is in, or was when the page was last here. */
+  get rooms() {
+    const open = [...this.places].filter((place) => !place.isDirect && !place.barred).map(({ name }) => name);
+    const remembered = Places.remembered().map(({ name }) => name);
+    return [...new Set([...open, ...remembered])].filter((room) => isRoomName(room) && this.#may('subscribe', room));
   }
 
   isInView(place) {

@@ -7,6 +7,7 @@
 //   composer.js      where messages are written           outbox.js   what is not delivered yet
 //   commands.js      what a slash begins                  people.js   who is here, who is writing
 //   board.js         live values and alarms               status.js   how the connection is
+//   install.js       the page as an app              push.js      what this device is told of while away
 //   files.js         files, shown and sent                attach.js   where they are brought
 //   actions.js       what people can do                   text.js     strings; locale.js dates, numbers
 //   gate.js          for who is not let in                token.js    who has a token, and what it allows
@@ -15,11 +16,14 @@ import { Actions } from './actions.js';
 import { Alerts } from './alerts.js';
 import { byId } from './dom.js';
 import { Gate } from './gate.js';
+import { setUpWorker } from './install.js';
 import { summary } from './message.js';
 import { Naming } from './naming.js';
 import { Members, PeopleView } from './people.js';
 import { credentials, shareAcrossTabs } from './person.js';
 import { Panel } from './panels.js';
+import { Push, mentions } from './push.js';
+import { PushDialog } from './push-dialog.js';
 import { Parlor } from '../client/parlor.js';
 import { StatusView, explanation, isRemarkable } from './status.js';
 import { localize, text } from './text.js';
@@ -36,17 +40,27 @@ takeFromAddress();
 // The module is in a folder of the page's server, not at its root.
 const parlor = new Parlor({ url: new URL('ws', location.href), credentials });
 const announce = (what) => { byId('announcer').textContent = what; };
-const alerts = new Alerts((why) => { announce(why); places.current?.conversation.notice(why); });
 const statusView = new StatusView(() => parlor.reconnect());
 const gate = new Gate({ enter: enterWith, comeBack: () => parlor.reconnect(), forget: logOut });
 const sidebar = new Panel('sidebar', 'menu', '(min-width: 48rem)');
 const people = new Panel('people', 'people-toggle', '(min-width: 72rem)', 'people');
 const actions = new Actions(parlor, { announce, moved, closePanels });
 const { places } = actions;
+const push = new Push(parlor, () => actions.rooms);
+const pushDialog = new PushDialog(push, () => places.current, () => alerts.show());
+const alerts = new Alerts(push, {
+  explain: (why) => { announce(why); places.current?.conversation.notice(why); },
+  openDialog: () => pushDialog.open(actions.rooms),
+});
 const naming = new Naming((name) => actions.rename(name), logOut);
 const peopleView = new PeopleView((name) => actions.go(actions.openDirect(name)));
 
 shareAcrossTabs(parlor);
+setUpWorker({
+  open: (address) => actions.open(address),
+  isLookedAt: (where) => actions.isLookedAt(where),
+  renew: () => push.renew(),
+});
 const on = (type, handle) => parlor.addEventListener(type, ({ detail }) => handle(detail));
 on('state', stateChanged);
 on('welcome', welcomed);
@@ -95,6 +109,7 @@ setInterval(showTyping, 1000);
 /** Another place is current, or there is something new in one. */
 function moved() {
   places.show();
+  push.roomsChanged();
   showTitle();
   showPeople();
 }
@@ -147,15 +162,18 @@ function enterWith(written) {
   parlor.login({ token: token() }).catch(() => {});
 }
 
-/** Forgets the token, and all that was seen by it. */
-function logOut() {
+/** Forgets the token, and all that was seen by it; what was to be pushed is not this person's any more. */
+async function logOut() {
+  await push.end().catch(() => {});
   forgetToken();
   location.reload();
 }
 
-function welcomed({ you, rights }) {
-  naming.show(you, rights);
+function welcomed(welcome) {
+  naming.show(welcome.you, welcome.rights);
   actions.rightsChanged();
+  push.offer(welcome.push === true);
+  alerts.show();
   showPeople();
 }
 
@@ -197,6 +215,8 @@ function joined(room) {
   place.isEntered = true;
   if (!room.recovered) place.begin(room);
   if (!room.rejoined) place.conversation.setMore(room.messages[0]?.offset > 1);
+  // Its messages follow at once.
+  queueMicrotask(() => actions.arrive(place, true));
   actions.showWelcome(place);
   moved();
 }
@@ -214,6 +234,7 @@ function received(message) {
   const { alarm, isNew } = message.key ? place.keep(message, isLive) : {};
   show(place, message, alarm);
   if (isNew && isLive) alarmRaised(place, alarm);
+  if (isLive) actions.arrive(place);
   if (alarm !== undefined) newsCame();
 }
 
@@ -248,14 +269,17 @@ function show(place, message, alarm) {
   if (!isNews) return;
   place.unread += 1;
   newsCame();
-  const where = place.isDirect ? message.from.name : text.saidIn(message.from.name, place.title());
-  alerts.notify(where, summary(message), `${place.key} ${message.offset ?? message.at}`, () => actions.go(place));
+  const title = place.isDirect ? message.from.name : text.saidIn(message.from.name, place.title());
+  const kind = place.isDirect ? 'direct' : mentions(message.data, parlor.you?.name) ? 'mention' : 'message';
+  const news = { kind, place, offset: message.offset, tag: `${place.key} ${message.offset ?? message.at}` };
+  alerts.notify(news, title, summary(message), () => actions.go(place));
 }
 
 /** An alarm is news in every room and view: it is announced, and notified to who does not look at the page. */
 function alarmRaised(place, alarm) {
   announce(text.alarmRaised(alarm.text, place.title()));
-  alerts.notify(text.alarmRaised(alarm.text, place.title()), text.severity[alarm.severity], `${place.key} ${alarm.key}`,
+  const news = { kind: 'alarm', place, severity: alarm.severity, key: alarm.key, tag: `${place.key} ${alarm.key}` };
+  alerts.notify(news, text.alarmRaised(alarm.text, place.title()), text.severity[alarm.severity],
     () => actions.go(place, 'board'));
 }
 

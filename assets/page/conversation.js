@@ -51,7 +51,11 @@ export class Conversation {
     this.root.hidden = true;
     this.root.setAttribute('role', 'region');
     this.root.setAttribute('aria-label', this.#label);
-    this.root.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    this.root.addEventListener('scroll', () => {
+      // The event of a scroll to the end may come after the view has become smaller: the reader has not left.
+      if (this.#follows && this.root.scrollTop >= this.#place) this.#follow();
+      this.#scrolled();
+    }, { passive: true });
     this.root.addEventListener('keydown', (event) => {
       // The browser's own would go to the end of what is drawn.
       if (event.key !== 'End' || this.#entries.isDrawnToEnd) return;
@@ -124,6 +128,15 @@ export class Conversation {
   /** Draws all there is, as for a printer. */
   drawAll() {
     this.#keepingPlace(() => this.#entries.drawAll());
+  }
+
+  /** Shows a message that is here, marked, and gives it; `null` if it is not here. */
+  reveal(offset) {
+    const entry = this.#entries.mark(offset);
+    if (!entry) return null;
+    entry.node.scrollIntoView({ block: 'center' });
+    this.#scrolled();
+    return entry;
   }
 
   toEnd() {

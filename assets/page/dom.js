@@ -60,3 +60,21 @@ export function showAvatar(node, name) {
   node.textContent = initial.toUpperCase();
   return paint(node, name);
 }
+
+/**
+ * Shows these rows in a list, in place of those before. Each is told by its `data-key`: what has the focus in one of them is
+ * focused again in its successor.
+ */
+export function showRows(list, rows) {
+  const focused = document.activeElement;
+  const before = list.contains(focused) ? focused.closest('[data-key]') : null;
+  const place = before ? focusable(before).indexOf(focused) : -1;
+  list.replaceChildren(...rows);
+  if (!before) return;
+  const successor = rows.find(({ dataset }) => dataset.key === before.dataset.key);
+  // What stood there may be offered no more.
+  const inIt = successor ? focusable(successor) : [];
+  inIt[Math.min(place, inIt.length - 1)]?.focus({ preventScroll: true });
+}
+
+const focusable = (row) => [...row.querySelectorAll('a, button')];

@@ -108,6 +108,20 @@ export class Entries {
     return this.#all.length + this.#arrived.length > 2 * longest || this.#weight > 2 * heaviest;
   }
 
+  /** Marks the message with an offset, draws it if it was not, and gives it; `null` if it is not here. */
+  mark(offset) {
+    this.take();
+    const place = this.#all.findIndex((entry) => entry.offset === offset && !entry.notice);
+    if (place < 0) return null;
+    for (const entry of this.#all) {
+      entry.isMarked = entry.offset === offset;
+      entry.node?.classList.toggle('hit', entry.isMarked);
+    }
+    const isDrawn = place >= this.#begin && place < this.#end;
+    if (!isDrawn) this.#draw(Math.max(0, place - STEP), Math.min(this.#all.length, place + STEP));
+    return this.#all[place];
+  }
+
   /** The room's offsets begin anew: those shown mean nothing any more. */
   forgetOffsets() {
     for (const entry of [...this.#all, ...this.#arrived]) entry.offset = undefined;
@@ -152,6 +166,7 @@ export class Entries {
     for (let n = begin; n < end; n += 1) {
       const entry = this.#all[n];
       entry.node = entry.notice ? noticeOf(entry) : nodeOf(entry);
+      if (entry.isMarked) entry.node.classList.add('hit');
       nodes.append(entry.node);
       relate(entry, this.#all[n - 1]);
     }

@@ -28,7 +28,12 @@ export function linked(text) {
 
 function link(address) {
   const written = MIXED.test(address) ? new URL(address).href : address;
-  const node = element('a', '', written.replace(UNSEEN, encodeURIComponent));
+  return linkTo(address, written.replace(UNSEEN, encodeURIComponent));
+}
+
+/** A link under another name than its address. */
+export function linkTo(address, name) {
+  const node = element('a', '', name);
   node.href = address;
   node.dir = 'ltr';
   node.target = '_blank';
@@ -53,7 +58,7 @@ function withoutWhatFollows(found) {
 const count = (text, character) => text.split(character).length - 1;
 
 /** What stands before an @ is read as the host, and is not. */
-function isAddress(text) {
+export function isAddress(text) {
   try {
     const { hostname, username, password } = new URL(text);
     return hostname !== '' && username === '' && password === '';

@@ -32,6 +32,11 @@ export function formatMoment(date) {
   const isToday = date.toDateString() === new Date().toDateString();
   return isToday ? exactClock.format(date) : dated.format(date);
 }
+/** The time to the millisecond, with the date unless it is today's. */
+export function formatInstant(at) {
+  const date = new Date(at);
+  return `${formatMoment(date)}${point}${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
 /** The day, for the line between two days. */
 export const formatDay = (date) => day.format(date);
 /** Day, year and time to the minute, for what may be of another year. */
@@ -40,6 +45,8 @@ export const formatWhen = (date) => when.format(date);
 export const formatFull = (date) => full.format(date);
 
 const since = new Intl.RelativeTimeFormat(preferred, { numeric: 'always', style: 'short' });
+const present = new Intl.RelativeTimeFormat(preferred, { numeric: 'auto' });
+const point = new Intl.NumberFormat(preferred).formatToParts(0.5).find(({ type }) => type === 'decimal').value;
 const formats = new Map();
 
 export function number(value, options = {}) {
@@ -74,9 +81,13 @@ export function readings(values, step) {
 /** The power of ten of a number's first digit. */
 const magnitude = (value) => (value === 0 ? 0 : Number(value.toExponential(15).split('e')[1]));
 
+/** A measured value with all digits that it was sent with. */
+export const exact = (value) => (isPlain(value) ? number(value, { maximumSignificantDigits: 17 }) : String(value));
+
 /** How long ago something was, in the largest unit that is not zero. */
 export function ago(ms) {
-  const seconds = Math.max(0, Math.round(ms / 1000));
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds === 0) return present.format(0, 'second');
   const [value, name] = seconds < 60 ? [seconds, 'second'] : seconds < 3600 ? [Math.floor(seconds / 60), 'minute']
     : seconds < 86_400 ? [Math.floor(seconds / 3600), 'hour'] : [Math.floor(seconds / 86_400), 'day'];
   return since.format(-value, name);

@@ -1,6 +1,6 @@
 // Who is in a room: its members, who of them is writing, and the panel that shows them.
 
-import { avatar, byId, element, paint } from './dom.js';
+import { avatar, byId, element, paint, showRows } from './dom.js';
 import { text } from './text.js';
 
 const TYPING_MS = 6000;
@@ -103,7 +103,7 @@ export class PeopleView {
     this.#badge.textContent = isRoom ? String(members.count) : '';
     this.#toggle.title = text.people;
     this.#toggle.setAttribute('aria-label', isRoom ? `${text.people}: ${members.count}` : text.people);
-    this.#list.replaceChildren(...people.map((person) => this.#row(person, person.id === you?.id)));
+    showRows(this.#list, people.map((person) => this.#row(person, person.id === you?.id)));
     const others = members.count - people.length;
     const isAlone = isRoom && members.count === 1;
     this.#more.hidden = others <= 0 && !isAlone;
@@ -117,7 +117,9 @@ export class PeopleView {
     node.type = 'button';
     node.title = text.writeTo(person.name);
     node.addEventListener('click', () => this.#write(person.name));
-    return element('li', '', node);
+    const row = element('li', '', node);
+    row.dataset.key = person.id;
+    return row;
   }
 }
 

@@ -1,11 +1,14 @@
 // The rooms that are open, and the conversations with one person: what each knows, and the list of them.
 
 import { ALARM_KEY, AlarmLog } from '../board/alarms.js';
+import { Descriptions } from '../board/describe.js';
 import { Conversation } from './conversation.js';
-import { avatar, button, byId, element, icon } from './dom.js';
+import { avatar, button, byId, element, icon, showRows } from './dom.js';
 import { Members } from './people.js';
 import { pageAddress } from './room.js';
 import { Values } from '../board/series.js';
+import { BoardView } from '../board/view.js';
+import { WINDOWS } from '../board/window.js';
 import { storage } from './storage.js';
 import { text } from './text.js';
 
@@ -15,8 +18,11 @@ const CROSS = 'M6 6l8 8M14 6l-8 8';
 export class Place {
   members = new Members();
   values = new Values();
+  descriptions = new Descriptions();
   alarms = new AlarmLog();
   view = 'chat';
+  /** How its board is looked at; an address may say so. */
+  boardView;
   board = null;
   unread = 0;
   /** The room was entered, so that it is known what was said there. */
@@ -26,6 +32,8 @@ export class Place {
   /** The room's position, and up to where it was read. */
   epoch = null;
   offset = 0;
+  /** The message that is to be shown, `{offset, epoch}`, once it is there. */
+  target = null;
   /** Where the room was when it was last joined: what comes after is live. */
   joinedOffset = 0;
   readOffset = null;
@@ -42,6 +50,7 @@ export class Place {
   constructor(name, isDirect, conversation) {
     this.name = name;
     this.isDirect = isDirect;
+    this.lookAt(new BoardView(name));
     this.conversation = new Conversation({ ...conversation(this), label: this.title(text.conversation) });
   }
 
@@ -68,10 +77,22 @@ export class Place {
     return sentence(this.isDirect ? `@${this.name}` : this.name);
   }
 
+  /** What the page's address says beside the name and the view. */
+  get fields() {
+    return this.view === 'board' ? this.boardView.fields : {};
+  }
+
+  /** Its board is looked at like this from now on. */
+  lookAt(boardView) {
+    this.boardView = boardView;
+    this.values.windowMs = WINDOWS.get(boardView.window);
+  }
+
   /** Forgets what was said here, and who was here. */
   empty() {
     this.conversation.clear();
     this.values.clear();
+    this.descriptions.clear();
     this.alarms.clear();
     this.board?.reset();
     this.members = new Members();
@@ -82,10 +103,12 @@ export class Place {
     const state = retained.filter(({ key }) => key !== undefined);
     const [alarms, values] = [true, false].map((is) => state.filter(({ key }) => ALARM_KEY.test(key) === is));
     this.values.begin(series.filter(({ key }) => !ALARM_KEY.test(key)), values);
+    this.descriptions.clear();
+    for (const message of values) this.descriptions.take(message);
     this.alarms.clear();
     this.alarms.isKnown = true;
     for (const message of alarms) this.alarms.take(message);
-    this.board?.reset();
+    this.board?.begin();
   }
 
   /** Takes a message with a key. Gives `{alarm, isNew}` if it is an alarm's. */
@@ -93,6 +116,7 @@ export class Place {
     const isAlarm = ALARM_KEY.test(message.key);
     const change = isAlarm ? this.alarms.take(message) : {};
     if (!isAlarm) this.values.take(message, isLive);
+    if (!isAlarm && this.descriptions.take(message)) this.board?.redraw();
     this.board?.add(message, isLive);
     return change;
   }
@@ -176,6 +200,8 @@ export class Places {
   }
 
   save() {
+    // A chart that is alone in another page is not a place where one was.
+    if ([...this].some(({ boardView }) => boardView.isAlone)) return;
     const rooms = [...this].filter(({ isDirect }) => !isDirect);
     storage.set('rooms', rooms.map(({ name, epoch, readOffset, beganAt, hasAlarms }) =>
       ({ name, epoch, offset: readOffset, beganAt: beganAt ?? undefined, hasAlarms: hasAlarms || undefined })));
@@ -183,8 +209,8 @@ export class Places {
 
   show() {
     const places = [...this];
-    this.#rooms.replaceChildren(...places.filter(({ isDirect }) => !isDirect).map((place) => this.#row(place)));
-    this.#directs.replaceChildren(...places.filter(({ isDirect }) => isDirect).map((place) => this.#row(place)));
+    showRows(this.#rooms, places.filter(({ isDirect }) => !isDirect).map((place) => this.#row(place)));
+    showRows(this.#directs, places.filter(({ isDirect }) => isDirect).map((place) => this.#row(place)));
     byId('directs-title').hidden = this.#directs.children.length === 0;
     const elsewhere = places.filter((place) => place !== this.current);
     byId('menu').classList.toggle('has-news', elsewhere.some(({ unread, alarms }) => unread + alarms.raised > 0));
@@ -215,7 +241,9 @@ export class Places {
     const leave = button('icon-button leave', icon(CROSS), () => this.#handlers.leave(place));
     leave.title = place.isDirect ? text.closeDirect(place.name) : text.leaveRoom(place.name);
     leave.setAttribute('aria-label', leave.title);
-    return element('li', 'place-row', link, leave);
+    const row = element('li', 'place-row', link, leave);
+    row.dataset.key = place.key;
+    return row;
   }
 }
 

@@ -8,19 +8,29 @@ export const DEFAULT_ROOM = 'lobby';
 export const isRoomName = (name) =>
   /^(?!\.{1,2}$)(?!\p{M})[\p{Alphabetic}\p{M}\p{N}\-_.:]{1,64}$/u.test(name);
 
-/** What this page's address asks for: `/?room=tea`, `/?room=plant&view=board`, `/?to=ben`. */
+/**
+ * What this page's address asks for: `/?room=tea`, `/?to=ben`, `/?room=plant&view=board`; of a board also how much of the past,
+ * `&window=1h`, and with `&key=boiler.temp` only that chart, for another page or a wall; of a room one message, `&at=41`, and
+ * `&epoch=` to say of which epoch that offset is.
+ */
 export function addressed() {
   const fields = new URLSearchParams(location.search);
-  if (fields.get('to')) return { isDirect: true, name: fields.get('to'), view: 'chat' };
-  const view = fields.get('view') === 'board' ? 'board' : 'chat';
-  return { isDirect: false, name: fields.get('room') || DEFAULT_ROOM, view };
+  if (fields.get('to')) return { isDirect: true, name: fields.get('to'), view: 'chat', board: {} };
+  const isBoard = fields.get('view') === 'board';
+  const board = isBoard ? { window: fields.get('window') ?? undefined, keys: fields.getAll('key').filter(Boolean) } : {};
+  const isMessage = !isBoard && /^\d{1,15}$/.test(fields.get('at'));
+  const at = isMessage ? { offset: Number(fields.get('at')), epoch: fields.get('epoch') } : null;
+  return { isDirect: false, name: fields.get('room') || DEFAULT_ROOM, view: isBoard ? 'board' : 'chat', board, at };
 }
 
-/** The page's address for a room or a person, without what else the current address carries. */
-export function pageAddress({ name, isDirect = false, view = 'chat' }) {
+/** The page's address for a room or a person, without what else the current address carries; and for a message, `at`. */
+export function pageAddress({ name, isDirect = false, view = 'chat', fields: { window, keys = [] } = {}, at }) {
   const address = new URL('.', location.href);
-  const board = view === 'board' ? '&view=board' : '';
+  const more = [window && `&window=${window}`, ...keys.map((key) => `&key=${encoded(key)}`)].filter(Boolean).join('');
+  const board = view === 'board' ? `&view=board${more}` : '';
+  const message = at ? `&at=${at.offset}&epoch=${encoded(at.epoch)}` : '';
   if (isDirect) address.search = `?to=${encoded(name)}`;
+  else if (message) address.search = `?room=${encoded(name)}${message}`;
   else if (name !== DEFAULT_ROOM || board) address.search = `?room=${encoded(name)}${board}`;
   return address.href;
 }

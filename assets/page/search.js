@@ -71,13 +71,29 @@ export class Search {
 
   #open(room) {
     if (!room) return;
+    this.#begin(room, text.searchIn(room), true);
+    this.#field.value = '';
+    this.#say(text.searchHint);
+    this.#field.focus();
+  }
+
+  /** Shows a message of a room among those before and behind it, without a search. Promises whether it is there. */
+  async showAt(room, offset) {
+    const messages = await this.#around(room, offset);
+    if (!messages.some((message) => message.offset === offset)) return false;
+    this.#begin(room, `# ${room}`, false);
+    this.#showNeighbours(messages, offset);
+    this.#back.hidden = true;
+    byId('search-close').focus();
+    return true;
+  }
+
+  #begin(room, title, isSearch) {
     this.#room = room;
     this.#forget();
-    this.#field.value = '';
-    byId('search-title').textContent = text.searchIn(room);
-    this.#say(text.searchHint);
-    this.#dialog.showModal();
-    this.#field.focus();
+    byId('search-title').textContent = title;
+    byId('search-form').hidden = !isSearch;
+    if (!this.#dialog.open) this.#dialog.showModal();
   }
 
   /** What it holds is freed. */
@@ -158,18 +174,21 @@ export class Search {
     const asked = this.#asked;
     this.#say(text.loading);
     try {
-      const before = offset + AROUND + 1;
-      const { messages } = await this.#parlor.history(this.#room, { before, limit: 2 * AROUND + 1 });
+      const messages = await this.#around(this.#room, offset);
       if (asked === this.#asked) this.#showNeighbours(messages, offset);
     } catch (error) {
       if (asked === this.#asked) this.#say(text.failure(error.code));
     }
   }
 
+  async #around(room, offset) {
+    const { messages } = await this.#parlor.history(room, { before: offset + AROUND + 1, limit: 2 * AROUND + 1 });
+    return messages;
+  }
+
   #showNeighbours(messages, offset) {
-    const entries = messages.map((message) => this.#entry(message));
     const neighbours = new Entries();
-    neighbours.prepend(entries);
+    neighbours.prepend(messages.map((message) => this.#entry(message)));
     neighbours.drawAll();
     this.#say('');
     this.#neighbours = neighbours;
@@ -178,9 +197,7 @@ export class Search {
     this.#back.hidden = false;
     this.#back.dataset.offset = offset;
     byId('search-list').hidden = true;
-    const hit = entries.find((entry) => entry.offset === offset)?.node;
-    hit?.classList.add('hit');
-    hit?.scrollIntoView({ block: 'center' });
+    neighbours.mark(offset)?.node.scrollIntoView({ block: 'center' });
     this.#back.focus();
   }
 

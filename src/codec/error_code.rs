@@ -19,6 +19,8 @@ pub enum ErrorCode {
     BadResume,
     /// Somebody else has the name, or one that looks the same.
     NameTaken,
+    /// The state of the key is not the one that the sender knows.
+    Conflict,
     /// The sender is not in the room.
     NotJoined,
     /// Nobody of this name is connected.
@@ -49,13 +51,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the manual.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadJson,
         Self::BadCommand,
         Self::BadRoom,
         Self::BadName,
         Self::BadResume,
         Self::NameTaken,
+        Self::Conflict,
         Self::NotJoined,
         Self::NoSuchUser,
         Self::TooManyRooms,
@@ -95,15 +98,22 @@ impl ErrorCode {
                 "name_taken",
                 "somebody else has this name, or one that looks the same",
             ),
+            Self::Conflict => (
+                "conflict",
+                "the state of the key is not the one that `if_offset` or `if_new` says: it is in `current`",
+            ),
             Self::NotJoined => ("not_joined", "you are not in this room"),
-            Self::NoSuchUser => ("no_such_user", "nobody of this name is connected"),
+            Self::NoSuchUser => (
+                "no_such_user",
+                "nobody of this name is connected, or told by [push](push.md)",
+            ),
             Self::TooManyRooms => (
                 "too_many_rooms",
                 "the server has `--max-rooms`, or you are in, or have begun, as many as allowed",
             ),
             Self::TooManyKeys => (
                 "too_many_keys",
-                "the room, or the server, retains as many keys as allowed",
+                "the room, or the server, retains as many keys as allowed; or there are as many [push](push.md) subscriptions",
             ),
             Self::TooManyConnections => (
                 "too_many_connections",
@@ -116,7 +126,7 @@ impl ErrorCode {
             ),
             Self::Unavailable => (
                 "unavailable",
-                "messages cannot be kept for now; send it again after `retry_ms`",
+                "messages cannot be kept or read for now, or the key of a token is not here yet; send it again after `retry_ms`",
             ),
             Self::NotKept => (
                 "not_kept",

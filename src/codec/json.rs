@@ -1,11 +1,17 @@
 //! The messages of the subprotocol `parlor.v1.json`: commands in, events out.
 
 pub mod command;
+pub mod condition;
+pub mod copies;
+pub mod epoch;
 pub mod event;
 pub mod export;
 pub mod file;
 pub mod import;
+pub mod push;
+mod refused;
 mod strict;
+mod words;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "parlor.v1.json";

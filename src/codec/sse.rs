@@ -27,6 +27,11 @@ impl SseEvent<'_> {
     }
 }
 
+/// Appends the id of the event that follows.
+pub fn encode_id(id: &str, out: &mut Vec<u8>) {
+    line("id: ", id, out);
+}
+
 /// Appends how long a client is to wait before it comes again. An event is to follow: some clients take the empty line
 /// that ends one for an event, though there are no data.
 pub fn encode_retry(ms: u64, out: &mut Vec<u8>) {

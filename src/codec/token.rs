@@ -47,6 +47,22 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The key that a token says it is signed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The id of the key (`kid`), if it names one.
+    pub key_id: Option<String>,
+}
+
+impl Signer {
+    /// That of a token whose algorithm is one of the keys of a set; `None` for any other.
+    pub fn of(token: &str) -> Option<Self> {
+        let parts = Parts::of(token).filter(|_| token.len() <= MAX_TOKEN)?;
+        let Head { alg, kid, .. } = parts.head;
+        keys::is_of_set(&alg).then_some(Self { key_id: kid })
+    }
+}
+
 impl Keys {
     /// Checks a token at the time `now_unix_ms`, in milliseconds since 1970.
     ///

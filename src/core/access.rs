@@ -1,5 +1,7 @@
 //! Who may do what: nothing is asked of anyone until there are keys, and then a token is.
 
+mod fetching;
+mod provider;
 mod state;
 
 use std::borrow::Cow;
@@ -13,11 +15,16 @@ use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::pattern::RoomPatterns;
+pub use provider::FetchedKeys;
+use provider::Provider;
+pub(super) use provider::ProviderState;
 
 /// The keys, and who has shown a token that they are good for.
 #[derive(Debug, Default)]
 pub(super) struct Access {
     keys: Option<Keys>,
+    /// Who is asked for more of them; `None` where nobody is.
+    provider: Option<Provider>,
     holders: BTreeMap<ConnectionId, Holder>,
     /// Those of whom a token is expected, by the time when they have to show one.
     due: BTreeSet<(u64, ConnectionId)>,
@@ -79,7 +86,10 @@ pub fn issue(claims: &Claims, secret: &[u8]) -> Result<String, Cow<'static, str>
 
 impl Access {
     /// From now on a token is wanted that these keys are good for. Who has shown one to earlier keys may stay until it ends.
-    pub(super) fn require_tokens(&mut self, keys: Keys) {
+    pub(super) fn require_tokens(&mut self, mut keys: Keys) {
+        if let Some(provider) = &self.provider {
+            provider.give_to(&mut keys);
+        }
         self.keys = Some(keys);
     }
 
@@ -88,11 +98,14 @@ impl Access {
     }
 
     /// What a token allows.
-    pub(super) fn check(&self, token: &str, now: Now) -> Result<Rights, TokenError> {
+    pub(super) fn check(&mut self, token: &str, now: Now) -> Result<Rights, TokenError> {
         let Some(keys) = &self.keys else {
             return Ok(Rights::Open);
         };
-        let claims = keys.verify(token, now.unix_ms)?;
+        let claims = match keys.verify(token, now.unix_ms) {
+            Err(refused) => return Err(self.await_keys(refused, token, now)),
+            Ok(claims) => claims,
+        };
         let left_ms = claims.expires_unix_ms().saturating_sub(now.unix_ms);
         Ok(Rights::Granted(Rc::new(Grant {
             name: PersonName::of_token(&claims.sub).ok_or(TokenError::Subject)?,
@@ -197,6 +210,12 @@ impl Access {
     pub(super) fn connections_of(&self, name: &PersonName) -> BTreeSet<ConnectionId> {
         let held = name.keys().filter_map(|key| self.names.get(key));
         held.flat_map(|held| &held.connections).copied().collect()
+    }
+
+    /// Whether a connection that lasts is of a holder of tokens for this name, to the letter.
+    pub(super) fn is_held(&self, name: &str) -> bool {
+        let held = PersonName::of_token(name);
+        held.is_some_and(|name| self.count_of(&name) > 0 && !self.is_used_by_another(&name))
     }
 
     /// How many there are. Nobody else is let in whose name looks the same.
@@ -334,7 +353,7 @@ mod tests {
 
     #[test]
     fn rights_are_those_of_the_globs() {
-        let access = guarded();
+        let mut access = guarded();
         let rights = access.check(&token("alice", 10.0), at(0)).unwrap();
         assert!(rights.may_subscribe(&room("tea-2")) && rights.may_subscribe(&room("lobby")));
         assert!(!rights.may_subscribe(&room("tea")) && !rights.may_subscribe(&room("lobby2")));

@@ -3,6 +3,8 @@
 
 mod acquaintance;
 mod alarm;
+mod alarms;
+mod begun;
 mod books;
 mod check;
 mod dedup;
@@ -15,6 +17,7 @@ mod ledger;
 mod lifetime;
 mod logins;
 mod message;
+mod overdue;
 mod owner;
 mod people;
 mod person;
@@ -33,9 +36,12 @@ mod shared;
 mod sharing;
 mod sightings;
 mod state;
+mod stirred;
 mod telling;
+mod vigil;
 mod visible;
 mod visits;
+mod wakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -51,7 +57,8 @@ use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
 use crate::settings::Overflow;
 pub(super) use acquaintance::{keys_of_mention, keys_of_name};
-pub(super) use alarm::completed_state;
+pub(super) use alarm::{OpenAlarm, completed_state, is_alarm_key, open_alarm};
+use begun::Begun;
 use dedup::Dedup;
 pub(super) use dedup::Sender;
 use elsewhere::Elsewhere;
@@ -65,6 +72,7 @@ pub(super) use ledger::{Holdings, TooFastError};
 pub(super) use logins::Login;
 pub use message::Content;
 pub(super) use message::Message;
+pub(super) use overdue::{Overdue, Verdict};
 pub(super) use owner::Owner;
 use people::People;
 pub(super) use people::shown::Shown;
@@ -80,9 +88,11 @@ pub(super) use room::{Member, TooManyRoomsError};
 pub(super) use room_for::Forgotten;
 pub use room_name::RoomName;
 use seats::Seats;
-pub(super) use series::{Series, Window};
+pub(super) use series::{Chart, Series, Window, chosen, number_in};
+pub use series::{PastSeries, Point};
 use sharing::Tellings;
 pub(super) use visits::{Arrival, JoinError, Position, Selection};
+use wakes::Wakes;
 
 /// The rooms, their members, and those who have names.
 #[derive(Debug)]
@@ -102,10 +112,18 @@ pub(super) struct Chat {
     /// Who holds how much of what the rooms remember.
     ledger: Ledger,
     forgotten: Forgotten,
+    /// When values are to be looked at.
+    deadlines: vigil::Deadlines,
+    /// Rooms that are not here, and in which values are to be looked at.
+    wakes: Wakes,
     /// What a store has, if there is one.
     kept: Option<Kept>,
     /// What other nodes are told, if there are any.
     tellings: Option<Tellings>,
+    /// Rooms that somebody has come into, or gone from; `None` if nobody wants to know.
+    stirred: Option<BTreeSet<RoomName>>,
+    /// Rooms that have begun; `None` if nobody wants to know.
+    begun: Option<Begun>,
     /// Rooms that have ended, until their outboxes are cleared.
     ended: Vec<RoomId>,
     rooms_begun: u32,
@@ -131,8 +149,12 @@ impl Chat {
             news_due: BTreeSet::new(),
             ledger: Ledger::new(&limits),
             forgotten: Forgotten::default(),
+            deadlines: vigil::Deadlines::default(),
+            wakes: Wakes::default(),
             kept: None,
             tellings: None,
+            stirred: None,
+            begun: None,
             ended: Vec::new(),
             rooms_begun: 0,
             random,
@@ -435,6 +457,8 @@ impl Chat {
             dormant: None,
         });
         self.by_name.insert(name.clone(), index);
+        self.note_begun(name);
+        self.note_beginning(name, 0);
         self.settle(index, now_ms);
         Ok(self.id_of(index))
     }

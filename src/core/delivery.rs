@@ -2,6 +2,7 @@
 
 pub(super) mod broadcast;
 pub(super) mod encode;
+pub(super) mod feed;
 pub(super) mod lagging;
 pub(super) mod rope;
 pub(super) mod snapshot;

@@ -110,6 +110,7 @@ fn stored(message: ExportedMessage<'_>) -> Result<Stored, ImportError> {
             retain: message.retain,
             owner: Owner::this_machine().to_text().into(),
             sent: None,
+            freshness: Default::default(),
         },
     })
 }
@@ -151,6 +152,7 @@ mod tests {
                     body,
                     owner: Owner::this_machine().to_text().into(),
                     sent: None,
+                    freshness: Default::default(),
                 },
             )
     }

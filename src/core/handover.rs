@@ -72,6 +72,17 @@ impl Sections {
         rmp_serde::from_slice(&bytes)
             .map_err(|error| HandoverError(format!("{name} cannot be read: {error}")))
     }
+
+    /// The same of one that an older server does not tell.
+    pub(in crate::core) fn take_if_told<T: DeserializeOwned + Default>(
+        &mut self,
+        name: &str,
+    ) -> Result<T, HandoverError> {
+        match self.0.contains_key(name) {
+            true => self.take(name),
+            false => Ok(T::default()),
+        }
+    }
 }
 
 /// Bytes as one value: those of the server that tells them, or of the one that has read them.

@@ -5,6 +5,7 @@ pub(super) mod addresses;
 pub(super) mod connection;
 pub(super) mod door;
 pub(super) mod ending;
+pub(super) mod feed;
 pub(super) mod frames;
 pub(super) mod hosts;
 pub(super) mod import;

@@ -121,6 +121,37 @@ fn scopes(names: &BTreeSet<RoomName>, wild: &[WildPattern]) -> Vec<Scope> {
     scopes
 }
 
+/// Whether a pattern matches every name that another one matches. Where that cannot be told from the two, it does not.
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
+    let (wide, narrow): (Vec<char>, Vec<char>) = (wide.chars().collect(), narrow.chars().collect());
+    if wide.len().max(narrow.len()) > 2 * MAX_ROOM_NAME + 1 {
+        return false;
+    }
+    // `reached[i]`: the first `i` characters of the wide one match what was seen of the narrow one, whose `*` and `?` are
+    // characters that only the same, or a `*`, takes.
+    let mut reached = vec![false; wide.len() + 1];
+    reached[0] = true;
+    let follow_stars = |reached: &mut Vec<bool>| {
+        for (at, c) in wide.iter().enumerate() {
+            reached[at + 1] |= reached[at] && *c == '*';
+        }
+    };
+    follow_stars(&mut reached);
+    for c in narrow {
+        let mut next = vec![false; wide.len() + 1];
+        for (at, wanted) in wide.iter().enumerate() {
+            match wanted {
+                '*' => next[at] |= reached[at],
+                '?' => next[at + 1] |= reached[at] && c != '*',
+                wanted => next[at + 1] |= reached[at] && *wanted == c,
+            }
+        }
+        follow_stars(&mut next);
+        reached = next;
+    }
+    reached[wide.len()]
+}
+
 fn is_wild(c: char) -> bool {
     matches!(c, '*' | '?')
 }
@@ -255,7 +286,44 @@ mod tests {
         prop::collection::vec(c, 0..12).prop_map(|it| it.into_iter().collect())
     }
 
+    #[test]
+    fn a_pattern_covers_others() {
+        for (wide, narrow) in [
+            ("*", "*"),
+            ("*", "plant-*"),
+            ("plant-*", "plant-*"),
+            ("plant-*", "plant-1*"),
+            ("plant-*", "plant-?"),
+            ("plant-*", "plant-"),
+            ("plant", "plant"),
+            ("?", "a"),
+            ("*a*", "*ba?"),
+            ("**", "*?"),
+        ] {
+            assert!(covers(wide, narrow), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [
+            ("plant-*", "*"),
+            ("plant-*", "plant*"),
+            ("?", "*"),
+            ("a", "?"),
+            ("plant-?", "plant-*"),
+            ("", "a"),
+            ("*b", "*"),
+        ] {
+            assert!(!covers(wide, narrow), "{wide} {narrow}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_covered_is_matched_by_both(
+            wide in "[ab*?]{0,5}", narrow in "[ab*?]{0,5}", name in "[ab]{1,5}",
+        ) {
+            let matches = |glob: &str| WildMatch::new(glob).matches(&name);
+            prop_assert!(!covers(&wide, &narrow) || !matches(&narrow) || matches(&wide));
+        }
+
         #[test]
         fn all_agree_on_what_matches(globs in prop::collection::vec(glob(), 0..4), name in "[abé]{1,10}") {
             let set = RoomPatterns::new(&globs);

@@ -7,6 +7,7 @@ pub mod links;
 mod partition;
 mod people;
 mod room;
+mod rooms;
 pub mod scripts;
 
 use engine::{Engine, Order};
@@ -115,9 +116,9 @@ impl<S: Stream> Redis<S> {
                     slot,
                     command,
                     token,
-                } => self.links.send(slot, &command, token, now_ms),
+                } => self.links.send(slot, command, token, now_ms),
                 Order::Subscribe { slot, channel } => self.links.subscribe(slot, &channel),
-                Order::Unsubscribe { slot, channel } => self.links.unsubscribe(slot, &channel),
+                Order::Unsubscribe { channel } => self.links.unsubscribe(&channel),
             }
         }
     }

@@ -12,6 +12,8 @@ mod asking;
 mod catalogue;
 mod clients;
 mod close;
+mod copies;
+mod current;
 mod deadlines;
 mod deliver;
 mod direct;
@@ -22,25 +24,36 @@ mod drain;
 
 mod direct_delivery;
 mod error;
+mod escalation;
+mod feeds;
 mod files;
+mod follow;
+mod followers;
 mod handover;
+mod hooks;
 mod invariants;
+mod join_options;
 mod keeping;
+mod known_names;
 mod listing;
+mod lists;
 mod loading;
 mod looking;
 mod memory;
 mod metrics;
 mod nodes;
+mod pasts;
 mod presence;
 mod publish;
 mod publisher;
+mod push;
 mod questions;
 mod read;
 mod readers;
 mod reading;
 mod reconfigure;
 mod rights;
+mod rooms_elsewhere;
 mod send;
 mod sent_direct;
 mod shared;
@@ -50,9 +63,10 @@ mod turns;
 mod unfinished;
 mod uploads;
 mod usage;
+mod vigil;
 mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -76,6 +90,8 @@ use crate::core::delivery::encode;
 use crate::core::delivery::encode::Encoder;
 use crate::core::delivery::lagging::Lagging;
 use crate::core::delivery::snapshot::Snapshots;
+use crate::core::escalation::Escalations;
+use crate::core::hooks::Hooks;
 use crate::core::id::ConnectionId;
 use crate::core::id::Numbers;
 use crate::core::net::addresses::Addresses;
@@ -100,13 +116,18 @@ use crate::limits::REFUSAL_SLOTS;
 use crate::limits::SNAPSHOT_SHARE;
 use crate::limits::UNANSWERED_SHARE;
 use crate::settings::Limits;
+use copies::Copies;
 pub use doors::datagrams::DatagramResult;
+use doors::http::incoming::Gathering;
 use drain::Drain;
 use files::Files;
+use followers::Followers;
 use loading::Loading;
 use memory::Eviction;
 use metrics::Counters;
 use nodes::Nodes;
+use pasts::Pasts;
+use push::Pushing;
 use readers::Readers;
 use reconfigure::Bounds;
 use storing::Outbox;
@@ -144,10 +165,24 @@ pub struct Server<S> {
     outbox: Option<Outbox>,
     /// Submissions that it has not answered.
     waiting: Waiting,
+    /// Those who have sent several in one request.
+    gatherings: BTreeMap<ConnectionId, Gathering>,
+    /// Those who have sent one for several rooms.
+    copies: Copies,
+    /// Those who follow patterns of rooms.
+    followers: Followers,
     /// Rooms that only the store has, and who waits for them.
     loading: Loading,
+    /// Numbers that only the store has, and who waits for them.
+    pasts: Pasts,
     /// What is known of other nodes; `None` where there are none.
     nodes: Option<Box<Nodes>>,
+    /// What is told to others by webhooks; `None` where there are none.
+    hooks: Option<Box<Hooks>>,
+    /// What people are told by push; `None` where it is off.
+    pushing: Option<Box<Pushing>>,
+    /// Alarms that nobody acknowledges; `None` where that changes nothing.
+    escalations: Option<Box<Escalations>>,
     /// Those who wait for it to read.
     readers: Readers,
     /// The files, and those on their way.
@@ -229,7 +264,11 @@ impl<S: Stream> Server<S> {
             readers: Readers::default(),
             files: Files::default(),
             loading: Loading::default(),
+            pasts: Pasts::default(),
             waiting: Waiting::new(limits.max_memory / UNANSWERED_SHARE),
+            gatherings: BTreeMap::new(),
+            copies: Copies::default(),
+            followers: Followers::default(),
             sources: Sources::new(limits.rate, now.ms),
             bounds: Bounds::of(&limits),
             limits,
@@ -244,6 +283,9 @@ impl<S: Stream> Server<S> {
             unfinished: UnfinishedCommands::new(),
             outbox: None,
             nodes: None,
+            hooks: None,
+            pushing: None,
+            escalations: None,
             over_memory: Vec::new(),
             closed: VecDeque::new(),
             buffer: vec![0; 2 * READ_BUFFER],
@@ -343,13 +385,21 @@ impl<S: Stream> Server<S> {
         self.give_up_readers(now);
         self.give_up_loads(now);
         self.give_up_questions(now);
+        self.give_up_pasts(now);
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
+        // Values that are late, or end: what is said of them goes out with what else is said in this tick.
+        self.budget.enter(Stage::Values);
+        self.say_what_is_due(now);
         // Joins and leaves that are due; then rooms and people whose time has passed are forgotten.
         self.budget.enter(Stage::News);
         self.send_presence(now);
         self.tell_nodes(now);
+        // Alarms that nobody has acknowledged, of which webhooks are told in the same tick.
+        self.run_escalations(now);
+        self.run_hooks(now);
+        self.run_push(now);
         self.snapshots.run_deadlines(now.ms);
         self.budget.enter(Stage::Forgetting);
         while self.budget.is_left() && self.chat.forget_due(now.ms) {
@@ -364,6 +414,7 @@ impl<S: Stream> Server<S> {
         self.continue_answers(now);
         self.continue_aside(now);
         self.continue_commands(now);
+        self.continue_following(now);
         self.deliver_arriving(now);
         // Members that had fallen behind, and have read their queue.
         self.budget.enter(Stage::CatchingUp);
@@ -404,6 +455,10 @@ impl<S: Stream> Server<S> {
             || self.chat.is_reconfiguring()
             || self.chat.has_shared_work()
             || (self.is_held && self.chat.has_to_tell())
+            || self.chat.has_stirred()
+            || self.has_push_work()
+            || self.chat.has_begun_rooms()
+            || self.followers.is_busy()
             || self.nodes.as_ref().is_some_and(|it| it.has_work())
     }
 
@@ -412,13 +467,19 @@ impl<S: Stream> Server<S> {
         let deadlines = [
             self.timers.next_ms(),
             self.chat.next_deadline_ms(),
+            self.next_vigil_ms(),
             self.access.next_deadline_ms(),
             self.snapshots.next_deadline_ms(),
             self.waiting.next_due_ms(),
             self.readers.next_due_ms(),
             self.loading.next_due_ms(),
+            self.pasts.next_due_ms(),
             self.files.next_sweep_ms(),
             self.nodes.as_ref().map(|it| it.next_deadline_ms()),
+            self.next_hook_ms(),
+            self.next_escalation_ms(),
+            self.next_key_request_ms(),
+            self.next_push_ms(),
         ];
         deadlines.into_iter().flatten().min()
     }

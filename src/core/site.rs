@@ -8,13 +8,13 @@ use crate::core::net::frames::Frames;
 
 /// A file to serve.
 #[derive(Clone, Copy, Debug)]
-pub struct File {
+pub struct File<'a> {
     /// The path it is served at, with its leading slash.
     pub path: &'static str,
     /// Its `Content-Type`.
     pub content_type: &'static str,
     /// Its content.
-    pub bytes: &'static [u8],
+    pub bytes: &'a [u8],
 }
 
 /// The files a server serves.
@@ -40,20 +40,35 @@ pub(super) struct Representation {
     body: Rc<Frames>,
 }
 
-/// What a browser is told so that nobody can run their script in the page, or frame it.
-pub(super) const SECURITY_FIELDS: [(&str, &str); 3] = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
-         manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+/// What a browser is told so that nobody can run their script in the page. Who may frame it follows.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+     connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors";
+
+/// What else a browser is told of each file.
+pub(super) const SECURITY_FIELDS: [(&str, &str); 2] = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ];
 
+/// The `Content-Security-Policy` of a file that pages of these origins may frame.
+pub(super) fn policy(ancestors: &[String]) -> String {
+    let sources = ancestors.iter().filter(|origin| is_source(origin));
+    let sources: Vec<&str> = sources.map(String::as_str).collect();
+    match sources.is_empty() {
+        true => format!("{POLICY} 'none'"),
+        false => format!("{POLICY} {}", sources.join(" ")),
+    }
+}
+
+/// Whether an origin can be written in a policy: a host may have characters that end a directive there.
+fn is_source(origin: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]+*".contains(&byte);
+    origin.bytes().all(is_plain)
+}
+
 impl Site {
     /// A site of these files.
-    pub fn new(files: &[File]) -> Self {
+    pub fn new(files: &[File<'_>]) -> Self {
         let mut gzip = Gzip::default();
         let assets = files.iter().map(|file| Asset::new(file, &mut gzip));
         Self(assets.collect())
@@ -65,7 +80,7 @@ impl Site {
 }
 
 impl Asset {
-    fn new(file: &File, gzip: &mut Gzip) -> Self {
+    fn new(file: &File<'_>, gzip: &mut Gzip) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(file.bytes);
         let hash = hasher.finish();
@@ -109,5 +124,25 @@ impl Representation {
 
     pub(super) fn body(&self) -> Rc<Frames> {
         Rc::clone(&self.body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_frame_a_file() {
+        let ancestors = |origins: &[&str]| {
+            let origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
+            let policy = policy(&origins);
+            let (_, ancestors) = policy.split_once("frame-ancestors ").unwrap();
+            ancestors.to_owned()
+        };
+        assert_eq!(ancestors(&[]), "'none'");
+        assert_eq!(ancestors(&["*"]), "*");
+        let two = ["https://a.example", "http://[::1]:3000"];
+        assert_eq!(ancestors(&two), "https://a.example http://[::1]:3000");
+        assert_eq!(ancestors(&["https://a;b", "https://a,b"]), "'none'");
     }
 }

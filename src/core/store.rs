@@ -5,19 +5,28 @@
 //! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
 //! never answers times out.
 
+mod hooks;
+mod past;
 mod people;
+mod push;
 mod record;
 mod shared;
 mod ticket;
 
+pub use crate::codec::freshness::Freshness;
+pub use crate::codec::json::condition::Condition;
 pub use crate::codec::json::event::Durability;
 pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Message, completed_state};
+pub use crate::core::chat::{PastSeries, Point};
 use crate::core::file::{FileId, KeptFile};
+pub use hooks::{HookNote, HookPosition, HookRequest, KeptDelivery, KeptHooks, Untold};
+pub use past::{Past, PastReading, ReadPast};
 pub use people::{
     Addressee, DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews,
-    PeopleRequest, Person, PublicPerson, SharedPerson,
+    PeopleRequest, Person, PublicPerson, RoomsInUse, SharedPerson, WantedRooms,
 };
+pub use push::{KeptPush, PushRequest};
 pub use record::{Contents, Record, Sent, SentMessage, Stored};
 pub use shared::{Followed, News, Published, Shared};
 pub use ticket::Ticket;
@@ -33,6 +42,8 @@ pub enum Request {
     Read(Read),
     /// Messages that hold some words. Answered by `Page`.
     Search(Search),
+    /// The numbers that keys had. Answered by `Past`.
+    ReadPast(ReadPast),
     /// To forget a room with all that is in it. Not answered.
     ForgetRoom {
         /// The name of the room.
@@ -67,6 +78,10 @@ pub enum Request {
     Shared(Shared),
     /// What only a log is asked for that several servers share, about people.
     People(PeopleRequest),
+    /// To keep what webhooks are told, which only a store of one server does.
+    Hook(HookRequest),
+    /// To keep push subscriptions, which only a store of one server does.
+    Push(PushRequest),
 }
 
 /// What a room begins with that was kept before.
@@ -105,6 +120,9 @@ pub struct Append {
     pub state: Option<Vec<u8>>,
     /// The file that it tells of, to be kept with it.
     pub file: Option<Box<KeptFile>>,
+    /// What the state of its key has to be when its turn comes. If it is another, the message is not kept, and `Conflict`
+    /// answered. `None` where the server does not wait for the store.
+    pub condition: Option<Condition>,
 }
 
 /// Which messages are asked for: the newest `limit` of those between two offsets. A log that several servers share answers when
@@ -168,6 +186,13 @@ pub enum Answer {
         /// Its offset.
         offset: u64,
     },
+    /// The state of its key is not what the message wants it to be: it is not kept.
+    Conflict {
+        /// That of the request.
+        ticket: Ticket,
+        /// The state, if the key has one.
+        current: Option<Box<Stored>>,
+    },
     /// Messages that were asked for.
     Page {
         /// That of the request.
@@ -178,6 +203,13 @@ pub enum Answer {
         damaged: Vec<u64>,
         /// There are older ones between the two offsets.
         more: bool,
+    },
+    /// The numbers that were asked for.
+    Past {
+        /// That of the request.
+        ticket: Ticket,
+        /// The numbers.
+        past: Past,
     },
     /// The message is not kept, and will not be: its sender may send it again. Or nothing can be read now.
     Refused {
@@ -201,7 +233,9 @@ impl Answer {
         let (Self::Loaded { ticket, .. }
         | Self::Accepted { ticket, .. }
         | Self::Again { ticket, .. }
+        | Self::Conflict { ticket, .. }
         | Self::Page { ticket, .. }
+        | Self::Past { ticket, .. }
         | Self::Refused { ticket, .. }
         | Self::People { ticket, .. }) = self;
         *ticket
@@ -217,8 +251,16 @@ pub fn state_after(before: Option<&Stored>, message: &Stored) -> Option<Stored> 
     if change.is_null() {
         return None;
     }
+    let expect_before = before
+        .as_ref()
+        .and_then(|it| it.stored.record.freshness.expect);
     let before = before.as_ref().map(Found::message);
     let mut state = message.clone();
+    let freshness = &mut state.record.freshness;
+    freshness.expect = freshness
+        .expect
+        .or(expect_before)
+        .filter(|seconds| *seconds > 0);
     if let Some(body) = completed_state(before.as_ref(), &change) {
         state.record.body = body;
     }
@@ -251,11 +293,16 @@ impl Found {
             key: record.key.as_deref(),
             content: record.content,
             body: &record.body,
+            expect: record.freshness.expect,
         }
     }
 
     pub(super) fn offset(&self) -> u64 {
         self.stored.offset
+    }
+
+    pub(super) fn freshness(&self) -> Freshness {
+        self.stored.record.freshness
     }
 }
 
@@ -321,6 +368,7 @@ mod tests {
             retain: false,
             owner: "127.0.0.1".into(),
             sent: None,
+            freshness: Default::default(),
         }
     }
 

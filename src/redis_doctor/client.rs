@@ -57,7 +57,7 @@ impl Address {
     /// The same at another place.
     pub(super) fn at(&self, host: &str, port: u16) -> Self {
         let mut other = self.clone();
-        (other.url.host, other.url.port) = (host.into(), port);
+        (other.url.host, other.url.port, other.url.master) = (host.into(), port, None);
         other
     }
 

@@ -9,7 +9,7 @@ use super::reply::Read;
 use super::report::Finding;
 
 /// Commands as a node sends them, or as its scripts do. `K` is a key, `C` the channel.
-const COMMANDS: [&str; 41] = [
+const COMMANDS: [&str; 45] = [
     "PING",
     "TIME",
     "INFO server",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 41] = [
     "DEL K",
     "SET K v PX 60000",
     "GET K",
+    "EXISTS K",
     "EXPIRE K 60",
     "DEL K",
     "XADD K 1-0 f v",
@@ -44,6 +45,7 @@ const COMMANDS: [&str; 41] = [
     "ZCARD K",
     "ZRANGE K 0 -1",
     "ZRANGEBYSCORE K 0 1",
+    "ZSCORE K m",
     "ZREM K m",
     "ZREMRANGEBYSCORE K 0 1",
     "PUBLISH C hello",
@@ -52,6 +54,8 @@ const COMMANDS: [&str; 41] = [
     "SPUBLISH C hello",
     "SSUBSCRIBE C",
     "SUNSUBSCRIBE C",
+    "CLUSTER SLOTS",
+    "ASKING",
 ];
 
 /// Tries each command on a connection of its own.
@@ -59,11 +63,14 @@ pub(super) fn finding(
     client: &mut Client,
     place: &Place,
     user: Option<&str>,
-    is_sharded: bool,
+    (is_sharded, is_cluster): (bool, bool),
 ) -> io::Result<Finding> {
     let (mut missing, mut refused) = (BTreeSet::new(), None);
     let mut tried = 0;
-    let is_tried = |command: &&&str| is_sharded || !is_of_shards(command);
+    let is_tried = |command: &&&str| match **command {
+        "CLUSTER SLOTS" | "ASKING" => is_cluster,
+        command => is_sharded || !is_of_shards(command),
+    };
     for command in COMMANDS.iter().filter(is_tried) {
         tried += 1;
         let words = words_of(command, place);

@@ -34,19 +34,28 @@ fn version(facts: &Facts) -> (u32, u32) {
     (next(), next())
 }
 
+/// Valkey has another word for it from version 9 on.
+fn mode(facts: &Facts) -> &str {
+    match facts.info("redis_mode") {
+        "" => facts.info("server_mode"),
+        mode => mode,
+    }
+}
+
 fn server(facts: &Facts) -> Finding {
     let name = match facts.is("server_name", "valkey") {
         true => format!("Valkey {}", facts.info("valkey_version")),
         false => format!("Redis {}", facts.info("redis_version")),
     };
-    let mode = match facts.info("redis_mode") {
+    let mode = mode(facts);
+    let kind = match mode {
         "cluster" => ", in a cluster",
         "sentinel" => ", a Sentinel",
         _ => "",
     };
-    let value = format!("{name}{mode}");
+    let value = format!("{name}{kind}");
     let version = version(facts);
-    if facts.is("redis_mode", "sentinel") {
+    if mode == "sentinel" {
         return Finding::new("server", value, "keeps no messages, but knows who does")
             .needed("name it as redis+sentinel://host:port/master-name");
     }

@@ -9,18 +9,19 @@ use super::place::Place;
 use super::reply::Read;
 use super::report::Finding;
 use crate::codec::resp::{Reply, key_slot};
+use crate::core::redis::links::{Range, ranges};
 use crate::limits::PARTITIONS;
 
 /// A master and its hash slots.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Master {
-    pub(super) host: String,
+    pub(super) host: Box<str>,
     pub(super) port: u16,
-    slots: Vec<RangeInclusive<u64>>,
+    slots: Vec<RangeInclusive<u16>>,
 }
 
 impl Master {
-    fn has(&self, slot: u64) -> bool {
+    fn has(&self, slot: u16) -> bool {
         self.slots.iter().any(|slots| slots.contains(&slot))
     }
 }
@@ -33,32 +34,15 @@ pub(super) fn masters(client: &mut Client, address: &Address) -> io::Result<Vec<
 
 fn read_slots(reply: &Reply, own_host: &str) -> Vec<Master> {
     let mut masters: Vec<Master> = Vec::new();
-    for part in reply.list().unwrap_or_default() {
-        let Some([first, last, master, ..]) = part.list() else {
-            continue;
-        };
-        let number = |reply: &Reply| reply.words()?.parse::<u64>().ok();
-        let (Some(first), Some(last)) = (number(first), number(last)) else {
-            continue;
-        };
-        let Some([host, port, ..]) = master.list() else {
-            continue;
-        };
-        // A node that does not know its own address tells none.
-        let host = host.words().filter(|it| !it.is_empty() && it != "?");
-        let host = host.unwrap_or_else(|| own_host.to_owned());
-        let Some(port) = number(port).and_then(|it| it.try_into().ok()) else {
-            continue;
-        };
-        let found = masters
-            .iter_mut()
-            .find(|it| (&it.host, it.port) == (&host, port));
-        match found {
-            Some(master) => master.slots.push(first..=last),
+    for Range { slots, master } in ranges(reply, own_host).unwrap_or_default() {
+        let (host, port) = master;
+        let mut known = masters.iter_mut();
+        match known.find(|it| (&it.host, it.port) == (&host, port)) {
+            Some(master) => master.slots.push(slots),
             None => masters.push(Master {
                 host,
                 port,
-                slots: vec![first..=last],
+                slots: vec![slots],
             }),
         }
     }
@@ -79,6 +63,12 @@ pub(super) fn cluster(client: &mut Client) -> io::Result<Finding> {
         field("cluster_state")
     );
     Ok(match field("cluster_state") {
+        "ok" if is_whole_or_nothing(client)? => Finding::new(
+            what,
+            value,
+            "when a master is gone, the rooms of the others are not available either",
+        )
+        .better("set cluster-require-full-coverage no"),
         "ok" => Finding::new(
             what,
             value,
@@ -95,12 +85,19 @@ pub(super) fn cluster(client: &mut Client) -> io::Result<Finding> {
     })
 }
 
+/// Whether a cluster takes nothing while a slot has no master. Without the right to ask, it is taken to go on.
+fn is_whole_or_nothing(client: &mut Client) -> io::Result<bool> {
+    let reply = client.call(&["CONFIG", "GET", "cluster-require-full-coverage"])?;
+    let value = reply.list().and_then(|it| it.get(1)?.words());
+    Ok(value.as_deref() == Some("yes"))
+}
+
 /// Which partitions a master of a cluster has, and a place in one of them.
 pub(super) fn partitions(master: &Master) -> (Finding, Option<Place>) {
     let (mut count, mut place) = (0, None);
     for number in 0..PARTITIONS {
         let tag = format!("p{number}");
-        if master.has(key_slot(tag.as_bytes()).into()) {
+        if master.has(key_slot(tag.as_bytes())) {
             count += 1;
             place.get_or_insert_with(|| Place::new(&tag));
         }

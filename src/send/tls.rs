@@ -37,8 +37,14 @@ pub(crate) fn client_config(
     Ok(Arc::new(config))
 }
 
-/// The certificates that are trusted: those of the file, else the system's.
-fn roots(ca_file: Option<&Path>, setting: &str) -> Result<RootCertStore, SendError> {
+/// The certificates that are trusted: those of the file, else the system's. `setting`: the same.
+///
+/// # Errors
+/// The same.
+pub(crate) fn trusted(
+    ca_file: Option<&Path>,
+    setting: &str,
+) -> Result<Vec<CertificateDer<'static>>, SendError> {
     let system = || SYSTEM.iter().map(PathBuf::from).find(|path| path.exists());
     let Some(path) = ca_file.map(Path::to_owned).or_else(system) else {
         return Err(SendError::new(format!(
@@ -46,13 +52,24 @@ fn roots(ca_file: Option<&Path>, setting: &str) -> Result<RootCertStore, SendErr
         )));
     };
     let pem = fs::read(&path).map_err(|error| SendError::of_file(&path, &error))?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
-    match roots.is_empty() {
+    let found = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+    let found: Vec<CertificateDer<'static>> = found.collect();
+    match found.is_empty() {
         true => Err(SendError::new(format!(
             "there are no certificates in PEM format in {}; see {setting}",
             path.display()
         ))),
-        false => Ok(roots),
+        false => Ok(found),
+    }
+}
+
+fn roots(ca_file: Option<&Path>, setting: &str) -> Result<RootCertStore, SendError> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(trusted(ca_file, setting)?);
+    match added {
+        0 => Err(SendError::new(format!(
+            "none of the certificates can be used that are trusted; see {setting}"
+        ))),
+        _ => Ok(roots),
     }
 }

@@ -1,4 +1,4 @@
-//! The address of a Redis.
+//! The address of a Redis, or of a Sentinel that knows where it is.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -7,16 +7,22 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 
 /// What is expected.
 const EXPECTED: &str = "expected redis://host, or with more of rediss://user:password@host:port/database; \
-    what has other letters as in a URL, such as %40 for @";
+    for a Sentinel redis+sentinel://host/name-of-the-master; what has other letters as in a URL, such as %40 for @";
 
 /// Where Redis listens where nothing else is said.
 const PORT: u16 = 6379;
 
-/// Where a Redis is, and as whom it is spoken to: `redis://user:password@host:6379/0`. Its text has the password.
+/// The same of a Sentinel.
+const SENTINEL_PORT: u16 = 26_379;
+
+/// Where a Redis is, and as whom it is spoken to: `redis://user:password@host:6379/0`; or where a Sentinel is that knows it:
+/// `redis+sentinel://user:password@host:26379/name/0`. Its text has the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl {
     /// By TLS.
     pub is_tls: bool,
+    /// The name of the master that the Sentinel knows; `None`: it is Redis itself.
+    pub master: Option<Box<str>>,
     /// A user of the access list; `None` for the default one.
     pub user: Option<Box<str>>,
     /// The password.
@@ -37,11 +43,34 @@ impl FromStr for RedisUrl {
     }
 }
 
+impl RedisUrl {
+    /// What the addresses of one Redis have to have in common and have not; `None` if all is well.
+    pub fn difference(all: &[Self]) -> Option<&'static str> {
+        let (first, others) = all.split_first()?;
+        let differs =
+            |is_other: fn(&Self, &Self) -> bool| others.iter().any(|it| is_other(first, it));
+        if differs(|one, other| one.master != other.master) {
+            Some("the master that is named")
+        } else if differs(|one, other| one.is_tls != other.is_tls) {
+            Some("whether it is TLS")
+        } else if differs(|one, other| (&one.user, &one.password) != (&other.user, &other.password))
+        {
+            Some("the login")
+        } else if differs(|one, other| one.db != other.db) {
+            Some("the number of the database")
+        } else {
+            None
+        }
+    }
+}
+
 fn parse(text: &str) -> Option<RedisUrl> {
     let (scheme, rest) = text.split_once("://")?;
-    let is_tls = match scheme {
-        "redis" => false,
-        "rediss" => true,
+    let (is_tls, is_sentinel) = match scheme {
+        "redis" => (false, false),
+        "rediss" => (true, false),
+        "redis+sentinel" => (false, true),
+        "rediss+sentinel" => (true, true),
         _ => return None,
     };
     let (login, place) = match rest.rsplit_once('@') {
@@ -53,10 +82,18 @@ fn parse(text: &str) -> Option<RedisUrl> {
         Some(None) => return None,
         Some(Some((user, password))) => (Some(decode(user)?), Some(decode(password)?)),
     };
-    let (address, db) = place.split_once('/').unwrap_or((place, ""));
+    let (address, path) = place.split_once('/').unwrap_or((place, ""));
+    let (master, db) = match is_sentinel {
+        true => {
+            let (name, db) = path.split_once('/').unwrap_or((path, ""));
+            (Some(decode(name).filter(|name| !name.is_empty())?), db)
+        }
+        false => (None, path),
+    };
+    let port = if is_sentinel { SENTINEL_PORT } else { PORT };
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (address, PORT),
+        _ => (address, port),
     };
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let is_plain = |text: &str| {
@@ -69,6 +106,7 @@ fn parse(text: &str) -> Option<RedisUrl> {
     }
     Some(RedisUrl {
         is_tls,
+        master,
         user: user.filter(|user| !user.is_empty()),
         password,
         host: host.into(),
@@ -86,7 +124,8 @@ fn decode(text: &str) -> Option<Box<str>> {
 impl Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_tls { "rediss" } else { "redis" };
-        write!(f, "{scheme}://")?;
+        let kind = self.master.as_ref().map_or("", |_| "+sentinel");
+        write!(f, "{scheme}{kind}://")?;
         if let Some(password) = &self.password {
             let user = self.user.as_deref().unwrap_or_default();
             let [user, password] = [user, password].map(encode);
@@ -95,6 +134,9 @@ impl Display for RedisUrl {
         match self.host.contains(':') {
             true => write!(f, "[{}]:{}", self.host, self.port)?,
             false => write!(f, "{}:{}", self.host, self.port)?,
+        }
+        if let Some(master) = &self.master {
+            write!(f, "/{}", encode(master))?;
         }
         match self.db {
             0 => Ok(()),
@@ -120,7 +162,26 @@ pub fn without_login(value: &str) -> String {
     let parts = parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
     match parts {
         Some((scheme, place)) => format!("{scheme}://***@{place}"),
-        None => value.to_owned(),
+        // It may be an address whose beginning was forgotten.
+        None => match value.rsplit_once('@') {
+            Some((_, place)) => format!("***@{place}"),
+            None => value.to_owned(),
+        },
+    }
+}
+
+/// What people may see of the address of a webhook: what is behind the host is often a secret.
+pub fn without_path(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?', '#']);
+    &url[..end.map_or(url.len(), |at| host + at)]
+}
+
+/// What people may see of the address of a provider of keys: a query may have a secret.
+pub fn without_query(url: &str) -> String {
+    match url.split_once(['?', '#']) {
+        Some((before, _)) => format!("{before}?***"),
+        None => url.to_owned(),
     }
 }
 
@@ -136,6 +197,11 @@ mod tests {
             ("rediss://[::1]", "rediss://[::1]:6379"),
             ("redis://:p%40ss@db", "redis://:p%40ss@db:6379"),
             ("redis://ana:secret@db:1/0", "redis://ana:secret@db:1"),
+            ("redis+sentinel://a:1/mine/2", "redis+sentinel://a:1/mine/2"),
+            (
+                "rediss+sentinel://ana:secret@[::1]/my%20own",
+                "rediss+sentinel://ana:secret@[::1]:26379/my%20own",
+            ),
         ] {
             let url: RedisUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), shown);
@@ -144,6 +210,45 @@ mod tests {
         }
         let url: RedisUrl = "redis://:p%40ss@db".parse().unwrap();
         assert_eq!(url.password.as_deref(), Some("p@ss"));
+    }
+
+    #[test]
+    fn people_see_no_secret_of_an_address() {
+        for (value, shown) in [
+            ("redis://default:secret@host:6379", "redis://***@host:6379"),
+            ("default:secret@host:6379", "***@host:6379"),
+            ("redis://host", "redis://host"),
+            ("host", "host"),
+        ] {
+            assert_eq!(without_login(value), shown);
+        }
+        for url in ["https://host/secret", "https://host?secret", "https://host"] {
+            assert_eq!(without_path(url), "https://host");
+        }
+        assert_eq!(without_query("https://host/keys"), "https://host/keys");
+        assert_eq!(
+            without_query("https://host/keys?a=b?c#d"),
+            "https://host/keys?***"
+        );
+    }
+
+    #[test]
+    fn addresses_of_one_redis_differ_in_nothing_else() {
+        let difference = |texts: &[&str]| {
+            let urls: Vec<RedisUrl> = texts.iter().map(|it| it.parse().unwrap()).collect();
+            RedisUrl::difference(&urls)
+        };
+        assert_eq!(difference(&["redis://a", "redis://b:1"]), None);
+        let sentinels = ["redis+sentinel://a/x", "redis+sentinel://b:1/x"];
+        assert_eq!(difference(&sentinels), None);
+        for (other, what) in [
+            ("redis+sentinel://b/x", "the master that is named"),
+            ("rediss://b", "whether it is TLS"),
+            ("redis://:p@b", "the login"),
+            ("redis://b/1", "the number of the database"),
+        ] {
+            assert_eq!(difference(&["redis://a", other]), Some(what));
+        }
     }
 
     #[test]
@@ -158,6 +263,10 @@ mod tests {
             "redis://host/x",
             "redis://ana@host",
             "redis://a b",
+            "redis+sentinel://a",
+            "redis+sentinel://a/",
+            "redis+sentinel:///x",
+            "redis+sentinel://a/x/y",
         ] {
             let error = wrong.parse::<RedisUrl>().unwrap_err();
             assert!(error.contains("redis://host"), "{wrong}");

@@ -7,7 +7,7 @@ use super::{ALL, Reload, Setting, Settings};
 pub struct Changed {
     /// Which.
     pub setting: &'static Setting,
-    /// Its values before.
+    /// Its values before, as people may see them.
     pub before: Vec<String>,
     /// Its values now.
     pub after: Vec<String>,
@@ -31,7 +31,7 @@ impl Settings {
         let differing: Vec<_> = differing.collect();
         let (mut changed, mut kept) = (Vec::new(), Vec::new());
         for (setting, why) in differing {
-            let (before, after) = (setting.get(self), setting.get(&wanted));
+            let (before, after) = (setting.shown(self), setting.shown(&wanted));
             match why {
                 None => changed.push(Changed {
                     setting,
@@ -116,6 +116,14 @@ mod tests {
             ["secret-file", "jwks-file"]
         );
         assert!(kept.is_empty());
+    }
+
+    #[test]
+    fn a_webhook_that_changes_is_shown_without_its_path() {
+        let old = settings(&[("webhook", "https://a.example/secret")]);
+        let (_, changed, _) = old.reload(settings(&[("webhook", "https://b.example/?secret")]));
+        assert_eq!(changed[0].before, ["https://a.example"]);
+        assert_eq!(changed[0].after, ["https://b.example"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is known of a setting, and the macro that makes structs and rows from one table.
 
 use super::Settings;
-use super::redis::without_login;
+use super::redis::{without_login, without_path, without_query};
 
 /// What stands before the default, where that is no value.
 const DEFAULT: &str = " [default: ";
@@ -147,10 +147,19 @@ impl Setting {
         (self.set)(settings, &self.unit, values)
     }
 
-    /// Its values as people may see them: without passwords.
+    /// Its values as people may see them: without passwords, and of a webhook without its path.
     pub fn shown(&self, settings: &Settings) -> Vec<String> {
         let values = self.get(settings);
-        values.iter().map(|it| without_login(it)).collect()
+        values.iter().map(|it| self.without_secret(it)).collect()
+    }
+
+    /// A value that was given for it, right or wrong, as people may see it.
+    pub fn without_secret(&self, value: &str) -> String {
+        match self.field {
+            "jwks_url" => without_query(value),
+            "webhook" => without_login(without_path(value)),
+            _ => without_login(value),
+        }
     }
 
     /// Its values as they would be written; none if it is not set.
@@ -173,7 +182,7 @@ macro_rules! settings {
                 $(#[doc = $help:literal])+
                 $field:ident: $type:ty = $default:expr, $unit:expr, $reload:expr $(, whether $whether:expr)?;
             )+
-            $(also $( $(#[doc = $more:literal])+ $also:ident: $also_type:ty )+)?
+            $(also $( $(#[doc = $more:literal])+ $also:ident: $also_type:ty );+)?
         }
     )+) => {
         $(

@@ -145,6 +145,9 @@ text! {
     OnDiskError: parse_on_disk_error;
     super::OverflowRule: str::parse;
     super::RedisUrl: str::parse;
+    super::HookUrl: str::parse;
+    super::HookEvent: str::parse;
+    super::PushContact: str::parse;
 }
 
 fn shown(value: &impl Display) -> String {

@@ -8,6 +8,13 @@ use std::path::Path;
 /// Addresses told for other machines; containers and tunnels give a machine more than anyone would try.
 const MOST_ADDRESSES: usize = 8;
 
+/// Where messages are kept.
+pub(super) enum Kept<'a> {
+    Memory,
+    Directory(&'a Path),
+    Redis,
+}
+
 /// Where people find the page.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -42,14 +49,15 @@ impl Page {
     }
 
     /// The first line of all, which scripts that start on port 0 read. Whoever has closed `out` does not want it.
-    pub(super) fn announce(&self, is_open: bool, kept: Option<&Path>, out: &mut impl Write) {
+    pub(super) fn announce(&self, is_open: bool, kept: &Kept<'_>, out: &mut impl Write) {
         let who = match is_open {
             true => "open to everyone, without --secret-file; ",
             false => "",
         };
         let kept = match kept {
-            None => "all in memory, without --data".to_owned(),
-            Some(directory) => format!("kept in {}", directory.display()),
+            Kept::Memory => "all in memory, without --data".to_owned(),
+            Kept::Directory(directory) => format!("kept in {}", directory.display()),
+            Kept::Redis => "kept in Redis".to_owned(),
         };
         let _ = writeln!(out, "parlor listening on {} ({who}{kept})", self.own());
     }
@@ -107,8 +115,8 @@ mod tests {
 
     fn page(bound: &str, is_tls: bool) -> String {
         let mut out = Vec::new();
-        let kept = Some(Path::new("kept"));
-        Page::new(bound.parse().unwrap(), is_tls).announce(false, kept, &mut out);
+        let kept = Kept::Directory(Path::new("kept"));
+        Page::new(bound.parse().unwrap(), is_tls).announce(false, &kept, &mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -6,10 +6,11 @@ mod start;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 use signal_hook::consts::{SIGHUP, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
@@ -18,6 +19,8 @@ use super::config::{Config, Sources};
 use super::datagrams::DatagramPort;
 use super::entrance::Entrance;
 use super::import_socket::ImportSocket;
+use super::outgoing::{KeyRequests, Outgoing};
+use super::push::{Means, PushSender};
 use super::redis::RedisNode;
 use super::reload::Reload;
 use super::store::{Store, StoreError};
@@ -28,7 +31,7 @@ use super::{listener, logging};
 use crate::core::budget::Stage;
 use crate::core::{Hosts, Now, Ready, Server};
 use crate::limits::{MAX_LINKS, TICK};
-use crate::settings::{Access, OnDiskError};
+use crate::settings::{Access, HookUrl, OnDiskError};
 use crate::shell::error::RunError;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
@@ -77,6 +80,14 @@ struct EventLoop {
     imports: Option<ImportSocket>,
     /// Where rooms are shared with other servers, if they are.
     redis: Option<RedisNode>,
+    /// What makes calls to webhooks, if there are any.
+    outgoing: Option<Outgoing>,
+    /// The same to push services, if push is on.
+    push: Option<PushSender>,
+    /// What gets the keys of the provider, if there is one.
+    key_requests: KeyRequests,
+    /// What wakes the loop when a thread has something to tell.
+    waker: Arc<Waker>,
     manager: Manager,
     /// What is started when another process is to take over, and that process.
     next: Next,
@@ -142,6 +153,14 @@ impl EventLoop {
 
     /// Passes on what the server asks of the store, unless that is pausing: then it waits. If it has failed, all is refused.
     fn pass_requests_on(&mut self, now: Now) {
+        self.key_requests
+            .take_request(&mut self.server, &self.waker, now);
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.take_calls(&mut self.server, now);
+        }
+        if let Some(push) = &mut self.push {
+            push.take_calls(&mut self.server, now);
+        }
         if let Some(redis) = &mut self.redis {
             return redis.send(&mut self.server, now);
         }
@@ -160,6 +179,15 @@ impl EventLoop {
         if let Some(redis) = self.redis.as_mut().filter(|_| !is_resting) {
             self.server.budget().enter(Stage::Storing);
             redis.receive(&mut self.server, self.poll.registry(), now);
+        }
+        self.key_requests.give_answers(&mut self.server, now);
+        if let Some(outgoing) = &mut self.outgoing {
+            self.server.budget().enter(Stage::Storing);
+            outgoing.give_outcomes(&mut self.server, now);
+        }
+        if let Some(push) = &mut self.push {
+            self.server.budget().enter(Stage::Storing);
+            push.give_outcomes(&mut self.server, now);
         }
         let Some(store) = &mut self.store else {
             return;
@@ -317,6 +345,19 @@ impl EventLoop {
         if let Some(keys) = reload.files.keys {
             self.server.require_tokens(keys);
         }
+        match Means::new(&reload.config.settings) {
+            Ok(means) => self.push_with(means),
+            Err(error) => log::error!("pushes are sent as before: {error}"),
+        }
+        let now = self.clock.now();
+        self.key_requests.reconfigure(reload.files.key_requests);
+        let keys_url = settings.access.jwks_url.as_ref();
+        self.server
+            .fetch_keys_from(keys_url.map(HookUrl::as_str), None, now);
+        self.call_with(reload.files.client);
+        self.server.change_hooks(reload.files.hooks, now);
+        self.server
+            .escalate_by(reload.files.escalations, Vec::new(), now);
         let tls = self.entrances.iter_mut().find_map(|it| it.tls.as_mut());
         if let Some((tls, identity)) = tls.zip(reload.files.identity) {
             tls.set_identity(identity);
@@ -330,6 +371,8 @@ impl EventLoop {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
         let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
+        let has_outcome = self.outgoing.as_mut().is_some_and(Outgoing::has_outcome)
+            || self.push.as_mut().is_some_and(PushSender::has_outcome);
         let has_news = self.redis.as_ref().is_some_and(RedisNode::has_work);
         let imports = self.imports.as_ref();
         let is_waited_for = self.datagrams.has_more()
@@ -337,6 +380,7 @@ impl EventLoop {
             || imports.is_some_and(|it| it.may_accept(&self.server, now));
         if self.server.has_work()
             || has_answer
+            || has_outcome
             || has_news
             || (is_waited_for && !self.is_settling())
         {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::limits::MAX_INPUT_FILE;
@@ -19,6 +20,17 @@ pub(super) fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunErro
         });
     }
     read_once(path, advice)
+}
+
+/// The same of a secret, which is nobody else's business.
+pub(super) fn read_private(path: &Path, advice: &'static str) -> Result<Vec<u8>, RunError> {
+    let secret = read(path, advice)?;
+    let is_exposed =
+        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+    if is_exposed {
+        log::warn!("others may read the secret: chmod 600 {}", path.display());
+    }
+    Ok(secret)
 }
 
 /// The same of what may be a pipe, as a shell makes of `<(parlor config)`, and is not read again.

@@ -1,7 +1,5 @@
 //! The files that say whose tokens are taken.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::input_file;
@@ -31,13 +29,7 @@ const JWKS_ADVICE: &str = "--jwks-file is to name a JSON Web Key Set of public k
 
 /// The secret in a file, which is nobody else's business.
 pub(super) fn read_secret(path: &Path) -> Result<Vec<u8>, RunError> {
-    let secret = input_file::read(path, SECRET_ADVICE)?;
-    let is_exposed =
-        fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-    if is_exposed {
-        log::warn!("others may read the secret: chmod 600 {}", path.display());
-    }
-    Ok(secret)
+    input_file::read_private(path, SECRET_ADVICE)
 }
 
 fn unusable(what: &str, path: &Path, why: &str, advice: &'static str) -> RunError {

@@ -43,7 +43,7 @@ impl RedisNode {
     pub(super) fn new(
         sharing: &Sharing,
         limits: &Limits,
-        (token, waker): (usize, impl FnOnce() -> Result<Arc<Waker>, RunError>),
+        (token, waker): (usize, &Arc<Waker>),
     ) -> Result<Option<Self>, RunError> {
         let Some(first) = sharing.redis.first() else {
             return Ok(None);
@@ -65,7 +65,7 @@ impl RedisNode {
             token,
             sender,
             arrivals,
-            waker: waker()?,
+            waker: Arc::clone(waker),
         }))
     }
 
@@ -93,7 +93,7 @@ impl RedisNode {
         now: Now,
     ) {
         while let Ok((connect, stream)) = self.arrivals.try_recv() {
-            self.take_in(connect, stream, registry, now.ms);
+            self.take_in(&connect, stream, registry, now.ms);
         }
         self.redis.receive(server.budget(), now.ms);
         self.tell(server, now);
@@ -135,7 +135,7 @@ impl RedisNode {
     /// A name is looked up, and a connection made, on a thread: both may take their time.
     fn connect(&mut self, connect: Connect, now_ms: u64) {
         let (sender, waker) = (self.sender.clone(), Arc::clone(&self.waker));
-        let link = connect.link;
+        let failed = connect.clone();
         let run = move || {
             let stream = socket::connect(&connect.host, connect.port);
             // The loop has ended.
@@ -147,30 +147,35 @@ impl RedisNode {
         };
         let begun = Builder::new().name("parlor-connect".to_owned()).spawn(run);
         if let Err(error) = begun {
-            self.redis.links().on_connected(link, Err(error), now_ms);
+            self.redis.links().on_connected(&failed, Err(error), now_ms);
         }
     }
 
     fn take_in(
         &mut self,
-        Connect { link, host, .. }: Connect,
+        connect: &Connect,
         stream: io::Result<TcpStream>,
         registry: &Registry,
         now_ms: u64,
     ) {
         let socket = stream.and_then(|stream| {
-            let mut socket = RedisSocket::new(stream, &host, self.tls.as_ref())?;
+            let mut socket = RedisSocket::new(stream, &connect.host, self.tls.as_ref())?;
             let interest = Interest::READABLE | Interest::WRITABLE;
-            registry.register(socket.source(), Token(self.token + link.0), interest)?;
+            registry.register(
+                socket.source(),
+                Token(self.token + connect.link.0),
+                interest,
+            )?;
             Ok(socket)
         });
-        self.redis.links().on_connected(link, socket, now_ms);
+        self.redis.links().on_connected(connect, socket, now_ms);
     }
 }
 
 fn target(first: &RedisUrl, all: &[RedisUrl]) -> Target {
     Target {
         addresses: all.iter().map(|it| (it.host.clone(), it.port)).collect(),
+        master: first.master.clone(),
         user: first.user.clone(),
         password: first.password.clone(),
         db: first.db,

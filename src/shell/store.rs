@@ -15,10 +15,13 @@ mod files;
 mod finder;
 mod folder;
 mod forgetting;
+mod hooks;
 mod ids;
 mod index;
 mod messages;
+mod past;
 mod people;
+mod push;
 mod reader;
 mod room_row;
 mod rooms;
@@ -42,7 +45,7 @@ use std::thread::JoinHandle;
 use mio::Waker;
 
 use crate::core::file::{FileId, FileRequest};
-use crate::core::store::{Durability, Request};
+use crate::core::store::{Durability, KeptHooks, KeptPush, Request, Stored};
 use crate::core::{Now, Server, Stream};
 use crate::settings::Limits;
 use crate::shell::error::RunError;
@@ -53,6 +56,7 @@ use directory::Directory;
 pub(super) use error::StoreError;
 use finder::Finder;
 use folder::Folder;
+pub(super) use hooks::IsFor;
 use reader::Reader;
 use tell::{Outcome, Tell};
 use thread::spawn;
@@ -85,7 +89,8 @@ struct Pauses {
 }
 
 impl Store {
-    /// Opens the store in a directory, which is made if there is none.
+    /// Opens the store in a directory, which is made if there is none. Gives what is kept for these webhooks, too, of which
+    /// a function says whether one is told of a room, and for push.
     ///
     /// # Errors
     /// It cannot be used, and what to do then.
@@ -93,13 +98,40 @@ impl Store {
         path: &Path,
         durability: Durability,
         limits: &Limits,
+        (webhooks, is_for): (&[u64], &IsFor<'_>),
         waker: Arc<Waker>,
-    ) -> Result<(Self, Inventory), RunError> {
+    ) -> Result<(Self, Inventory, (KeptHooks, KeptPush)), RunError> {
         let directory = Directory::open(path)?;
         let cannot_open = |error: StoreError| error.at_start(path);
         let database = Database::open(&directory.database()).map_err(cannot_open)?;
         database.begin(durability, limits).map_err(cannot_open)?;
-        Self::start(directory, database, &BTreeSet::new(), limits, waker)
+        let hooks = hooks::begin(&database.connection, webhooks, is_for).map_err(cannot_open)?;
+        let kept = (hooks, push::all(&database.connection).map_err(cannot_open)?);
+        let (store, inventory) = Self::start(directory, database, &BTreeSet::new(), limits, waker)?;
+        Ok((store, inventory, kept))
+    }
+
+    /// The states of alarms in the rooms for which a function says yes, each with the name of its room.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) fn alarms(
+        &self,
+        is_for: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<(Box<str>, Stored)>, RunError> {
+        let opened = Database::open_to_read(&self.directory.database());
+        let alarms = opened.and_then(|it| state::alarms(&it.connection, is_for));
+        alarms.map_err(|error| error.at_start(self.directory.path()))
+    }
+
+    /// What is kept of push.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn push(&self) -> Result<KeptPush, RunError> {
+        let opened = Database::open_to_read(&self.directory.database());
+        let kept = opened.and_then(|it| push::all(&it.connection));
+        kept.map_err(|error| error.at_start(self.directory.path()))
     }
 
     /// Opens the one that another server has, which is paused and has given this one its lock. `arriving`: files that have
@@ -247,6 +279,9 @@ impl Store {
         while self.has_answer() && server.budget().is_left() {
             match self.next.take() {
                 Some(Outcome::Answer(answer)) => server.on_answer(answer, now),
+                Some(Outcome::HookKept { webhook, room, id }) => {
+                    server.on_hook_kept(webhook, &room, &id, now);
+                }
                 Some(Outcome::File(answer)) => server.on_file_answer(answer, now),
                 Some(Outcome::FilesForgotten(ids)) => server.on_files_forgotten(&ids),
                 Some(Outcome::Paused(number)) => self.pauses.begun = number,

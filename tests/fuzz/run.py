@@ -29,6 +29,7 @@ TARGETS = {
     "proxy": 150,
     "resp": 300,
     "connection": 500,
+    "incoming": 1200,
 }
 # What cargo-fuzz asks for: all of it is stable without a sanitizer, which safe Rust needs least.
 FLAGS = [

@@ -388,3 +388,56 @@ fn a_body_that_is_not_encoded_may_say_so() {
         assert_eq!(response.status, status, "{encoding}");
     }
 }
+
+#[test]
+fn a_chart_alone_may_be_framed_by_pages_of_allowed_origins() {
+    let ancestors = |server: &Server, path: &str| {
+        let page = server.http().ask(get(path));
+        let policy = page.header("content-security-policy").expect("a policy");
+        let (_, ancestors) = policy.split_once("frame-ancestors ").expect("ancestors");
+        ancestors.to_owned()
+    };
+    let chart = "/?room=plant&view=board&key=boiler.temp";
+    assert_eq!(ancestors(&Server::start(&[]), chart), "'none'");
+    let allowing = Server::start(&[
+        "--allow-origin",
+        "https://a.example",
+        "--allow-origin",
+        "http://b.example:8080/",
+    ]);
+    let both = "https://a.example http://b.example:8080";
+    assert_eq!(ancestors(&allowing, chart), both);
+    for other in [
+        "/",
+        "/?room=plant&view=board",
+        "/?room=plant&view=board&key=",
+        "/?key=boiler.temp",
+        "/guide?view=board&key=a",
+    ] {
+        assert_eq!(ancestors(&allowing, other), "'none'", "{other}");
+    }
+}
+
+#[test]
+fn the_service_worker_is_a_script_at_the_root() {
+    let server = Server::start(&[]);
+    let mut http = server.http();
+    let worker = http.ask(get("/sw.js"));
+    assert_eq!(worker.status, 200);
+    let kind = worker.header("content-type");
+    assert_eq!(kind, Some("text/javascript; charset=utf-8"));
+    assert_eq!(worker.header("cache-control"), Some("no-cache"));
+    let policy = worker.header("content-security-policy").unwrap_or_default();
+    for directive in [
+        "worker-src 'self';",
+        "manifest-src 'self';",
+        "connect-src 'self';",
+    ] {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    let text = String::from_utf8(worker.body).expect("UTF-8");
+    assert!(text.starts_with("const VERSION = \""), "{text}");
+    let manifest = http.ask(get("/manifest.webmanifest"));
+    let kind = manifest.header("content-type");
+    assert_eq!(kind, Some("application/manifest+json"));
+}

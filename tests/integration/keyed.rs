@@ -64,7 +64,8 @@ fn datagrams_and_lines_set_keys() {
     );
     for (datagram, result) in [
         ("plant/ 1".to_owned(), "bad_key"),
-        ("plant/a?expect=60 1".to_owned(), "bad_key"),
+        ("plant/a?age=60 1".to_owned(), "bad_key"),
+        ("plant/a?ttl=0 1".to_owned(), "bad_key"),
         (format!("plant/{} 1", "k".repeat(129)), "bad_key"),
         ("pl ant".to_owned(), "taken"),
         ("/a 1".to_owned(), "bad_room"),

@@ -306,6 +306,8 @@ fn counters_are_there_from_the_start() {
         "parlor_refused_total{reason=\"full\"}",
         "parlor_datagrams_total{result=\"taken\"}",
         "parlor_messages_sent_total",
+        "parlor_escalations_total{result=\"failed\"}",
+        "parlor_jwks_requests_total{result=\"failed\"}",
     ] {
         assert_eq!(server.metric(name), 0, "{name}");
     }

@@ -126,7 +126,7 @@ fn a_misspelt_field_is_named() {
     }
     let detail = refusal(&server, post("/rooms/tea?x=1", "", "x"));
     assert!(
-        detail.contains("key, retain, dedup, ephemeral, name, token"),
+        detail.contains("key, retain, expect, ttl, dedup, ephemeral, as, if_offset"),
         "{detail}"
     );
 }

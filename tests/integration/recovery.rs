@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{JsonClient, Server};
+use crate::common::{Data, JsonClient, Server, get};
 
 fn offsets(messages: &Value) -> Vec<u64> {
     let messages = messages.as_array().expect("there is a list");
@@ -151,8 +151,67 @@ fn who_joins_a_busy_plant_finds_the_chat_and_a_minute_of_values() {
     let join = json!({"type": "join", "room": "plant", "series": {"seconds": 60, "points": 9}});
     let few = late.ask(join);
     assert!(few["series"][0]["points"].as_array().unwrap().len() <= 9);
-    let refused = late.ask(json!({"type": "join", "room": "plant", "series": {"points": 9}}));
-    assert_eq!(refused["code"], "bad_command");
+    for (wrong, why) in [
+        (json!({"points": 9}), "seconds"),
+        (json!({"count": 0}), "1 at the least"),
+        (json!({"count": 9, "points": 9}), "one of them"),
+        (json!({"count": -1}), "count"),
+    ] {
+        let refused = late.ask(json!({"type": "join", "room": "plant", "series": wrong}));
+        assert_eq!(refused["code"], "bad_command");
+        let message = refused["message"].as_str().unwrap();
+        assert!(message.contains(why) || why == "count", "{message}");
+    }
+}
+
+/// From memory, and from the disk: the room remembers few.
+#[test]
+fn the_newest_values_of_each_key_are_told_however_old_they_are() {
+    let data = Data::new();
+    let flags = ["--rate", "0", "--history", "4"];
+    let mut server = data.serve(&flags);
+    let mut sensor = JsonClient::new(&server, "/ws");
+    sensor.ask(json!({"type": "join", "room": "plant"}));
+    for number in 0..40 {
+        publish(&mut sensor, "busy", &json!(number));
+        if number % 10 == 0 {
+            publish(&mut sensor, "slow", &json!(number));
+        }
+    }
+    let values = |series: &Value| -> Vec<(String, Vec<f64>)> {
+        let of_key = |it: &Value| {
+            let points = it["points"].as_array().unwrap().iter();
+            let points = points.map(|point| point[1].as_f64().unwrap());
+            (it["key"].as_str().unwrap().to_owned(), points.collect())
+        };
+        series.as_array().unwrap().iter().map(of_key).collect()
+    };
+    let newest = |first: u32, step: usize| -> Vec<f64> {
+        (first..40).step_by(step).map(f64::from).collect()
+    };
+    for _ in 0..2 {
+        let mut late = JsonClient::new(&server, "/ws");
+        let joined = late.ask(json!({"type": "join", "room": "plant", "series": {"count": 25}}));
+        let both = [
+            ("busy".to_owned(), newest(15, 1)),
+            ("slow".to_owned(), newest(0, 10)),
+        ];
+        assert_eq!(values(&joined["series"]), both);
+        let slow = json!({"type": "history", "room": "plant", "key": "slow", "count": 2});
+        let slow = late.ask(slow);
+        assert_eq!(
+            values(&slow["series"]),
+            [("slow".to_owned(), newest(20, 10))]
+        );
+        let response = server
+            .http()
+            .ask(get("/rooms/plant/series?keys=busy&count=30"));
+        let all: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(values(&all["series"]), [("busy".to_owned(), newest(10, 1))]);
+        server.signal("TERM");
+        server.wait();
+        server = data.serve(&flags);
+    }
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl Hall {
         Self::with(1_000_000, seed, flags)
     }
 
-    fn with(ms: u64, seed: [u8; 32], flags: &[&str]) -> Self {
+    /// The same with both.
+    pub(crate) fn with(ms: u64, seed: [u8; 32], flags: &[&str]) -> Self {
         let now = Now {
             ms,
             unix_ms: 784_111_777_000,

@@ -4,5 +4,7 @@ mod chaos;
 mod circle;
 mod first;
 mod handover;
+mod lists;
 mod log;
+mod posts;
 mod scenes;

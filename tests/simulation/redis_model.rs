@@ -11,6 +11,7 @@ mod greeting;
 mod look;
 mod resp;
 mod scripts;
+mod sorted;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

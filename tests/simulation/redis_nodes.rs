@@ -2,5 +2,7 @@
 //! that runs the real functions. What clients were told is judged, whatever goes wrong between the nodes and Redis.
 
 mod chaos;
-mod cluster;
+pub(crate) mod cluster;
+mod escalations;
 mod judge;
+mod rooms;

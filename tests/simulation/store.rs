@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use parlor::core::store::{
-    Answer, Append, Contents, Load, Person, Read, Request, Search, SentMessage, Stored, state_after,
+    Answer, Append, Contents, Load, PastReading, Person, Read, ReadPast, Request, Search,
+    SentMessage, Stored, state_after,
 };
 use parlor::core::{Now, Server, Stream};
 
@@ -48,6 +49,16 @@ impl Room {
         if self.epoch != append.epoch {
             self.forget(self.epoch);
             self.epoch = append.epoch;
+        }
+        let key = append.record.key.as_deref();
+        if let Some((condition, key)) = append.condition.zip(key) {
+            let current = self.state.get(key);
+            if !condition.holds(self.epoch, current.map(|it| it.offset)) {
+                return Answer::Conflict {
+                    ticket: append.ticket,
+                    current: current.cloned().map(Box::new),
+                };
+            }
         }
         let next = append.not_before.max(self.offset() + 1);
         let stored = Stored {
@@ -140,6 +151,20 @@ pub(crate) fn page(stored: &[Stored], read: &Read) -> Answer {
     }
 }
 
+/// The numbers that the keys of a room had.
+fn past(room: &Room, request: &ReadPast) -> Answer {
+    let mut reading = PastReading::new(request);
+    for Stored { at_ms, record, .. } in room.stored.iter().rev() {
+        if !reading.add(*at_ms, record.key.as_deref(), record.content, &record.body) {
+            break;
+        }
+    }
+    Answer::Past {
+        ticket: request.ticket,
+        past: reading.end(room.offset()),
+    }
+}
+
 /// Which of these messages hold a text.
 fn find(stored: &[Stored], search: &Search) -> Answer {
     let query = search.query.as_bytes();
@@ -177,9 +202,14 @@ impl LateStore {
                 | Request::Append(Append { room, .. })
                 | Request::Read(Read { room, .. })
                 | Request::Search(Search { room, .. })
+                | Request::ReadPast(ReadPast { room, .. })
                 | Request::ForgetRoom { room, .. }
                 | Request::ForgetState { room, .. } => room.clone(),
-                Request::ForgetFile { .. } | Request::Shared(_) | Request::People(_) => continue,
+                Request::ForgetFile { .. }
+                | Request::Shared(_)
+                | Request::People(_)
+                | Request::Hook(_)
+                | Request::Push(_) => continue,
                 Request::KeepPerson(person) => {
                     self.people.insert(person.number, person.clone());
                     continue;
@@ -260,6 +290,11 @@ impl LateStore {
             .iter()
             .filter(|(_, room)| !room.stored.is_empty());
         server.restore(people, kept.map(|(name, _)| &**name), now);
+        let deadlines = self.rooms.iter().filter_map(|(name, room)| {
+            let due = room.state.values().filter_map(due_ms);
+            Some((&**name, due.min()?))
+        });
+        server.restore_deadlines(deadlines, now);
     }
 
     /// From now on it answers nothing, or all that it is asked for.
@@ -300,6 +335,16 @@ impl LateStore {
     }
 }
 
+/// When a value is late, or ends.
+fn due_ms(state: &Stored) -> Option<u64> {
+    let freshness = state.record.freshness;
+    let seconds = [freshness.expect, freshness.ttl]
+        .into_iter()
+        .flatten()
+        .min()?;
+    Some(state.at_ms + 1000 * u64::from(seconds))
+}
+
 fn carry_out(
     room: &mut Room,
     request: Request,
@@ -313,11 +358,16 @@ fn carry_out(
             return Some(Answer::Refused { ticket, retry_ms });
         }
         Request::Append(append) => {
-            accepted.push(append.record.body.clone());
-            return Some(room.append(append));
+            let body = append.record.body.clone();
+            let answer = room.append(append);
+            if matches!(answer, Answer::Accepted { .. }) {
+                accepted.push(body);
+            }
+            return Some(answer);
         }
         Request::Read(read) => return Some(page(&room.stored, &read)),
         Request::Search(search) => return Some(find(&room.stored, &search)),
+        Request::ReadPast(request) => return Some(past(room, &request)),
         Request::Load(load) => return Some(room.load(&load)),
         Request::ForgetRoom { epoch, .. } => room.forget(epoch),
         Request::ForgetState {
@@ -327,7 +377,9 @@ fn carry_out(
         | Request::KeepPerson(_)
         | Request::ForgetPerson { .. }
         | Request::Shared(_)
-        | Request::People(_) => {}
+        | Request::People(_)
+        | Request::Hook(_)
+        | Request::Push(_) => {}
     }
     None
 }

@@ -325,6 +325,29 @@ class Settings(Case):
         self.assertFalse(os.path.exists(self.data))
         server.wait_for_log("data")
 
+    def test_push_is_turned_on_with_the_subscriptions_that_are_kept(self):
+        push = 'push-contact = "mailto:ops@example.org"\n'
+        config = self.write("config", push)
+        server = self.serve("--data", self.data, "--config", config)
+        keys = {"p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+                "auth": "BTBZMqHH6r4Tts7J_aSIgg"}
+        wanted = {"endpoint": "https://push.invalid/device", "keys": keys, "rooms": ["*"], "kinds": ["alarm"]}
+        http = self.keep(Http(server.port))
+        self.assertEqual(http.ask("PUT", "/push/subscriptions/0123456789abcdef0123", json.dumps(wanted).encode())[0], 204)
+        key = http.json("GET", "/push/key")
+        server.process.terminate()
+        server.wait_for_end()
+        self.write("config", "")
+        server = self.serve("--data", self.data, "--config", config)
+        http = self.keep(Http(server.port))
+        self.assertEqual(http.ask("GET", "/push/key")[0], 404)
+        self.write("config", push)
+        for _ in range(2):
+            server.upgrade()
+            self.assertEqual(http.json("GET", "/push/key"), key)
+            self.assertEqual(server.metrics()["parlor_push_subscriptions"], 1)
+        self.assertNotRegex(server.log(), r"WARN|ERROR")
+
     def test_nothing_is_said_of_settings_that_are_the_same(self):
         server = self.serve()
         server.upgrade()

@@ -67,7 +67,8 @@ class Tls(Case):
 
     def floods(self, *flags):
         """What was acknowledged over TLS is there, and only that may be missing which was not."""
-        server = self.begin(*flags)
+        # A fast machine says more than what is kept by default.
+        server = self.begin("--history-bytes", "33554432", *flags)
         clients = [self.client(Json) for _ in range(4)]
         acknowledged, said = [set() for _ in clients], [set() for _ in clients]
         begun = threading.Barrier(len(clients) + 1)

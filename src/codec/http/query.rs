@@ -16,6 +16,14 @@ const SHOWN: usize = 40;
 /// one that may be meant, and one that stands there twice. Otherwise two values could be taken for the same, or one be
 /// lost.
 pub fn check(query: &str, known: &[&str]) -> Result<(), Problem> {
+    check_with_list(query, known, "")
+}
+
+/// The same where one of the fields may stand there several times.
+///
+/// # Errors
+/// As [`check`], but for that field.
+pub fn check_with_list(query: &str, known: &[&str], list: &str) -> Result<(), Problem> {
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (field, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -24,7 +32,7 @@ pub fn check(query: &str, known: &[&str]) -> Result<(), Problem> {
         if !known.contains(&&*field) {
             return Err(unknown(&field, known));
         }
-        if seen.contains(&field) {
+        if field != list && seen.contains(&field) {
             return Err(refuse(format!(
                 "the query has {field} twice; once is enough"
             )));
@@ -38,6 +46,13 @@ pub fn check(query: &str, known: &[&str]) -> Result<(), Problem> {
 pub fn value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     form_urlencoded::parse(query.as_bytes())
         .find(|(field, _)| field == name)
+        .map(|(_, value)| value)
+}
+
+/// The values of all fields of this name, decoded.
+pub fn values<'a>(query: &'a str, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+    form_urlencoded::parse(query.as_bytes())
+        .filter(move |(field, _)| field == name)
         .map(|(_, value)| value)
 }
 
@@ -66,8 +81,8 @@ fn unknown(field: &str, known: &[&str]) -> Problem {
     refuse(format!("there is no field {shown} in the query; {advice}"))
 }
 
-/// The known field that is spelt most like this, if one is at all.
-fn nearest<'k>(field: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known name that is spelt most like this, if one is at all.
+pub(in crate::codec) fn nearest<'k>(field: &str, known: &[&'k str]) -> Option<&'k str> {
     let field = field.to_lowercase();
     let distance = |known: &str| strsim::osa_distance(&field, &known.to_lowercase());
     let (distance, name) = known.iter().map(|name| (distance(name), *name)).min()?;
@@ -156,6 +171,14 @@ mod tests {
         for query in ["key=a&key=b", "key=a&key=a", "retain&%72etain"] {
             assert!(detail(query).contains(" twice"), "{query}");
         }
+    }
+
+    #[test]
+    fn a_list_is_a_field_that_stands_there_several_times() {
+        let query = "key=a&retain&key=b%2A";
+        assert_eq!(check_with_list(query, &KNOWN, "key"), Ok(()));
+        assert!(values(query, "key").eq(["a", "b*"]));
+        assert!(check_with_list(query, &KNOWN, "retain").is_err());
     }
 
     proptest! {

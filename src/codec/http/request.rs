@@ -169,6 +169,19 @@ impl<'a> Request<'a> {
         query::check(self.query, known)
     }
 
+    /// The same where one of the fields may stand there several times.
+    ///
+    /// # Errors
+    /// As [`query::check_with_list`].
+    pub fn check_query_with_list(&self, known: &[&str], list: &str) -> Result<(), Problem> {
+        query::check_with_list(self.query, known, list)
+    }
+
+    /// The values of such a field.
+    pub fn query_values(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        query::values(self.query, name)
+    }
+
     /// The value of a field of the query, which is to be checked before; empty for one without a value.
     pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
         query::value(self.query, name)

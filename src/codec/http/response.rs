@@ -14,13 +14,14 @@ pub struct Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::CONTINUE,
         Self::SWITCHING_PROTOCOLS,
         Self::OK,
         Self::CREATED,
         Self::NO_CONTENT,
         Self::PARTIAL_CONTENT,
+        Self::MULTI_STATUS,
         Self::NOT_MODIFIED,
         Self::BAD_REQUEST,
         Self::UNAUTHORIZED,
@@ -29,6 +30,7 @@ impl Status {
         Self::METHOD_NOT_ALLOWED,
         Self::REQUEST_TIMEOUT,
         Self::CONFLICT,
+        Self::PRECONDITION_FAILED,
         Self::CONTENT_TOO_LARGE,
         Self::URI_TOO_LONG,
         Self::UNSUPPORTED_MEDIA_TYPE,
@@ -56,6 +58,8 @@ impl Status {
     pub const NO_CONTENT: Self = Self::new(204, "No Content");
     /// 206, comes with `Content-Range`.
     pub const PARTIAL_CONTENT: Self = Self::new(206, "Partial Content");
+    /// 207, RFC 4918: the body names what became of each part.
+    pub const MULTI_STATUS: Self = Self::new(207, "Multi-Status");
     /// 304, the client's copy is still good.
     pub const NOT_MODIFIED: Self = Self::new(304, "Not Modified");
     /// 400.
@@ -72,6 +76,8 @@ impl Status {
     pub const REQUEST_TIMEOUT: Self = Self::new(408, "Request Timeout");
     /// 409.
     pub const CONFLICT: Self = Self::new(409, "Conflict");
+    /// 412.
+    pub const PRECONDITION_FAILED: Self = Self::new(412, "Precondition Failed");
     /// 413.
     pub const CONTENT_TOO_LARGE: Self = Self::new(413, "Content Too Large");
     /// 414.
@@ -115,6 +121,8 @@ pub struct Problem {
     pub fields: &'static [(&'static str, &'static str)],
     /// Seconds after which the request may be sent again (RFC 9110 section 10.2.3).
     pub retry_after: Option<u64>,
+    /// One more field of the body, whose value is JSON (RFC 9457 section 3.2).
+    pub extension: Option<(&'static str, Box<str>)>,
 }
 
 impl Problem {
@@ -125,6 +133,7 @@ impl Problem {
             detail: Cow::Borrowed(detail),
             fields: &[],
             retry_after: None,
+            extension: None,
         }
     }
 
@@ -135,6 +144,7 @@ impl Problem {
             detail: detail.into(),
             fields: &[],
             retry_after: None,
+            extension: None,
         }
     }
 
@@ -156,11 +166,14 @@ impl Problem {
         let Self {
             status: Status { code, phrase },
             ref detail,
+            ref extension,
             ..
         } = *self;
         let detail = serde_json::Value::from(&**detail);
+        let extension = extension.as_ref();
+        let extension = extension.map_or(String::new(), |(name, it)| format!(",\"{name}\":{it}"));
         format!(
-            "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{code},\"detail\":{detail}}}\n"
+            "{{\"type\":\"about:blank\",\"title\":\"{phrase}\",\"status\":{code},\"detail\":{detail}{extension}}}\n"
         )
     }
 }

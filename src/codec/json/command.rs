@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::compact;
-use crate::codec::error_code::ErrorCode;
+use super::condition::Condition;
+use super::push::{self, Push};
+pub use super::refused::CommandParseError;
+use crate::codec::freshness::Freshness;
 
 /// Characters of a command's `id`, quotes included.
 const MAX_ID: usize = 128;
@@ -43,6 +45,13 @@ pub enum Command<'a> {
     },
     /// Say something in a room.
     Publish(Publish<'a>),
+    /// Say the same in several rooms: that of `publish`, and others.
+    PublishCopies {
+        /// The message, and the first of the rooms.
+        publish: Publish<'a>,
+        /// The names of the other rooms.
+        others: Vec<String>,
+    },
     /// Say something to one person.
     Direct {
         /// Their name.
@@ -58,6 +67,8 @@ pub enum Command<'a> {
         before: Option<u64>,
         /// How many.
         limit: Option<u64>,
+        /// The numbers of keys in place of messages.
+        series: Option<Series>,
     },
     /// Messages of a room that hold some words.
     Search {
@@ -87,6 +98,8 @@ pub enum Command<'a> {
         /// The room's name.
         room: Cow<'a, str>,
     },
+    /// To be told of something while away, or not any more.
+    Push(Push<'a>),
     /// Is anyone there?
     Ping,
     /// The answer to the server's ping.
@@ -94,20 +107,30 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
-    /// The name of the room that it is about, and has to be there for it.
-    pub fn room(&self) -> Option<&str> {
+    /// The names of the rooms that it is about, and that have to be there for it.
+    pub fn rooms(&self) -> impl Iterator<Item = &str> {
+        let others = match self {
+            Self::PublishCopies { others, .. } => &others[..],
+            _ => &[],
+        };
+        let others = others.iter().map(String::as_str);
+        self.first_room().into_iter().chain(others)
+    }
+
+    fn first_room(&self) -> Option<&str> {
         match self {
             Self::Join { room, .. }
             | Self::History { room, .. }
             | Self::Search { room, .. }
             | Self::Members { room }
             | Self::Empty { room } => Some(room),
-            Self::Publish(publish) => Some(&publish.room),
+            Self::Publish(publish) | Self::PublishCopies { publish, .. } => Some(&publish.room),
             Self::Login { .. }
             | Self::Leave { .. }
             | Self::Direct { .. }
             | Self::Rooms
             | Self::Close { .. }
+            | Self::Push(_)
             | Self::Ping
             | Self::Pong => None,
         }
@@ -129,11 +152,15 @@ pub struct Publish<'a> {
     pub ephemeral: bool,
     /// The client's own id of the message.
     pub dedup: Option<Cow<'a, str>>,
+    /// What the state of the key has to be, or the message is not published.
+    pub condition: Option<Condition>,
+    /// How long it is good for as that state.
+    pub freshness: Freshness,
 }
 
 impl<'a> Publish<'a> {
     /// A text that the room keeps as the state of a key, at doors that have nothing but text.
-    pub fn state(room: &'a str, key: &'a str, text: &'a str) -> Self {
+    pub fn state(room: &'a str, key: &'a str, text: &'a str, freshness: Freshness) -> Self {
         Self {
             room: room.into(),
             data: Data::Text(text.into()),
@@ -141,6 +168,8 @@ impl<'a> Publish<'a> {
             retain: true,
             ephemeral: false,
             dedup: None,
+            condition: None,
+            freshness,
         }
     }
 }
@@ -169,21 +198,20 @@ pub struct Since<'a> {
 
 /// The numbers that came with keys lately.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(expecting = "an object with seconds")]
+#[serde(expecting = "an object with seconds or count")]
 pub struct Series {
     /// How far back.
-    pub seconds: u64,
-    /// How many of each key at most.
+    #[serde(default)]
+    pub seconds: Option<u64>,
+    /// At how many points of each key at most.
+    #[serde(default)]
     pub points: Option<u64>,
-}
-
-/// Why a message is not a command.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CommandParseError {
-    /// `BadJson` or `BadCommand`.
-    pub code: ErrorCode,
-    /// What is wrong, for people.
-    pub message: String,
+    /// How many of the newest of each key.
+    #[serde(default)]
+    pub count: Option<u64>,
+    /// Patterns of the keys; none for all.
+    #[serde(default)]
+    pub keys: Vec<String>,
 }
 
 /// The command's id as it was sent, a string or a number; to be echoed.
@@ -203,6 +231,7 @@ struct Fields<'a> {
     token: Option<Cow<'a, str>>,
     #[serde(borrow)]
     room: Option<Cow<'a, str>>,
+    rooms: Option<Vec<String>>,
     #[serde(borrow)]
     since: Option<Since<'a>>,
     last: Option<u64>,
@@ -219,10 +248,22 @@ struct Fields<'a> {
     ephemeral: Option<bool>,
     #[serde(borrow)]
     dedup: Option<Cow<'a, str>>,
+    if_offset: Option<u64>,
+    #[serde(borrow)]
+    if_epoch: Option<Cow<'a, str>>,
+    if_new: Option<bool>,
+    expect: Option<u64>,
+    ttl: Option<u64>,
     #[serde(borrow)]
     q: Option<Cow<'a, str>>,
     before: Option<u64>,
     limit: Option<u64>,
+    /// Of `history` patterns; of `push` what is encrypted with.
+    #[serde(borrow)]
+    keys: Option<&'a RawValue>,
+    seconds: Option<u64>,
+    points: Option<u64>,
+    count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -245,20 +286,20 @@ pub fn id_of(text: &str) -> Id<'_> {
 pub fn parse(text: &str) -> (Id<'_>, Result<Command<'_>, CommandParseError>) {
     let id = match serde_json::from_str::<WithId<'_>>(text) {
         Ok(with_id) => with_id.id,
-        Err(error) => return (None, Err(invalid(&error))),
+        Err(error) => return (None, Err(CommandParseError::of_json(&error))),
     };
     if !id.is_none_or(is_string_or_number) {
         let message = format!("id must be a string or a number of at most {MAX_ID} characters");
-        return (None, Err(bad_command(message)));
+        return (None, Err(CommandParseError::new(message)));
     }
     let command = serde_json::from_str::<Fields<'_>>(text)
-        .map_err(|error| invalid(&error))
-        .and_then(Fields::into_command);
+        .map_err(|error| CommandParseError::of_json(&error))
+        .and_then(|fields| fields.into_command(text));
     (id, command)
 }
 
 impl<'a> Fields<'a> {
-    fn into_command(self) -> Result<Command<'a>, CommandParseError> {
+    fn into_command(self, text: &'a str) -> Result<Command<'a>, CommandParseError> {
         Ok(match &*self.r#type {
             "login" => Command::Login {
                 name: self.name,
@@ -274,19 +315,13 @@ impl<'a> Fields<'a> {
             "leave" => Command::Leave {
                 room: needed(self.room, "leave needs room")?,
             },
-            "publish" => Command::Publish(Publish {
-                data: decode(self.data, self.binary, "publish needs data or binary")?,
-                room: needed(self.room, "publish needs room")?,
-                key: self.key,
-                retain: self.retain.unwrap_or(false),
-                ephemeral: self.ephemeral.unwrap_or(false),
-                dedup: self.dedup,
-            }),
+            "publish" => return self.into_publish(),
             "direct" => Command::Direct {
                 to: needed(self.to, "direct needs to")?,
                 data: decode(self.data, None, "direct needs data")?,
             },
             "history" => Command::History {
+                series: series_of(self.key, self.keys, (self.seconds, self.points, self.count))?,
                 room: needed(self.room, "history needs room")?,
                 before: self.before,
                 limit: self.limit,
@@ -307,16 +342,80 @@ impl<'a> Fields<'a> {
             "empty" => Command::Empty {
                 room: needed(self.room, "empty needs room")?,
             },
+            "push" => Command::Push(push::parse(text)?),
             "ping" => Command::Ping,
             "pong" => Command::Pong,
             _ => {
-                let known = "login, join, leave, publish, direct, history, search, members, rooms, close, empty, ping, pong";
-                return Err(bad_command(format!(
+                let known = "login, join, leave, publish, direct, history, search, members, rooms, close, empty, push, ping, pong";
+                return Err(CommandParseError::new(format!(
                     "this type is not known; there are {known}"
                 )));
             }
         })
     }
+
+    fn into_publish(self) -> Result<Command<'a>, CommandParseError> {
+        let data = decode(self.data, self.binary, "publish needs data or binary")?;
+        let (room, others) = match (self.room, self.rooms) {
+            (room, None) => (needed(room, "publish needs room")?, None),
+            (None, Some(rooms)) => {
+                let mut rooms = rooms.into_iter();
+                let first = rooms.next().map(Cow::Owned);
+                let first = needed(first, "rooms names at least one room")?;
+                (first, Some(rooms.collect()))
+            }
+            (Some(_), Some(_)) => {
+                let message = "publish has room, or rooms for several, and not both";
+                return Err(CommandParseError::new(message.to_owned()));
+            }
+        };
+        let condition = Condition::parse(
+            self.if_offset,
+            self.if_epoch.as_deref(),
+            self.if_new.unwrap_or(false),
+        );
+        let publish = Publish {
+            room,
+            data,
+            key: self.key,
+            retain: self.retain.unwrap_or(false),
+            ephemeral: self.ephemeral.unwrap_or(false),
+            dedup: self.dedup,
+            condition: condition.map_err(|message| CommandParseError::new(message.to_owned()))?,
+            freshness: Freshness::new(self.expect, self.ttl),
+        };
+        Ok(match others {
+            None => Command::Publish(publish),
+            Some(others) => Command::PublishCopies { publish, others },
+        })
+    }
+}
+
+/// The numbers that `history` asks for, if it does.
+fn series_of(
+    key: Option<Cow<'_, str>>,
+    keys: Option<&RawValue>,
+    (seconds, points, count): (Option<u64>, Option<u64>, Option<u64>),
+) -> Result<Option<Series>, CommandParseError> {
+    if seconds.is_none() && count.is_none() {
+        let needed = "history with key, keys or points needs seconds, how far back, or count, how many of each key";
+        return match key.is_some() || keys.is_some() || points.is_some() {
+            true => Err(CommandParseError::new(needed.to_owned())),
+            false => Ok(None),
+        };
+    }
+    let keys = keys.map(|keys| serde_json::from_str::<Vec<String>>(keys.get()));
+    let keys = keys
+        .transpose()
+        .map_err(|error| CommandParseError::of_json(&error))?;
+    let mut keys = keys.unwrap_or_default();
+    keys.extend(key.map(Cow::into_owned));
+    Ok(Some(Series {
+        keys,
+        seconds,
+        points,
+        count,
+    }))
 }
 
 pub(super) fn decode<'a>(
@@ -325,12 +424,16 @@ pub(super) fn decode<'a>(
     otherwise: &str,
 ) -> Result<Data<'a>, CommandParseError> {
     match (data, binary) {
-        (Some(data), None) => decode_json(data.get()).map_err(|error| invalid(&error)),
+        (Some(data), None) => {
+            decode_json(data.get()).map_err(|error| CommandParseError::of_json(&error))
+        }
         (None, Some(binary)) => match BASE64.decode(binary.as_bytes()) {
             Ok(bytes) => Ok(Data::Binary(bytes)),
-            Err(error) => Err(bad_command(format!("binary is not base64: {error}"))),
+            Err(error) => Err(CommandParseError::new(format!(
+                "binary is not base64: {error}"
+            ))),
         },
-        _ => Err(bad_command(otherwise.to_owned())),
+        _ => Err(CommandParseError::new(otherwise.to_owned())),
     }
 }
 
@@ -367,30 +470,13 @@ fn needed<'a>(
     field: Option<Cow<'a, str>>,
     otherwise: &str,
 ) -> Result<Cow<'a, str>, CommandParseError> {
-    field.ok_or_else(|| bad_command(otherwise.to_owned()))
+    field.ok_or_else(|| CommandParseError::new(otherwise.to_owned()))
 }
 
 fn is_string_or_number(id: &RawValue) -> bool {
     let begins = |c: char| c == '"' || c == '-' || c.is_ascii_digit();
     // It is sent back, so its own sender has to be able to read it, too.
     id.get().starts_with(begins) && id.get().len() <= MAX_ID && compact(id.get()).is_ok()
-}
-
-fn bad_command(message: String) -> CommandParseError {
-    CommandParseError {
-        code: ErrorCode::BadCommand,
-        message,
-    }
-}
-
-fn invalid(error: &serde_json::Error) -> CommandParseError {
-    match error.classify() {
-        Category::Data => bad_command(error.to_string()),
-        _ => CommandParseError {
-            code: ErrorCode::BadJson,
-            message: format!("one JSON object per message is expected: {error}"),
-        },
-    }
 }
 
 #[cfg(test)]

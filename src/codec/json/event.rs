@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 use serde::{Serialize, Serializer};
 
 use super::command::Id;
+pub use super::epoch::Epoch;
 use crate::codec::error_code::ErrorCode;
 
 /// How safe a message is when its sender is told that it is published.
@@ -36,6 +37,9 @@ pub enum Event<'a> {
         node: &'a str,
         /// How safe a message is that is answered with `ok`.
         durability: Durability,
+        /// Whether `push` is taken.
+        #[serde(skip_serializing_if = "is_off")]
+        push: bool,
         server: &'a str,
         ping_ms: Option<u64>,
         limits: Limits,
@@ -60,6 +64,8 @@ pub enum Event<'a> {
         recovered: bool,
         count: usize,
     },
+    /// Nothing but the id that comes with it: where the reader of a stream is.
+    Position,
     /// One has been taken out of a room.
     Left {
         room: &'a str,
@@ -178,6 +184,8 @@ pub struct MessageEvent<'a> {
     pub data: Option<Data<'a>>,
     pub binary: Option<Base64<'a>>,
     pub key: Option<&'a str>,
+    /// Seconds within which another value of the key has to come; 0: none has to any more.
+    pub expect: Option<u32>,
     pub ephemeral: bool,
 }
 
@@ -221,6 +229,10 @@ impl MessageEvent<'_> {
         if let Some(key) = self.key {
             out.extend_from_slice(b",\"key\":");
             write(&key, out);
+        }
+        if let Some(seconds) = self.expect {
+            out.extend_from_slice(b",\"expect\":");
+            write(&seconds, out);
         }
         if self.ephemeral {
             out.extend_from_slice(b",\"ephemeral\":true");
@@ -292,31 +304,6 @@ pub struct Room<'a> {
     pub count: usize,
 }
 
-/// What tells a room from an earlier one of the same name; a string, because scripts' numbers do not hold 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch(pub u64);
-
-impl Epoch {
-    /// Reads what `Display` writes; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_hexadecimal = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = u64::from_str_radix(text, 16).ok();
-        number.filter(|_| is_hexadecimal).map(Self)
-    }
-}
-
-impl Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl Serialize for Epoch {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 /// What a client is held to, as `welcome` says it.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[expect(
@@ -357,6 +344,10 @@ pub struct Rights<'a> {
     pub admin: bool,
     /// Milliseconds since 1970.
     pub expires: u64,
+}
+
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 /// Appends anything of this module to `out`.

@@ -7,6 +7,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::limits::MAX_KEYS_TRIED;
@@ -21,6 +22,8 @@ const MIN_MODULUS: usize = 256;
 #[derive(Default)]
 pub struct Keys {
     keys: Vec<Key>,
+    /// Those of a provider who is asked for them again and again.
+    fetched: Vec<Key>,
     audience: Option<String>,
 }
 
@@ -45,12 +48,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Signatures by Ed25519, by the name that RFC 9864 gives them; the older name is that of all Edwards curves.
 const ED25519: &str = "Ed25519";
 
+/// The fields of a key that are strings (RFC 7517 section 4, RFC 7518 section 6).
+const TEXTS: [&str; 9] = ["kty", "use", "alg", "kid", "crv", "n", "e", "x", "y"];
+
 impl Keys {
     /// No keys yet. With an `audience` a token must be made for it; without one, for nobody in particular.
     pub fn new(audience: Option<String>) -> Self {
         Self {
-            keys: Vec::new(),
             audience,
+            ..Self::default()
         }
     }
 
@@ -74,32 +80,34 @@ impl Keys {
     /// # Errors
     /// It is no such set, or there is nothing in it that can be used.
     pub fn add_jwks(&mut self, json: &[u8]) -> Result<Vec<String>, Cow<'static, str>> {
-        let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
-        let set: Set<'_> = serde_json::from_slice(json)
-            .map_err(|error| format!("this is not a JSON Web Key Set: {error}"))?;
-        let before = self.keys.len();
-        let mut passed_over = Vec::new();
-        for (index, jwk) in set.keys.into_iter().enumerate() {
-            let number = index + 1;
-            match read_key(jwk) {
-                Ok(Some(key)) => self.keys.push(key),
-                Ok(None) => {}
-                Err(why) => passed_over.push(format!("key {number}: {why}")),
-            }
-        }
-        match self.keys.len() - before {
-            0 => {
-                let why = passed_over
-                    .first()
-                    .map_or(String::new(), |why| format!("; {why}"));
-                Err(format!("there is no key for RS256, ES256 or EdDSA in it{why}").into())
-            }
-            // Each may have to be tried.
-            count if count > MAX_KEYS_TRIED => {
-                Err(format!("there are more than {MAX_KEYS_TRIED} keys in it").into())
-            }
-            _ => Ok(passed_over),
-        }
+        let (keys, passed_over) = read_set(json)?;
+        self.keys.extend(keys);
+        Ok(passed_over)
+    }
+
+    /// The same of a provider: these take the place of those that it had before.
+    ///
+    /// # Errors
+    /// The same; those of before stay.
+    pub fn set_fetched(&mut self, json: &[u8]) -> Result<Vec<String>, Cow<'static, str>> {
+        let (keys, passed_over) = read_set(json)?;
+        self.fetched = keys;
+        Ok(passed_over)
+    }
+
+    /// There is another provider.
+    pub fn forget_fetched(&mut self) {
+        self.fetched.clear();
+    }
+
+    /// How many keys of the provider there are.
+    pub fn fetched_count(&self) -> usize {
+        self.fetched.len()
+    }
+
+    /// Whether a key of the provider has this id.
+    pub fn has_fetched(&self, id: &str) -> bool {
+        self.fetched.iter().any(|key| key.id.as_deref() == Some(id))
     }
 
     /// For whom tokens have to be made.
@@ -114,6 +122,7 @@ impl Keys {
         };
         self.keys
             .iter()
+            .chain(&self.fetched)
             .filter(move |key| Some(key.algorithm) == algorithm)
     }
 }
@@ -138,7 +147,7 @@ impl Key {
 /// Keys are not shown, whoever prints what holds them.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.keys.len())
+        write!(f, "Keys({})", self.keys.len() + self.fetched.len())
     }
 }
 
@@ -156,15 +165,73 @@ pub(super) fn check_secret(secret: &[u8]) -> Result<&[u8], Cow<'static, str>> {
     Ok(secret)
 }
 
+/// The keys of a set that can be used, and why others cannot.
+fn read_set(json: &[u8]) -> Result<(Vec<Key>, Vec<String>), Cow<'static, str>> {
+    let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
+    let set: Set<'_> = serde_json::from_slice(json).map_err(|error| why_no_set(&error))?;
+    let (mut keys, mut passed_over) = (Vec::new(), Vec::new());
+    for (index, jwk) in set.keys.into_iter().enumerate() {
+        let number = index + 1;
+        match read_key(jwk) {
+            Ok(Some(key)) => keys.push(key),
+            Ok(None) => {}
+            Err(why) => passed_over.push(format!("key {number}: {why}")),
+        }
+    }
+    match keys.len() {
+        0 => {
+            let why = passed_over
+                .first()
+                .map_or(String::new(), |why| format!("; {why}"));
+            Err(format!("there is no key for RS256, ES256 or EdDSA in it{why}").into())
+        }
+        // Each may have to be tried.
+        count if count > MAX_KEYS_TRIED => {
+            Err(format!("there are more than {MAX_KEYS_TRIED} keys in it").into())
+        }
+        _ => Ok((keys, passed_over)),
+    }
+}
+
+/// In words of the format, not of this program.
+fn why_no_set(error: &serde_json::Error) -> String {
+    let why = match error.classify() {
+        Category::Data => "it has no list \"keys\"".to_owned(),
+        _ => format!("it is not JSON: {error}"),
+    };
+    format!("this is not a JSON Web Key Set, as in {{\"keys\":[{{\"kty\":\"RSA\",…}}]}}: {why}")
+}
+
+/// The same of a key. `None`: it may be one.
+fn why_no_key(jwk: &Value) -> Option<Cow<'static, str>> {
+    let Some(fields) = jwk.as_object() else {
+        return Some("it is not an object, as in {\"kty\":\"RSA\",…}".into());
+    };
+    let mut texts = TEXTS
+        .iter()
+        .filter_map(|name| Some((name, fields.get(*name)?)));
+    let wrong = texts.find(|(_, value)| !value.is_string() && !value.is_null());
+    wrong.map(|(name, _)| format!("its \"{name}\" is not a string").into())
+}
+
+/// Whether keys of a set are good for the algorithm of this name.
+pub(super) fn is_of_set(algorithm: &str) -> bool {
+    matches!(algorithm, "RS256" | "ES256" | "EdDSA" | ED25519)
+}
+
 /// A key of a set; `None` for one that is for something else.
 fn read_key(jwk: &RawValue) -> Result<Option<Key>, Cow<'static, str>> {
     let jwk = serde_json::from_str(jwk.get());
-    let mut jwk: Value = jwk.map_err(|error| error.to_string())?;
+    let mut jwk: Value = jwk.map_err(|error| format!("it cannot be read: {error}"))?;
+    if let Some(why) = why_no_key(&jwk) {
+        return Err(why);
+    }
     if let Some(name) = jwk.get_mut("alg").filter(|name| **name == ED25519) {
         *name = "EdDSA".into();
     }
     let is_known = matches!(jwk["kty"].as_str(), None | Some("RSA" | "EC" | "OKP"));
-    let jwk: Jwk = serde_json::from_value(jwk).map_err(|error| error.to_string())?;
+    let jwk: Jwk = serde_json::from_value(jwk)
+        .map_err(|_| "a field of it is not what RFC 7517 says, as \"key_ops\" that is no list")?;
     if is_known && matches!(jwk.algorithm, AlgorithmParameters::Other(_)) {
         return Err("its kty or its curve is not known, or a part of it is missing".into());
     }

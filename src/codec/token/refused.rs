@@ -17,6 +17,11 @@ pub enum TokenError {
     Algorithm,
     /// It names a key that is not known.
     UnknownKey,
+    /// Its key may be one that the provider of keys has, who is asked; or who has not answered.
+    KeysAwaited {
+        /// Milliseconds after which it may be shown again.
+        retry_ms: u64,
+    },
     /// Its signature is not that of a known key.
     Signature,
     /// Its time is over.
@@ -33,11 +38,12 @@ pub enum TokenError {
 
 impl TokenError {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TooLong,
         Self::Malformed,
         Self::Algorithm,
         Self::UnknownKey,
+        Self::KeysAwaited { retry_ms: 0 },
         Self::Signature,
         Self::Expired,
         Self::NotYet,
@@ -50,6 +56,7 @@ impl TokenError {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::Expired => ErrorCode::TokenExpired,
+            Self::KeysAwaited { .. } => ErrorCode::Unavailable,
             _ => ErrorCode::BadToken,
         }
     }
@@ -62,6 +69,7 @@ impl TokenError {
             Self::Missing(_) | Self::Type(_) => "claims",
             Self::Algorithm => "algorithm",
             Self::UnknownKey => "unknown_key",
+            Self::KeysAwaited { .. } => "keys_awaited",
             Self::Signature => "signature",
             Self::Expired => "expired",
             Self::NotYet => "not_yet",
@@ -80,6 +88,9 @@ impl TokenError {
             Self::Type(claim) => claim.is_of_another_type(),
             Self::Algorithm => "the token is signed by an algorithm that is not taken here",
             Self::UnknownKey => "the token is signed with a key that is not known here",
+            Self::KeysAwaited { .. } => {
+                "the key of the token is not here yet; show it again a little later"
+            }
             Self::Signature => "the token's signature is not valid",
             Self::Expired => "the token has expired; ask for a new one",
             Self::NotYet => "the token is not valid yet, says its nbf",

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Claims, Grant, Rights};
+use super::{Access, Claims, Grant, ProviderState, Rights};
 use crate::core::chat::PersonName;
 use crate::core::id::ConnectionId;
 use crate::core::pattern::RoomPatterns;
@@ -74,6 +74,18 @@ impl Access {
             due_ms: holder.due_ms,
         });
         holders.collect()
+    }
+
+    /// The keys of the provider, if there are any.
+    pub(in crate::core) fn provider_state(&self) -> Option<ProviderState> {
+        self.provider.as_ref()?.state()
+    }
+
+    pub(in crate::core) fn take_over_provider(&mut self, told: Option<ProviderState>) {
+        if let (Some(provider), Some(keys), Some(told)) = (&mut self.provider, &mut self.keys, told)
+        {
+            provider.take_over(told, keys);
+        }
     }
 
     /// Holders that are not here any more are left out.

@@ -23,6 +23,8 @@ pub const DEFLATE: u64 = 5_000;
 pub const DEFLATE_BYTE: u64 = 20;
 /// A byte that is inflated.
 pub const INFLATED_BYTE: u64 = 3;
+/// A byte that is signed by HMAC-SHA256, once.
+pub const SIGNED_BYTE: u64 = 4;
 /// Taking a connection in: accept(2), and registering it.
 pub const ADMIT: u64 = 15_000;
 /// Freeing a connection: close(2), and its line in the log.

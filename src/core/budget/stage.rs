@@ -22,6 +22,8 @@ pub enum Stage {
     Deadlines,
     /// Ending those whose tokens end.
     Tokens,
+    /// Saying which values are late, and which end.
+    Values,
     /// Telling rooms who came and who went.
     News,
     /// Forgetting rooms and people whose time has come.
@@ -40,10 +42,12 @@ pub enum Stage {
     Evicting,
     /// Freeing what has ended.
     Closing,
+    /// Signing the calls of webhooks.
+    Calling,
 }
 
 impl Stage {
-    pub(super) const COUNT: usize = 17;
+    pub(super) const COUNT: usize = 19;
 
     /// All of them, each with its name in the log and its share in hundredths of a tick.
     pub(super) const ALL: [(Self, &str, u64); Self::COUNT] = [
@@ -51,19 +55,21 @@ impl Stage {
         (Self::Datagrams, "datagrams", 5),
         (Self::Accepting, "accepting", 10),
         (Self::Newcomers, "newcomers", 12),
-        (Self::Members, "members", 15),
+        (Self::Members, "members", 13),
         (Self::Storing, "storing", 8),
         (Self::Deadlines, "deadlines", 4),
         (Self::Tokens, "tokens", 3),
+        (Self::Values, "values", 3),
         (Self::News, "news", 3),
         (Self::Forgetting, "forgetting", 2),
         (Self::Listing, "listing", 4),
         (Self::CatchingUp, "catching_up", 5),
-        (Self::Answering, "answering", 12),
+        (Self::Answering, "answering", 10),
         (Self::Delivering, "delivering", 10),
         (Self::Draining, "draining", 1),
         (Self::Evicting, "evicting", 1),
         (Self::Closing, "closing", 2),
+        (Self::Calling, "calling", 1),
     ];
 
     /// What all stages before each have together.

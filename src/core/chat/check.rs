@@ -10,6 +10,7 @@ impl Chat {
     pub(in crate::core) fn check(&self) -> Result<(), String> {
         let mut seated = 0;
         let mut contents = Contents::default();
+        let listed = std::cell::Cell::new(0);
         for (index, room) in &self.rooms {
             ensure(
                 room.is_detached || self.by_name.get(&room.name) == Some(&index),
@@ -48,8 +49,15 @@ impl Chat {
             }
             contents
                 .state
-                .extend(room.history.retained.check(&room.limits)?);
+                .extend(room.history.retained.check(&room.limits, |key, vigil| {
+                    listed.set(listed.get() + usize::from(vigil.is_listed()));
+                    vigil.due_ms() == u64::MAX || self.deadlines.has(index, key, vigil)
+                })?);
         }
+        ensure(
+            listed.get() == self.deadlines.count(),
+            "deadlines are left of values that are gone",
+        )?;
         let rooms = self.rooms.iter();
         let detached = rooms.filter(|(_, room)| room.is_detached).count();
         ensure(

@@ -23,6 +23,8 @@ pub(in crate::core) enum Sender {
     Owner(Owner),
     /// That of whoever posts from an address under this name.
     Named(Owner, Rc<str>),
+    /// That of servers, which say the same of a value whichever of them says it.
+    Server,
 }
 
 impl Sender {
@@ -39,12 +41,16 @@ impl Sender {
         match self {
             Self::Person(PersonId(number)) => format!("person {number:x}"),
             Self::Owner(owner) => format!("owner {}", owner.to_text()),
+            Self::Server => "server".to_owned(),
             Self::Named(owner, name) => format!("named {}\n{name}", owner.to_text()),
         }
     }
 
     /// That of which this is the text.
     pub(in crate::core) fn from_text(text: &str) -> Option<Self> {
+        if text == "server" {
+            return Some(Self::Server);
+        }
         match text.split_once(' ')? {
             ("person", number) => {
                 let number = u64::from_str_radix(number, 16).ok()?;

@@ -19,10 +19,12 @@ pub(in crate::core) enum Format {
     Events,
     /// Lines of text.
     Lines,
+    /// Server-Sent Events for streams of several rooms: each reader gets those that it wants, with its own ids.
+    Feed,
 }
 
 impl Format {
-    pub(in crate::core) const COUNT: usize = 6;
+    pub(in crate::core) const COUNT: usize = 7;
     pub(in crate::core) const ALL: [Self; Self::COUNT] = [
         Self::Plain,
         Self::PlainDeflated,
@@ -30,13 +32,15 @@ impl Format {
         Self::JsonDeflated,
         Self::Events,
         Self::Lines,
+        Self::Feed,
     ];
     /// Those of the JSON door.
     pub(in crate::core) const JSON: [Self; 2] = [Self::Json, Self::JsonDeflated];
     /// Those of the doors at which one can take a name.
     pub(in crate::core) const PEOPLE: [Self; 3] = [Self::Json, Self::JsonDeflated, Self::Lines];
     /// Those of the doors by which everyone is a guest.
-    pub(super) const GUESTS: [Self; 3] = [Self::Plain, Self::PlainDeflated, Self::Events];
+    pub(super) const GUESTS: [Self; 4] =
+        [Self::Plain, Self::PlainDeflated, Self::Events, Self::Feed];
 
     pub(in crate::core) fn is_json(self) -> bool {
         Self::JSON.contains(&self)
@@ -48,6 +52,11 @@ impl Format {
 
     pub(in crate::core) fn is_plain(self) -> bool {
         matches!(self, Self::Plain | Self::PlainDeflated)
+    }
+
+    /// Server-Sent Events, of one room or of several.
+    pub(in crate::core) fn is_events(self) -> bool {
+        matches!(self, Self::Events | Self::Feed)
     }
 
     pub(in crate::core) fn is_deflated(self) -> bool {

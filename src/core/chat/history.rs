@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
+use crate::codec::key_patterns::KeyPatterns;
 use crate::core::chat::books::Books;
 use crate::core::chat::books::Entry;
 use crate::core::chat::keyed;
@@ -12,6 +13,7 @@ use crate::core::chat::ledger::entry::OwnerId;
 use crate::core::chat::message::Kept;
 use crate::core::chat::message::Message;
 use crate::core::chat::retained::Retained;
+use crate::limits::MAX_SERIES_MESSAGES;
 use crate::settings::RoomLimits;
 
 /// A larger buffer is given back when its message is forgotten, and not kept for the next.
@@ -45,6 +47,9 @@ impl History {
         books: &mut Books<'_>,
         limits: &RoomLimits,
     ) {
+        if let Some(key) = message.key {
+            self.retained.hear(key, &entry, books);
+        }
         if limits.history == 0 {
             self.whole_after = entry.offset;
             return;
@@ -196,9 +201,13 @@ impl History {
 
     /// The messages after `offset` that are still here.
     fn after(&self, offset: u64) -> impl Iterator<Item = Message<'_>> {
+        self.kept_after(offset).map(Kept::view)
+    }
+
+    fn kept_after(&self, offset: u64) -> impl Iterator<Item = &Kept> {
         let from = self.talk.partition_point(|kept| kept.offset <= offset);
         let talk = self.talk.range(from..);
-        merged(talk, self.keyed.after(offset), |one, other| one < other).map(Kept::view)
+        merged(talk, self.keyed.after(offset), |one, other| one < other)
     }
 
     /// All messages, in the order of their offsets.
@@ -232,14 +241,37 @@ impl History {
         self.talk.range(..end)
     }
 
-    /// The messages with a key that were kept after a time, oldest first; of more than so many the newest.
+    /// Whether all messages of such keys that were kept after a time are here, and not too many of them for one answer.
+    pub(super) fn is_whole_since(&self, keys: &KeyPatterns, after_ms: u64) -> bool {
+        // Older ones with a key may be left, of which others are missing that came later.
+        let oldest = self.kept_after(self.whole_after).next();
+        let is_whole = self.whole_after == 0 || oldest.is_some_and(|it| it.kept_ms <= after_ms);
+        let count = match keys.exact() {
+            Some(keys) => keys.iter().map(|key| self.keyed.count_of(key)).sum(),
+            None => self.keyed.count(),
+        };
+        is_whole && count <= MAX_SERIES_MESSAGES
+    }
+
+    /// The messages of such keys that were kept after a time, the oldest of each key first; of more than
+    /// `MAX_SERIES_MESSAGES` the newest. What others have is not looked at if the keys are named one by one.
     pub(super) fn keyed_since(
         &self,
+        keys: &KeyPatterns,
         after_ms: u64,
-        most: usize,
     ) -> impl ExactSizeIterator<Item = Message<'_>> {
-        let newest = self.keyed.all().rev().take(most);
-        let late: Vec<&Kept> = newest.take_while(|kept| kept.kept_ms > after_ms).collect();
+        let is_late = |kept: &&Kept| kept.kept_ms > after_ms;
+        let late: Vec<&Kept> = match keys.exact() {
+            Some(keys) => {
+                let each = MAX_SERIES_MESSAGES / keys.len();
+                let of_key = |key| self.keyed.newest_of(key).take(each).take_while(is_late);
+                keys.into_iter().flat_map(of_key).collect()
+            }
+            None => {
+                let newest = self.keyed.all().rev().take(MAX_SERIES_MESSAGES);
+                newest.take_while(is_late).collect()
+            }
+        };
         late.into_iter().rev().map(Kept::view)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use crate::codec::freshness::Freshness;
 use crate::core::chat::Chat;
 use crate::core::chat::books::Entry;
 use crate::core::chat::dedup::{Log, Sender};
@@ -15,7 +16,7 @@ use crate::core::chat::room_name::RoomName;
 use crate::core::chat::shared::SharedRooms;
 use crate::core::chat::visits::Position;
 use crate::core::now::Now;
-use crate::limits::DEDUP_MS;
+use crate::limits::{DEDUP_MS, WAKE_RETRY_MS};
 
 /// The rooms that the store has something of, and what it does not know yet.
 #[derive(Debug, Default)]
@@ -47,6 +48,7 @@ pub(in crate::core) struct ToForget {
 pub(in crate::core) struct Restored<'a> {
     pub(in crate::core) message: Message<'a>,
     pub(in crate::core) owner: Option<Owner>,
+    pub(in crate::core) freshness: Freshness,
 }
 
 /// The offset that a sender's own id of a message stands for.
@@ -99,6 +101,7 @@ impl Chat {
     /// may say later.
     pub(in crate::core) fn lose_store(&mut self) {
         self.kept = None;
+        self.wakes.clear();
         self.people.lose_store();
         for (_, room) in &mut self.rooms {
             room.epoch = chacha20::rand_core::Rng::next_u64(&mut self.random);
@@ -124,6 +127,7 @@ impl Chat {
 
     /// The store has nothing of this room.
     pub(in crate::core) fn on_nothing_kept(&mut self, name: &RoomName) {
+        self.wakes.remove(name);
         if let Some(kept) = &mut self.kept {
             kept.names.remove(&hash(name.as_str()));
         }
@@ -191,18 +195,26 @@ impl Chat {
         ids: impl Iterator<Item = RestoredId<'a>>,
         now: Now,
     ) -> Result<RoomId, NoPlaceError> {
+        let is_woken = self.wakes.has(name);
         self.on_nothing_kept(name);
         let begun = self.begin_for(name, OwnerId::OTHERS, now.ms);
         let Ok(id) = begun else {
             self.note_kept(name);
             self.note_left(name);
+            if is_woken {
+                self.wakes.add(name.clone(), now.ms + WAKE_RETRY_MS);
+            }
             return Err(NoPlaceError);
         };
         self.rooms[id.index].left_ms = Some(now.ms);
         self.move_to_position(id.index, position);
+        self.note_beginning(name, position.offset);
         for restored in state {
             if self.restore_state(id.index, &restored, now).is_err() {
                 self.end(id.index);
+                if is_woken {
+                    self.wakes.add(name.clone(), now.ms + WAKE_RETRY_MS);
+                }
                 return Err(NoPlaceError);
             }
         }
@@ -314,6 +326,7 @@ impl Chat {
             offset: message.offset.unwrap_or_default(),
             owner,
             now_ms: now.ms.saturating_sub(age_ms),
+            freshness: restored.freshness,
         };
         (message, entry)
     }

@@ -118,6 +118,13 @@ impl Keyed {
         self.messages.values()
     }
 
+    /// Those of a key, the newest first.
+    pub(super) fn newest_of(&self, key: &str) -> impl Iterator<Item = &Kept> {
+        let offsets = self.keys.get(key).map(|it| it.offsets.iter().rev());
+        let offsets = offsets.into_iter().flatten();
+        offsets.filter_map(|offset| self.get(*offset))
+    }
+
     /// Those after an offset.
     pub(super) fn after(&self, offset: u64) -> impl DoubleEndedIterator<Item = &Kept> {
         self.messages.range(offset + 1..).map(|(_, kept)| kept)

@@ -140,6 +140,12 @@ impl Ledger {
         taken.map_err(|retry_ms| TooFastError { retry_ms })
     }
 
+    /// One of them counts for so many more.
+    pub(super) fn charge_posts(&mut self, id: OwnerId, count: usize, now_ms: u64) {
+        let bucket = &mut self.accounts[id.0 as usize].posts;
+        bucket.charge(&self.posts, count, now_ms);
+    }
+
     /// An owner has begun a room.
     pub(super) fn add_room(&mut self, id: OwnerId) {
         self.accounts[id.0 as usize].rooms += 1;

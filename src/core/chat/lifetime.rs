@@ -63,6 +63,7 @@ impl Chat {
     pub(super) fn forget_expired(&mut self, index: usize, now_ms: u64) {
         let mut books = Books {
             ledger: &mut self.ledger,
+            deadlines: &mut self.deadlines,
             room: index,
         };
         let Room {
@@ -83,6 +84,7 @@ impl Chat {
         }
         room.is_detached = true;
         self.by_name.remove(&name);
+        self.forget_begun(&name);
         self.note_left(&name);
         self.note_forgotten(name, epoch);
         self.with_books(id.index, History::clear);
@@ -108,11 +110,13 @@ impl Chat {
     pub(super) fn end(&mut self, index: usize) {
         self.wake(index);
         self.end_sharing(index);
+        self.wake_when_due(index);
         self.with_books(index, History::clear);
         let room = self.rooms.remove(index);
         self.ledger.remove_room(room.owner);
         if !room.is_detached {
             self.by_name.remove(&room.name);
+            self.forget_begun(&room.name);
             if room.offset > 0 {
                 self.note_kept(&room.name);
             }

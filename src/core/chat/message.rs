@@ -30,6 +30,8 @@ pub(in crate::core) struct Message<'a> {
     pub(in crate::core) key: Option<&'a str>,
     pub(in crate::core) content: Content,
     pub(in crate::core) body: &'a [u8],
+    /// Seconds within which another has to come with its key, if it says so; 0: none has to any more.
+    pub(in crate::core) expect: Option<u32>,
 }
 
 impl Message<'_> {
@@ -52,6 +54,7 @@ pub(super) struct Kept {
     key: Option<Rc<str>>,
     content: Content,
     body: Vec<u8>,
+    expect: Option<u32>,
 }
 
 impl Kept {
@@ -75,6 +78,7 @@ impl Kept {
             key,
             content: message.content,
             body,
+            expect: message.expect,
         }
     }
 
@@ -86,6 +90,7 @@ impl Kept {
             key: self.key.as_deref(),
             content: self.content,
             body: &self.body,
+            expect: self.expect,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is said in a room: its place in the order, and what is kept of it.
 
+use crate::codec::freshness::Freshness;
+use crate::codec::json::condition::Condition;
 use crate::core::chat::Chat;
 use crate::core::chat::alarm;
 use crate::core::chat::books::Books;
@@ -37,6 +39,10 @@ pub(in crate::core) struct Draft<'a> {
     pub(in crate::core) file: Option<FileId>,
     /// Where it was before, if it comes out of an export.
     pub(in crate::core) imported: Option<Imported>,
+    /// What the state of its key has to be, or it is not published.
+    pub(in crate::core) condition: Option<Condition>,
+    /// How long it is good for as the state of its key.
+    pub(in crate::core) freshness: Freshness,
 }
 
 /// Where a message was in the room that it was exported from.
@@ -60,6 +66,8 @@ pub(in crate::core) struct Submission {
     dedup: Option<(Box<str>, Sender)>,
     file: Option<FileId>,
     imported: Option<Imported>,
+    condition: Option<Condition>,
+    freshness: Freshness,
 }
 
 /// Whether a message may be published.
@@ -87,9 +95,33 @@ pub(in crate::core) struct Keeping {
     owner: OwnerId,
     /// Its body as the state of its key, where that is another.
     state: Option<Vec<u8>>,
+    /// The seconds of before within which another value has to come, where it says nothing of that.
+    expect: Option<u32>,
 }
 
 impl Keeping {
+    fn as_said(owner: OwnerId) -> Self {
+        Self {
+            owner,
+            state: None,
+            expect: None,
+        }
+    }
+
+    /// How the state of its key is kept, where that is not as its message says.
+    pub(in crate::core) fn other_state<'a>(
+        &'a self,
+        draft: &Draft<'a>,
+    ) -> Option<(&'a [u8], Freshness)> {
+        let expect = self.expect.or(draft.freshness.expect);
+        let freshness = Freshness {
+            expect,
+            ..draft.freshness
+        };
+        let is_other = self.state.is_some() || self.expect.is_some();
+        is_other.then(|| (self.state().unwrap_or(draft.body), freshness))
+    }
+
     /// Its body as the state of its key, where that is another.
     pub(in crate::core) fn state(&self) -> Option<&[u8]> {
         self.state.as_deref()
@@ -99,6 +131,8 @@ impl Keeping {
 /// Why something cannot be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) enum PublishError {
+    /// The state of its key is not what its sender wants it to be.
+    Conflict,
     /// The room has the state of `--max-keys` keys already.
     TooManyKeys,
     /// `--history-memory` is used up by the state of keys.
@@ -136,6 +170,8 @@ impl Submission {
             dedup: self.dedup.as_ref().map(|(id, sender)| (&**id, sender)),
             file: self.file,
             imported: self.imported,
+            condition: self.condition,
+            freshness: self.freshness,
         }
     }
 
@@ -148,7 +184,8 @@ impl Submission {
 }
 
 impl<'a> Draft<'a> {
-    fn message(&self, offset: Option<u64>, at_ms: u64) -> Message<'a> {
+    /// The message that it becomes.
+    pub(in crate::core) fn message(&self, offset: Option<u64>, at_ms: u64) -> Message<'a> {
         Message {
             offset,
             at_ms,
@@ -156,6 +193,7 @@ impl<'a> Draft<'a> {
             key: self.key,
             content: self.content,
             body: self.body,
+            expect: self.freshness.expect,
         }
     }
 
@@ -171,6 +209,8 @@ impl<'a> Draft<'a> {
             dedup: self.dedup.map(|(id, sender)| (id.into(), sender.clone())),
             file: self.file,
             imported: self.imported,
+            condition: self.condition,
+            freshness: self.freshness,
         }
     }
 
@@ -191,11 +231,13 @@ impl<'a> Draft<'a> {
 }
 
 impl Chat {
-    /// Whether a message may be published in a room; makes room for the state that it would be.
+    /// Whether a message may be published in a room; makes room for the state that it would be. A condition is checked only
+    /// if the message is to be accepted at once: elsewhere the log knows what is on its way before it.
     pub(in crate::core) fn propose(
         &mut self,
         room: RoomId,
         draft: &Draft<'_>,
+        is_accepted_at_once: bool,
         now: Now,
     ) -> Result<Proposed, PublishError> {
         if let Some((name, sender)) = draft.dedup
@@ -203,10 +245,12 @@ impl Chat {
         {
             return Ok(Proposed::Again(offset));
         }
+        if is_accepted_at_once && !self.meets_condition(room, draft) {
+            return Err(PublishError::Conflict);
+        }
         let owner = self.ledger.open(draft.owner, now.ms);
         if draft.ephemeral {
-            let state = None;
-            return Ok(Proposed::New(Keeping { owner, state }));
+            return Ok(Proposed::New(Keeping::as_said(owner)));
         }
         match draft.imported {
             Some(_) => self.rooms[room.index].is_counted = true,
@@ -214,6 +258,15 @@ impl Chat {
         }
         let keeping = self.reserve(room, draft, owner, now)?;
         Ok(Proposed::New(keeping))
+    }
+
+    /// Whether the state of its key is what a message wants it to be.
+    fn meets_condition(&self, room: RoomId, draft: &Draft<'_>) -> bool {
+        let Some((condition, key)) = draft.condition.zip(draft.key) else {
+            return true;
+        };
+        let current = self.state_of_key(room, key).and_then(|it| it.offset);
+        condition.holds(self.epoch(room), current)
     }
 
     /// The same of a message that the store has accepted. Meanwhile others may have taken the room for its state: then it
@@ -231,7 +284,7 @@ impl Chat {
                 self.note_state_forgotten(room.index, key, self.offset_for(room, draft));
             }
             draft.retain = false;
-            Keeping { owner, state: None }
+            Keeping::as_said(owner)
         })
     }
 
@@ -246,7 +299,14 @@ impl Chat {
         let state = self.completed_state(room, draft, &draft.message(None, draft.at_ms(now)));
         let bytes = state.as_ref().map_or(draft.body.len(), Vec::len);
         self.make_room_for_state(room, draft, bytes, owner)?;
-        Ok(Keeping { owner, state })
+        let before = draft.key.and_then(|key| self.freshness(room, key)?.expect);
+        let inherits = draft.retain && draft.freshness.expect.is_none() && !draft.removes_key();
+        let expect = before.filter(|_| inherits);
+        Ok(Keeping {
+            owner,
+            state,
+            expect,
+        })
     }
 
     fn log_of(&self, room: RoomId) -> Log {
@@ -309,7 +369,7 @@ impl Chat {
         id: RoomId,
         message: &Message<'_>,
         draft: &Draft<'_>,
-        Keeping { owner, state }: Keeping,
+        Keeping { owner, state, .. }: Keeping,
         now: Now,
     ) {
         let Some(offset) = message.offset else {
@@ -323,9 +383,11 @@ impl Chat {
                 Some(_) => now.ms.saturating_sub(age_ms),
                 None => now.ms,
             },
+            freshness: draft.freshness,
         };
         let mut books = Books {
             ledger: &mut self.ledger,
+            deadlines: &mut self.deadlines,
             room: id.index,
         };
         let Room {
@@ -376,6 +438,30 @@ impl Chat {
             .map_or_else(Vec::new, |room| room.history.retained())
     }
 
+    /// The state of one key.
+    pub(in crate::core) fn state_of_key(&self, id: RoomId, key: &str) -> Option<Message<'_>> {
+        let kept = self.get(id)?.history.retained.get(key)?;
+        Some(kept.view())
+    }
+
+    /// The offset of an alarm's state, if a change says no more than that does.
+    pub(in crate::core) fn known_alarm(
+        &self,
+        id: RoomId,
+        key: &str,
+        body: &[u8],
+        is_reminder: bool,
+    ) -> Option<u64> {
+        let before = self.state_of_key(id, key)?;
+        let change = Message {
+            content: Content::Json,
+            body,
+            ..before
+        };
+        let is_known = alarm::is_known(&before, &change, is_reminder);
+        before.offset.filter(|_| is_known)
+    }
+
     /// The last of them.
     pub(in crate::core) fn last_retained(&self, id: RoomId) -> Option<Message<'_>> {
         self.get(id)?.history.last_retained()
@@ -385,6 +471,12 @@ impl Chat {
     pub(in crate::core) fn state_version(&self, id: RoomId) -> u64 {
         self.get(id)
             .map_or(0, |room| room.history.retained.changes())
+    }
+
+    /// How long the state of a key is good for, if it has one.
+    fn freshness(&self, id: RoomId, key: &str) -> Option<Freshness> {
+        let vigil = self.get(id)?.history.retained.vigil(key)?;
+        Some(vigil.freshness())
     }
 
     /// The room's newest offset.

@@ -39,6 +39,12 @@ impl Chat {
         self.ledger.may_post(owner, now.ms)
     }
 
+    /// One of theirs has become so many messages more.
+    pub(in crate::core) fn charge_posts(&mut self, owner: &Owner, count: usize, now: Now) {
+        let owner = self.ledger.open(owner, now.ms);
+        self.ledger.charge_posts(owner, count, now.ms);
+    }
+
     /// The first message of a room counts as its beginning: to sit in one leaves nothing behind.
     pub(super) fn count_beginning(
         &mut self,
@@ -212,6 +218,7 @@ impl Chat {
     ) -> T {
         let mut books = Books {
             ledger: &mut self.ledger,
+            deadlines: &mut self.deadlines,
             room: index,
         };
         change(&mut self.rooms[index].history, &mut books)

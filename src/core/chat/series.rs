@@ -2,16 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use crate::codec::key_patterns::KeyPatterns;
 use crate::core::chat::Chat;
 use crate::core::chat::format::RoomId;
-use crate::core::chat::message::{Content, Message};
-use crate::limits::{MAX_SERIES_MESSAGES, MAX_SERIES_POINTS};
+use crate::core::chat::message::Content;
+use crate::core::now::Now;
+use crate::limits::{MAX_SERIES_POINTS, SERIES_POINTS_EACH};
 
-/// How far back someone wants the numbers, and how many of each key at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How far back someone wants the numbers, and how many of each key at most: thinned out, or the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) struct Window {
     pub(in crate::core) seconds: u64,
     pub(in crate::core) points: usize,
+    /// How many of the newest; `None` to thin them out.
+    #[serde(default)]
+    pub(in crate::core) count: Option<usize>,
+}
+
+/// Which numbers someone wants.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::core) struct Chart {
+    pub(in crate::core) window: Window,
+    pub(in crate::core) keys: KeyPatterns,
 }
 
 /// The numbers of one key, the oldest first.
@@ -21,60 +35,109 @@ pub(in crate::core) struct Series<'a> {
     pub(in crate::core) points: Vec<Point>,
 }
 
-/// A number, and when it was said, in milliseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::core) struct Point {
-    pub(in crate::core) at_ms: u64,
-    pub(in crate::core) value: f64,
+/// The same of a key that a store has told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastSeries {
+    /// The key.
+    pub key: Box<str>,
+    /// Its numbers, the oldest first.
+    pub points: Vec<Point>,
 }
 
-/// Points that a chart needs at the least: two extremes, and the last.
-const FEWEST_POINTS: usize = 3;
+/// A number, and when it was said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// The number.
+    pub value: f64,
+}
 
 impl Chat {
     /// The numbers of each key of a room, in the order of the keys, and how many messages were looked at. In all there are
-    /// no more points than `MAX_SERIES_POINTS`, but of each key `FEWEST_POINTS`.
-    pub(in crate::core) fn series(
-        &self,
+    /// no more points than `MAX_SERIES_POINTS`, but of each key `SERIES_POINTS_EACH`. `past`: what a store has told of them,
+    /// up to an offset.
+    pub(in crate::core) fn series<'a>(
+        &'a self,
         room: RoomId,
-        window: Window,
-        now_ms: u64,
-    ) -> (Vec<Series<'_>>, usize) {
+        chart: &Chart,
+        (upto, past): (u64, &'a [PastSeries]),
+        now: Now,
+    ) -> (Vec<Series<'a>>, usize) {
         let Some(room) = self.get(room) else {
             return (Vec::new(), 0);
         };
-        let from_ms = now_ms.saturating_sub(window.seconds.saturating_mul(1000));
-        let messages = room.history.keyed_since(from_ms, MAX_SERIES_MESSAGES);
-        let looked_at = messages.len();
-        let mut by_key: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-        for message in messages {
+        let window_ms = chart.window.seconds.saturating_mul(1000);
+        let from_ms = now.ms.saturating_sub(window_ms);
+        let messages = room.history.keyed_since(&chart.keys, from_ms);
+        let looked_at = messages.len() + past.iter().map(|it| it.points.len()).sum::<usize>();
+        let since_ms = now.unix_ms.saturating_sub(window_ms);
+        let mut by_key: BTreeMap<&str, Option<Vec<Point>>> = BTreeMap::new();
+        for PastSeries { key, points } in past {
+            let late = points.iter().filter(|point| point.at_ms > since_ms);
+            by_key.insert(key, Some(late.copied().collect()));
+        }
+        for message in messages.filter(|it| it.offset.is_none_or(|offset| offset > upto)) {
             let Some(key) = message.key else { continue };
-            match number(&message) {
+            let wanted = || chart.keys.matches(key).then(Vec::new);
+            let Some(points) = by_key.entry(key).or_insert_with(wanted) else {
+                continue;
+            };
+            match number_in(message.content, message.body) {
                 Some(value) => {
                     let at_ms = message.at_ms;
-                    by_key.entry(key).or_default().push(Point { at_ms, value });
+                    points.push(Point { at_ms, value });
                 }
-                None if message.is_null() => drop(by_key.remove(key)),
+                None if message.is_null() => points.clear(),
                 None => {}
             }
         }
-        let share = MAX_SERIES_POINTS / by_key.len().max(1);
-        let most = window.points.min(share).max(FEWEST_POINTS);
-        let series = by_key.into_iter().map(|(key, points)| Series {
+        let found = by_key.into_iter().filter_map(|(key, points)| {
+            let points = points.filter(|points| !points.is_empty())?;
+            Some((key, points))
+        });
+        let found: Vec<_> = found.collect();
+        let most = (chart.window.points, chart.window.count);
+        let keys = found.len();
+        let series = found.into_iter().map(|(key, points)| Series {
             key,
-            points: thinned(points, most),
+            points: chosen(points, most, keys),
         });
         (series.collect(), looked_at)
+    }
+
+    /// Whether a room remembers all that was said with the keys of a chart, within its time.
+    pub(in crate::core) fn remembers(&self, room: RoomId, chart: &Chart, now_ms: u64) -> bool {
+        let from_ms = now_ms.saturating_sub(chart.window.seconds.saturating_mul(1000));
+        let room = self.get(room);
+        room.is_none_or(|room| room.history.is_whole_since(&chart.keys, from_ms))
     }
 }
 
 /// The number that a message carries: as JSON, or as text, which is what plain senders have.
-fn number(message: &Message<'_>) -> Option<f64> {
-    if message.content == Content::Binary {
+pub(in crate::core) fn number_in(content: Content, body: &[u8]) -> Option<f64> {
+    if content == Content::Binary {
         return None;
     }
-    let value: f64 = str::from_utf8(message.body).ok()?.trim().parse().ok()?;
+    let value: f64 = str::from_utf8(body).ok()?.trim().parse().ok()?;
     value.is_finite().then_some(value)
+}
+
+/// Of the points of one of so many keys those that are told: thinned out, or a number of the newest.
+pub(in crate::core) fn chosen(
+    mut points: Vec<Point>,
+    (most, count): (usize, Option<usize>),
+    keys: usize,
+) -> Vec<Point> {
+    let share = MAX_SERIES_POINTS / keys.max(1);
+    match count {
+        None => thinned(points, most.min(share).max(SERIES_POINTS_EACH)),
+        Some(count) => {
+            let newest = count.min(share).max(1);
+            points.drain(..points.len().saturating_sub(newest));
+            points
+        }
+    }
 }
 
 /// So many points at most: of each stretch the least and the greatest, and the last of all.
@@ -121,6 +184,18 @@ mod tests {
             let all = points((0..count).map(f64::from));
             assert_eq!(thinned(all.clone(), 7), all);
         }
+    }
+
+    #[test]
+    fn a_number_of_the_newest_is_told_of_each_key() {
+        let last = |count, keys| {
+            let points = chosen(points((0..9).map(f64::from)), (5_000, Some(count)), keys);
+            points.iter().map(|it| it.value).collect::<Vec<_>>()
+        };
+        assert_eq!(last(2, 1), [7.0, 8.0]);
+        assert_eq!(last(9, 1), last(20, 1));
+        assert_eq!(last(9, MAX_SERIES_POINTS / 4).len(), 4);
+        assert_eq!(last(9, 2 * MAX_SERIES_POINTS), [8.0]);
     }
 
     #[test]

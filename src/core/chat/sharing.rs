@@ -28,6 +28,8 @@ pub(super) struct Tellings {
     due: BTreeSet<(u64, RoomId)>,
     /// What is to be told of rooms that have ended.
     ended: VecDeque<(RoomName, Told)>,
+    /// Rooms that have begun, and of which others are to be told that they are in use.
+    begun: BTreeSet<RoomName>,
     /// Rooms of which it is not known who is in them elsewhere.
     unknown: VecDeque<RoomName>,
     /// In which rooms each node has members.
@@ -355,26 +357,38 @@ impl Chat {
         true
     }
 
-    /// The next rooms after this one of which something is shared, and where to go on; so many rooms are looked at.
+    /// A room has begun: others are to be told.
+    pub(super) fn note_begun(&mut self, name: &RoomName) {
+        if let Some(shared) = &mut self.tellings {
+            shared.begun.insert(name.clone());
+        }
+    }
+
+    /// A room has ended, or its name is that of none any more.
+    pub(super) fn forget_begun(&mut self, name: &RoomName) {
+        if let Some(shared) = &mut self.tellings {
+            shared.begun.remove(name);
+        }
+    }
+
+    /// Some rooms that have begun.
+    pub(in crate::core) fn take_begun(&mut self, most: usize) -> Vec<RoomName> {
+        let begun = self.tellings.iter_mut();
+        let begun = begun.flat_map(|it| std::iter::from_fn(|| it.begun.pop_first()));
+        begun.take(most).collect()
+    }
+
+    /// The next rooms after this one, and where to go on.
     pub(in crate::core) fn rooms_after(
         &self,
         after: Option<&str>,
         most: usize,
     ) -> (Vec<RoomName>, Option<RoomName>) {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rooms = self
-            .by_name
-            .range::<str, _>((from, Bound::Unbounded))
-            .take(most);
-        let (mut shared, mut seen, mut last) = (Vec::new(), 0, None);
-        for (name, &index) in rooms {
-            seen += 1;
-            last = Some(name);
-            let is_shared = self.rooms[index].sharing.is_some();
-            shared.extend(is_shared.then(|| name.clone()));
-        }
-        let next = last.filter(|_| seen == most).cloned();
-        (shared, next)
+        let rooms = self.by_name.range::<str, _>((from, Bound::Unbounded));
+        let rooms: Vec<RoomName> = rooms.take(most).map(|(name, _)| name.clone()).collect();
+        let next = rooms.last().filter(|_| rooms.len() == most).cloned();
+        (rooms, next)
     }
 
     /// What is known of one room.
@@ -390,8 +404,10 @@ impl Chat {
     /// Whether something is to be done for others at once.
     pub(in crate::core) fn has_shared_work(&self) -> bool {
         let shared = self.tellings.as_ref();
-        shared
-            .is_some_and(|it| !(it.ended.is_empty() && it.unknown.is_empty() && it.gone.is_empty()))
+        shared.is_some_and(|it| {
+            let is_told = it.ended.is_empty() && it.begun.is_empty();
+            !(is_told && it.unknown.is_empty() && it.gone.is_empty())
+        })
     }
 
     /// Whether something is to be told to others, now or later.
@@ -469,8 +485,14 @@ impl Chat {
                 "others are not told that a room is empty",
             )?;
         }
-        let shared = self.tellings.as_ref();
-        shared.map_or(Ok(()), |it| it.sightings.check())
+        let Some(shared) = &self.tellings else {
+            return Ok(());
+        };
+        ensure(
+            shared.begun.iter().all(|it| self.by_name.contains_key(it)),
+            "others are to be told of a room that has ended",
+        )?;
+        shared.sightings.check()
     }
 }
 

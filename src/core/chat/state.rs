@@ -18,6 +18,7 @@ use crate::core::chat::owner::Owner;
 use crate::core::chat::people::state::PeopleState;
 use crate::core::chat::reconfigure::Reconfiguring;
 use crate::core::chat::room_for::Forgotten;
+use crate::core::chat::room_name::RoomName;
 use crate::core::chat::seats::Seat;
 use crate::settings::{Limits, RoomLimits, Timeout};
 use room::{MessageState, RoomState};
@@ -35,6 +36,9 @@ pub(in crate::core) struct ChatState<'a> {
     /// The sequence that other nodes were told last.
     #[serde(default)]
     told_sequence: u64,
+    /// Rooms that are not here, by when values in them are to be looked at.
+    #[serde(default)]
+    wakes: Vec<(u64, RoomName)>,
 }
 
 impl Chat {
@@ -53,6 +57,7 @@ impl Chat {
             news_due: self.news_due.iter().copied().collect(),
             forgotten: self.forgotten,
             told_sequence: self.told_sequence(),
+            wakes: self.wakes.all().collect(),
         }
     }
 
@@ -86,6 +91,9 @@ impl Chat {
         self.news_due = state.news_due.into_iter().collect();
         self.forgotten = state.forgotten;
         self.tell_after(state.told_sequence);
+        for (due_ms, room) in state.wakes {
+            self.wakes.add(room, due_ms);
+        }
         self.reconfigure(limits.clone());
     }
 
@@ -114,6 +122,9 @@ impl Chat {
             };
             self.with_books(index, |history, books| {
                 history.retained.set(key, &value.message(), entry, books);
+                if let Some(heard) = value.heard {
+                    history.retained.resume(key, heard, books);
+                }
             });
         }
         let limits = self.rooms[index].limits;
@@ -152,6 +163,7 @@ impl Chat {
             offset: state.offset,
             owner: self.owner_id(state.owner.as_ref(), now_ms),
             now_ms: state.kept_ms,
+            freshness: state.freshness,
         }
     }
 }
@@ -165,6 +177,7 @@ impl MessageState<'_> {
             key: self.key.as_deref(),
             content: self.content,
             body: &self.body,
+            expect: self.expect,
         }
     }
 }

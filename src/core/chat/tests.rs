@@ -50,6 +50,8 @@ fn say(chat: &mut Chat, room: RoomId, body: &str, key: Option<&str>, at_ms: u64)
         dedup: None,
         file: None,
         imported: None,
+        condition: None,
+        freshness: Default::default(),
     };
     keep(chat, room, &draft, at_ms)
 }
@@ -78,7 +80,7 @@ fn publish(
     draft: &Draft<'_>,
     now: Now,
 ) -> Result<(bool, u64), PublishError> {
-    let keeping = match chat.propose(room, draft, now)? {
+    let keeping = match chat.propose(room, draft, true, now)? {
         Proposed::Again(offset) => return Ok((false, offset)),
         Proposed::New(keeping) => keeping,
     };
@@ -276,6 +278,8 @@ fn the_state_of_a_key_is_its_latest_message() {
         dedup: None,
         file: None,
         imported: None,
+        condition: None,
+        freshness: Default::default(),
     };
     let now = Now { ms: 0, unix_ms: 0 };
     assert_eq!(
@@ -317,6 +321,8 @@ fn who_catches_up_is_told_each_key_once() {
         dedup: None,
         file: None,
         imported: None,
+        condition: None,
+        freshness: Default::default(),
     };
     keep(&mut chat, room, &passing, 0);
     assert_eq!(missed(&chat), (vec![5], vec![3, 4]));
@@ -355,6 +361,8 @@ fn what_is_sent_twice_is_said_once() {
             dedup: Some(("d1", sender)),
             file: None,
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
         publish(&mut chat, room, &draft, Now { ms, unix_ms: ms }).unwrap()
     };
@@ -448,6 +456,7 @@ mod imported;
 mod keyed;
 mod reconfigure;
 mod strangers;
+mod vigil;
 
 #[test]
 fn a_room_does_not_end_while_something_is_on_its_way_into_it() {

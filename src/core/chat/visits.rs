@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::ws::deflate::Readers;
 use crate::core::chat::Chat;
 use crate::core::chat::format::{Context, Format, Reading, RoomId};
@@ -16,7 +18,7 @@ use crate::core::id::ConnectionId;
 use crate::limits::{DEFAULT_LAST, MAX_LISTED, MAX_PRESENCE_MS, PRESENCE_MS};
 
 /// A place in a room's order, which someone may come back to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::core) struct Position {
     pub(in crate::core) epoch: u64,
     pub(in crate::core) offset: u64,
@@ -57,6 +59,8 @@ pub(in crate::core) enum Selection {
     LastUpTo { upto: u64, count: usize },
     /// All after a position, or, where they are not all there any more, what `Last` gives, of those.
     Since { position: Position, or_last: usize },
+    /// All after an offset, for somebody who was not there: the room has begun a moment ago.
+    Begun { after: u64 },
     /// Of each key the latest after an offset: for those who are not told the state of keys.
     LatestByKey { after: u64 },
     /// The same for those who are.
@@ -137,6 +141,7 @@ impl Chat {
         }
         self.seats[id.index()].add(reading, seat);
         self.seated += 1;
+        self.note_stirred(room_id);
         self.settle(room_id.index, now_ms);
         if reading.format.is_json() {
             self.rooms[room_id.index].changes.on_listed();
@@ -162,6 +167,11 @@ impl Chat {
         let (recovered, messages) = match selection {
             Selection::Last(count) => (false, history.newest(0..u64::MAX, count)),
             Selection::LastUpTo { upto, count } => (false, history.newest(0..upto + 1, count)),
+            Selection::Begun { after } => {
+                let all = history.all_after(after).map(Iterator::collect);
+                let newest = || history.newest(after + 1..u64::MAX, DEFAULT_LAST);
+                (false, all.unwrap_or_else(newest))
+            }
             Selection::LatestByKey { after } => (false, history.latest_by_key(after)),
             Selection::LatestBesideState { after } => (false, history.latest_beside_state(after)),
             Selection::Since { position, or_last } => {
@@ -267,6 +277,7 @@ impl Chat {
                 .expect("a member has a seat");
             moved.member_index = seat.member_index;
         }
+        self.note_stirred(room_id);
         self.disappear(room_id, person, reading.format, now_ms);
         self.rooms[room_id.index].left_ms = Some(now_ms);
         self.settle(room_id.index, now_ms);

@@ -375,6 +375,11 @@ impl Fanout {
         self.audience.room
     }
 
+    /// Whether each of its readers gets what it wants of it.
+    pub(in crate::core) fn is_for_feeds(&self) -> bool {
+        self.audience.format == Format::Feed
+    }
+
     /// Whether the members are those of the start, but for some who have left: members at the plain door stay in one
     /// room, and elsewhere nobody has joined or left.
     pub(in crate::core) fn is_as_it_set_out(&self, chat: &Chat) -> bool {

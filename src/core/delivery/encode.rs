@@ -26,6 +26,7 @@ use crate::core::chat::Position;
 use crate::core::chat::PresenceChanges;
 use crate::core::chat::Reading;
 use crate::core::chat::Series;
+use crate::core::delivery::feed;
 use crate::limits::MAX_ANSWER;
 use crate::settings::Compression;
 use tungstenite::protocol::frame::coding::{Data as Opcode, OpCode};
@@ -43,6 +44,7 @@ pub(in crate::core) fn message_event<'a>(
         data: data(message),
         binary: (message.content == Content::Binary).then_some(Base64(message.body)),
         key: message.key,
+        expect: message.expect,
         ephemeral: message.offset.is_none(),
     }
 }
@@ -84,7 +86,7 @@ fn json_bytes(message: &Message<'_>, room: &str, escaped: fn(&str) -> usize) -> 
 }
 
 /// Bytes of a message beside its texts: the names of its fields, and its numbers at their longest.
-const MESSAGE_FIELDS_BYTES: usize = 160;
+const MESSAGE_FIELDS_BYTES: usize = 176;
 
 /// Bytes of the longest name of a guest.
 const GUEST_NAME_BYTES: usize = 16;
@@ -184,6 +186,17 @@ impl Encoder {
                 self.write_message(context, message);
                 let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
                 server_sent(json, context.epoch, message, out);
+            }
+            Format::Feed => {
+                self.write_message(context, message);
+                let json = str::from_utf8(&self.json).expect("JSON is UTF-8");
+                feed::begin_piece(message.offset, message.key, out);
+                let event = sse::SseEvent {
+                    id: None,
+                    event: None,
+                    data: json,
+                };
+                event.encode(out);
             }
         }
     }

@@ -100,7 +100,8 @@ impl Lagging {
         let behind = self.behind.entry(id).or_default();
         let before = behind.rooms.len();
         behind.rooms.entry(room).or_insert(missed);
-        behind.is_drained = false;
+        // Nothing is queued for who waits for the store: where else they are behind, they can be told.
+        behind.is_drained &= missed.waits_for_store;
         self.behind_count += behind.rooms.len() - before;
     }
 
@@ -166,5 +167,24 @@ impl Lagging {
     pub(in crate::core) fn waits_for_store(&self, id: ConnectionId, room: RoomId) -> bool {
         let behind = self.behind.get(&id);
         behind.is_some_and(|it| it.rooms.get(&room).is_some_and(|it| it.waits_for_store))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_the_store_in_one_room_is_told_of_another() {
+        let mut lagging = Lagging::default();
+        let (id, one) = (ConnectionId::new(0, 1), RoomId::default());
+        let mut other = one;
+        other.index = 1;
+        lagging.begin_anew(id, one);
+        lagging.on_drained(id);
+        lagging.wait_for_store(id, other, 5);
+        assert_eq!(lagging.take_drained(), Some((id, one, ANEW)));
+        assert_eq!(lagging.take_drained(), None);
+        assert!(lagging.waits_for_store(id, other));
     }
 }

@@ -59,6 +59,14 @@ impl Rope {
         self.pieces.is_empty()
     }
 
+    /// The bytes of each piece, in their order.
+    pub(in crate::core) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map(|piece| match piece {
+            Piece::Own(bytes) => &bytes[..],
+            Piece::Shared(shared) => shared.bytes.bytes(),
+        })
+    }
+
     /// Bytes before compression.
     pub(in crate::core) fn len(&self) -> usize {
         let length = |piece: &Piece| match piece {

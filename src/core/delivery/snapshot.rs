@@ -10,11 +10,13 @@ mod parts;
 
 use std::rc::Rc;
 
+use crate::codec::key_patterns::KeyPatterns;
 use crate::codec::ws::deflate;
-use crate::core::chat::{Chat, Context, Message, RoomId, Window};
+use crate::core::chat::{Chart, Chat, Context, Message, PastSeries, RoomId, Window};
 use crate::core::delivery::encode::{self, Encoder};
 use crate::core::delivery::rope::{Rope, Shared};
 use crate::core::net::frames::{Frames, Meter};
+use crate::core::now::Now;
 use crate::limits::{DEFLATED_AT_ONCE, LONG_PART, MAX_LISTED, RUN_BYTES, RUN_MESSAGES};
 pub(in crate::core) use parts::{Form, MessageSource};
 use parts::{Identity, Key, PartKind, Parts};
@@ -127,13 +129,13 @@ impl Snapshots {
         rope.share(Shared { bytes, deflated });
     }
 
-    /// Adds the series of each key, as the items of a list in JSON. They are at most a second old. Returns how many
+    /// Adds the series of each key, as the items of a list in JSON; `past`: what a store has told of them, up to an offset. They are at most a second old. Returns how many
     /// messages were scanned for them.
     pub(in crate::core) fn series(
         &mut self,
         view: RoomView<'_>,
         chat: &Chat,
-        window: Window,
+        (window, past, now): (Window, (u64, &[PastSeries]), Now),
         encoder: &mut Encoder,
         rope: &mut Rope,
     ) -> usize {
@@ -145,7 +147,11 @@ impl Snapshots {
         let identity = Identity::Moment(chat.offset(view.room), now_ms / 1000);
         let mut looked_at = 0;
         let shared = self.part(view, key, identity, Form::Json, encoder, |_, encoder| {
-            let (series, messages) = chat.series(view.room, window, now_ms);
+            let chart = Chart {
+                window,
+                keys: KeyPatterns::default(),
+            };
+            let (series, messages) = chat.series(view.room, &chart, past, now);
             looked_at = messages;
             encoder.series(&series)
         });
@@ -313,6 +319,7 @@ fn encode_run(
                 encode::server_sent_state(context.room, message, None, &mut out);
             }
             Form::Events
+            | Form::Feed
             | Form::Plain
             | Form::PlainDeflated
             | Form::PlainDeflatedNarrow

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::chat::{Format, RoomName};
+use crate::core::net::feed::Feed;
 use crate::core::net::import::ImportSession;
 use crate::core::net::pending::Pending;
 use crate::core::net::session::Session;
@@ -34,6 +35,8 @@ pub(in crate::core) enum Door {
     },
     /// A stream of Server-Sent Events: the messages of one room.
     Events(RoomName),
+    /// The same of several rooms.
+    Feed(Box<Feed>),
     /// The socket in the data directory: the lines of an export, by whoever owns that.
     Import(Box<ImportSession>),
 }
@@ -178,7 +181,7 @@ impl Door {
             Self::Http(_) => DoorKind::Http,
             Self::Plain(_) | Self::Keyed(_) => DoorKind::Plain,
             Self::Json { .. } => DoorKind::Json,
-            Self::Events(_) => DoorKind::Events,
+            Self::Events(_) | Self::Feed(_) => DoorKind::Events,
             Self::Lines { .. } => DoorKind::Lines,
             Self::Import(_) => DoorKind::Import,
         }
@@ -216,6 +219,22 @@ impl Door {
                 session,
                 has_answers,
             } => Some((session, has_answers)),
+            _ => None,
+        }
+    }
+
+    /// What the reader of several rooms in one stream wants, and where it is.
+    pub(in crate::core) fn feed(&self) -> Option<&Feed> {
+        match self {
+            Self::Feed(feed) => Some(feed),
+            _ => None,
+        }
+    }
+
+    /// The same, as it goes on.
+    pub(in crate::core) fn feed_mut(&mut self) -> Option<&mut Feed> {
+        match self {
+            Self::Feed(feed) => Some(feed),
             _ => None,
         }
     }

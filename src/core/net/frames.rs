@@ -63,7 +63,7 @@ impl FrameKind {
     /// The kind of a whole message in this format.
     pub(in crate::core) fn of(format: Format) -> Self {
         match format {
-            Format::Events => Self::Event,
+            Format::Events | Format::Feed => Self::Event,
             Format::Lines => Self::Line,
             _ => Self::Data,
         }

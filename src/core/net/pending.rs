@@ -2,12 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::freshness::Freshness;
 use crate::codec::http::body;
+use crate::codec::http::request::Request;
+use crate::codec::incoming::Source;
+use crate::codec::json::condition::Condition;
 use crate::codec::media::Media;
 use crate::core::chat::{Author, Content, Owner, RoomName};
 use crate::core::file::FileId;
 use crate::core::id::ConnectionId;
 use crate::core::net::phase::AfterResponse;
+use crate::core::push::Person;
 use crate::limits::MAX_UNWRITTEN;
 
 /// What is kept of a request until its body has arrived.
@@ -25,6 +30,20 @@ pub(in crate::core) struct Pending {
 pub(in crate::core) enum Arriving {
     Message(Post),
     File(Upload),
+    Subscription(Subscribing),
+}
+
+/// A push subscription that a request brings.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::core) struct Subscribing {
+    /// The id that the request gives it.
+    pub(in crate::core) id: Box<str>,
+    /// Whom it is counted for.
+    pub(in crate::core) owner: Owner,
+    /// Who is told.
+    pub(in crate::core) person: Option<Person>,
+    /// Patterns of the rooms that they may read; `None` for all.
+    pub(in crate::core) rooms: Option<Vec<String>>,
 }
 
 /// A message that is published by a request.
@@ -34,12 +53,37 @@ pub(in crate::core) struct Post {
     /// The owner whose quota it uses.
     pub(in crate::core) owner: Owner,
     pub(in crate::core) room: RoomName,
+    /// All rooms, where there are several: `room` is the first of them.
+    #[serde(default)]
+    pub(in crate::core) copies: Vec<Addressed>,
     /// The type of the body.
     pub(in crate::core) content: Content,
     pub(in crate::core) key: Option<Box<str>>,
     pub(in crate::core) retain: bool,
     pub(in crate::core) ephemeral: bool,
     pub(in crate::core) dedup: Option<Box<str>>,
+    #[serde(default)]
+    pub(in crate::core) condition: Option<Condition>,
+    pub(in crate::core) freshness: Freshness,
+    /// The body is what another service says: it becomes messages of which the rest is said there.
+    #[serde(default)]
+    pub(in crate::core) payload: Option<Payload>,
+}
+
+/// One of several rooms in which the same is said.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::core) struct Addressed {
+    pub(in crate::core) room: RoomName,
+    /// Whether the sender may speak there.
+    pub(in crate::core) is_allowed: bool,
+}
+
+/// Who has sent a payload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::core) struct Payload {
+    pub(in crate::core) source: Source,
+    /// What it tells of, where the body does not say that.
+    pub(in crate::core) event: Option<Box<str>>,
 }
 
 /// A file that a request brings. Its bytes go on to whoever keeps them as they come.
@@ -131,18 +175,39 @@ impl Upload {
 }
 
 impl Pending {
-    /// The room that it is for.
-    pub(in crate::core) fn room(&self) -> &RoomName {
-        match &self.arriving {
-            Arriving::Message(post) => &post.room,
-            Arriving::File(upload) => &upload.room,
+    /// What is to be kept of a request until its body is there, which is answered as `reply` says.
+    pub(in crate::core) fn new(
+        request: &Request<'_>,
+        arriving: Arriving,
+        reply: &Reply,
+        body: body::Decoder,
+    ) -> Self {
+        Self {
+            arriving,
+            reply: Reply {
+                then: AfterResponse::new(request.keep_alive),
+                ..reply.clone()
+            },
+            body,
+            expects_continue: request.expects_continue,
         }
+    }
+
+    /// The rooms that it is for.
+    pub(in crate::core) fn rooms(&self) -> impl Iterator<Item = &RoomName> {
+        let (first, copies) = match &self.arriving {
+            Arriving::Message(post) => (Some(&post.room), &post.copies[..]),
+            Arriving::File(upload) => (Some(&upload.room), &[][..]),
+            Arriving::Subscription(_) => (None, &[][..]),
+        };
+        let others = copies.iter().skip(1).map(|it| &it.room);
+        first.into_iter().chain(others)
     }
 
     /// The file that it brings.
     pub(in crate::core) fn upload(&self) -> Option<&Upload> {
         match &self.arriving {
-            Arriving::Message(_) => None,
+            Arriving::Message(_) | Arriving::Subscription(_) => None,
             Arriving::File(upload) => Some(upload),
         }
     }
@@ -150,7 +215,7 @@ impl Pending {
     /// The same, and what has come of it.
     pub(in crate::core) fn upload_mut(&mut self) -> Option<(&mut Upload, &mut body::Decoder)> {
         match &mut self.arriving {
-            Arriving::Message(_) => None,
+            Arriving::Message(_) | Arriving::Subscription(_) => None,
             Arriving::File(upload) => Some((upload, &mut self.body)),
         }
     }
@@ -164,9 +229,14 @@ impl Pending {
         let more = match &self.arriving {
             Arriving::Message(post) => {
                 let texts = [&post.key, &post.dedup].into_iter().flatten();
-                texts.map(|text| text.len()).sum()
+                let copies = post.copies.capacity() * size_of::<Addressed>();
+                copies + texts.map(|text| text.len()).sum::<usize>()
             }
             Arriving::File(upload) => upload.name.len() + upload.head.capacity() + upload.unwritten,
+            Arriving::Subscription(it) => {
+                let rooms = it.rooms.iter().flatten();
+                it.id.len() + rooms.map(String::len).sum::<usize>()
+            }
         };
         let origin = origin.map_or(0, |text| text.len());
         size_of::<Self>() + self.body.held_bytes() + origin + more

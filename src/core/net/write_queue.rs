@@ -76,7 +76,8 @@ impl Chunk {
         }
     }
 
-    fn remaining(&self) -> &[u8] {
+    /// What is not written of it.
+    pub(in crate::core) fn remaining(&self) -> &[u8] {
         &self.frames.bytes()[self.position..]
     }
 

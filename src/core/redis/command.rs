@@ -6,7 +6,7 @@ use crate::core::redis::links::Command;
 use crate::core::redis::partition::Partition;
 use crate::core::redis::room::Position;
 use crate::core::redis::scripts;
-use crate::core::store::{Append, Content, Contents, Record, Stored};
+use crate::core::store::{Append, Condition, Content, Contents, Record, Stored};
 use crate::limits::{DEDUP_MS, EMPTY_ROOM_MS, READ_AT_ONCE};
 use crate::settings::{Limits, RoomLimits};
 
@@ -120,6 +120,13 @@ impl Where<'_> {
             "set" => entry::encode(record, state, None).into(),
             _ => Bytes::default(),
         });
+        args.push(match append.condition {
+            None => Bytes::default(),
+            Some(Condition::New) => text(&"new"),
+            Some(Condition::Offset { offset, epoch }) => {
+                text(&format_args!("{:x} {offset}", epoch.unwrap_or(known.epoch)))
+            }
+        });
         Command::script(&scripts::PUBLISH, keys, args)
     }
 
@@ -172,7 +179,9 @@ impl Where<'_> {
     pub(super) fn forget(&self, epoch: u64) -> Command {
         let mut args = self.channel_args();
         args.push(hex(epoch));
-        Command::script(&scripts::FORGET_ROOM, self.keys(), args)
+        let mut keys = self.keys();
+        keys.extend(self.partition.list_keys());
+        Command::script(&scripts::FORGET_ROOM, keys, args)
     }
 
     pub(super) fn keep_state(&self, state: &Stored) -> Command {
@@ -200,6 +209,8 @@ fn most_ms(ms: Option<u64>) -> u64 {
 pub(super) enum Published {
     At(u64),
     Again(u64),
+    /// It is not, because this is the state of its key.
+    Conflict(Option<Box<Stored>>),
 }
 
 /// Reads the reply to `publish`.
@@ -207,6 +218,11 @@ pub(super) fn published(reply: &Reply) -> Option<Published> {
     let [word, epoch, offset] = reply.array()? else {
         return None;
     };
+    if word.bytes()? == b"conflict" {
+        let current = offset.bytes().filter(|it| !it.is_empty());
+        let current = current.and_then(entry::decode_state);
+        return Some(Published::Conflict(current.map(Box::new)));
+    }
     let position = position(epoch, offset)?;
     match word.bytes()? {
         b"ok" => Some(Published::At(position.offset)),

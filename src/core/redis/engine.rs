@@ -6,6 +6,7 @@
 mod appends;
 mod asking;
 mod hearing;
+mod listing;
 mod people;
 mod publishing;
 mod question;
@@ -26,6 +27,7 @@ use crate::core::store::{Answer, Followed, News, PeopleNews, Published, Request,
 use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use appends::Appends;
+use listing::{Counting, Gathering};
 use question::Question;
 
 /// Milliseconds between two lines of the log about what Redis refuses.
@@ -44,7 +46,6 @@ pub(super) enum Order {
         channel: Box<str>,
     },
     Unsubscribe {
-        slot: Slot,
         channel: Box<str>,
     },
 }
@@ -94,6 +95,10 @@ pub(super) struct Engine {
     partitions: BTreeMap<Partition, Members>,
     appends: Appends,
     sent: BTreeMap<u64, Purpose>,
+    /// Rooms that the partitions are asked for.
+    gatherings: BTreeMap<Ticket, Gathering>,
+    /// Rooms of which the partitions are asked how many are there.
+    countings: BTreeMap<Ticket, Counting>,
     tokens: u64,
     /// Rooms of which something may have to be asked.
     to_ask: BTreeSet<Box<str>>,
@@ -129,6 +134,8 @@ impl Engine {
             partitions: BTreeMap::new(),
             appends: Appends::default(),
             sent: BTreeMap::new(),
+            gatherings: BTreeMap::new(),
+            countings: BTreeMap::new(),
             tokens: 0,
             to_ask: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -193,6 +200,7 @@ impl Engine {
                 self.send_of(&read.room, purpose, |at| at.read(between, read.limit));
             }
             Request::Search(search) => self.refuse(search.ticket),
+            Request::ReadPast(past) => self.refuse(past.ticket),
             Request::ForgetRoom { room, epoch } => {
                 let purpose = Purpose::Nothing("forget a room");
                 self.send_of(&room, purpose, |at| at.forget(epoch));
@@ -200,6 +208,8 @@ impl Engine {
             // Redis forgets by itself what is old. Files and people are not kept there.
             Request::ForgetState { .. }
             | Request::ForgetFile { .. }
+            | Request::Hook(_)
+            | Request::Push(_)
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
             Request::People(request) => self.on_people(request),
@@ -342,10 +352,8 @@ impl Engine {
             members.rooms.remove(room);
             if members.rooms.is_empty() {
                 self.partitions.remove(&partition);
-                self.orders.push_back(Order::Unsubscribe {
-                    slot: partition.slot(),
-                    channel: partition.channel(),
-                });
+                let channel = partition.channel();
+                self.orders.push_back(Order::Unsubscribe { channel });
             }
         }
     }

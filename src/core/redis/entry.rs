@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::freshness::Freshness;
 use crate::core::chat::Content;
 use crate::core::file::KeptFile;
 use crate::core::store::{Record, Sent, Stored};
@@ -29,6 +30,8 @@ struct Entry<'a> {
     sent: Option<(Cow<'a, str>, Cow<'a, str>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<KeptFile>,
+    #[serde(default, skip_serializing_if = "Freshness::is_none")]
+    freshness: Freshness,
 }
 
 /// A message, and the file that it tells of.
@@ -47,6 +50,7 @@ pub(super) fn encode(record: &Record, body: &[u8], file: Option<&KeptFile>) -> V
         owner: (&*record.owner).into(),
         sent: sent.map(|sent| ((&*sent.sender).into(), (&*sent.id).into())),
         file: file.cloned(),
+        freshness: record.freshness,
     };
     rmp_serde::to_vec_named(&entry).expect("a message can always be written to memory")
 }
@@ -66,6 +70,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Told> {
             sender: sender.into(),
             id: id.into(),
         }),
+        freshness: entry.freshness,
     };
     let file = entry.file.map(Box::new);
     Some((record, file))
@@ -196,6 +201,7 @@ mod tests {
                 sender: "p7".into(),
                 id: "one".into(),
             }),
+            freshness: Freshness::new(Some(60), None),
         }
     }
 

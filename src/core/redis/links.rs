@@ -1,14 +1,23 @@
-//! The connections to Redis: one for commands and one for channels.
+//! The connections to Redis: one for commands and one for channels, to each master that is used.
+//!
+//! Where the masters are is found out: they are tried in turn, Sentinels are asked, or the nodes of a cluster.
 
+mod channels;
+mod cluster;
 mod command;
+mod held;
+mod incoming;
 mod link;
+mod losing;
+mod servers;
 mod target;
+mod topology;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use chacha20::ChaCha8Rng;
-use chacha20::rand_core::{Rng, SeedableRng};
+use chacha20::rand_core::SeedableRng;
 
 use crate::codec::resp::Reply;
 use crate::core::budget::Budget;
@@ -16,17 +25,22 @@ use crate::core::ready::Ready;
 use crate::core::redis::partition::Slot;
 use crate::core::redis::scripts::Script;
 use crate::core::stream::Stream;
+use channels::Channels;
 pub use command::Command;
-use link::{Identity, Incoming, Link, Role};
-pub use target::Target;
+use command::Sent;
+use held::{Destination, Held};
+use link::Link;
+use servers::{At, CHANNELS, COMMANDS, PLACES, Server, Servers};
+pub use target::{Address, Target};
+pub use topology::{Range, ranges};
 
 /// Milliseconds before a connection is tried again; doubled each time.
 const RETRY_MS: u64 = 50;
 /// At most.
 const MOST_RETRY_MS: u64 = 2_000;
 
-/// Names a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Names a connection; less than `MAX_LINKS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub usize);
 
 /// A connection to be made.
@@ -38,6 +52,10 @@ pub struct Connect {
     pub host: Box<str>,
     /// The port.
     pub port: u16,
+    /// What is there is a Sentinel.
+    pub is_sentinel: bool,
+    /// The number of the attempt.
+    attempt: u64,
 }
 
 /// What the connections tell.
@@ -81,68 +99,50 @@ pub enum LinkEvent {
 pub struct Links<S> {
     target: Target,
     scripts: &'static [&'static Script],
-    places: [Place<S>; 2],
-    /// The channels that are wanted, and how far they are.
-    channels: BTreeMap<Box<str>, Channel>,
-    /// Those that are given up, and how often that is not confirmed yet.
-    given_up: BTreeMap<Box<str>, u32>,
-    /// The place of the address that is used, or tried next.
-    current: usize,
+    servers: Servers<S>,
+    channels: Channels,
+    held: Held,
+    /// The place of the address that is used, or tried next, among those of the target.
+    seed: usize,
+    attempts: u64,
+    /// The number of the connection that is read first.
+    turn: usize,
+    /// When a cluster is asked again who has which slots.
+    find_ms: u64,
     /// It was logged that Redis cannot be used, and it could not be since.
     has_complained: bool,
     events: VecDeque<LinkEvent>,
     random: ChaCha8Rng,
 }
 
-/// Where a connection is, or is to be.
-#[derive(Debug)]
-struct Place<S> {
-    link: Option<Link<S>>,
-    is_connecting: bool,
-    /// The place of its address.
-    address: usize,
-    /// When it is tried again.
-    at_ms: u64,
-    failures: u32,
-    /// The connection before.
-    before: Option<Identity>,
+impl From<At> for LinkId {
+    fn from(At { server, place }: At) -> Self {
+        Self(server * PLACES + place)
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
-    Wanted,
-    /// It is asked for.
-    Asked,
-    /// It is heard, and that was not told yet.
-    Taken,
-    Heard,
-}
-
-const ROLES: [Role; 2] = [Role::Commands, Role::Channels];
-
-impl<S> Default for Place<S> {
-    fn default() -> Self {
-        Self {
-            link: None,
-            is_connecting: false,
-            address: 0,
-            at_ms: 0,
-            failures: 0,
-            before: None,
-        }
+impl From<LinkId> for At {
+    fn from(LinkId(number): LinkId) -> Self {
+        let (server, place) = (number / PLACES, number % PLACES);
+        Self { server, place }
     }
 }
 
 impl<S: Stream> Links<S> {
     /// Connections that are to be made. `scripts`: all that commands name.
     pub fn new(target: Target, scripts: &'static [&'static Script], seed: [u8; 32]) -> Self {
+        let is_sentinel = target.master.is_some();
+        let first = target.addresses.first().cloned();
         Self {
+            servers: Servers::new(first.map(|first| Server::new(first, is_sentinel))),
             target,
             scripts,
-            places: Default::default(),
-            channels: BTreeMap::new(),
-            given_up: BTreeMap::new(),
-            current: 0,
+            channels: Channels::default(),
+            held: Held::default(),
+            seed: 0,
+            attempts: 0,
+            turn: 0,
+            find_ms: 0,
             has_complained: false,
             events: VecDeque::new(),
             random: ChaCha8Rng::from_seed(seed),
@@ -151,129 +151,193 @@ impl<S: Stream> Links<S> {
 
     /// The next connection to be made. Its end is to be told by `on_connected`.
     pub fn next_connect(&mut self, now_ms: u64) -> Option<Connect> {
-        let is_due = |place: &Place<S>| {
-            place.link.is_none() && !place.is_connecting && place.at_ms <= now_ms
-        };
-        let index = self.places.iter().position(is_due)?;
-        let (host, port) = self.target.addresses.get(self.current)?.clone();
-        self.places[index].is_connecting = true;
-        self.places[index].address = self.current;
-        let link = LinkId(index);
-        Some(Connect { link, host, port })
+        let mut places = self.servers.places().into_iter();
+        let at = places.find(|at| self.is_due(*at, now_ms))?;
+        self.attempts += 1;
+        let attempt = self.attempts;
+        let server = self.servers.get_mut(at.server)?;
+        let is_sentinel = server.is_sentinel;
+        let address = server.address.clone();
+        let place = &mut server.places[at.place];
+        place.attempt = Some(attempt);
+        place.address = address.clone();
+        let (host, port) = address;
+        Some(Connect {
+            link: at.into(),
+            host,
+            port,
+            is_sentinel,
+            attempt,
+        })
+    }
+
+    /// Channels are of no use without commands, and there are none of one that has no slots.
+    fn is_due(&self, at: At, now_ms: u64) -> bool {
+        self.due_ms(at).is_some_and(|due_ms| due_ms <= now_ms)
+    }
+
+    /// When a connection is to be made.
+    fn due_ms(&self, At { server, place }: At) -> Option<u64> {
+        let it = self.servers.get(server)?;
+        let is_wanted = place == COMMANDS || (it.is_ready() && self.servers.is_master(server));
+        let place = &it.places[place];
+        let is_free = place.link.is_none() && place.attempt.is_none();
+        (is_wanted && is_free).then_some(place.at_ms)
     }
 
     /// A connection is made, or cannot be. Its events are to be reported to `on_ready`.
-    pub fn on_connected(&mut self, LinkId(index): LinkId, socket: io::Result<S>, now_ms: u64) {
-        let place = &mut self.places[index];
-        place.is_connecting = false;
+    pub fn on_connected(&mut self, connect: &Connect, socket: io::Result<S>, now_ms: u64) {
+        let at = At::from(connect.link);
+        let Some(server) = self.servers.get_mut(at.server) else {
+            return;
+        };
+        let role = server.role(at.place);
+        let place = &mut server.places[at.place];
+        // Another server may have this number meanwhile.
+        if place.attempt != Some(connect.attempt) {
+            return;
+        }
+        place.attempt = None;
         match socket {
             Ok(socket) => {
-                let (role, before) = (ROLES[index], place.before.take());
-                let target = &self.target;
+                let (target, before) = (&self.target, place.before.take());
                 let link = Link::begin(socket, role, target, self.scripts, before, now_ms);
                 place.link = Some(link);
             }
-            Err(error) => self.lose(index, &error.to_string(), now_ms),
+            Err(error) => self.lose(at, &error.to_string(), now_ms),
         }
     }
 
-    /// The socket of a connection, to register it for events.
-    pub fn socket_mut(&mut self, LinkId(index): LinkId) -> Option<&mut S> {
-        let link = self.places.get_mut(index)?.link.as_mut();
-        link.map(Link::socket_mut)
-    }
-
     /// The kernel says what a socket is ready for.
-    pub fn on_ready(&mut self, LinkId(index): LinkId, ready: Ready) {
-        if let Some(link) = self.places.get_mut(index).and_then(|it| it.link.as_mut()) {
+    pub fn on_ready(&mut self, link: LinkId, ready: Ready) {
+        if let Some(link) = self.servers.link_mut(link.into()) {
             link.on_ready(ready);
         }
     }
 
-    /// Reads what has come, and looks who is silent. To be called in every tick.
+    /// Reads what has come, looks who is silent, and sends what has waited. To be called in every tick.
     pub fn run(&mut self, budget: &Budget, now_ms: u64) {
-        for index in 0..self.places.len() {
-            let Some(link) = &mut self.places[index].link else {
-                continue;
-            };
-            match link.read(budget, now_ms) {
-                Ok(incoming) => {
-                    for it in incoming {
-                        self.on_incoming(index, it, now_ms);
-                    }
+        for at in self.places_in_turn() {
+            self.read(at, budget, now_ms);
+            if !budget.is_left() {
+                self.turn = LinkId::from(at).0 + 1;
+                break;
+            }
+        }
+        if self.servers.is_cluster() {
+            self.look_after_cluster(now_ms);
+        }
+        self.send_held(now_ms);
+    }
+
+    fn read(&mut self, at: At, budget: &Budget, now_ms: u64) {
+        let Some(link) = self.servers.link_mut(at) else {
+            return;
+        };
+        match link.read(budget, now_ms) {
+            Ok(incoming) => {
+                for it in incoming {
+                    self.on_incoming(at, it, now_ms);
                 }
-                Err(why) => self.lose(index, &why, now_ms),
             }
-            let link = self.places[index].link.as_mut();
-            if let Some(Err(why)) = link.map(|link| link.run_deadline(now_ms)) {
-                self.lose(index, &why, now_ms);
-            }
+            Err(why) => self.lose(at, &why, now_ms),
+        }
+        let link = self.servers.link_mut(at);
+        if let Some(Err(why)) = link.map(|link| link.run_deadline(now_ms)) {
+            self.lose(at, &why, now_ms);
         }
     }
 
     /// Writes what is to be sent. To be called at the end of every tick.
     pub fn flush(&mut self, budget: &Budget, now_ms: u64) {
-        for index in 0..self.places.len() {
-            let link = self.places[index].link.as_mut();
+        for at in self.servers.places() {
+            let link = self.servers.link_mut(at);
             if let Some(Err(why)) = link.map(|link| link.flush(budget)) {
-                self.lose(index, &why, now_ms);
+                self.lose(at, &why, now_ms);
             }
         }
     }
 
+    /// All places, those first that have had no turn when the budget was spent.
+    fn places_in_turn(&self) -> Vec<At> {
+        let mut places = self.servers.places();
+        let passed = places
+            .iter()
+            .take_while(|at| LinkId::from(**at).0 < self.turn);
+        let passed = passed.count();
+        places.rotate_left(passed);
+        places
+    }
+
     /// Whether the next tick has work that no event announces.
     pub fn has_work(&self) -> bool {
-        let mut links = self.places.iter().filter_map(|place| place.link.as_ref());
+        let places = self.servers.all().flat_map(|(_, it)| &it.places);
+        let mut links = places.filter_map(|place| place.link.as_ref());
         !self.events.is_empty() || links.any(Link::has_work)
     }
 
     /// When something is due.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let places = self.places.iter().filter(|place| !place.is_connecting);
-        let deadlines = places.map(|place| {
-            let link = place.link.as_ref();
-            link.map_or(place.at_ms, Link::deadline_ms)
+        let places = self.servers.places().into_iter();
+        let deadlines = places.filter_map(|at| {
+            let place = &self.servers.get(at.server)?.places[at.place];
+            match &place.link {
+                Some(link) => Some(link.deadline_ms()),
+                None => self.due_ms(at),
+            }
         });
-        deadlines.min()
+        let find_ms = self.servers.is_cluster().then_some(self.find_ms);
+        let others = [find_ms, self.held.next_due_ms()];
+        deadlines.chain(others.into_iter().flatten()).min()
     }
 
     /// Sends a command for a slot. Its end comes as an event with its token.
-    pub fn send(&mut self, _slot: Slot, command: &Command, token: u64, now_ms: u64) {
-        let link = self.places[0].link.as_mut();
-        match link.filter(|link| link.is_ready() && link.has_place()) {
-            Some(link) => link.send(command, token, now_ms),
-            None => {
-                let is_sent = false;
-                self.events.push_back(LinkEvent::Failed { token, is_sent });
+    pub fn send(&mut self, slot: Slot, command: Command, token: u64, now_ms: u64) {
+        let sent = Sent {
+            token,
+            slot,
+            command,
+            since_ms: now_ms,
+        };
+        if self.held.has(slot) {
+            if let Err(sent) = self.held.push_later(sent) {
+                self.fail(&sent, false);
             }
+            return;
+        }
+        let link = self.commands_of(slot);
+        match link.filter(|link| link.has_place()) {
+            Some(link) => link.send(sent, now_ms),
+            None => self.fail(&sent, false),
         }
     }
 
     /// Wants to hear a channel.
-    pub fn subscribe(&mut self, _slot: Slot, channel: &str) {
-        self.channels.insert(channel.into(), Channel::Wanted);
+    pub fn subscribe(&mut self, slot: Slot, channel: &str) {
+        self.channels.want(channel, slot);
         self.ask_for_channels();
     }
 
     /// Wants to hear it no more.
-    pub fn unsubscribe(&mut self, _slot: Slot, channel: &str) {
-        self.channels.remove(channel);
-        if let Some(link) = self.places[1].link.as_mut().filter(|link| link.is_ready()) {
-            let word = channel_word("UNSUBSCRIBE", link.is_sharded());
-            link.write_words([word.as_bytes(), channel.as_bytes()].into_iter());
-            *self.given_up.entry(channel.into()).or_default() += 1;
+    pub fn unsubscribe(&mut self, channel: &str) {
+        if let Some(server) = self.channels.forget(channel) {
+            self.give_up(channel, server);
         }
     }
 
     /// Whether a command for a slot can be sent now, or in a moment: the first connection is being made.
-    pub fn is_up(&self, _slot: Slot) -> bool {
-        let place = &self.places[0];
-        place.failures == 0 || place.link.as_ref().is_some_and(Link::is_ready)
+    pub fn is_up(&self, slot: Slot) -> bool {
+        let master = self.servers.master_of(slot);
+        let master = master.and_then(|master| self.servers.get(master));
+        master.is_some_and(|it| it.is_ready() || it.places[COMMANDS].failures == 0)
     }
 
     /// Whether the channel of a slot is one of a shard.
-    pub fn is_sharded(&self, _slot: Slot) -> bool {
-        self.places[1].link.as_ref().is_some_and(Link::is_sharded)
+    pub fn is_sharded(&self, slot: Slot) -> bool {
+        let master = self.servers.master_of(slot);
+        let master = master.and_then(|master| self.servers.get(master));
+        let link = master.and_then(|master| master.places[CHANNELS].link.as_ref());
+        link.is_some_and(Link::is_sharded)
     }
 
     /// What has happened.
@@ -281,162 +345,112 @@ impl<S: Stream> Links<S> {
         self.events.pop_front()
     }
 
-    fn ask_for_channels(&mut self) {
-        let Some(link) = self.places[1].link.as_mut().filter(|link| link.is_ready()) else {
-            return;
-        };
-        let wanted = self.channels.iter_mut();
-        let wanted: Vec<_> = wanted.filter(|(_, it)| **it == Channel::Wanted).collect();
-        let word = channel_word("SUBSCRIBE", link.is_sharded());
-        for (channel, state) in wanted {
-            *state = Channel::Asked;
-            link.write_words([word.as_bytes(), channel.as_bytes()].into_iter());
-        }
+    /// The connection by which commands for a slot can be sent.
+    fn commands_of(&mut self, slot: Slot) -> Option<&mut Link<S>> {
+        let master = self.servers.master_of(slot)?;
+        self.servers.get_mut(master)?.commands()
     }
 
-    fn on_incoming(&mut self, index: usize, incoming: Incoming, now_ms: u64) {
-        match incoming {
-            Incoming::Ready => {
-                self.on_link_ready(index, now_ms);
-            }
-            Incoming::Reply { token, reply } => self.on_reply(token, reply, now_ms),
-            Incoming::Push(words) => self.on_push(words),
-        }
-    }
-
-    fn on_link_ready(&mut self, index: usize, now_ms: u64) {
-        let place = &mut self.places[index];
-        place.failures = 0;
-        let address = place.address;
-        let (role, shown) = (ROLES[index].name(), self.shown(address));
-        log::info!("connected to Redis for {role} at {shown}");
-        self.current = address;
-        let other = &self.places[1 - index];
-        if other.address != address && other.link.is_some() {
-            self.lose(1 - index, "another one is used now", now_ms);
-        }
-        let mut links = self.places.iter().map(|place| place.link.as_ref());
-        if links.all(|link| link.is_some_and(Link::is_ready)) {
-            self.has_complained = false;
-        }
-        self.ask_for_channels();
-        self.tell_heard();
-    }
-
-    /// An address as people know it.
-    fn shown(&self, address: usize) -> String {
-        let address = self.target.addresses.get(address);
-        address.map_or_else(String::new, |(host, port)| format!("{host}:{port}"))
-    }
-
-    fn on_reply(&mut self, token: u64, reply: Reply, now_ms: u64) {
-        // What was sent behind it would be done before it, if it were sent again.
-        let why = match &reply {
-            Reply::Error(text) if text.starts_with("NOSCRIPT") => "it has forgotten the scripts",
-            Reply::Error(text) if text.starts_with("READONLY") => "it is a replica now",
-            _ => return self.events.push_back(LinkEvent::Reply { token, reply }),
-        };
-        let is_sent = false;
+    fn fail(&mut self, sent: &Sent, is_sent: bool) {
+        let token = sent.token;
         self.events.push_back(LinkEvent::Failed { token, is_sent });
-        if self.places[0].link.is_some() {
-            self.lose(0, why, now_ms);
+    }
+
+    fn fail_all(&mut self, all: &[Sent]) {
+        all.iter().for_each(|sent| self.fail(sent, false));
+    }
+
+    /// Sends what was held, and gives up what has waited for too long.
+    fn send_held(&mut self, now_ms: u64) {
+        if self.held.is_empty() {
+            return;
+        }
+        let overdue = self.held.take_overdue(now_ms);
+        self.fail_all(&overdue);
+        while let Some(slot) = self.next_due(now_ms) {
+            let Some(to) = self.held.destination(slot) else {
+                self.held.release(slot);
+                continue;
+            };
+            let number = match &to {
+                Destination::Master => self.servers.master_of(slot),
+                Destination::Next(address) => self.next_master(slot, address),
+            };
+            let server = number.and_then(|number| self.servers.get_mut(number));
+            let Some((number, link)) = number.zip(server.and_then(Server::commands)) else {
+                self.held.postpone(slot, now_ms + RETRY_MS);
+                continue;
+            };
+            for sent in self.held.take_next(slot, &to) {
+                if to != Destination::Master {
+                    link.announce(now_ms);
+                }
+                link.send(sent, now_ms);
+            }
+            // What comes is asked of the master first: it must not be done before these.
+            match to == Destination::Master && self.held.destination(slot).is_none() {
+                true => self.held.release(slot),
+                false => self.held.wait_for(slot, number),
+            }
         }
     }
 
-    fn on_push(&mut self, words: Vec<Reply>) {
-        let mut words = words.into_iter();
-        let (Some(Reply::Bulk(word)), Some(Reply::Bulk(channel))) = (words.next(), words.next())
-        else {
-            return;
+    fn next_due(&mut self, now_ms: u64) -> Option<Slot> {
+        let servers = &self.servers;
+        let is_under_way = |server, slot| {
+            let server = servers.get(server);
+            let link = server.and_then(|it| it.places[COMMANDS].link.as_ref());
+            link.is_some_and(|link| link.has_under_way(slot))
         };
-        let Ok(channel) = String::from_utf8(channel) else {
-            return;
-        };
-        match (&*word, words.next()) {
-            (b"message" | b"smessage", Some(Reply::Bulk(payload))) => {
-                let channel = channel.into();
-                self.events
-                    .push_back(LinkEvent::Message { channel, payload });
-            }
-            (b"subscribe" | b"ssubscribe", _) => {
-                if let Some(state) = self.channels.get_mut(&*channel) {
-                    *state = Channel::Taken;
-                    self.tell_heard();
-                }
-            }
-            (b"unsubscribe" | b"sunsubscribe", _) if self.confirm_given_up(&channel) => {}
-            (b"unsubscribe" | b"sunsubscribe", _) => {
-                if let Some(state) = self.channels.get_mut(&*channel) {
-                    *state = Channel::Wanted;
-                    let channel = channel.into();
-                    self.events.push_back(LinkEvent::Unsubscribed { channel });
-                    self.ask_for_channels();
-                }
-            }
-            _ => {}
+        self.held.next_due(is_under_way, now_ms)
+    }
+
+    /// The server that takes a slot over. If it cannot be reached, the master is asked again: it may have kept the slot.
+    fn next_master(&mut self, slot: Slot, address: &Address) -> Option<usize> {
+        let next = self.servers.at(address).ok();
+        let server = next.and_then(|next| self.servers.get(next));
+        if server.is_none_or(|it| !it.is_ready() && it.places[COMMANDS].failures > 0) {
+            self.held.ask_master(slot);
+            return None;
+        }
+        next
+    }
+
+    fn ask_for_channels(&mut self) {
+        for (channel, slot) in self.channels.wanted() {
+            let Some(master) = self.servers.master_of(slot) else {
+                continue;
+            };
+            let server = self.servers.get_mut(master);
+            let Some(link) = server.and_then(Server::channels) else {
+                continue;
+            };
+            let word = channel_word("SUBSCRIBE", link.is_sharded());
+            link.write_words([word.as_bytes(), channel.as_bytes()].into_iter());
+            self.channels.on_asked(&channel, master);
         }
     }
 
-    /// A channel is not heard any more. Says whether that was wanted; it may be wanted again since, and is asked for.
-    fn confirm_given_up(&mut self, channel: &str) -> bool {
-        let Some(count) = self.given_up.get_mut(channel) else {
-            return false;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.given_up.remove(channel);
+    fn give_up(&mut self, channel: &str, server: usize) {
+        let link = self.servers.get_mut(server).and_then(Server::channels);
+        if let Some(link) = link {
+            let word = channel_word("UNSUBSCRIBE", link.is_sharded());
+            link.write_words([word.as_bytes(), channel.as_bytes()].into_iter());
+            self.channels.on_given_up(server, channel);
         }
-        true
     }
 
     /// Tells which channels are heard, once commands can be sent, too.
     fn tell_heard(&mut self) {
-        if !self.places[0].link.as_ref().is_some_and(Link::is_ready) {
-            return;
-        }
-        for (channel, state) in &mut self.channels {
-            if *state == Channel::Taken {
-                *state = Channel::Heard;
-                let channel = channel.clone();
-                self.events.push_back(LinkEvent::Subscribed { channel });
-            }
-        }
-    }
-
-    /// A connection has ended, or was not made.
-    fn lose(&mut self, index: usize, why: &str, now_ms: u64) {
-        let place = &mut self.places[index];
-        let wait_ms = MOST_RETRY_MS.min(RETRY_MS << place.failures.min(10));
-        place.at_ms = now_ms + wait_ms / 2 + self.random.next_u64() % (wait_ms / 2);
-        place.failures += 1;
-        let link = place.link.take();
-        let address = place.address;
-        if !std::mem::replace(&mut self.has_complained, true) {
-            let shown = self.shown(address);
-            log::error!("cannot use Redis at {shown}: {why}; it is tried again and again");
-        }
-        if !link.as_ref().is_some_and(Link::is_ready) && self.current == address {
-            self.current = (address + 1) % self.target.addresses.len().max(1);
-        }
-        let Some(link) = link else {
-            return;
-        };
-        self.places[index].before = link.identity();
-        let tokens = link.into_unanswered();
-        let failed = tokens.map(|token| LinkEvent::Failed {
-            token,
-            is_sent: true,
+        let servers = &self.servers;
+        let heard = self.channels.take_heard(|slot| {
+            let master = servers.master_of(slot);
+            let master = master.and_then(|master| servers.get(master));
+            master.is_some_and(Server::is_ready)
         });
-        self.events.extend(failed);
-        if ROLES[index] == Role::Channels {
-            self.given_up.clear();
-            for (channel, state) in &mut self.channels {
-                if std::mem::replace(state, Channel::Wanted) == Channel::Heard {
-                    let channel = channel.clone();
-                    self.events.push_back(LinkEvent::Unsubscribed { channel });
-                }
-            }
-        }
+        let heard = heard.into_iter();
+        let events = heard.map(|channel| LinkEvent::Subscribed { channel });
+        self.events.extend(events);
     }
 }
 

@@ -28,6 +28,11 @@ impl Partition {
         Self(key_slot(room.as_bytes()) % PARTITIONS)
     }
 
+    /// All there are.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..PARTITIONS).map(Self)
+    }
+
     /// The channel on which its nodes are told.
     pub(super) fn channel(self) -> Box<str> {
         format!("parlor:{{p{}}}", self.0).into()
@@ -48,6 +53,14 @@ impl Partition {
     pub(super) fn key(self, kind: &str, room: &str) -> Box<[u8]> {
         let text = format!("parlor:{{p{}}}:{kind}:{room}", self.0);
         text.into_bytes().into()
+    }
+
+    /// The keys of the list of its rooms that are in use: their names, and until when each is.
+    pub(super) fn list_keys(self) -> [Box<[u8]>; 2] {
+        ["listed", "until"].map(|kind| {
+            let text = format!("parlor:{{p{}}}:{kind}", self.0);
+            text.into_bytes().into()
+        })
     }
 }
 

@@ -211,7 +211,7 @@ impl As<'_> {
 }
 
 /// What the keys begin with by which nodes have told who is in a room.
-fn here_prefix(room: &str) -> Bytes {
+pub(super) fn here_prefix(room: &str) -> Bytes {
     let key = Partition::of(room).key("here", room);
     [&*key, b":"].concat().into()
 }
@@ -225,6 +225,17 @@ pub(super) fn claim(person: u64, keys: &[Box<str>]) -> Command {
 pub(super) fn release(person: u64, keys: &[Box<str>]) -> Command {
     let keys = keys.iter().map(|it| key(NAME, &**it)).collect();
     Command::script(&scripts::RELEASE, keys, vec![text(&person)])
+}
+
+/// Asks whether a name is somebody's.
+pub(super) fn whose(keys: &[Box<str>]) -> Command {
+    let keys = keys.iter().map(|it| key(NAME, &**it));
+    Command::Plain([text("EXISTS")].into_iter().chain(keys).collect())
+}
+
+/// Reads the reply to `whose`.
+pub(super) fn is_somebodys(reply: &Reply) -> Option<bool> {
+    Some(reply.number()? > 0)
 }
 
 pub(super) fn find(person: u64) -> Command {

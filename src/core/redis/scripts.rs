@@ -57,6 +57,24 @@ pub static LOOK: Script = Script {
     text: include_str!("scripts/look.lua"),
 };
 
+/// Puts rooms on the list of those that are in use.
+pub static LIST: Script = Script {
+    name: "list",
+    text: include_str!("scripts/list.lua"),
+};
+
+/// Says which rooms are in use.
+pub static ROOMS: Script = Script {
+    name: "rooms",
+    text: include_str!("scripts/rooms.lua"),
+};
+
+/// Says how many people are in rooms.
+pub static COUNT: Script = Script {
+    name: "count",
+    text: include_str!("scripts/count.lua"),
+};
+
 /// Keeps a name for somebody, if it is nobody else's.
 pub static CLAIM: Script = Script {
     name: "claim",
@@ -94,7 +112,7 @@ pub static SEND: Script = Script {
 };
 
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 14] = [
+pub static ALL: [&Script; 17] = [
     &PUBLISH,
     &LOAD,
     &FILL,
@@ -103,6 +121,9 @@ pub static ALL: [&Script; 14] = [
     &TELL,
     &COMPARE_HERE,
     &LOOK,
+    &LIST,
+    &ROOMS,
+    &COUNT,
     &CLAIM,
     &RELEASE,
     &KEEP,

@@ -48,6 +48,7 @@ impl<S: Stream> Server<S> {
             resume: &self.chat.resume_token(person)?,
             node: &self.node,
             durability: self.durability(),
+            push: self.pushing.is_some(),
             server: concat!("parlor/", env!("CARGO_PKG_VERSION")),
             ping_ms: limits.ping_interval.ms(),
             limits: event::Limits {

@@ -2,9 +2,10 @@
 
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Data;
-use crate::core::chat::{Content, RoomName};
+use crate::codec::key_patterns::KeyPatterns;
+use crate::core::chat::{Chart, Content, RoomName, Window};
 use crate::core::server::error::CommandError;
-use crate::limits::{MAX_KEY, MAX_PAGE};
+use crate::limits::{DEFAULT_POINTS, MAX_KEY, MAX_PAGE, MAX_SERIES_POINTS};
 
 pub(super) fn content_of<'a>(data: &'a Data<'_>) -> (Content, &'a [u8]) {
     match data {
@@ -25,6 +26,7 @@ pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Co
             code: ErrorCode::BadCommand,
             message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
             retry_ms: None,
+            current: None,
         }),
         _ => Ok(()),
     }
@@ -34,3 +36,38 @@ pub(super) fn parse_room(text: &str) -> Result<RoomName, CommandError> {
     let message = "a room is named by 1 to 64 letters, digits and - _ . : but no spaces";
     RoomName::parse(text).ok_or(CommandError::new(ErrorCode::BadRoom, message))
 }
+
+/// Which numbers are asked for: how far back, at how many points of each key, or how many of the newest.
+pub(super) fn chart<'a>(
+    keys: impl IntoIterator<Item = &'a str>,
+    (seconds, points, count): (Option<u64>, Option<u64>, Option<u64>),
+) -> Result<Chart, CommandError> {
+    let bad = |message| CommandError::new(ErrorCode::BadCommand, message);
+    let keys = KeyPatterns::new(keys).map_err(|message| CommandError {
+        code: ErrorCode::BadCommand,
+        message: message.into(),
+        retry_ms: None,
+        current: None,
+    })?;
+    let seconds = match (seconds, count) {
+        (None, None) => return Err(bad(NO_WINDOW)),
+        (_, Some(0)) => return Err(bad("count is 1 at the least")),
+        (_, Some(_)) if points.is_some() => return Err(bad(POINTS_AND_COUNT)),
+        (seconds, _) => seconds.unwrap_or(u64::MAX),
+    };
+    let at_most = |asked| {
+        usize::try_from(asked).map_or(MAX_SERIES_POINTS, |it: usize| it.min(MAX_SERIES_POINTS))
+    };
+    let window = Window {
+        seconds,
+        points: points.map_or(DEFAULT_POINTS, at_most),
+        count: count.map(at_most),
+    };
+    Ok(Chart { window, keys })
+}
+
+const NO_WINDOW: &str =
+    "series needs seconds, how far back, or count, how many of the newest values of each key";
+
+const POINTS_AND_COUNT: &str =
+    "points thins out a time, and count is for the newest values: name one of them";

@@ -7,7 +7,7 @@ use crate::codec::json::command::Id;
 use crate::codec::json::event::{self, Event};
 use crate::codec::sse;
 use crate::core::budget::cost;
-use crate::core::chat::{Arrival, Format, Message, Reading, RoomId, Selection, Window};
+use crate::core::chat::{Arrival, Chart, Format, Message, Reading, RoomId, Selection};
 use crate::core::delivery::encode;
 use crate::core::delivery::lagging::ANEW;
 use crate::core::delivery::rope::Rope;
@@ -35,18 +35,17 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// The answer to `join` of a connection, which is charged for what is looked at for it; `window`: with the numbers of
-    /// how long; `found`: what the store has found of what was missed.
+    /// The answer to `join` of a connection, which is charged for what is looked at for it; `chart`: with which
+    /// numbers; `found`: what the store has found of what was missed.
     pub(super) fn joined(
         &mut self,
         (id, reading): (ConnectionId, Reading),
         room: RoomId,
         selection: Selection,
-        window: Option<Window>,
+        chart: Option<&Chart>,
         (echo, found): (Id<'_>, &Excerpt),
         now: Now,
     ) -> Rope {
-        let mut scans = 0;
         let mut rope = Rope::default();
         self.chat.forget_expired_of(room, now.ms);
         self.chat.on_listed(room);
@@ -72,15 +71,23 @@ impl<S: Stream> Server<S> {
             rope.own().extend_from_slice(b"],\"members\":[");
             snapshots.members(view, &self.chat, encoder, &mut rope);
             // A member who has missed nothing has the series already.
-            if let Some(window) = window.filter(|_| !arrival.recovered) {
+            let count = arrival.count;
+            let chart = chart.filter(|_| !arrival.recovered);
+            if let Some(chart) = chart.filter(|chart| chart.keys.is_all()) {
                 rope.own().extend_from_slice(b"],\"series\":[");
-                scans = snapshots.series(view, &self.chat, window, encoder, &mut rope);
+                let past = self.pasts.of(&self.chat, room, chart, now.ms);
+                let when = (chart.window, past, now);
+                let (snapshots, encoder) = (&mut self.snapshots, &mut self.encoder);
+                let scans = snapshots.series(view, &self.chat, when, encoder, &mut rope);
+                self.charge_scan(id, scans);
+            } else if let Some(chart) = chart {
+                rope.own().extend_from_slice(b"],\"series\":[");
+                self.push_series(room, chart, id, now, &mut rope);
             }
             rope.own().extend_from_slice(b"],\"count\":");
-            event::write(&arrival.count, rope.own());
+            event::write(&count, rope.own());
             rope.own().push(b'}');
         }
-        self.charge_scan(id, scans);
         rope
     }
 
@@ -113,7 +120,7 @@ impl<S: Stream> Server<S> {
             id,
             room,
             selection,
-            window,
+            chart,
             echo,
             found,
         } = member;
@@ -128,21 +135,23 @@ impl<S: Stream> Server<S> {
             let room = name.as_str();
             ranges(&found.damaged).map(move |(from, to)| Event::Gap { room, from, to })
         });
-        if reading.format == Format::Events {
+        if reading.format.is_events() {
             let mut rope = Rope::default();
             self.chat.forget_expired_of(room, now.ms);
             self.snapshots.begin(now.ms);
             for gap in gaps {
                 encode::named_event("gap", None, &gap, rope.own());
             }
-            self.push_opened(room, *selection, found, &mut rope);
+            self.push_opened_for(id, room, *selection, found, &mut rope);
             self.answer_rope(id, reading.format, rope);
+            self.tell_if_paused(id, room);
+            self.settle_feed(id);
         } else {
             for gap in gaps {
                 self.send(id, &gap);
             }
             let echo = (echo.as_deref(), found);
-            let joined = self.joined((id, reading), room, *selection, *window, echo, now);
+            let joined = self.joined((id, reading), room, *selection, chart.as_ref(), echo, now);
             self.send_message(id, joined);
             self.tell_if_paused(id, room);
             self.end_wait(id);
@@ -194,7 +203,9 @@ impl<S: Stream> Server<S> {
             let gap = Event::Gap { room, from, to };
             match reading.format {
                 Format::Json | Format::JsonDeflated => event::write(&gap, rope.own()),
-                Format::Events => encode::named_event("gap", None, &gap, rope.own()),
+                Format::Events | Format::Feed => {
+                    encode::named_event("gap", None, &gap, rope.own());
+                }
                 // These formats have no event for a gap.
                 Format::Plain | Format::PlainDeflated | Format::Lines => {}
             }
@@ -218,11 +229,9 @@ impl<S: Stream> Server<S> {
                     now,
                 );
                 self.answer_message(id, reading, joined);
-                // What said so before is skipped with the rest.
-                self.tell_if_paused(id, room);
             }
-            Format::Events => {
-                self.push_opened(room, selection, &Excerpt::default(), &mut rope);
+            Format::Events | Format::Feed => {
+                self.push_opened_for(id, room, selection, &Excerpt::default(), &mut rope);
                 self.answer_rope(id, reading.format, rope);
             }
             Format::Plain | Format::PlainDeflated | Format::Lines => {
@@ -238,7 +247,23 @@ impl<S: Stream> Server<S> {
                 self.answer_rope(id, reading.format, rope);
             }
         }
+        // What said so before is skipped with the rest.
+        self.tell_if_paused(id, room);
         self.skip_to_now(id, room);
+    }
+
+    fn push_opened_for(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+        selection: Selection,
+        found: &Excerpt,
+        rope: &mut Rope,
+    ) {
+        match self.get(id).is_some_and(|it| it.door.feed().is_some()) {
+            true => self.push_feed_opened(id, room, selection, found, rope),
+            false => self.push_opened(room, selection, found, rope),
+        }
     }
 
     fn push_opened(
@@ -331,11 +356,16 @@ impl<S: Stream> Server<S> {
 
 /// What of a room's newest messages a newcomer is told: as many as one answer takes. What someone has missed, and the latest
 /// of each key, is whole.
-fn newest_of<'a, 'm>(arrival: &'a Arrival<'m>, selection: Selection) -> &'a [Message<'m>] {
+pub(super) fn newest_of<'a, 'm>(
+    arrival: &'a Arrival<'m>,
+    selection: Selection,
+) -> &'a [Message<'m>] {
     let is_whole = match selection {
         Selection::Last(_) | Selection::LastUpTo { .. } => false,
         Selection::Since { .. } => arrival.recovered,
-        Selection::LatestByKey { .. } | Selection::LatestBesideState { .. } => true,
+        Selection::Begun { .. }
+        | Selection::LatestByKey { .. }
+        | Selection::LatestBesideState { .. } => true,
     };
     match is_whole {
         true => &arrival.messages,

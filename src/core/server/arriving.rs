@@ -50,6 +50,7 @@ impl<S: Stream> Server<S> {
             key: None,
             content: message.content,
             body: &message.body,
+            expect: None,
         };
         let json = encode::direct(&message, to);
         self.budget

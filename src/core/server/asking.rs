@@ -142,8 +142,10 @@ impl<S: Stream> Server<S> {
                 let person = shown.person.number();
                 (*id, PeopleRequest::Find { ticket, person })
             }
-            // That is asked by `send_elsewhere`.
-            Question::Direct(_) => return,
+            // Those are asked elsewhere.
+            Question::Rooms(_) | Question::Counts(_) | Question::Whose(_) | Question::Direct(_) => {
+                return;
+            }
         };
         outbox.push(Request::People(request));
         nodes.questions.add(ticket, question, now.ms);
@@ -257,6 +259,15 @@ impl<S: Stream> Server<S> {
                 };
                 self.resume_with(id, aside, |it| it.person = Some(outcome));
             }
+            Question::Rooms(list) => match answer {
+                PeopleAnswer::Rooms(page) => self.on_listed(list, page, now),
+                _ => self.refuse_list(*list, now),
+            },
+            Question::Counts(list) => match answer {
+                PeopleAnswer::Counts(counts) => self.on_counted(*list, counts, now),
+                _ => self.refuse_list(*list, now),
+            },
+            Question::Whose(name) => self.on_whose(name, &answer, now),
             Question::Direct(sent) => self.on_sent_answer(ticket, sent, answer, now),
         }
     }
@@ -284,6 +295,7 @@ impl<S: Stream> Server<S> {
 
     /// Gives up what the log does not answer.
     pub(super) fn give_up_questions(&mut self, now: Now) {
+        self.give_up_lists(now.ms, now);
         while self.budget.is_left()
             && let Some(nodes) = &mut self.nodes
             && let Some((ticket, question)) = nodes.questions.take_due(now.ms)
@@ -294,6 +306,7 @@ impl<S: Stream> Server<S> {
 
     /// The log answers nothing any more.
     pub(super) fn refuse_questions(&mut self, now: Now) {
+        self.give_up_lists(u64::MAX, now);
         while let Some(nodes) = &mut self.nodes
             && let Some((ticket, question)) = nodes.questions.take_due(u64::MAX)
         {

@@ -308,6 +308,7 @@ impl<S: Stream> Server<S> {
         };
         let person = connection.person();
         let has_person = connection.door.facts().has_people;
+        self.followers.forget(id);
         while let Some(room) = self.chat.room_of(id) {
             self.lagging.forget(id, room);
             self.chat.leave(id, person, room, now.ms);

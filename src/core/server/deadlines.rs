@@ -232,6 +232,7 @@ impl<S: Stream> Server<S> {
             Heartbeat::Comment => {
                 connection.queue.push_control(heartbeat);
                 self.mark_dirty(id);
+                self.tell_feed_position(id);
                 interval.after(now.ms)
             }
             Heartbeat::Nothing | Heartbeat::Ping | Heartbeat::PingAndEvent => {

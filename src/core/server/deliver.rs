@@ -22,6 +22,7 @@ impl<S: Stream> Server<S> {
         };
         // If not, a member may have left since the fan-out began, rejoined, or caught up.
         let is_as_it_set_out = fanout.is_as_it_set_out(&self.chat);
+        let is_for_feeds = fanout.is_for_feeds();
         let (slice, waiting) = (fanout.next_slice(), self.dirty.len());
         self.budget.spend(cost::LOOKUP * slice.len() as u64);
         for index in slice {
@@ -31,7 +32,12 @@ impl<S: Stream> Server<S> {
                 false => self.chat.entry_sequence(member.id, fanout.room()),
             };
             if let Some(delivery) = after.and_then(|after| fanout.delivery(after)) {
-                self.deliver(member.id, fanout.room(), delivery, now);
+                match is_for_feeds {
+                    true => self.deliver_to_feed(member.id, fanout.room(), &delivery, now),
+                    false => {
+                        self.deliver(member.id, fanout.room(), delivery, now);
+                    }
+                }
             }
         }
         self.broadcast.put_back(fanout, &self.chat);
@@ -46,14 +52,20 @@ impl<S: Stream> Server<S> {
         true
     }
 
-    /// Queues a batch for one member, who may have left since the fan-out began.
-    fn deliver(&mut self, id: ConnectionId, room: RoomId, delivery: Delivery, now: Now) {
+    /// Queues a batch for one member, who may have left since the fan-out began. Says whether it is queued.
+    pub(super) fn deliver(
+        &mut self,
+        id: ConnectionId,
+        room: RoomId,
+        delivery: Delivery,
+        now: Now,
+    ) -> bool {
         let max_queue = self.limits.max_queue;
         if self.lagging.is_behind(id, room) {
-            return;
+            return false;
         }
         let Some(connection) = self.receiver(id, &delivery.chunk, max_queue, now) else {
-            return;
+            return false;
         };
         let phase = connection.phase;
         match connection.queue.push(delivery.chunk, max_queue) {
@@ -67,15 +79,19 @@ impl<S: Stream> Server<S> {
                 self.lagging.fall_behind(id, room, delivery.first_offset);
                 // A member that is leaving will not get the messages that it may be waiting for.
                 self.finish_leaving(id, now);
-                return;
+                return false;
             }
-            Enqueue::Full => return self.close(id, Ending::Truncate(CloseReason::TooSlow), now),
+            Enqueue::Full => {
+                self.close(id, Ending::Truncate(CloseReason::TooSlow), now);
+                return false;
+            }
         }
         if let Phase::Leaving { until, .. } = phase
             && until <= delivery.last
         {
             self.finish_leaving(id, now);
         }
+        true
     }
 
     /// The connection of a member that something is about to be queued for. One with a pending flush is flushed before
@@ -153,6 +169,7 @@ impl<S: Stream> Server<S> {
     /// Everything is written: goes on with what was waiting for that.
     fn on_drained(&mut self, id: ConnectionId, now: Now) {
         self.lagging.on_drained(id);
+        self.followers.on_drained(id);
         let Some(connection) = self.get_mut(id) else {
             return;
         };

@@ -42,6 +42,9 @@ impl<S: Stream> Server<S> {
         };
         let found = self.chat.find_person(to);
         let Some(to) = found.filter(|to| self.is_here(*to)) else {
+            if self.push_to(from, to, (content, body), now) {
+                return Ok(Progress::Done);
+            }
             let sent = self.direct_elsewhere(id, (from, to), (content, body), echo, now);
             return sent.map(|()| Progress::Later);
         };
@@ -53,6 +56,7 @@ impl<S: Stream> Server<S> {
             key: None,
             content,
             body,
+            expect: None,
         };
         let json = encode::direct(&message, &addressee);
         let frame = self.encoder.text_frame(Format::Json.into(), &json);
@@ -160,6 +164,27 @@ impl<S: Stream> Server<S> {
             }
             _ => self.offer(receiver, Rc::clone(shared), now),
         }
+    }
+
+    /// Whether somebody who is away is told by push.
+    fn push_to(
+        &mut self,
+        from: PersonId,
+        to: &str,
+        (content, body): (Content, &[u8]),
+        now: Now,
+    ) -> bool {
+        let author = self.chat.author(from);
+        let message = Message {
+            expect: None,
+            offset: None,
+            at_ms: now.unix_ms,
+            author: &author,
+            key: None,
+            content,
+            body,
+        };
+        self.push_direct(to, &message, now)
     }
 
     fn is_here(&self, person: PersonId) -> bool {

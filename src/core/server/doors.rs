@@ -6,6 +6,7 @@
 pub(super) mod admin;
 pub(super) mod datagrams;
 pub(super) mod events;
+pub(super) mod feeds;
 pub(super) mod http;
 pub(super) mod import;
 pub(super) mod json;

@@ -10,20 +10,29 @@ use crate::core::chat::{JoinError, PublishError, TooFastError, TooManyRoomsError
 use crate::limits::{RETRY_AFTER_SECONDS, RETRY_RATE_SECONDS};
 
 /// Why a command or a request is not obeyed. The connection stays open.
+#[derive(Clone, Debug)]
 pub(super) struct CommandError {
     pub(super) code: ErrorCode,
     pub(super) message: Cow<'static, str>,
     /// Milliseconds after which it may be sent again, where that helps.
     pub(super) retry_ms: Option<u64>,
+    /// Of a conflict the state of the key: a message in JSON, or `null`.
+    pub(super) current: Option<Box<str>>,
 }
 
 impl CommandError {
-    pub(super) fn new(code: ErrorCode, message: &'static str) -> Self {
+    pub(super) const fn new(code: ErrorCode, message: &'static str) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: Cow::Borrowed(message),
             retry_ms: None,
+            current: None,
         }
+    }
+
+    /// The status of the answer to a request that is refused so.
+    pub(super) fn status(&self) -> Status {
+        status_of(self.code)
     }
 }
 
@@ -42,6 +51,7 @@ fn status_of(code: ErrorCode) -> Status {
         ErrorCode::NotAllowed => Status::FORBIDDEN,
         ErrorCode::NoSuchUser => Status::NOT_FOUND,
         ErrorCode::NameTaken => Status::CONFLICT,
+        ErrorCode::Conflict => Status::PRECONDITION_FAILED,
         ErrorCode::TooManyConnections | ErrorCode::RateLimited => Status::TOO_MANY_REQUESTS,
         ErrorCode::TooManyRooms | ErrorCode::Busy | ErrorCode::Unavailable => {
             Status::SERVICE_UNAVAILABLE
@@ -63,7 +73,10 @@ impl From<CommandError> for Problem {
             ErrorCode::TooManyRooms | ErrorCode::TooManyConnections | ErrorCode::Unavailable => {
                 Self::detailed(status, error.message).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
             }
-            _ => Self::detailed(status, error.message),
+            _ => Self {
+                extension: error.current.map(|it| ("current", it)),
+                ..Self::detailed(status, error.message)
+            },
         }
     }
 }
@@ -86,6 +99,7 @@ impl From<CommandParseError> for CommandError {
             code: invalid.code,
             message: invalid.message.into(),
             retry_ms: None,
+            current: None,
         }
     }
 }
@@ -112,6 +126,10 @@ impl From<TooManyRoomsError> for CommandError {
 impl From<PublishError> for CommandError {
     fn from(refusal: PublishError) -> Self {
         match refusal {
+            PublishError::Conflict => Self::new(
+                ErrorCode::Conflict,
+                "the state of this key is another one by now: see current",
+            ),
             PublishError::TooManyKeys => Self::new(
                 ErrorCode::TooManyKeys,
                 "this room retains as many keys as it may",
@@ -135,7 +153,14 @@ impl From<PublishError> for CommandError {
 
 impl From<TokenError> for CommandError {
     fn from(refused: TokenError) -> Self {
-        Self::new(refused.code(), refused.message())
+        let retry_ms = match refused {
+            TokenError::KeysAwaited { retry_ms } => Some(retry_ms),
+            _ => None,
+        };
+        Self {
+            retry_ms,
+            ..Self::new(refused.code(), refused.message())
+        }
     }
 }
 
@@ -146,6 +171,7 @@ pub(super) const BAD_NAME: CommandError = CommandError {
         "a name is 1 to 32 characters that can be seen, mixes no scripts within a word, and does not look like a guest's or like a line of a chat",
     ),
     retry_ms: None,
+    current: None,
 };
 
 /// Nobody of that name is connected.
@@ -153,6 +179,7 @@ pub(super) const NO_SUCH_USER: CommandError = CommandError {
     code: ErrorCode::NoSuchUser,
     message: Cow::Borrowed("nobody of this name is here"),
     retry_ms: None,
+    current: None,
 };
 
 /// The name is that of another person.
@@ -160,6 +187,7 @@ pub(super) const NAME_OF_ANOTHER: CommandError = CommandError {
     code: ErrorCode::NameTaken,
     message: Cow::Borrowed("someone else has this name"),
     retry_ms: None,
+    current: None,
 };
 
 /// The name looks like that of another person who is connected.
@@ -167,6 +195,7 @@ pub(super) const NAME_TAKEN: CommandError = CommandError {
     code: ErrorCode::NameTaken,
     message: Cow::Borrowed("somebody else is here whose name looks the same"),
     retry_ms: None,
+    current: None,
 };
 
 /// No token was shown.
@@ -174,6 +203,7 @@ pub(super) const NO_TOKEN: CommandError = CommandError {
     code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("log in with a token first"),
     retry_ms: None,
+    current: None,
 };
 
 /// The same at the line port.
@@ -181,6 +211,7 @@ pub(super) const NO_TOKEN_LINE: CommandError = CommandError {
     code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("a token is needed here: /login TOKEN"),
     retry_ms: None,
+    current: None,
 };
 
 /// The person has `--max-per-person` connections.
@@ -188,6 +219,7 @@ pub(super) const TOO_MANY_OF_ONE: CommandError = CommandError {
     code: ErrorCode::TooManyConnections,
     message: Cow::Borrowed("you have as many connections as one may have; close another first"),
     retry_ms: None,
+    current: None,
 };
 
 /// No connection of the addressee takes the direct message.
@@ -195,4 +227,5 @@ pub(super) const BUSY: CommandError = CommandError {
     code: ErrorCode::Busy,
     message: Cow::Borrowed("they do not read as fast as they are written to; try again"),
     retry_ms: None,
+    current: None,
 };

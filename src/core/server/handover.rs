@@ -57,10 +57,14 @@ impl<S: Stream> Server<S> {
             && self.waiting.is_written()
             && is_asked_nothing
             && self.are_files_quiet()
+            && self.are_hooks_quiet()
+            && !self.has_push_work()
             && self.unfinished.is_empty()
             && self.closed.is_empty()
             && self.nodes.as_ref().is_none_or(|it| it.arriving.is_empty())
             && !self.chat.has_to_tell()
+            && !self.chat.has_begun_rooms()
+            && !self.followers.is_offering()
             && !self.broadcast.is_busy()
             && !self.lagging.has_drained()
             && !self.is_evicting()
@@ -94,6 +98,17 @@ impl<S: Stream> Server<S> {
         sections.put("sources", &self.sources.state())?;
         sections.put("files", &self.files.state())?;
         sections.put("counters", &self.counters.state())?;
+        sections.put("provider", &self.access.provider_state())?;
+        sections.put("followers", &self.followers.state())?;
+        if let Some(hooks) = &self.hooks {
+            sections.put("hooks", &hooks.state())?;
+        }
+        if let Some(pushing) = &self.pushing {
+            sections.put("push", &pushing.push.state())?;
+        }
+        if let Some(escalations) = &self.escalations {
+            sections.put("escalations", &escalations.state())?;
+        }
         sections.to_bytes()
     }
 
@@ -105,8 +120,12 @@ impl<S: Stream> Server<S> {
     }
 
     /// Another server has taken over: gives up the connections whose sockets it has, without a word to anyone. What is left is
-    /// to be drained, and gets nothing more of a file: that is the other server's to read.
+    /// to be drained, and gets nothing more of a file: that is the other server's to read. Webhooks and push services are called by that, too.
     pub fn give_sockets_up(&mut self, is_taken: impl Fn(&S) -> bool, now: Now) -> Vec<S> {
+        self.hooks = None;
+        self.pushing = None;
+        self.escalations = None;
+        self.chat.watch_rooms(false);
         let all = self.connections.iter();
         let taken = all.filter(|(_, connection)| is_taken(&connection.socket));
         let taken: Vec<usize> = taken.map(|(index, _)| index).collect();
@@ -120,6 +139,7 @@ impl<S: Stream> Server<S> {
         let connections = &self.connections;
         let is_here = |id: ConnectionId| connections.get(id.index()).is_some_and(|it| it.id == id);
         self.files.forget_downloads(is_here);
+        self.followers.retain(is_here);
         let broken_off: Vec<ConnectionId> = self.files.downloads.keys().copied().collect();
         for id in broken_off {
             self.fail_download(id, now);
@@ -151,6 +171,10 @@ impl<S: Stream> Server<S> {
         self.sources.take_over(sections.take("sources")?);
         self.files.take_over(sections.take("files")?);
         self.counters.take_over(&sections.take("counters")?);
+        self.take_over_hooks(sections.take_if_told("hooks")?, now);
+        self.take_over_push(sections.take_if_told("push")?);
+        let escalations = sections.take_if_told("escalations")?;
+        self.take_over_escalations(escalations, now);
         let told: Vec<Connection<()>> = sections.take("connections")?;
         let queues = self.take_queues(sections.take("queues")?, told.len())?;
         let (mut here, mut gone) = (Vec::new(), Vec::new());
@@ -172,6 +196,11 @@ impl<S: Stream> Server<S> {
         let connections = &self.connections;
         let is_here = |id: ConnectionId| connections.get(id.index()).is_some_and(|it| it.id == id);
         self.access.take_over(sections.take("holders")?, is_here);
+        self.access
+            .take_over_provider(sections.take_if_told("provider")?);
+        let followers = sections.take_if_told("followers")?;
+        self.followers.take_over(followers, is_here);
+        self.chat.watch_beginnings(!self.followers.is_empty());
         self.files.forget_downloads(is_here);
         self.resume_downloads();
         Ok(())

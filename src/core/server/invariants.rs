@@ -33,6 +33,9 @@ impl<S: Stream> Server<S> {
         self.check_address_slots()?;
         self.waiting.check()?;
         self.loading.check()?;
+        if let Some(pushing) = &self.pushing {
+            pushing.push.check()?;
+        }
         if let Some(nodes) = &self.nodes {
             let questions = &nodes.questions;
             questions.check(|id| self.loading.has_aside(id))?;
@@ -42,6 +45,10 @@ impl<S: Stream> Server<S> {
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
         self.check_lagging()?;
+        self.followers.check(
+            |id| self.get(id).is_some_and(Connection::is_member),
+            |id| self.get(id).is_some_and(Connection::has_output),
+        )?;
         self.timers.check()?;
         self.broadcast.check(self.bounds.max_message())?;
         self.snapshots.check()?;

@@ -31,6 +31,12 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Rooms of the store in which values are expected or end, each with when the first is late or ends, in milliseconds since
+    /// 1970: they are asked for then. To be called after `restore`.
+    pub fn restore_deadlines<'a>(&mut self, rooms: impl Iterator<Item = (&'a str, u64)>, now: Now) {
+        self.chat.restore_wakes(rooms, now);
+    }
+
     /// The store has failed for good, and nothing is kept from now on. What it has not accepted is refused. Rooms go on
     /// with a new epoch, and their members are told so.
     pub fn lose_store(&mut self, now: Now) {
@@ -47,8 +53,11 @@ impl<S: Stream> Server<S> {
         }
         self.waiting.forget_written_behind();
         self.end_readers(now);
+        self.end_pasts(now);
         self.lose_files(now);
         self.chat.lose_store();
+        self.lose_hook_store(now);
+        self.lose_push_store();
         self.end_loads();
         self.tell_new_epochs();
     }
@@ -66,6 +75,7 @@ impl<S: Stream> Server<S> {
         }
         self.waiting.forget_written_behind();
         self.refuse_readers(now);
+        self.end_pasts(now);
         self.lose_files(now);
         self.refuse_loads(now);
         self.refuse_questions(now);

@@ -15,11 +15,12 @@ use crate::core::id::ConnectionId;
 use crate::core::net::pending::{Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
+use crate::core::server::followers::ToEnter;
 use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::{Answer, Contents, Found, PeopleAnswer, SentMessage, Stored, Ticket};
 use crate::core::stream::Stream;
 use crate::limits::{
-    DEDUP_MS, MAX_LOADING, MAX_WAITING_DATAGRAMS, STORE_RETRY_MS, STORE_TIMEOUT_MS,
+    DEDUP_MS, MAX_COPIES, MAX_LOADING, MAX_WAITING_DATAGRAMS, STORE_RETRY_MS, STORE_TIMEOUT_MS,
 };
 
 /// Whether something that is about a room can be done now.
@@ -47,6 +48,8 @@ pub(super) enum Aside {
         id: ConnectionId,
         room: Option<RoomName>,
     },
+    /// A connection comes into a room that it has named, or that a pattern of its has found.
+    Entry { id: ConnectionId, next: ToEnter },
     /// A datagram of someone who may send it.
     Datagram {
         person: PersonId,
@@ -156,6 +159,13 @@ impl Loading {
         }
     }
 
+    /// So is the entry of a connection that goes on meanwhile.
+    pub(super) fn put_entry_aside(&mut self, id: ConnectionId, next: ToEnter) {
+        if let Some(load) = self.rooms.get_mut(&next.room) {
+            load.aside.push(Aside::Entry { id, next });
+        }
+    }
+
     /// Whether a room can be asked for now: it is ready for that.
     pub(super) fn readiness(&mut self, room: &RoomName, now_ms: u64) -> Readiness {
         if self.rooms.contains_key(room) {
@@ -251,29 +261,45 @@ impl<S: Stream> Server<S> {
         Readiness::Loading
     }
 
-    /// Whether a command waits until its room is here, and what else is wanted of it. Then no later one of the connection is
-    /// read before.
-    pub(super) fn is_put_aside(
+    /// The first of these rooms that is asked for. What is wanted of all of them is asked for at once.
+    pub(super) fn first_loading<'a>(
         &mut self,
-        room: Option<(&str, Wanted)>,
+        rooms: impl Iterator<Item = (&'a RoomName, Wanted)>,
+        now: Now,
+    ) -> Option<RoomName> {
+        let mut first = None;
+        for (room, wanted) in rooms {
+            let is_loading = self.readiness_for(room, wanted, now) == Readiness::Loading;
+            if is_loading && first.is_none() {
+                first = Some(room.clone());
+            }
+        }
+        first
+    }
+
+    /// Whether a command waits until its rooms are here, and what else is wanted of them. Then no later one of the connection
+    /// is read before.
+    pub(super) fn is_put_aside<'a>(
+        &mut self,
+        rooms: impl IntoIterator<Item = (&'a str, Wanted)>,
         text: &str,
         id: ConnectionId,
         now: Now,
     ) -> bool {
-        let room = room.filter(|_| self.outbox.is_some());
-        let room = room.and_then(|(room, wanted)| Some((RoomName::parse(room)?, wanted)));
-        let Some((room, wanted)) = room else {
+        if self.outbox.is_none() || self.access.rights(id).is_unauthenticated() {
             return false;
-        };
-        let is_known = !self.access.rights(id).is_unauthenticated();
-        let is_loading = is_known && self.readiness_for(&room, wanted, now) == Readiness::Loading;
-        if is_loading {
+        }
+        let rooms = rooms.into_iter().take(MAX_COPIES);
+        let rooms = rooms.filter_map(|(room, wanted)| Some((RoomName::parse(room)?, wanted)));
+        let rooms: Vec<(RoomName, Wanted)> = rooms.collect();
+        let loading = self.first_loading(rooms.iter().map(|(room, wanted)| (room, *wanted)), now);
+        if let Some(room) = &loading {
             let text = text.into();
             self.loading
-                .put_aside(&room, id, Aside::Command { id, text });
+                .put_aside(room, id, Aside::Command { id, text });
             self.begin_wait(id);
         }
-        is_loading
+        loading.is_some()
     }
 
     /// Refuses a command about a room that the store has and does not give.
@@ -394,6 +420,7 @@ impl<S: Stream> Server<S> {
                     self.end_question(id);
                     self.go_on_leaving(id, now);
                 }
+                Aside::Entry { id, next } => self.followers.put_back(id, next),
                 Aside::Datagram {
                     person,
                     from,
@@ -452,6 +479,7 @@ pub(super) fn restored((found, owner): &(Found, Option<Owner>)) -> Restored<'_> 
     Restored {
         message,
         owner: owner.clone(),
+        freshness: found.freshness(),
     }
 }
 

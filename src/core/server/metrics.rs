@@ -1,5 +1,7 @@
 //! What the server tells operators about itself, in the text format of Prometheus.
 
+mod hooks;
+mod push;
 mod state;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,12 @@ pub(super) struct Counters {
     tokens: BTreeMap<&'static str, u64>,
     refused: BTreeMap<AdmissionError, u64>,
     datagrams: BTreeMap<DatagramResult, u64>,
+    /// What was said of values.
+    said: BTreeMap<&'static str, u64>,
+    /// Steps of escalations.
+    escalations: BTreeMap<&'static str, u64>,
+    /// Requests for the keys of a provider.
+    key_requests: BTreeMap<&'static str, u64>,
 }
 
 fn zeros<K: Ord>(keys: impl IntoIterator<Item = K>) -> BTreeMap<K, u64> {
@@ -52,6 +60,9 @@ impl Counters {
             tokens: zeros(verdicts.into_iter().chain(["taken", NOT_LOOKED_AT])),
             refused: zeros(AdmissionError::ALL),
             datagrams: zeros(DatagramResult::ALL),
+            said: zeros(["silent", "heard", "ended"]),
+            escalations: zeros(["told", "failed"]),
+            key_requests: zeros(["ok", "failed"]),
         }
     }
 
@@ -92,13 +103,35 @@ impl Counters {
                 && self.responses.len() == first.responses.len()
                 && self.tokens.len() == first.tokens.len()
                 && self.refused.len() == first.refused.len()
-                && self.datagrams.len() == first.datagrams.len(),
+                && self.datagrams.len() == first.datagrams.len()
+                && self.said.len() == first.said.len()
+                && self.escalations.len() == first.escalations.len()
+                && self.key_requests.len() == first.key_requests.len(),
             "a series was not there from the start",
         )
     }
 
     pub(super) fn count_response(&mut self, status: Status) {
         *self.responses.entry(status.code).or_default() += 1;
+    }
+
+    /// A server has said this of a value.
+    pub(super) fn count_said(&mut self, what: &str) {
+        if let Some(count) = self.said.get_mut(what) {
+            *count += 1;
+        }
+    }
+
+    /// A step of an escalation was due.
+    pub(super) fn count_escalation(&mut self, is_told: bool) {
+        let result = if is_told { "told" } else { "failed" };
+        *self.escalations.entry(result).or_default() += 1;
+    }
+
+    /// A provider was asked for its keys.
+    pub(super) fn count_key_request(&mut self, is_ok: bool) {
+        let result = if is_ok { "ok" } else { "failed" };
+        *self.key_requests.entry(result).or_default() += 1;
     }
 
     pub(super) fn count_token(&mut self, result: &'static str) {
@@ -165,6 +198,17 @@ impl<S: Stream> Server<S> {
         let datagrams = &self.counters.datagrams;
         let family = ("datagrams_total", COUNTER, help);
         write_family(&mut out, family, "result", datagrams);
+        let help = "What was said of values: that they are silent, that they are heard again, that they have ended.";
+        let said = &self.counters.said;
+        write_family(&mut out, ("values_total", COUNTER, help), "what", said);
+        let help = "Steps of escalations, by whether somebody could be told.";
+        let escalations = &self.counters.escalations;
+        let family = ("escalations_total", COUNTER, help);
+        write_family(&mut out, family, "result", escalations);
+        let help = "Requests for the keys of --jwks-url, by whether they were answered with keys.";
+        let key_requests = &self.counters.key_requests;
+        let family = ("jwks_requests_total", COUNTER, help);
+        write_family(&mut out, family, "result", key_requests);
         let help = "What was forgotten so that something else could be kept.";
         let forgotten = self.chat.forgotten();
         let forgotten = [
@@ -182,11 +226,13 @@ impl<S: Stream> Server<S> {
             write_head(&mut out, name, GAUGE, help);
             write_line(&mut out, format_args!("parlor_{name} {value}"));
         }
+        self.write_hook_metrics(&mut out);
+        self.write_push_metrics(&mut out);
         out
     }
 
     /// Gauges that are read off the server when they are asked for.
-    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 15] {
+    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 16] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
         let paused = self.broadcast.paused_count();
@@ -215,6 +261,11 @@ impl<S: Stream> Server<S> {
                 "rooms",
                 "Rooms that have members or are remembered.",
                 chat.room_count(),
+            ),
+            (
+                "values_watched",
+                "Values that are expected, or end.",
+                chat.vigil_count(),
             ),
             ("members", "Places taken in all rooms.", chat.seat_count()),
             (

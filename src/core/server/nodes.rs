@@ -16,6 +16,8 @@ use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arriving::Arriving;
+use crate::core::server::known_names::KnownNames;
+use crate::core::server::lists::Lists;
 use crate::core::server::questions::Questions;
 use crate::core::store::{
     Here, KnownPresence, PeopleNews, PeopleRequest, Person, PublicPerson, Request, SharedPerson,
@@ -28,6 +30,8 @@ use crate::limits::{RENEW_MS, RENEWED_AT_ONCE};
 pub(super) struct Nodes {
     /// What the log was asked, and has not answered.
     pub(super) questions: Questions,
+    pub(super) lists: Lists,
+    pub(super) known_names: KnownNames,
     /// Direct messages that have come from other nodes.
     pub(super) arriving: VecDeque<Arriving>,
     /// When what was told is renewed next.
@@ -54,6 +58,8 @@ impl Nodes {
     fn new(now_ms: u64) -> Self {
         Self {
             questions: Questions::default(),
+            lists: Lists::default(),
+            known_names: KnownNames::default(),
             arriving: VecDeque::new(),
             renew_ms: now_ms + RENEW_MS,
             rooms: Walk::Over,
@@ -68,7 +74,8 @@ impl Nodes {
 
     /// When something is to be done next.
     pub(super) fn next_deadline_ms(&self) -> u64 {
-        let due_ms = self.questions.next_due_ms();
+        let due_ms = [self.questions.next_due_ms(), self.lists.next_due_ms()];
+        let due_ms = due_ms.into_iter().flatten().min();
         due_ms.map_or(self.renew_ms, |due_ms| due_ms.min(self.renew_ms))
     }
 }
@@ -161,6 +168,13 @@ impl<S: Stream> Server<S> {
                 .spend(cost::MESSAGE + cost::LOOKUP * count as u64);
             self.ask_nodes(PeopleRequest::Tell(here(&room, &told)));
         }
+        while self.budget.is_left() {
+            let begun = self.chat.take_begun(RENEWED_AT_ONCE);
+            if begun.is_empty() {
+                break;
+            }
+            self.list(&begun);
+        }
         while self.budget.is_left()
             && let Some(room) = self.chat.take_unknown()
         {
@@ -185,6 +199,15 @@ impl<S: Stream> Server<S> {
         })
     }
 
+    /// These rooms are in use here.
+    fn list(&mut self, rooms: &[RoomName]) {
+        if !rooms.is_empty() {
+            self.budget.spend(cost::LOOKUP * rooms.len() as u64);
+            let rooms = rooms.iter().map(|room| room.as_str().into());
+            self.ask_nodes(PeopleRequest::List(rooms.collect()));
+        }
+    }
+
     /// What this node has told, and whom it holds, is to be kept for longer: in parts, as long as the tick's share lasts.
     fn renew(&mut self, now: Now) {
         let Some(nodes) = &mut self.nodes else {
@@ -202,6 +225,7 @@ impl<S: Stream> Server<S> {
             let last = last.as_ref().map(RoomName::as_str);
             let (rooms, next) = self.chat.rooms_after(last, RENEWED_AT_ONCE);
             self.budget.spend(cost::LOOKUP * RENEWED_AT_ONCE as u64);
+            self.list(&rooms);
             let known = rooms.iter().filter_map(|room| self.known_presence(room));
             let known: Vec<KnownPresence> = known.collect();
             if !known.is_empty() {

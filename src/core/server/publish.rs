@@ -39,10 +39,16 @@ impl<S: Stream> Server<S> {
         if publish.retain && publish.key.is_none() {
             return Err(CommandError::new(ErrorCode::BadCommand, "retain needs key"));
         }
+        if publish.condition.is_some() && !publish.retain {
+            let message =
+                "if_offset and if_new are about the state of a key: they need key and retain";
+            return Err(CommandError::new(ErrorCode::BadCommand, message));
+        }
         if publish.retain && publish.ephemeral {
             let message = "an ephemeral message is not kept, so it cannot be retained";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
         }
+        check_freshness(publish)?;
         let Publisher {
             author,
             sender,
@@ -51,6 +57,7 @@ impl<S: Stream> Server<S> {
         let found = self.chat.find_or_create_for_publish(name, owner, now.ms);
         self.forget_ended();
         let room = found?;
+        let condition = publish.condition.map(|it| it.of(self.chat.epoch(room)));
         let (content, body) = content_of(&publish.data);
         let draft = Draft {
             author,
@@ -63,8 +70,18 @@ impl<S: Stream> Server<S> {
             dedup: publish.dedup.as_deref().map(|dedup| (dedup, sender)),
             file: None,
             imported: None,
+            condition,
+            freshness: publish.freshness,
         };
-        Ok((room, self.submit(room, &draft, now)?))
+        let submitted = self.submit(room, &draft, now).map_err(|error| {
+            let current =
+                (error == PublishError::Conflict).then(|| self.state_json(room, draft.key));
+            CommandError {
+                current,
+                ..error.into()
+            }
+        });
+        Ok((room, submitted?))
     }
 
     /// Publishes a message, unless it was published before. It is accepted at once unless a
@@ -78,11 +95,12 @@ impl<S: Stream> Server<S> {
         if let Some(ticket) = self.waiting.find(room, draft) {
             return Ok(Submitted::Waiting(ticket));
         }
-        let keeping = match self.chat.propose(room, draft, now)? {
+        let waits = !draft.ephemeral && self.waits_for_commits();
+        let keeping = match self.chat.propose(room, draft, !waits, now)? {
             Proposed::Again(offset) => return Ok(Submitted::Published(Some(offset))),
             Proposed::New(keeping) => keeping,
         };
-        if !draft.ephemeral && self.waits_for_commits() {
+        if waits {
             return self
                 .append(room, draft, &keeping, now)
                 .map(Submitted::Waiting);
@@ -101,6 +119,15 @@ impl<S: Stream> Server<S> {
             self.write_behind(room, draft, offset, now)?;
         }
         self.on_accepted(room, draft, accepted, keeping, now);
+        if self.hooks.is_some() {
+            self.tell_hooks(room, draft, accepted, now);
+        }
+        if self.pushing.is_some() {
+            self.tell_push(room, draft, accepted, now);
+        }
+        if self.escalations.is_some() {
+            self.note_alarm(room, draft.key, now);
+        }
         Ok(Submitted::Published(accepted.offset))
     }
 
@@ -116,6 +143,7 @@ impl<S: Stream> Server<S> {
         if let Some(file) = draft.file {
             self.files.place(file, self.chat.epoch(room));
         }
+        self.count_if_said(draft);
         let message = self.chat.accept(room, draft, accepted, now);
         self.fan_out(room, &message);
         self.chat.keep(room, &message, draft, keeping, now);
@@ -143,6 +171,24 @@ impl<S: Stream> Server<S> {
             self.broadcast.append(audience, sequence, offset, |out| {
                 self.encoder.message(&context, message, out);
             });
+        }
+    }
+}
+
+/// How long a value is good for is said of the state of a key.
+fn check_freshness(publish: &Publish<'_>) -> Result<(), CommandError> {
+    let bad = |message| CommandError {
+        code: ErrorCode::BadCommand,
+        message,
+        retry_ms: None,
+        current: None,
+    };
+    match publish.key.as_deref().filter(|_| publish.retain) {
+        _ if publish.freshness.is_none() => Ok(()),
+        None => Err(bad("expect and ttl need key and retain".into())),
+        Some(key) => {
+            let checked = publish.freshness.check(key);
+            checked.map_err(|message| bad(message.into()))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::core::chat::{PublicId, Shown};
 use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
+use crate::core::server::lists::List;
 use crate::core::server::loading::Aside;
 use crate::core::server::sent_direct::SentDirect;
 use crate::core::store::Ticket;
@@ -28,6 +29,12 @@ pub(super) enum Question {
         aside: Aside,
         shown: Shown,
     },
+    /// Which rooms are in use?
+    Rooms(Box<List>),
+    /// How many are in them?
+    Counts(Box<List>),
+    /// Is this name somebody's?
+    Whose(Box<str>),
     /// Is there somebody who takes this message?
     Direct(Box<SentDirect>),
 }
@@ -78,7 +85,11 @@ pub(super) struct Questions {
 impl Question {
     fn held_bytes(&self) -> usize {
         match self {
-            Self::Name { .. } | Self::Person { .. } => 0,
+            Self::Name { .. }
+            | Self::Person { .. }
+            | Self::Rooms(_)
+            | Self::Counts(_)
+            | Self::Whose(_) => 0,
             Self::Direct(sent) => sent.held_bytes(),
         }
     }

@@ -114,7 +114,7 @@ impl<S: Stream> Server<S> {
             (Publishes::ByCommand, _) if is_member => door.session().and_then(|it| it.publishes_to),
             // It goes on when some of its file is written.
             (Publishes::ByRequest, Some(_)) if self.waits_for_disk(id) => return true,
-            (Publishes::ByRequest, Some(pending)) => self.chat.find(pending.room()),
+            (Publishes::ByRequest, Some(pending)) => self.slowest_of(pending.rooms()),
             (Publishes::ByLine, _) if is_member => door.import().and_then(|it| it.publishes_to),
             _ => return false,
         };
@@ -267,7 +267,8 @@ impl<S: Stream> Server<S> {
         };
         match Request::parse(input, seen, limits) {
             Ok(Some((request, length))) => {
-                if self.waits_for_room(&request, id, now) {
+                if self.waits_for_room(&request, id, now) || self.waits_for_name(&request, id, now)
+                {
                     return Step::Wait;
                 }
                 self.answer(&request, id, now);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::value::RawValue;
 
-use crate::core::chat::{RoomId, RoomName, Selection, Window};
+use crate::core::chat::{Chart, RoomId, RoomName, Selection};
 use crate::core::id::ConnectionId;
 use crate::core::net::pending::Reply;
 use crate::core::store::{Excerpt, Ticket};
@@ -31,7 +31,7 @@ pub(super) struct Returning {
     pub(super) id: ConnectionId,
     pub(super) room: RoomId,
     pub(super) selection: Selection,
-    pub(super) window: Option<Window>,
+    pub(super) chart: Option<Chart>,
     /// The id of the command at the JSON door.
     pub(super) echo: Option<Box<RawValue>>,
     /// What was read so far: meanwhile the room may have gone on beyond what it remembers.

@@ -181,7 +181,11 @@ impl<S: Stream> Server<S> {
     pub fn waits_for_nothing(&self) -> bool {
         let nodes = self.nodes.as_ref();
         let is_asked = nodes.is_some_and(|it| !it.questions.is_empty());
-        !is_asked && self.waiting.is_empty() && self.readers.is_empty() && self.loading.is_empty()
+        !is_asked
+            && self.waiting.is_empty()
+            && self.readers.is_empty()
+            && self.loading.is_empty()
+            && self.pasts.is_empty()
     }
 
     /// Gives up those who have waited for too long.
@@ -219,7 +223,7 @@ impl<S: Stream> Server<S> {
     fn turn_back(&mut self, member: &Returning, now: Now) {
         let (id, room) = (member.id, member.room);
         let format = self.chat.reading_of(id).map(|it| it.format);
-        if format == Some(Format::Events) {
+        if format.is_some_and(Format::is_events) {
             return self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
         }
         self.lagging.forget(id, room);
@@ -250,6 +254,8 @@ impl<S: Stream> Server<S> {
             Answer::Loaded { .. }
             | Answer::Accepted { .. }
             | Answer::Again { .. }
+            | Answer::Conflict { .. }
+            | Answer::Past { .. }
             | Answer::Refused { .. }
             | Answer::People { .. } => None,
         };

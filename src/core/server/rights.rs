@@ -7,7 +7,7 @@ use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::token::TokenError;
 use crate::codec::ws::close::CloseReason;
-use crate::core::access::{Keys, Rights};
+use crate::core::access::{FetchedKeys, Keys, Rights};
 use crate::core::budget::cost;
 use crate::core::chat::{
     Author, Name, NameTakenError, Owner, PersonId, PersonName, RoomId, RoomName,
@@ -47,6 +47,34 @@ impl<S: Stream> Server<S> {
         self.access.require_tokens(keys);
     }
 
+    /// From now on this provider is asked for keys beside those of [`require_tokens`](Self::require_tokens), or none is. To be
+    /// called after that. `kept`: the last set that it has given, if a file has it. Whoever drives the server makes the requests
+    /// of [`next_key_request`](Self::next_key_request), and tells what was answered.
+    pub fn fetch_keys_from(&mut self, url: Option<&str>, kept: Option<Vec<u8>>, now: Now) {
+        self.access.fetch_from(url, kept, now);
+    }
+
+    /// The address that keys are to be got from now. There is one request at a time for each address.
+    pub fn next_key_request(&mut self, now: Now) -> Option<&str> {
+        match self.is_held {
+            true => None,
+            false => self.access.next_fetch(now),
+        }
+    }
+
+    /// When that is.
+    pub(super) fn next_key_request_ms(&self) -> Option<u64> {
+        self.access.next_fetch_ms().filter(|_| !self.is_held)
+    }
+
+    /// What was answered at this address, or why nothing was.
+    pub fn on_keys(&mut self, url: &str, answer: Result<FetchedKeys, String>, now: Now) {
+        self.budget.spend(cost::MESSAGE);
+        if let Some(is_ok) = self.access.on_fetched(url, answer, now) {
+            self.counters.count_key_request(is_ok);
+        }
+    }
+
     /// The rights of a request: by its `Authorization: Bearer` or its `?token=` (RFC 6750 section 2), or those of a
     /// client without a token.
     pub(super) fn rights_of_request(
@@ -73,13 +101,15 @@ impl<S: Stream> Server<S> {
             let fields = &[("Retry-After", RETRY_AFTER_SECONDS)];
             return Err(Problem::new(Status::TOO_MANY_REQUESTS, TOO_MANY_BAD).with(fields));
         }
-        self.check_token(&token, peer, now).map_err(|refused| {
-            Problem::new(Status::UNAUTHORIZED, refused.message()).with(&[INVALID])
-        })
+        self.check_token(&token, peer, now)
+            .map_err(|refused| match refused {
+                TokenError::KeysAwaited { .. } => CommandError::from(refused).into(),
+                _ => Problem::new(Status::UNAUTHORIZED, refused.message()).with(&[INVALID]),
+            })
     }
 
     /// Verifies a token. A refused one is logged and counted, but never shown. It counts against its address, unless it
-    /// only has expired.
+    /// only has expired, or waits for keys.
     fn check_token(
         &mut self,
         token: &str,
@@ -91,7 +121,10 @@ impl<S: Stream> Server<S> {
         self.counters.count_token(label);
         if let (Err(refused), Some(peer)) = (&checked, peer) {
             log::info!("refused a token peer={peer} reason={label}");
-            if !matches!(refused, TokenError::Expired) {
+            if !matches!(
+                refused,
+                TokenError::Expired | TokenError::KeysAwaited { .. }
+            ) {
                 self.addresses.on_failed_token(peer.ip, now.ms);
             }
         }
@@ -133,6 +166,7 @@ impl<S: Stream> Server<S> {
                 self.remove_from_room(id, room, CloseReason::NotAllowed, now);
             }
         }
+        self.followers.search_again(id);
         Ok(())
     }
 
@@ -256,6 +290,11 @@ impl<S: Stream> Server<S> {
 }
 
 impl Rights {
+    /// Refuses who has shown no token where one is wanted.
+    pub(super) fn check_login(&self) -> Result<(), Problem> {
+        self.check(!self.is_unauthenticated())
+    }
+
     /// Checks a request's right to read a room.
     pub(super) fn check_subscribe(&self, room: &RoomName) -> Result<(), Problem> {
         self.check(self.may_subscribe(room))

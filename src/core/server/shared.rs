@@ -7,7 +7,7 @@ use crate::core::budget::cost;
 use crate::core::chat::{
     Accepted, Author, Draft, Format, Keeping, Owner, Position, RoomId, RoomName, Sender,
 };
-use crate::core::delivery::encode;
+use crate::core::delivery::{encode, feed};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::server::Server;
@@ -122,7 +122,8 @@ impl<S: Stream> Server<S> {
         keeping: &Keeping,
         (offset, at_ms): (u64, u64),
     ) {
-        let Some(body) = keeping.state().filter(|_| self.chat.has_shared_log()) else {
+        let state = keeping.other_state(draft);
+        let Some((body, freshness)) = state.filter(|_| self.chat.has_shared_log()) else {
             return;
         };
         let (Some(outbox), Some(name)) = (&mut self.outbox, self.chat.room_name(room)) else {
@@ -130,6 +131,7 @@ impl<S: Stream> Server<S> {
         };
         let record = Record {
             body: body.to_vec(),
+            freshness,
             ..Record::of(draft)
         };
         outbox.push(Request::Shared(Shared::KeepState {
@@ -204,6 +206,10 @@ impl<S: Stream> Server<S> {
                 .append(audience, sequence, next_offset, |out| match format {
                     Format::Lines => out.extend_from_slice(pause_line(is_paused)),
                     Format::Events => encode::named_event(pause_name(is_paused), None, &event, out),
+                    Format::Feed => {
+                        feed::begin_piece(None, None, out);
+                        encode::named_event(pause_name(is_paused), None, &event, out);
+                    }
                     _ => self.encoder.event(&context, &event, out),
                 });
         }
@@ -211,10 +217,24 @@ impl<S: Stream> Server<S> {
 
     /// Tells somebody who has come into a room if nothing can be published there.
     pub(super) fn tell_if_paused(&mut self, id: ConnectionId, room: RoomId) {
-        if self.chat.is_paused(room)
-            && let Some(name) = self.chat.room_name(room).cloned()
-        {
-            self.send(id, &pause_event(name.as_str(), true));
+        if !self.chat.is_paused(room) {
+            return;
+        }
+        let format = self.chat.reading_of(id).map(|it| it.format);
+        let (Some(name), Some(format)) = (self.chat.room_name(room).cloned(), format) else {
+            return;
+        };
+        let event = pause_event(name.as_str(), true);
+        match format {
+            Format::Json | Format::JsonDeflated => self.send(id, &event),
+            Format::Events | Format::Feed => {
+                let mut out = Vec::new();
+                encode::named_event(pause_name(true), None, &event, &mut out);
+                self.answer_with(id, format, out);
+            }
+            Format::Lines => self.answer_with(id, format, pause_line(true).to_vec()),
+            // These formats have no word for it.
+            Format::Plain | Format::PlainDeflated => {}
         }
     }
 
@@ -242,7 +262,7 @@ impl<S: Stream> Server<S> {
     /// them: then they are told where the room is.
     pub(super) fn fall_behind_all(&mut self, room: RoomId, from: u64) {
         for format in Format::ALL {
-            let is_told = format.is_json() || format == Format::Events;
+            let is_told = format.is_json() || format.is_events();
             let members = self.chat.members(room.audience(format));
             for member in members.filter(|_| is_told).iter().flat_map(|it| it.iter()) {
                 self.lagging.fall_behind(member.id, room, from);
@@ -312,5 +332,7 @@ fn with_draft(stored: &Stored, then: impl FnOnce(&mut Draft<'_>)) {
         dedup: sent.map(|sent| &*sent.id).zip(sender.as_ref()),
         file: None,
         imported: None,
+        condition: None,
+        freshness: record.freshness,
     });
 }

@@ -142,6 +142,7 @@ impl Outbox {
             record,
             state: state.map(Into::into),
             file,
+            condition: draft.condition.filter(|_| offset.is_none()),
         }));
         (ticket, bytes)
     }
@@ -178,6 +179,9 @@ impl<S: Stream> Server<S> {
             return;
         };
         let Err(answer) = self.on_read_answer(answer, now) else {
+            return;
+        };
+        let Err(answer) = self.on_past_answer(answer, now) else {
             return;
         };
         let Err(answer) = self.on_written_behind(answer) else {
@@ -217,8 +221,12 @@ impl<S: Stream> Server<S> {
         if let (Err(_), Some(file)) = (outcome, waiter.submission.draft().file) {
             self.files.remove(file);
         }
+        let current = match answer {
+            Answer::Conflict { current, .. } => Some(self.stored_json(room, current.as_deref())),
+            _ => None,
+        };
         for publisher in waiter.publishers {
-            self.tell_outcome(publisher, room, outcome, now);
+            self.tell_outcome(publisher, (room, current.as_deref()), outcome, now);
         }
         self.chat.on_appended(room, now.ms);
         self.forget_ended();
@@ -262,7 +270,7 @@ impl<S: Stream> Server<S> {
             for publisher in publishers {
                 self.budget.spend(cost::MESSAGE);
                 let overdue = Err(UNAVAILABLE);
-                self.tell_outcome(publisher, RoomId::default(), overdue, now);
+                self.tell_outcome(publisher, (RoomId::default(), None), overdue, now);
             }
         }
     }
@@ -271,8 +279,12 @@ impl<S: Stream> Server<S> {
         let (offset, at_ms) = match *answer {
             Answer::Accepted { offset, at_ms, .. } => (offset, at_ms),
             Answer::Again { offset, .. } => return Ok(offset),
+            Answer::Conflict { .. } => return Err(PublishError::Conflict),
             Answer::Refused { retry_ms, .. } => return Err(PublishError::Unavailable { retry_ms }),
-            Answer::Page { .. } | Answer::Loaded { .. } | Answer::People { .. } => {
+            Answer::Page { .. }
+            | Answer::Past { .. }
+            | Answer::Loaded { .. }
+            | Answer::People { .. } => {
                 log::error!("the store has answered an append with something else");
                 return Err(UNAVAILABLE);
             }
@@ -291,22 +303,35 @@ impl<S: Stream> Server<S> {
             at_ms,
         };
         self.on_accepted(room, &draft, accepted, keeping, now);
+        if self.hooks.is_some() {
+            self.tell_hooks(room, &draft, accepted, now);
+        }
+        if self.pushing.is_some() {
+            self.tell_push(room, &draft, accepted, now);
+        }
+        if self.escalations.is_some() {
+            self.note_alarm(room, draft.key, now);
+        }
         Ok(offset)
     }
 
-    /// Answers whoever has sent a message, in the words of their door.
+    /// Answers whoever has sent a message, in the words of their door; `current`: of a conflict the state of its key.
     fn tell_outcome(
         &mut self,
         publisher: ReplyTo,
-        room: RoomId,
+        (room, current): (RoomId, Option<&str>),
         outcome: Result<u64, PublishError>,
         now: Now,
     ) {
+        let refused = |refusal| CommandError {
+            current: current.map(Into::into),
+            ..CommandError::from(refusal)
+        };
         let id = match publisher {
             ReplyTo::Json { id, echo } => {
                 let echo = echo.as_deref();
                 let answer = outcome.map(|offset| ok(echo, Some(offset)));
-                self.answer_command(answer.map_err(CommandError::from), echo, id);
+                self.answer_command(answer.map_err(refused), echo, id);
                 id
             }
             ReplyTo::Lines(id) => {
@@ -323,9 +348,18 @@ impl<S: Stream> Server<S> {
                 id
             }
             ReplyTo::Http(reply) => {
-                let outcome = outcome.map(Some).map_err(CommandError::from);
+                let outcome = outcome.map(Some).map_err(refused);
                 self.respond_to_post(room, outcome, &reply, now);
                 reply.id
+            }
+            ReplyTo::Part { id, place } => {
+                self.on_gathered((id, place), outcome, now);
+                id
+            }
+            ReplyTo::Copy { id, copies, place } => {
+                let outcome = outcome.map_err(refused);
+                self.on_copied(copies, place, (room, outcome), now);
+                id
             }
             ReplyTo::Import { id, line, room } => {
                 self.on_imported(id, (line, &room), outcome, now);

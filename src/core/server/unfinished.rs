@@ -15,6 +15,7 @@ use crate::core::server::Server;
 use crate::core::server::answers::Answer;
 use crate::core::server::direct_delivery::DirectDelivery;
 use crate::core::server::listing::Listing;
+use crate::core::server::lists::Asker;
 use crate::core::stream::Stream;
 use crate::limits::{SCANS_AT_ONCE, SCANS_PER_COMMAND};
 
@@ -42,8 +43,18 @@ impl Unfinished {
 
 impl<S: Stream> Server<S> {
     /// The answer to `rooms`, if the scan ends at once. Otherwise it is sent when it ends.
-    pub(super) fn list_rooms(&mut self, id: ConnectionId, rights: Rights, echo: Id<'_>) -> Answer {
+    pub(super) fn list_rooms(
+        &mut self,
+        id: ConnectionId,
+        rights: Rights,
+        echo: Id<'_>,
+        now: Now,
+    ) -> Answer {
         let mut listing = Listing::new(rights, echo);
+        if self.nodes.is_some() {
+            self.ask_for_list(Asker::Command(id, listing), now);
+            return Ok(None);
+        }
         if self.scan(id, &mut listing) {
             return Ok(Some(listing.to_json()));
         }

@@ -177,6 +177,8 @@ impl<S: Stream> Server<S> {
             dedup: None,
             file: Some(upload.id),
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
         Ok((room, self.submit(room, &draft, now)?))
     }

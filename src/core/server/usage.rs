@@ -39,6 +39,7 @@ impl<S: Stream> Server<S> {
             let (rooms, values) = self.chat.forget_owner(&whom).unwrap_or_default();
             self.forget_ended();
             let files = self.files.forget_owner(&whom);
+            self.forget_push_of(&whom);
             log::warn!(
                 "forgot {rooms} rooms, {values} retained values and {files} files of {whom}"
             );

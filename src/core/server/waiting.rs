@@ -26,6 +26,14 @@ pub(super) enum ReplyTo {
     Plain(ConnectionId),
     /// Who has sent a request.
     Http(Box<Reply>),
+    /// Who has sent a payload, which has become several messages: this is the one in this place.
+    Part { id: ConnectionId, place: usize },
+    /// Who has sent a message for several rooms: this is the one in this place of these copies.
+    Copy {
+        id: ConnectionId,
+        copies: CopiesId,
+        place: usize,
+    },
     /// Who has sent a file.
     File(Box<Reply>, FileId),
     /// Who hands over an export, of which this line is in this room.
@@ -39,9 +47,12 @@ pub(super) enum ReplyTo {
 impl ReplyTo {
     fn connection(&self) -> ConnectionId {
         match self {
-            Self::Json { id, .. } | Self::Lines(id) | Self::Plain(id) | Self::Import { id, .. } => {
-                *id
-            }
+            Self::Json { id, .. }
+            | Self::Lines(id)
+            | Self::Plain(id)
+            | Self::Part { id, .. }
+            | Self::Copy { id, .. }
+            | Self::Import { id, .. } => *id,
             Self::Http(reply) | Self::File(reply, _) => reply.id,
         }
     }
@@ -51,6 +62,10 @@ impl ReplyTo {
         matches!(self, Self::Import { .. })
     }
 }
+
+/// The copies of one message, which is for several rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CopiesId(pub(super) u64);
 
 /// A submission that the store has not answered.
 #[derive(Debug)]
@@ -222,6 +237,12 @@ impl Waiting {
                 .or_default() += 1;
             waiter.publishers.push(publisher);
         }
+    }
+
+    /// Whether a value of a key waits, and how many submissions were looked at for that.
+    pub(super) fn has_value(&self, room: RoomId, key: &str) -> (bool, usize) {
+        let is_it = |it: &Waiter| it.room == room && it.submission.draft().key == Some(key);
+        (self.by_ticket.values().any(is_it), self.by_ticket.len())
     }
 
     /// The room of the submission that waits for this answer.

@@ -106,6 +106,29 @@ pub enum DirectOutcome {
     Busy,
 }
 
+/// Which rooms are asked for, of all that are in use at any node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WantedRooms {
+    /// Those whose names begin with this.
+    Head {
+        /// The beginning.
+        head: Box<str>,
+        /// Only those after this one in the order of names.
+        after: Option<Box<str>>,
+    },
+    /// The one of this name.
+    Name(Box<str>),
+}
+
+/// Some of the rooms that are in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomsInUse {
+    /// The next ones in the order of their names.
+    pub rooms: Vec<Box<str>>,
+    /// There may be more after this one. It need not be in use itself. `None`: those are all.
+    pub upto: Option<Box<str>>,
+}
+
 /// What is asked.
 #[derive(Clone, Debug)]
 pub enum PeopleRequest {
@@ -121,6 +144,29 @@ pub enum PeopleRequest {
         ticket: Ticket,
         /// The name of the room.
         room: Box<str>,
+    },
+    /// These rooms are in use at this node. They are listed until `limits::NODE_TTL_MS` have passed.
+    List(Vec<Box<str>>),
+    /// The next rooms that are in use at any node. Answered by `Rooms`.
+    Rooms {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// Which.
+        wanted: WantedRooms,
+    },
+    /// How many people are in rooms at all nodes. Answered by `Counts`.
+    Count {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// The names of the rooms.
+        rooms: Vec<Box<str>>,
+    },
+    /// Whether a name is somebody's, or looks like somebody's. Answered by `Free` or `Taken`.
+    Whose {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// What the name is compared by.
+        keys: Vec<Box<str>>,
     },
     /// To keep a name for somebody, if none of these keys is another's. Answered by `Claimed` or `Taken`.
     Claim {
@@ -194,6 +240,12 @@ pub enum PeopleRequest {
 pub enum PeopleAnswer {
     /// What each other node has told of who is in a room there: the whole.
     Present(Vec<(Box<str>, Here)>),
+    /// Rooms that are in use.
+    Rooms(RoomsInUse),
+    /// How many people are in each room, in any order.
+    Counts(Vec<(Box<str>, usize)>),
+    /// The name is nobody's.
+    Free,
     /// The name is theirs.
     Claimed,
     /// It is another's, or looks like another's: this one's, as far as that is known.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::codec::freshness::Freshness;
 use crate::core::chat::{Content, Draft};
 
 /// A message that is kept.
@@ -34,6 +35,8 @@ pub struct Record {
     pub owner: Box<str>,
     /// Its sender's own id of it.
     pub sent: Option<Sent>,
+    /// How long it is good for as the state of its key.
+    pub freshness: Freshness,
 }
 
 /// A sender's own id of a message.
@@ -91,6 +94,7 @@ impl Record {
                 sender: sender.to_text().into(),
                 id: id.into(),
             }),
+            freshness: draft.freshness,
         }
     }
 

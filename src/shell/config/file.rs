@@ -1,5 +1,8 @@
 //! The file that `--config` names, in TOML.
 
+mod escalations;
+mod webhooks;
+
 use std::path::Path;
 
 use toml::Spanned;
@@ -9,7 +12,7 @@ use super::error::ConfigErrors;
 use super::layer::{Given, Layer, Place};
 use super::nearest::hint;
 use crate::limits::MAX_ROOM_RULES;
-use crate::settings::{self, ALL, Kind, Limits, RoomRule, Setting, Settings};
+use crate::settings::{self, ALL, Escalation, Kind, Limits, RoomRule, Setting, Settings, Webhook};
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -17,11 +20,18 @@ pub(super) struct File {
     pub(super) layer: Layer,
     /// Room patterns, each with its line.
     pub(super) rooms: Vec<(RoomRule, usize)>,
+    /// Webhooks, each with its line.
+    pub(super) webhooks: Vec<(Webhook, usize)>,
+    /// Escalations, each with its line.
+    pub(super) escalations: Vec<(Escalation, usize)>,
     pub(super) errors: ConfigErrors,
 }
 
-/// The key of the tables of room patterns.
+/// The key of the tables of room patterns, of those of webhooks, and of those of escalations.
 const ROOMS: &str = "rooms";
+const WEBHOOKS: &str = "webhooks";
+const ESCALATIONS: &str = "escalations";
+
 /// Has a rule take a value from limits in which it was set.
 type Take = fn(&mut RoomRule, &Limits);
 
@@ -64,6 +74,8 @@ pub(super) fn read(path: &Path, text: &str) -> File {
         for (key, value) in document.get_ref() {
             match &**key.get_ref() {
                 ROOMS => file.rooms = reader.rooms(value),
+                WEBHOOKS => file.webhooks = reader.webhooks(value),
+                ESCALATIONS => file.escalations = reader.escalations(value),
                 name => reader.setting(name, key.span().start, value, &mut file.layer),
             }
         }
@@ -98,7 +110,10 @@ impl Reader<'_> {
                     "there is no table {name}: settings stand by themselves, as in `port = 8080`"
                 )
             } else {
-                let known = ALL.iter().map(Setting::name).chain([ROOMS.to_owned()]);
+                let known = ALL
+                    .iter()
+                    .map(Setting::name)
+                    .chain([ROOMS, WEBHOOKS, ESCALATIONS].map(str::to_owned));
                 format!("there is no setting {name}{}", hint(name, known))
             };
             return self.complain(at, &error);
@@ -128,7 +143,12 @@ impl Reader<'_> {
             let at = item.span().start;
             let text = text_of(setting.kind, item.get_ref()).map_err(|error| (at, error))?;
             let set = setting.set(&mut settings, std::slice::from_ref(&text));
-            set.map_err(|error| (at, format!("{error}, not {text:?}")))?;
+            set.map_err(|error| {
+                (
+                    at,
+                    format!("{error}, not {:?}", setting.without_secret(&text)),
+                )
+            })?;
             values.push(text);
         }
         Ok((values, settings))

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
@@ -13,6 +13,7 @@ use super::sources::Sources;
 use crate::redis_doctor::DoctorArgs;
 use crate::send::SendArgs;
 use crate::settings::{ALL, Kind, Setting, Settings};
+use crate::shell::push_doctor::PushTestArgs;
 use crate::shell::token::TokenArgs;
 use crate::shell::transfer::{BackupArgs, ExportArgs};
 use crate::shell::upgrade::UpgradeArgs;
@@ -28,6 +29,8 @@ pub enum Invocation {
     Config,
     /// To say how many connections this machine allows, or what a Redis promises.
     Doctor(DoctorArgs),
+    /// To send a test push, and say what the push service answers.
+    DoctorPush(Sources, PushTestArgs),
     /// To send files to a server that runs.
     Send(SendArgs),
     /// To make a token.
@@ -51,7 +54,9 @@ impl Invocation {
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, clap::Error> {
-        let matches = command().try_get_matches_from(arguments)?;
+        let matches = command()
+            .try_get_matches_from(arguments)
+            .map_err(without_secret)?;
         let sources = |matches: &ArgMatches| {
             let file = matches.get_one::<PathBuf>("config").cloned();
             let sources = Sources::new(given(matches), environment, file);
@@ -63,6 +68,9 @@ impl Invocation {
         Ok(match matches.subcommand() {
             Some(("check", matches)) => Self::Check(sources(matches)?),
             Some(("config", _)) => Self::Config,
+            Some(("doctor", matches)) if matches.contains_id("push") => {
+                Self::DoctorPush(sources(matches)?, PushTestArgs::from_arg_matches(matches)?)
+            }
             Some(("doctor", matches)) => Self::Doctor(DoctorArgs::from_arg_matches(matches)?),
             Some(("export", matches)) => {
                 Self::Export(sources(matches)?, ExportArgs::from_arg_matches(matches)?)
@@ -110,8 +118,9 @@ pub(super) fn command() -> Command {
                 .about("Print a file for --config with every setting at its default, and what it is for"),
         )
         .subcommand(
-            DoctorArgs::augment_args(Command::new("doctor"))
-                .about("Say how many connections this machine allows, or what a Redis promises, and what to change"),
+            PushTestArgs::augment_args(DoctorArgs::augment_args(Command::new("doctor")))
+                .about("Say how many connections this machine allows, what a Redis promises, or what a push service answers, and what to change")
+                .args(those_of_push()),
         )
         .subcommand(send.about("Send files to a room of a server that runs, and print their links"))
         .subcommand(token.about("Make a token with the secret that the server has"))
@@ -141,6 +150,23 @@ pub(super) fn command() -> Command {
 fn place_of_data() -> impl Iterator<Item = Arg> {
     let is_needed = |argument: &Arg| matches!(argument.get_id().as_str(), "config" | "data");
     arguments().into_iter().filter(is_needed)
+}
+
+/// Of the arguments of the server, those that a push is sent by.
+fn those_of_push() -> impl Iterator<Item = Arg> {
+    let names = [
+        "config",
+        "data",
+        "push-contact",
+        "push-key",
+        "webhook-allow",
+        "webhook-ca",
+    ];
+    let is_needed = move |argument: &Arg| names.contains(&argument.get_id().as_str());
+    arguments()
+        .into_iter()
+        .filter(is_needed)
+        .map(|argument| argument.requires("push"))
 }
 
 /// A flag for each setting, and those that are only the command line's.
@@ -203,6 +229,23 @@ fn argument(setting: &'static Setting) -> Arg {
         .value_name(setting.unit.name)
         .value_parser(ValueParser::from(check))
         .action(action)
+}
+
+/// An error without what is secret in the value that it shows.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let text_of = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text_of(ContextKind::InvalidArg).and_then(|it| it.split(' ').next());
+    let name = flag.and_then(|it| it.strip_prefix("--"));
+    let setting = name.and_then(|name| ALL.iter().find(|it| it.name() == name));
+    let value = text_of(ContextKind::InvalidValue);
+    if let Some((setting, value)) = setting.zip(value) {
+        let shown = ContextValue::String(setting.without_secret(value));
+        error.insert(ContextKind::InvalidValue, shown);
+    }
+    error
 }
 
 /// The settings that the command line gives, of those that the command has.

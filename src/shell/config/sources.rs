@@ -10,7 +10,7 @@ use super::environment::{self, Environment};
 use super::error::ConfigErrors;
 use super::file::{self, File};
 use super::layer::{Given, Layer, Place};
-use crate::settings::{ALL, RoomRule, Setting, Settings, without_login};
+use crate::settings::{ALL, Escalation, RedisUrl, RoomRule, Setting, Settings, Webhook};
 use crate::shell::error::RunError;
 use crate::shell::input_file;
 
@@ -29,6 +29,10 @@ pub struct Config {
     places: BTreeMap<String, Place>,
     /// The line of each room pattern.
     room_lines: Vec<usize>,
+    /// That of each webhook.
+    webhook_lines: Vec<usize>,
+    /// That of each escalation.
+    escalation_lines: Vec<usize>,
     file: Option<PathBuf>,
 }
 
@@ -94,6 +98,14 @@ impl Sources {
         Ok(self.load()?.settings.keeping.data)
     }
 
+    /// The settings alone.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn settings(&self) -> Result<Settings, RunError> {
+        Ok(self.load()?.settings)
+    }
+
     /// The settings as they are now.
     ///
     /// # Errors
@@ -126,6 +138,8 @@ impl Sources {
             settings: Settings::default(),
             places: BTreeMap::new(),
             room_lines: Vec::new(),
+            webhook_lines: Vec::new(),
+            escalation_lines: Vec::new(),
             file: self.file.clone(),
         };
         let mut errors = ConfigErrors::default();
@@ -141,6 +155,10 @@ impl Sources {
         }
         let (rules, lines): (Vec<RoomRule>, Vec<usize>) = file.rooms.into_iter().unzip();
         (config.settings.limits.rooms, config.room_lines) = (rules, lines);
+        let (webhooks, lines): (Vec<Webhook>, Vec<usize>) = file.webhooks.into_iter().unzip();
+        (config.settings.hooks.webhooks, config.webhook_lines) = (webhooks, lines);
+        let (all, lines): (Vec<Escalation>, Vec<usize>) = file.escalations.into_iter().unzip();
+        (config.settings.hooks.escalations, config.escalation_lines) = (all, lines);
         config.check_pairs(&mut errors);
         errors.into_result()?;
         Ok(config)
@@ -162,7 +180,11 @@ impl Config {
                 self.places.insert(name, given.place);
             }
             Err(error) => {
-                let shown: Vec<_> = given.values.iter().map(|it| without_login(it)).collect();
+                let shown: Vec<_> = given
+                    .values
+                    .iter()
+                    .map(|it| setting.without_secret(it))
+                    .collect();
                 let shown = shown.join(",");
                 let error = format!("{}: {error}, not {shown:?}", given.place.named(&name));
                 errors.add(self.at(given.place, error));
@@ -172,12 +194,19 @@ impl Config {
 
     /// Settings that make sense only with another.
     fn check_pairs(&self, errors: &mut ConfigErrors) {
-        let needs: [(&str, &[&str]); 5] = [
+        let needs: [(&str, &[&str]); 12] = [
             ("tls-cert", &["tls-key"]),
             ("tls-key", &["tls-cert"]),
             ("udp-bind", &["udp-port"]),
-            ("audience", &["secret-file", "jwks-file"]),
+            ("audience", &["secret-file", "jwks-file", "jwks-url"]),
+            ("jwks-ca", &["jwks-url"]),
             ("redis-ca", &["redis"]),
+            ("webhook", &["webhook-secret-file"]),
+            ("push-contact", &["push-key", "data"]),
+            ("push-key", &["push-contact"]),
+            ("webhook-secret-file", &["webhook"]),
+            ("webhook-rooms", &["webhook"]),
+            ("webhook-events", &["webhook"]),
         ];
         let is_set = |name: &&str| self.places.contains_key(*name);
         for (name, needed) in needs {
@@ -194,6 +223,23 @@ impl Config {
                 "{} and {} exclude each other: messages are kept in Redis, or in a directory",
                 place.named("redis"),
                 place.named("data")
+            );
+            errors.add(self.at(*place, error));
+        }
+        if let (Some(place), true) = (self.places.get("push-contact"), is_set(&"redis")) {
+            let error = format!(
+                "{} and {} exclude each other: push is there for one server, without Redis",
+                place.named("push-contact"),
+                place.named("redis")
+            );
+            errors.add(self.at(*place, error));
+        }
+        if let Some(place) = self.places.get("redis")
+            && let Some(what) = RedisUrl::difference(&self.settings.sharing.redis)
+        {
+            let error = format!(
+                "{}: all addresses are those of one Redis, and differ in {what}",
+                place.named("redis")
             );
             errors.add(self.at(*place, error));
         }
@@ -221,6 +267,22 @@ impl Config {
         rules
             .zip(&self.room_lines)
             .map(|(rule, line)| (rule, self.show(Place::Line(*line))))
+    }
+
+    /// The webhooks of the file, each with where it stands.
+    pub(super) fn webhooks(&self) -> impl Iterator<Item = (&Webhook, String)> {
+        let webhooks = self.settings.hooks.webhooks.iter();
+        webhooks
+            .zip(&self.webhook_lines)
+            .map(|(webhook, line)| (webhook, self.show(Place::Line(*line))))
+    }
+
+    /// The escalations of the file, each with where it stands.
+    pub(super) fn escalations(&self) -> impl Iterator<Item = (&Escalation, String)> {
+        let escalations = self.settings.hooks.escalations.iter();
+        escalations
+            .zip(&self.escalation_lines)
+            .map(|(escalation, line)| (escalation, self.show(Place::Line(*line))))
     }
 
     fn show(&self, place: Place) -> String {

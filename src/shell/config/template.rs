@@ -32,6 +32,34 @@ const ROOM_EXAMPLE: &str = r#"
 #overflow = "latest"
 "#;
 
+const WEBHOOKS: &str = "\
+Webhooks, beside that of webhook: where each is, what it is signed with, and what it is told; all rooms and all events unless \
+it is said. They stand at the end of the file, too.
+Takes effect: now.";
+
+const WEBHOOK_EXAMPLE: &str = r#"
+#[[webhooks]]
+#url = "https://app.example/alarms"
+#secret-file = ["webhook.txt"]
+#rooms = ["plant-*"]
+#events = ["alarm", "occupied", "vacated"]
+"#;
+
+const ESCALATIONS: &str = "\
+Escalations: who is told of an alarm that nobody acknowledges. In these rooms, all unless it is said, from this severity on: info, \
+warning or critical; after so many seconds the first step, after as many more the next; the last is repeated. A step names one of \
+the webhooks, or people who have subscribed to push. The first escalation that is for an alarm counts.
+Takes effect: now.";
+
+const ESCALATION_EXAMPLE: &str = r#"
+#[[escalations]]
+#rooms = ["plant-*"]
+#severity = "critical"
+#after = 300
+#repeat = 600
+#steps = ["webhook:https://app.example/alarms", "push:ana,ben"]
+"#;
+
 /// Prints the file.
 ///
 /// # Errors
@@ -66,7 +94,13 @@ pub(super) fn template() -> String {
     }
     text.push('\n');
     comment(&mut text, ROOMS);
-    text + ROOM_EXAMPLE.trim_start()
+    text += ROOM_EXAMPLE.trim_start();
+    text.push('\n');
+    comment(&mut text, WEBHOOKS);
+    text += WEBHOOK_EXAMPLE.trim_start();
+    text.push('\n');
+    comment(&mut text, ESCALATIONS);
+    text + ESCALATION_EXAMPLE.trim_start()
 }
 
 /// What it is for, its unit, its default where that is no value, and when a change takes effect.

@@ -7,7 +7,7 @@ use log::LevelFilter;
 use super::flags::command;
 use super::template::{assignment, example, template};
 use super::{Config, Invocation, file};
-use crate::settings::{ALL, Settings};
+use crate::settings::{ALL, HookEvent, Settings, Severity};
 
 /// What comes of flags, variables and a file of this text, or what is wrong with them.
 fn load(flags: &[&str], variables: &[(&str, &str)], text: Option<&str>) -> Result<Config, String> {
@@ -83,9 +83,12 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(
         error,
         "PARLOR_TLS_KEY needs PARLOR_TLS_CERT, too\n\
-        parlor.toml:1: audience needs secret-file or jwks-file, too"
+        parlor.toml:1: audience needs secret-file or jwks-file or jwks-url, too"
     );
 }
+
+/// A webhook that others can be said of.
+const WEBHOOK: &str = "webhook = \"https://a.example\"\nwebhook-secret-file = [\"s\"]";
 
 #[test]
 fn every_setting_can_be_set_by_each_source() {
@@ -103,7 +106,14 @@ fn every_setting_can_be_set_by_each_source() {
             ("tls-key", "tls-cert = \"c\""),
             ("udp-bind", "udp-port = 0"),
             ("audience", "secret-file = \"s\""),
+            ("jwks-ca", "jwks-url = \"https://a.example\""),
             ("redis-ca", "redis = [\"redis://db\"]"),
+            ("push-contact", "push-key = \"k\""),
+            ("push-key", "push-contact = \"mailto:ops@example.org\""),
+            ("webhook", "webhook-secret-file = [\"s\"]"),
+            ("webhook-secret-file", "webhook = \"https://a.example\""),
+            ("webhook-rooms", WEBHOOK),
+            ("webhook-events", WEBHOOK),
         ];
         let other = others.iter().find(|(it, _)| *it == name);
         let other = other.map_or("", |(_, other)| other);
@@ -116,7 +126,8 @@ fn every_setting_can_be_set_by_each_source() {
         }
         assert_eq!(by_flag.place_of(&name), "flag");
         assert_eq!(by_variable.place_of(&name), "environment");
-        assert!(by_file.place_of(&name).ends_with(".toml:2"), "{name}");
+        let line = format!(".toml:{}", other.split('\n').count() + 1);
+        assert!(by_file.place_of(&name).ends_with(&line), "{name}");
     }
 }
 
@@ -239,6 +250,144 @@ fn room_patterns_are_read() {
             ("*".to_owned(), "9".to_owned())
         ]
     );
+}
+
+#[test]
+fn webhooks_are_read() {
+    let text = format!(
+        "{WEBHOOK}\n[[webhooks]]\nurl = \"https://b.example/hook\"\nsecret-file = [\"one\", \"two\"]\n\
+        rooms = \"plant-*\"\nevents = [\"alarm\", \"left\"]\n[[webhooks]]\nurl = \"http://c.example\"\nsecret-file = \"s\"\n"
+    );
+    let config = load(&[], &[], Some(&text)).unwrap();
+    let all = config.settings.hooks.all();
+    let urls: Vec<&str> = all.iter().map(|it| it.url.as_str()).collect();
+    assert_eq!(
+        urls,
+        [
+            "https://a.example",
+            "https://b.example/hook",
+            "http://c.example"
+        ]
+    );
+    assert_eq!(all[1].secret_files, ["one", "two"].map(PathBuf::from));
+    assert_eq!(all[1].rooms, ["plant-*"]);
+    assert_eq!(all[1].events, [HookEvent::Alarm, HookEvent::Left]);
+    assert!(all[2].rooms.is_empty() && all[2].events.is_empty());
+    let lines = config.webhooks().map(|(_, place)| place);
+    let lines: Vec<_> = lines
+        .map(|it| it.rsplit(':').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(lines, ["3", "8"]);
+}
+
+#[test]
+fn the_path_of_a_webhook_is_in_no_error() {
+    for url in [
+        "https://a..b/secret",
+        "app.example/secret",
+        "http://a:99999/?secret",
+    ] {
+        let text = format!("[[webhooks]]\nurl = \"{url}\"\n");
+        let mut told = errors(&text);
+        told.extend(errors(&format!("webhook = \"{url}\"")));
+        let flags = load(&["--webhook", url, "--webhook-secret-file", "s"], &[], None);
+        told.push(flags.err().unwrap_or_default());
+        assert!(told.len() >= 3, "{told:?}");
+        for error in told {
+            assert!(
+                error.contains("expected") && !error.contains("secret\""),
+                "{error}"
+            );
+            assert!(
+                !error.contains("/secret") && !error.contains("?secret"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_webhook_is_told() {
+    let text = "[[webhooks]]\nsecret-file = \"s\"\n[[webhooks]]\nurl = \"b.example\"\n[[webhooks]]\n\
+        url = \"https://c.example\"\n[[webhooks]]\nurl = \"https://d.example\"\nsecret-file = \"s\"\nevent = 1\n\
+        events = [\"msg\"]\nrooms = 7\n";
+    assert_eq!(
+        errors(text),
+        [
+            "parlor.toml:1: webhooks: expected a url, as in `url = \"https://app.example/hook\"`",
+            "parlor.toml:4: webhooks: url: expected https://host/path, or http:// on a network that nobody else reads; \
+            without a user, a password or a fragment, not \"b.example\"",
+            "parlor.toml:5: webhooks: a secret-file is needed, which requests are signed with",
+            "parlor.toml:10: webhooks: event: there is no such setting of a webhook; did you mean events?",
+            "parlor.toml:11: webhooks: events: expected message, keyed, alarm, joined, left, occupied, vacated or escalated, not \"msg\"",
+            "parlor.toml:12: webhooks: rooms: expected a string in quotes, not this integer",
+        ]
+    );
+    assert_eq!(
+        errors("webhooks = 1"),
+        ["parlor.toml:1: webhooks: expected tables, each under a line [[webhooks]]"]
+    );
+}
+
+#[test]
+fn escalations_are_read() {
+    let text = "[[escalations]]\nrooms = [\"plant-*\"]\nseverity = \"critical\"\nafter = 300\nrepeat = 600\n\
+        steps = [\"webhook:https://a.example\", \"webhook:https://b.example\"]\n\
+        [[escalations]]\nafter = 60\nsteps = \"webhook:https://a.example\"\n";
+    let config = load(&[], &[], Some(text)).unwrap();
+    let [one, two] = &config.settings.hooks.escalations[..] else {
+        panic!("two are expected");
+    };
+    assert_eq!(
+        (one.severity, one.after, one.repeat),
+        (Severity::Critical, 300, 600)
+    );
+    assert_eq!(
+        (one.steps.len(), &one.rooms[..]),
+        (2, &["plant-*".to_owned()][..])
+    );
+    assert_eq!(
+        (two.severity, two.after, two.repeat),
+        (Severity::Info, 60, 60)
+    );
+    let steps: Vec<String> = two.steps.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (steps, two.rooms.len()),
+        (vec!["webhook:https://a.example".to_owned()], 0)
+    );
+    let lines: Vec<_> = config.escalations().map(|(_, place)| place).collect();
+    assert!(
+        lines[0].ends_with(":1") && lines[1].ends_with(":7"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_escalation_is_told() {
+    let text = "[[escalations]]\nafter = 1\n[[escalations]]\nafter = 0\nsteps = [\"shift\"]\n\
+        severity = \"high\"\nroom = \"a\"\nrepeat = \"5m\"\n";
+    assert_eq!(
+        errors(text),
+        [
+            "parlor.toml:1: escalations: expected after and steps, as in `after = 300` and \
+            `steps = [\"webhook:https://app.example/hook\"]`",
+            "parlor.toml:4: escalations: after: expected seconds, a whole number from 1 to 604800, not 0",
+            "parlor.toml:5: escalations: steps: expected webhook: and the url of a webhook, as in \
+            \"webhook:https://app.example/hook\", or push: and names of people, as in \"push:ana,ben\", not \"shift\"",
+            "parlor.toml:6: escalations: severity: expected info, warning or critical, not \"high\"",
+            "parlor.toml:7: escalations: room: there is no such setting of an escalation; did you mean rooms?",
+            "parlor.toml:8: escalations: repeat: expected a whole number, not this string",
+        ]
+    );
+    assert_eq!(
+        errors("escalations = 1"),
+        ["parlor.toml:1: escalations: expected tables, each under a line [[escalations]]"]
+    );
+    let many = "[[escalations]]\nafter = 1\nsteps = \"webhook:https://a.example\"\n".repeat(33);
+    assert!(errors(&many)[0].contains("more than 32"));
+    let steps = "\"webhook:https://a.example\",".repeat(9);
+    let text = format!("[[escalations]]\nafter = 1\nsteps = [{steps}]\n");
+    assert!(errors(&text)[0].contains("1 to 8 steps, not 9"));
 }
 
 #[test]

@@ -138,6 +138,8 @@ impl EventLoop {
         // Its files are the other process's, too. The writer is paused, and ends without another word.
         self.store = None;
         self.redis = None;
+        self.outgoing = None;
+        self.push = None;
         let taken = self.server.give_sockets_up(|it| it.plain().is_some(), now);
         for mut transport in taken {
             // The poll would go on to report them, because the other process has them open.

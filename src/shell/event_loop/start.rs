@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
@@ -12,41 +12,61 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
 use super::{DATAGRAMS, EventLoop, IMPORTS, LISTENERS, REDIS, SIGNALS, STORE, hosts, names};
-use crate::core::site::Site;
-use crate::core::store::Durability;
+use crate::core::escalation::Escalation;
+use crate::core::hooks::Target;
+use crate::core::site::{File, Site};
+use crate::core::store::{Durability, KeptHooks, KeptPush, Stored};
 use crate::core::{Proxied, Server};
-use crate::settings::{KeepWhen, Settings};
-use crate::shell::announce::{Page, here};
+use crate::settings::{HookUrl, KeepWhen, Settings};
+use crate::shell::announce::{Kept, Page, here};
 use crate::shell::clock::{Clock, nanoseconds};
 use crate::shell::config::{Config, Sources};
 use crate::shell::datagrams::DatagramPort;
 use crate::shell::entrance::{Entrance, admit_lines};
 use crate::shell::error::RunError;
-use crate::shell::files::{FILES, GUIDE};
+use crate::shell::files::{self, FILES, GUIDE};
 use crate::shell::import_socket::ImportSocket;
 use crate::shell::listener;
+use crate::shell::outgoing::{Client, Outgoing};
+use crate::shell::push::{Means, PushSender};
+use crate::shell::push_key;
 use crate::shell::redis::RedisNode;
 use crate::shell::reload::{Files, log_kept};
-use crate::shell::store::{Inventory, Store};
+use crate::shell::store::{Inventory, IsFor, Store};
 use crate::shell::systemd::Manager;
 use crate::shell::systemd::sockets::{Purpose, Sockets};
 use crate::shell::tls::Tls;
 use crate::shell::transport::Transport;
 use crate::shell::upgrade::{Baggage, Handover, Next, SocketState, Taker};
 
+/// The webhooks, and what becomes of alarms that nobody acknowledges.
+type Outward = (Vec<Target>, Vec<Escalation>);
+
 impl EventLoop {
     /// A server that begins with nothing, or with what its store has.
     pub(super) fn begin(sources: Sources, config: Config) -> Result<Self, RunError> {
         let mut passed = Sockets::inherited(&config.settings.listen)?;
-        let mut this = Self::build(sources, config, Clock::new(), &mut passed, site())?;
-        this.open_store()?;
+        let (mut this, (hooks, escalations)) =
+            Self::build(sources, config, Clock::new(), &mut passed, site())?;
+        let (kept, kept_push) = this.open_store(&hooks)?;
+        let alarms = this.kept_alarms(&escalations)?;
         this.open_redis()?;
+        let now = this.clock.now();
+        this.server.use_hooks(hooks, Some(kept), now);
+        this.server.escalate_by(escalations, alarms, now);
+        let made = this.use_push(kept_push)?;
+        this.warn_of_new_key(made.as_deref());
         this.begin_redis();
         this.listen_for_imports();
-        let kept = this.config.settings.keeping.data.as_deref();
+        let settings = &this.config.settings;
+        let kept = match settings.keeping.data.as_deref() {
+            Some(directory) => Kept::Directory(directory),
+            None if settings.sharing.redis.is_empty() => Kept::Memory,
+            None => Kept::Redis,
+        };
         let page = this.page()?;
         let is_open = !this.config.settings.access.asks_for_tokens();
-        announce(&page, &this.entrances, &this.datagrams, (is_open, kept))
+        announce(&page, &this.entrances, &this.datagrams, (is_open, &kept))
             .map_err(cannot_listen)?;
         this.manager.ready();
         Ok(this)
@@ -64,7 +84,9 @@ impl EventLoop {
             state,
             mut descriptors,
         } = taker.receive()?;
-        let (settings, _, kept) = baggage.settings().reload(config.settings);
+        let mut before = baggage.settings();
+        let is_push_new = begin_push(&mut before, &config.settings);
+        let (settings, _, kept) = before.reload(config.settings);
         config.settings = settings;
         log_kept(&kept, &config.settings);
         let ports = baggage.ports.iter().zip(descriptors.by_ref());
@@ -75,9 +97,13 @@ impl EventLoop {
             .take(usize::from(baggage.has_store))
             .next();
         let clock = Clock::at(baggage.now_ms);
-        let mut this = Self::build(sources, config, clock, &mut passed, site)?;
-        this.take_connections(&baggage, &state, descriptors)?;
+        let (mut this, told) = Self::build(sources, config, clock, &mut passed, site)?;
+        let made = this.take_connections((&baggage, &state), descriptors, told)?;
         this.take_store(lock)?;
+        if is_push_new {
+            this.restore_push()?;
+        }
+        this.warn_of_new_key(made.as_deref());
         taker.finish()?;
         if let Some(store) = &mut this.store {
             store.claim();
@@ -88,14 +114,14 @@ impl EventLoop {
         Ok(this)
     }
 
-    /// One with its ports, and without connections.
+    /// One with its ports, and without connections; and the webhooks and escalations that it is to have.
     fn build(
         sources: Sources,
         config: Config,
         clock: Clock,
         passed: &mut Sockets,
         site: Site,
-    ) -> Result<Self, RunError> {
+    ) -> Result<(Self, Outward), RunError> {
         let settings = &config.settings;
         let files = Files::read(settings)?;
         let mut datagrams = DatagramPort::open(&settings.listen, passed)?;
@@ -108,11 +134,15 @@ impl EventLoop {
         if let Some(keys) = files.keys {
             server.require_tokens(keys);
         }
+        let keys_url = settings.access.jwks_url.as_ref().map(HookUrl::as_str);
+        let kept = keys_url.and_then(|url| files.key_requests.kept(url));
+        server.fetch_keys_from(keys_url, kept, clock.now());
         let cannot_poll = |error| RunError::new("cannot poll", error, "");
         let (poll, signals) = start_polling(&mut entrances).map_err(cannot_poll)?;
         datagrams
             .register(poll.registry(), DATAGRAMS)
             .map_err(cannot_poll)?;
+        let waker = Arc::new(Waker::new(poll.registry(), STORE).map_err(cannot_poll)?);
         let mut this = Self {
             poll,
             entrances,
@@ -125,6 +155,10 @@ impl EventLoop {
             store: None,
             imports: None,
             redis: None,
+            outgoing: None,
+            key_requests: files.key_requests,
+            push: None,
+            waker,
             manager: Manager::new(),
             next: Next::this_program(),
             upgrade: None,
@@ -134,7 +168,8 @@ impl EventLoop {
         let page = this.page()?;
         let own = page.own();
         this.server.set_page_addresses(page.elsewhere, &own);
-        Ok(this)
+        this.call_with(files.client);
+        Ok((this, (files.hooks, files.escalations)))
     }
 
     /// The page, where the first entrance is.
@@ -144,26 +179,77 @@ impl EventLoop {
         Ok(Page::new(bound, main.tls.is_some()))
     }
 
-    /// Has the server begin with what is kept in its directory, if it has one, and keep there what it is told.
-    fn open_store(&mut self) -> Result<(), RunError> {
+    /// Has the server begin with what is kept in its directory, if it has one, and keep there what it is told. Gives what is
+    /// kept for these webhooks, and for push.
+    fn open_store(&mut self, hooks: &[Target]) -> Result<(KeptHooks, KeptPush), RunError> {
         let settings = &self.config.settings;
         let Some(path) = &settings.keeping.data else {
-            return Ok(());
+            return Ok(Default::default());
         };
         let durability = durability(settings.keeping.durability);
-        let waker = self.waker()?;
-        let (store, inventory) = Store::open(path, durability, &settings.limits, waker)?;
+        let webhooks: Vec<u64> = hooks.iter().map(Target::key).collect();
+        let is_for = |webhook, room: &str| {
+            let mut hooks = hooks.iter();
+            hooks.any(|it| it.key() == webhook && it.is_for(room))
+        };
+        let waker = Arc::clone(&self.waker);
+        let limits = &settings.limits;
+        let of_hooks: (&[u64], &IsFor<'_>) = (&webhooks, &is_for);
+        let (store, inventory, kept) = Store::open(path, durability, limits, of_hooks, waker)?;
         let Inventory {
             people,
             rooms,
             files,
+            deadlines,
         } = inventory;
         self.server.use_store(durability);
         let names = rooms.iter().map(|name| &**name);
         self.server.restore(people, names, self.clock.now());
+        let deadlines = deadlines.iter().map(|(name, due_ms)| (&**name, *due_ms));
+        self.server.restore_deadlines(deadlines, self.clock.now());
         self.server.use_files(files);
         self.store = Some(store);
+        Ok(kept)
+    }
+
+    /// Has the server tell people by push, if the settings say so. Gives the file in which a key was made for that, if one was.
+    fn use_push(&mut self, kept: KeptPush) -> Result<Option<PathBuf>, RunError> {
+        let mut made = None;
+        if let Some(it) = push_key::load_or_make(&self.config.settings)? {
+            self.server.use_push(&it.key.public_text(), kept);
+            made = it.made;
+        }
+        self.push_with(Means::new(&self.config.settings)?);
+        Ok(made)
+    }
+
+    /// Goes on with what is kept of push: the server that this one takes over had none.
+    fn restore_push(&mut self) -> Result<(), RunError> {
+        if let Some(store) = &self.store {
+            self.server.restore_push(store.push()?);
+        }
         Ok(())
+    }
+
+    /// What is pushed by another key than that of a subscription, its push service refuses.
+    fn warn_of_new_key(&self, made: Option<&Path>) {
+        let count = self.server.push_subscriptions();
+        if let Some(path) = made.filter(|_| count > 0) {
+            log::warn!(
+                "the key for push was not there, and a new one is made in {}: nothing is pushed to subscriptions of the old key, of which there are {count}, \
+                 until their owners open the page again; if a backup has the old key, put it back and start again",
+                path.display()
+            );
+        }
+    }
+
+    /// The alarms that are kept, and that these escalations are for.
+    fn kept_alarms(&self, escalations: &[Escalation]) -> Result<Vec<(Box<str>, Stored)>, RunError> {
+        let is_for = |room: &str| escalations.iter().any(|it| it.is_for(room));
+        match self.store.as_ref().filter(|_| !escalations.is_empty()) {
+            None => Ok(Vec::new()),
+            Some(store) => store.alarms(&is_for),
+        }
     }
 
     /// Has the server share its rooms with others, if the settings say so.
@@ -171,7 +257,7 @@ impl EventLoop {
         let Settings {
             sharing, limits, ..
         } = &self.config.settings;
-        let redis = RedisNode::new(sharing, limits, (REDIS, || self.waker()))?;
+        let redis = RedisNode::new(sharing, limits, (REDIS, &self.waker))?;
         self.redis = redis;
         if self.redis.is_some() {
             self.server.use_shared_log(self.clock.now());
@@ -187,16 +273,20 @@ impl EventLoop {
 
     fn take_connections(
         &mut self,
-        baggage: &Baggage,
-        state: &[u8],
+        (baggage, state): (&Baggage, &[u8]),
         descriptors: impl Iterator<Item = OwnedFd>,
-    ) -> Result<(), RunError> {
+        (hooks, escalations): Outward,
+    ) -> Result<Option<PathBuf>, RunError> {
         if baggage.has_store {
             self.server
                 .use_store(durability(self.config.settings.keeping.durability));
             self.server.use_files(Vec::new());
         }
         self.open_redis()?;
+        let now = self.clock.now();
+        self.server.use_hooks(hooks, None, now);
+        let made = self.use_push(KeptPush::default())?;
+        self.server.escalate_by(escalations, Vec::new(), now);
         let sockets = baggage.sockets.iter().zip(descriptors);
         let sockets: BTreeMap<usize, Transport> = sockets
             .map(|(state, socket)| (state.index, transport(state, socket)))
@@ -214,7 +304,7 @@ impl EventLoop {
                 registered.map_err(|error| RunError::new("cannot poll", error, ""))?;
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     fn take_store(&mut self, lock: Option<OwnedFd>) -> Result<(), RunError> {
@@ -224,12 +314,33 @@ impl EventLoop {
         };
         let arriving: BTreeSet<_> = self.server.arriving_files().collect();
         let limits = &settings.limits;
-        let (store, inventory) = Store::take_over(path, lock, &arriving, limits, self.waker()?)?;
+        let (store, inventory) =
+            Store::take_over(path, lock, &arriving, limits, Arc::clone(&self.waker))?;
         let names = inventory.rooms.iter().map(|name| &**name);
         // The state tells of people and of files.
         self.server.restore(Vec::new(), names, self.clock.now());
         self.store = Some(store);
         Ok(())
+    }
+
+    /// Makes calls to push services with this from now on, if push is on.
+    pub(super) fn push_with(&mut self, means: Option<Means>) {
+        match (&mut self.push, means) {
+            (Some(push), Some(means)) => push.reconfigure(means),
+            (push, Some(means)) => *push = Some(PushSender::new(means, Arc::clone(&self.waker))),
+            (_, None) => {}
+        }
+    }
+
+    /// Makes calls to webhooks with this from now on.
+    pub(super) fn call_with(&mut self, client: Option<Client>) {
+        match (&mut self.outgoing, client) {
+            (Some(outgoing), Some(client)) => outgoing.reconfigure(client),
+            (outgoing, client) => {
+                let waker = &self.waker;
+                *outgoing = client.map(|client| Outgoing::new(client, Arc::clone(waker)));
+            }
+        }
     }
 
     /// Without it the server serves all the same.
@@ -250,18 +361,17 @@ impl EventLoop {
         };
         self.imports = listening.map_err(cannot).ok();
     }
-
-    fn waker(&self) -> Result<Arc<Waker>, RunError> {
-        let waker = Waker::new(self.poll.registry(), STORE);
-        waker
-            .map(Arc::new)
-            .map_err(|error| RunError::new("cannot poll", error, ""))
-    }
 }
 
 /// The page and the guide, each file compressed, too.
 fn site() -> Site {
-    Site::new(&[FILES, GUIDE].concat())
+    let worker = files::worker();
+    let worker = File {
+        path: files::WORKER_PATH,
+        content_type: files::SCRIPT,
+        bytes: worker.as_bytes(),
+    };
+    Site::new(&[FILES, GUIDE, &[worker]].concat())
 }
 
 fn new_server(config: &Config, clock: &Clock, site: Site) -> Result<Server<Transport>, RunError> {
@@ -296,6 +406,18 @@ fn transport(state: &SocketState, socket: OwnedFd) -> Transport {
     Transport::Plain(Proxied::resume(socket, state.proxied.clone()))
 }
 
+/// Push begins with a server that takes over, if the one before had none: nobody has been told a key that another would replace.
+/// Says whether it does.
+fn begin_push(before: &mut Settings, wanted: &Settings) -> bool {
+    let begins = before.push.push_contact.is_none()
+        && wanted.push.push_contact.is_some()
+        && before.sharing.redis.is_empty();
+    if begins {
+        before.push = wanted.push.clone();
+    }
+    begins
+}
+
 fn cannot_listen(error: io::Error) -> RunError {
     RunError::new("cannot listen", error, "")
 }
@@ -318,7 +440,7 @@ fn announce(
     page: &Page,
     entrances: &[Entrance],
     datagrams: &DatagramPort,
-    (is_open, kept): (bool, Option<&Path>),
+    (is_open, kept): (bool, &Kept<'_>),
 ) -> io::Result<()> {
     let mut stdout = io::stdout();
     page.announce(is_open, kept, &mut stdout);

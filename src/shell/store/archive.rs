@@ -306,6 +306,7 @@ mod tests {
             retain: false,
             owner: "at 127.0.0.1".into(),
             sent: None,
+            freshness: Default::default(),
         };
         Stored {
             offset,

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::{files, people, rooms, schema};
+use super::{files, people, rooms, schema, state};
 use crate::core::file::PlacedFile;
 use crate::core::store::{Durability, Person};
 use crate::settings::Limits;
@@ -29,6 +29,8 @@ pub(in crate::shell) struct Inventory {
     pub(in crate::shell) people: Vec<Person>,
     pub(in crate::shell) rooms: Vec<Box<str>>,
     pub(in crate::shell) files: Vec<PlacedFile>,
+    /// Rooms in which values are expected or end, with when the first is late or ends, in milliseconds since 1970.
+    pub(in crate::shell) deadlines: Vec<(Box<str>, u64)>,
 }
 
 /// A connection to the database.
@@ -111,6 +113,7 @@ impl Database {
             people: people::all(&self.connection)?,
             rooms: rooms::names(&self.connection)?,
             files: files::all(&self.connection)?,
+            deadlines: state::deadlines(&self.connection)?,
         })
     }
 

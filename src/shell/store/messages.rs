@@ -249,6 +249,8 @@ fn unchecked(row: &Row<'_>, offset: u64) -> rusqlite::Result<Stored> {
         owner: row.get(7)?,
         sent: sender.zip(sent_id).map(|(sender, id)| Sent { sender, id }),
         body: row.get(BODY)?,
+        // That of values is kept beside their state.
+        freshness: Default::default(),
     };
     Ok(Stored {
         offset,

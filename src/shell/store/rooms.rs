@@ -77,10 +77,19 @@ fn named_room(row: &Row<'_>) -> rusqlite::Result<(Box<str>, RoomRow)> {
 
 /// Gives every room a new epoch, because offsets after those that are here may be known elsewhere.
 pub(super) fn renew_epochs(connection: &Connection) -> Result<(), StoreError> {
-    rewrite(connection, |_, row| {
-        row.epoch = new_epoch(connection)?;
+    rewrite(connection, |name, row| {
+        renew_epoch(connection, name, row)?;
         Ok(true)
     })
+}
+
+/// What webhooks were told of the room was told.
+fn renew_epoch(connection: &Connection, name: &str, row: &mut RoomRow) -> Result<(), StoreError> {
+    row.epoch = new_epoch(connection)?;
+    let sql = "UPDATE hook_rooms SET epoch = ?2 WHERE room = ?1";
+    let values = (name, row.epoch as i64);
+    connection.prepare_cached(sql)?.execute(values)?;
+    Ok(())
 }
 
 /// Gives rooms whose rows are damaged a new epoch, because nobody can know which offsets were told in theirs, and takes the
@@ -91,7 +100,7 @@ pub(super) fn repair(connection: &Connection) -> Result<(), StoreError> {
             return Ok(false);
         }
         recount(connection, row)?;
-        row.epoch = new_epoch(connection)?;
+        renew_epoch(connection, name, row)?;
         log::error!(
             "what is kept of the room {name} is damaged: it has a new epoch, and the {} messages that it has",
             row.count
@@ -276,6 +285,8 @@ impl Rooms {
             connection.prepare_cached(sql)?.execute([id])?;
         }
         files::forget_room(connection, id)?;
+        let sql = "DELETE FROM hook_rooms WHERE room = ?1";
+        connection.prepare_cached(sql)?.execute([name])?;
         self.has_forgotten = true;
         self.rows.remove(name);
         self.changed.retain(|changed| **changed != *name);

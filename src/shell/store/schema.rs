@@ -18,13 +18,16 @@ type Change = fn(&Connection) -> Result<(), StoreError>;
 /// What makes each version of the one before, from an empty file on. A step is never changed once it was published.
 ///
 /// The id of a message is that of its room and its offset (`messages::id_of`): a page of a room is a range of ids.
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 6] = [
     Step::new(&[TABLES, SEARCH]),
     Step::new(&[FILES]),
     Step {
         sql: &[CHECKSUMS],
         then: Some(rooms::seal_all),
     },
+    Step::new(&[FRESHNESS]),
+    Step::new(&[HOOKS]),
+    Step::new(&[PUSH]),
 ];
 
 impl Step {
@@ -107,6 +110,50 @@ const FILES: &str = "
 
 /// Whether a room is as it was written.
 const CHECKSUMS: &str = "ALTER TABLE rooms ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0";
+
+/// How long values are good for, in seconds: until the next has to come, and until they end; 0 for ever. The index is for the
+/// start, which looks for the first that is late or ends in each room.
+const FRESHNESS: &str = "
+    ALTER TABLE state ADD COLUMN expect INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE state ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX state_deadlines ON state (room, at_ms, expect, ttl) WHERE expect > 0 OR ttl > 0;
+";
+
+/// Webhooks, by their keys; up to which offset the messages of each room are in deliveries, or are not to be; and deliveries
+/// that have not arrived.
+const HOOKS: &str = "
+    CREATE TABLE hooks (key INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE hook_rooms (
+        webhook INTEGER NOT NULL,
+        room TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        lost INTEGER NOT NULL,
+        PRIMARY KEY (webhook, room)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX hook_rooms_by_room ON hook_rooms (room);
+    CREATE TABLE hook_deliveries (
+        number INTEGER PRIMARY KEY,
+        webhook INTEGER NOT NULL,
+        room TEXT NOT NULL,
+        id TEXT NOT NULL UNIQUE,
+        stream INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+";
+
+/// Push subscriptions by their numbers, and which of them were told of alarms; each in JSON.
+const PUSH: &str = "
+    CREATE TABLE push_subscriptions (number INTEGER PRIMARY KEY, subscription TEXT NOT NULL) STRICT;
+    CREATE TABLE push_told (
+        room TEXT NOT NULL,
+        key TEXT NOT NULL,
+        told TEXT NOT NULL,
+        PRIMARY KEY (room, key)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// The version that this parlor writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

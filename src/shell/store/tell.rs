@@ -13,6 +13,12 @@ use crate::core::store::Answer;
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Answer),
+    /// What a webhook is to be told is kept.
+    HookKept {
+        webhook: u64,
+        room: Box<str>,
+        id: Box<str>,
+    },
     /// About a file's bytes.
     File(FileAnswer),
     /// The messages of these files are too old, or too many, and gone.

@@ -2,6 +2,7 @@
 
 mod failures;
 mod files;
+mod hooks;
 mod migration;
 
 use std::fs;
@@ -14,8 +15,8 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::core::store::{
-    Answer, Append, Content, Contents, Load, Person, Read, Record, Request, Search, Sent, Stored,
-    Ticket,
+    Answer, Append, Condition, Content, Contents, Load, Person, PushRequest, Read, Record, Request,
+    Search, Sent, Stored, Ticket,
 };
 use crate::settings::Timeout;
 use crate::shell::clock::unix_ms;
@@ -49,6 +50,7 @@ impl Drop for Place {
 /// A store, and what the loop would wait with.
 struct Shop {
     store: Store,
+    push: KeptPush,
     inventory: Inventory,
     poll: Poll,
     tickets: u64,
@@ -62,9 +64,11 @@ impl Shop {
     fn open_with(place: &Place, durability: Durability, limits: &Limits) -> Result<Self, RunError> {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let (store, inventory) = Store::open(&place.0, durability, limits, waker)?;
+        let none: (&[u64], &IsFor<'_>) = (&[], &|_, _| false);
+        let (store, inventory, (_, push)) = Store::open(&place.0, durability, limits, none, waker)?;
         Ok(Self {
             store,
+            push,
             inventory,
             poll,
             tickets: 0,
@@ -98,6 +102,10 @@ impl Shop {
     }
 
     fn append(&mut self, room: &str, epoch: u64, record: Record) {
+        self.append_if(None, room, epoch, record);
+    }
+
+    fn append_if(&mut self, condition: Option<Condition>, room: &str, epoch: u64, record: Record) {
         let append = Append {
             state: None,
             ticket: self.ticket(),
@@ -108,6 +116,7 @@ impl Shop {
             not_before: 0,
             record,
             file: None,
+            condition,
         };
         self.ask(Request::Append(append));
     }
@@ -187,6 +196,7 @@ fn record(body: &str) -> Record {
         retain: false,
         owner: "at 127.0.0.1".into(),
         sent: None,
+        freshness: Default::default(),
     }
 }
 
@@ -242,6 +252,47 @@ fn what_was_accepted_is_there_again() {
     assert!(
         shop.read("tea", 5, (0, 3), 1).is_empty(),
         "of another epoch"
+    );
+}
+
+#[test]
+fn of_those_that_want_the_same_state_one_is_kept() {
+    let place = Place::new("conditions");
+    let mut shop = Shop::open(&place);
+    let state = |body| Record {
+        key: Some("kettle".into()),
+        retain: true,
+        ..record(body)
+    };
+    let at = |offset, epoch| Condition::Offset {
+        offset,
+        epoch: Some(epoch),
+    };
+    // All in one commit: each sees what those before it have written.
+    for (condition, body) in [
+        (at(1, 7), "none yet"),
+        (Condition::New, "cold"),
+        (Condition::New, "lukewarm"),
+        (at(1, 8), "of another epoch"),
+        (at(1, 7), "warm"),
+        (at(1, 7), "hot"),
+    ] {
+        shop.append_if(Some(condition), "tea", 7, state(body));
+    }
+    let outcomes = (0..6).map(|_| match shop.answer() {
+        Answer::Accepted { offset, .. } => format!("at {offset}"),
+        Answer::Conflict { current: None, .. } => "none".to_owned(),
+        Answer::Conflict {
+            current: Some(current),
+            ..
+        } => String::from_utf8(current.record.body).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    let outcomes: Vec<String> = outcomes.collect();
+    assert_eq!(outcomes, ["none", "at 1", "cold", "cold", "at 2", "warm"]);
+    assert_eq!(
+        bodies(&shop.load("tea").unwrap().messages),
+        ["cold", "warm"]
     );
 }
 
@@ -384,7 +435,7 @@ fn the_old_go_by_age_and_an_emptied_room_goes_whole() {
 fn all_rooms_together_keep_within_their_bound() {
     let place = Place::new("all");
     let limits = Limits {
-        max_data: 300_000,
+        max_data: 400_000,
         ..Limits::default()
     };
     let mut shop = Shop::open_with(&place, Durability::Disk, &limits).unwrap();
@@ -441,4 +492,36 @@ fn what_was_said_is_found_until_it_is_forgotten() {
     }
     kept(&mut shop, 202);
     assert!(shop.find("kettle", u64::MAX, 9).0.is_empty());
+}
+
+#[test]
+fn subscriptions_and_who_was_told_are_kept() {
+    let place = Place::new("push");
+    let mut shop = Shop::open(&place);
+    let keep = |number, text: &str| PushRequest::Keep {
+        number,
+        text: text.into(),
+    };
+    let told = |key: &str, text: Option<&str>| PushRequest::Told {
+        room: "tea".into(),
+        key: key.into(),
+        text: text.map(Into::into),
+    };
+    let requests = [
+        keep(1, "one"),
+        keep(2, "two"),
+        keep(1, "one again"),
+        PushRequest::Forget { number: 2 },
+        told("a", Some("1")),
+        told("b", Some("1")),
+        told("a", Some("2")),
+        told("b", None),
+    ];
+    for request in requests {
+        shop.ask(Request::Push(request));
+    }
+    shop.store.close().unwrap();
+    let shop = Shop::open(&place);
+    assert_eq!(shop.push.subscriptions, [(1, "one again".into())]);
+    assert_eq!(shop.push.told, [("tea".into(), "a".into(), "2".into())]);
 }

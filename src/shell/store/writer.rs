@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::database::Database;
 use super::error::StoreError;
+use super::finder::Finding;
 use super::forgetting::Forgetting;
 use super::reader::Reading;
 use super::rooms::Rooms;
 use super::tell::{Outcome, Tell};
-use super::{append, files, people, state};
-use crate::core::store::{Answer, Append, Request, Search, Stored};
+use super::{append, files, hooks, people, push, state};
+use crate::core::store::{Answer, Append, HookRequest, Request, Stored};
 use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
 use crate::shell::clock::unix_ms;
@@ -54,7 +55,7 @@ pub(super) struct Writer {
     database: Database,
     jobs: Receiver<Job>,
     reads: Sender<Reading>,
-    searches: Sender<Search>,
+    searches: Sender<Finding>,
     tell: Tell,
     rooms: Rooms,
     forgetting: Forgetting,
@@ -72,14 +73,14 @@ pub(super) struct Writer {
 struct Afterwards {
     answers: Vec<Outcome>,
     reads: Vec<Reading>,
-    searches: Vec<Search>,
+    searches: Vec<Finding>,
 }
 
 impl Writer {
     pub(super) fn new(
         database: Database,
         jobs: Receiver<Job>,
-        (reads, searches): (Sender<Reading>, Sender<Search>),
+        (reads, searches): (Sender<Reading>, Sender<Finding>),
         tell: Tell,
         limits: &Limits,
     ) -> Self {
@@ -170,9 +171,11 @@ impl Writer {
         while let Some(job) = next {
             match job {
                 Job::Request(request) => {
-                    if let Request::Append(append) = &request {
-                        bytes += append.record.body.len();
-                    }
+                    bytes += match &request {
+                        Request::Append(append) => append.record.body.len(),
+                        Request::Hook(HookRequest::Seal { delivery, .. }) => delivery.body.len(),
+                        _ => 0,
+                    };
                     batch.push_back(request);
                 }
                 Job::Reconfigure(limits) => self.forgetting.reconfigure(&limits),
@@ -238,7 +241,12 @@ impl Writer {
             match request {
                 Request::Load(load) => afterwards.reads.push(Reading::Load(load.clone())),
                 Request::Read(read) => afterwards.reads.push(Reading::Read(read.clone())),
-                Request::Search(search) => afterwards.searches.push(search.clone()),
+                Request::Search(search) => {
+                    afterwards.searches.push(Finding::Search(search.clone()));
+                }
+                Request::ReadPast(past) => {
+                    afterwards.searches.push(Finding::Past(past.clone()));
+                }
                 _ => {}
             }
         }
@@ -268,6 +276,13 @@ impl Writer {
             if let Some(answer) = self.write(request)? {
                 afterwards.answers.push(Outcome::Answer(answer));
             }
+            if let Request::Hook(HookRequest::Seal { delivery, .. }) = request {
+                afterwards.answers.push(Outcome::HookKept {
+                    webhook: delivery.webhook,
+                    room: delivery.room.clone(),
+                    id: delivery.id.clone(),
+                });
+            }
         }
         self.rooms.write(&self.database.connection, unix_ms())
     }
@@ -276,7 +291,11 @@ impl Writer {
         let connection = &self.database.connection;
         match request {
             // What is shared is not asked of a disk.
-            Request::Load(_) | Request::Read(_) | Request::Search(_) | Request::Shared(_) => {}
+            Request::Load(_)
+            | Request::Read(_)
+            | Request::Search(_)
+            | Request::ReadPast(_)
+            | Request::Shared(_) => {}
             Request::Append(append) => return self.append(append).map(Some),
             Request::ForgetRoom { room, epoch } => {
                 let found = self.rooms.find(connection, room)?;
@@ -300,11 +319,16 @@ impl Writer {
             Request::ForgetPerson { number } => people::forget(connection, *number)?,
             // A directory has one server.
             Request::People(_) => {}
+            Request::Hook(request) => hooks::carry_out(connection, request)?,
+            Request::Push(request) => push::carry_out(connection, request)?,
         }
         Ok(None)
     }
 
     fn append(&mut self, append: &Append) -> Result<Answer, StoreError> {
+        if let Some(conflict) = self.conflict(append)? {
+            return Ok(conflict);
+        }
         let connection = &self.database.connection;
         let row = match self.rooms.open(connection, &append.room, append.epoch) {
             Err(error @ (StoreError::TooManyRooms | StoreError::DamagedRoom(_))) => {
@@ -332,12 +356,35 @@ impl Writer {
         })
     }
 
+    /// The answer to a message that wants the state of its key to be another one.
+    fn conflict(&mut self, append: &Append) -> Result<Option<Answer>, StoreError> {
+        let Some((condition, key)) = append.condition.zip(append.record.key.as_deref()) else {
+            return Ok(None);
+        };
+        let connection = &self.database.connection;
+        let found = self.rooms.find(connection, &append.room)?;
+        let current = match found.filter(|row| row.epoch == append.epoch) {
+            Some(row) => state::get(connection, row.id, key)?,
+            None => None,
+        };
+        let offset = current.as_ref().map(|it| it.offset);
+        let holds = condition.holds(append.epoch, offset);
+        Ok((!holds).then(|| Answer::Conflict {
+            ticket: append.ticket,
+            current: current.map(Box::new),
+        }))
+    }
+
     /// Those who wait are refused; what nobody waits for stays to be tried again, in its order.
     fn put_off(&mut self, requests: VecDeque<Request>) -> Vec<Outcome> {
         let (mut refusals, mut lost) = (Vec::new(), 0);
         for request in requests {
             match request {
-                Request::Load(_) | Request::Read(_) | Request::Search(_) | Request::Shared(_) => {}
+                Request::Load(_)
+                | Request::Read(_)
+                | Request::Search(_)
+                | Request::ReadPast(_)
+                | Request::Shared(_) => {}
                 Request::Append(append) if append.offset.is_none() => {
                     refusals.push(Outcome::Answer(refused(&append)));
                 }

@@ -8,13 +8,22 @@ pub(crate) fn check(data: &[u8]) {
     check_token(data);
     match parse(data) {
         Ok(datagram) => {
-            let Target { room, key } = datagram.target;
+            let Target {
+                room,
+                key,
+                freshness,
+            } = datagram.target;
             assert!(!room.contains([' ', '/']) && !datagram.text.is_empty());
             let key = key.map_or(String::new(), |key| format!("/{key}"));
-            let said = format!("{room}{key} {}", datagram.text);
-            let end = data.strip_prefix(said.as_bytes()).expect("it was sent");
+            let target = format!("{room}{key}");
+            let said = data.strip_prefix(target.as_bytes()).expect("it was sent");
+            let end = said.iter().position(|byte| *byte == b' ');
+            let (fresh, said) = said.split_at(end.expect("a space was sent"));
+            assert_eq!(fresh.first(), (!freshness.is_none()).then_some(&b'?'));
+            let text = format!(" {}", datagram.text);
+            let end = said.strip_prefix(text.as_bytes()).expect("it was sent");
             assert!(matches!(end, b"" | b"\n" | b"\r\n"));
-            assert!(!end.is_empty() || !said.ends_with('\n'));
+            assert!(!end.is_empty() || !text.ends_with('\n'));
         }
         Err(DatagramError::BadKey) => {
             let said = str::from_utf8(data).expect("it is UTF-8");

@@ -47,7 +47,9 @@ fn check_command(text: &str, is_json: bool, tree: Option<&Value>) {
         Ok(command) => {
             assert!(is_json);
             match &command {
-                Command::Publish(publish) => check_readable(&publish.data),
+                Command::Publish(publish) | Command::PublishCopies { publish, .. } => {
+                    check_readable(&publish.data);
+                }
                 Command::Direct { data, .. } => check_readable(data),
                 _ => {}
             }
@@ -102,6 +104,13 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
             let fields = json!({"room": publish.room, "key": publish.key, "dedup": publish.dedup});
             ("publish", fields)
         }
+        Command::PublishCopies { publish, others } => {
+            check_carried(&publish.data, tree);
+            let mut rooms = vec![publish.room.to_string()];
+            rooms.extend(others.iter().cloned());
+            let fields = json!({"rooms": rooms, "key": publish.key, "dedup": publish.dedup});
+            ("publish", fields)
+        }
         Command::Direct { to, data } => {
             check_carried(data, tree);
             ("direct", json!({"to": to}))
@@ -110,10 +119,19 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
             room,
             before,
             limit,
-        } => (
-            "history",
-            json!({"room": room, "before": before, "limit": limit}),
-        ),
+            series,
+        } => {
+            let seconds = series.as_ref().map(|it| it.seconds);
+            let points = series.as_ref().and_then(|it| it.points);
+            assert_eq!(
+                (&tree["seconds"], &tree["points"]),
+                (&json!(seconds), &json!(points))
+            );
+            (
+                "history",
+                json!({"room": room, "before": before, "limit": limit}),
+            )
+        }
         Command::Search {
             room,
             q,
@@ -127,6 +145,20 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
         Command::Rooms => ("rooms", json!({})),
         Command::Close { name } => ("close", json!({"name": name})),
         Command::Empty { room } => ("empty", json!({"room": room})),
+        Command::Push(push) => {
+            let is_wanted = tree["kinds"].as_array().is_some_and(|it| !it.is_empty());
+            assert_eq!(push.wanted.is_some(), is_wanted);
+            let rooms = push.wanted.as_ref().map(|it| &it.rooms);
+            assert_eq!(
+                rooms.map_or(0, Vec::len),
+                if is_wanted {
+                    tree["rooms"].as_array().map_or(0, Vec::len)
+                } else {
+                    0
+                }
+            );
+            ("push", json!({"endpoint": push.endpoint}))
+        }
         Command::Ping => ("ping", json!({})),
         Command::Pong => ("pong", json!({})),
     };
@@ -148,13 +180,21 @@ fn place(since: &Since<'_>, said: &Value) -> Value {
 }
 
 fn window(series: &Series, said: &Value) -> Value {
-    if said.is_array() {
-        return json!([series.seconds, series.points]);
+    if let Some(said) = said.as_array() {
+        let fields = [
+            json!(series.seconds),
+            json!(series.points),
+            json!(series.keys),
+        ];
+        return fields.into_iter().take(said.len()).collect();
     }
     let mut window = said.clone();
     window["seconds"] = json!(series.seconds);
     if series.points.is_some() {
         window["points"] = json!(series.points);
+    }
+    if !series.keys.is_empty() {
+        window["keys"] = json!(series.keys);
     }
     window
 }

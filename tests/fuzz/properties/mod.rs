@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod datagram;
 pub(crate) mod deflate;
 pub(crate) mod http;
+pub(crate) mod incoming;
 pub(crate) mod json;
 pub(crate) mod line;
 pub(crate) mod media;

@@ -3,6 +3,7 @@
 
 mod client;
 mod data;
+mod events;
 mod health;
 mod http;
 mod json;
@@ -19,6 +20,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) use client::{Client, close_of};
 pub(crate) use data::Data;
+pub(crate) use events::Events;
 pub(crate) use health::with_a_healthy_pair;
 pub(crate) use http::{Http, Response, get, post, post_chunked, upgrade, upgrade_with};
 pub(crate) use json::JsonClient;

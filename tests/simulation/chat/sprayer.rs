@@ -104,7 +104,7 @@ impl Sprayer {
                 DatagramResult::Refused(ErrorCode::BadRoom),
             ),
             (b"room-0/ x".to_vec(), DatagramResult::BadKey),
-            (b"room-0/key?expect=60 x".to_vec(), DatagramResult::BadKey),
+            (b"room-0/key?age=60 x".to_vec(), DatagramResult::BadKey),
             (long, DatagramResult::TooLong),
         ];
         let (bytes, verdict) = faults[self.random.below(faults.len())].clone();

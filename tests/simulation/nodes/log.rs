@@ -1,15 +1,18 @@
 //! A log of people that several servers share: it answers late, loses news, loses all that it has, or is away.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlor::core::store::{
     Addressee, Answer, Here, KnownPresence, PeopleAnswer, PeopleNews, PeopleRequest, PublicPerson,
-    Request, SharedPerson, Ticket,
+    Request, RoomsInUse, SharedPerson, Ticket, WantedRooms,
 };
 use parlor::core::{Now, Server, Stream};
 use parlor::limits::NODE_TTL_MS;
 
 use crate::random::Random;
+
+/// Names that are looked at for a list of rooms before it is asked again.
+const LISTED_AT_ONCE: usize = 3;
 
 /// What a log does to those who use it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +62,8 @@ pub(crate) struct PeopleLog {
     nodes: BTreeMap<Box<str>, Lines>,
     rooms: BTreeMap<Box<str>, BTreeMap<Box<str>, Told>>,
     people: BTreeMap<u64, Record>,
+    /// Rooms that are in use, and until when.
+    listed: BTreeMap<Box<str>, u64>,
     /// Whose each key is, and until when.
     names: BTreeMap<Box<str>, (u64, u64)>,
 }
@@ -72,6 +77,7 @@ impl PeopleLog {
             nodes: BTreeMap::new(),
             rooms: BTreeMap::new(),
             people: BTreeMap::new(),
+            listed: BTreeMap::new(),
             names: BTreeMap::new(),
         }
     }
@@ -91,6 +97,7 @@ impl PeopleLog {
     pub(crate) fn lose_all(&mut self) {
         self.rooms.clear();
         self.people.clear();
+        self.listed.clear();
         self.names.clear();
     }
 
@@ -133,6 +140,9 @@ impl PeopleLog {
         if self.habit.is_away {
             let ticket = match request {
                 PeopleRequest::Look { ticket, .. }
+                | PeopleRequest::Rooms { ticket, .. }
+                | PeopleRequest::Count { ticket, .. }
+                | PeopleRequest::Whose { ticket, .. }
                 | PeopleRequest::Claim { ticket, .. }
                 | PeopleRequest::Find { ticket, .. } => ticket,
                 PeopleRequest::Direct {
@@ -226,6 +236,29 @@ impl PeopleLog {
             PeopleRequest::Look { ticket, room } => {
                 let present = self.present(node, &room);
                 self.answer(node, ticket, PeopleAnswer::Present(present));
+            }
+            PeopleRequest::List(rooms) => {
+                let until_ms = self.until_ms();
+                let rooms = rooms.into_iter().map(|room| (room, until_ms));
+                self.listed.extend(rooms);
+            }
+            PeopleRequest::Rooms { ticket, wanted } => {
+                let rooms = self.rooms(&wanted);
+                self.answer(node, ticket, PeopleAnswer::Rooms(rooms));
+            }
+            PeopleRequest::Count { ticket, rooms } => {
+                let counts = rooms.into_iter();
+                let counts = counts.map(|room| (room.clone(), self.count(&room)));
+                let counts = PeopleAnswer::Counts(counts.collect());
+                self.answer(node, ticket, counts);
+            }
+            PeopleRequest::Whose { ticket, keys } => {
+                let is_taken = keys.iter().any(|key| self.owner_of(key).is_some());
+                let answer = match is_taken {
+                    true => PeopleAnswer::Taken(None),
+                    false => PeopleAnswer::Free,
+                };
+                self.answer(node, ticket, answer);
             }
             PeopleRequest::Claim {
                 ticket,
@@ -354,6 +387,36 @@ impl PeopleLog {
             let other = (*other).into();
             self.tell(node, PeopleNews::Presence { node: other, here });
         }
+    }
+
+    /// The next rooms that are in use.
+    fn rooms(&self, wanted: &WantedRooms) -> RoomsInUse {
+        let is_wanted = |room: &str| match wanted {
+            WantedRooms::Name(name) => *room == **name,
+            WantedRooms::Head { head, after } => {
+                let is_next = after.as_ref().is_none_or(|after| *room > **after);
+                room.starts_with(&**head) && is_next
+            }
+        };
+        let listed = self.listed.iter().filter(|(room, _)| is_wanted(room));
+        let mut found: Vec<(&Box<str>, u64)> = listed.map(|(room, it)| (room, *it)).collect();
+        let upto = found.get(LISTED_AT_ONCE - 1);
+        let upto = upto.map(|(last, _)| (*last).clone());
+        found.truncate(LISTED_AT_ONCE);
+        found.retain(|(_, until_ms)| *until_ms > self.now_ms);
+        let rooms = found.iter().map(|(room, _)| (*room).clone());
+        RoomsInUse {
+            rooms: rooms.collect(),
+            upto,
+        }
+    }
+
+    /// How many are in a room at all nodes.
+    fn count(&self, room: &str) -> usize {
+        let told = self.rooms.get(room).into_iter().flatten();
+        let told: Vec<&Told> = told.map(|(_, told)| told).collect();
+        let people: BTreeSet<&u64> = told.iter().flat_map(|it| it.people.keys()).collect();
+        people.len() + told.iter().map(|it| it.unlisted).sum::<usize>()
     }
 
     /// Who is in a room at all nodes but this one.

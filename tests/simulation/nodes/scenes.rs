@@ -7,7 +7,7 @@ use crate::nodes::circle::{Circle, Place};
 use crate::reader::Seen;
 
 /// Someone with this name in the room `tea`.
-fn drinker(circle: &mut Circle, node: usize, name: &str) -> Place {
+pub(super) fn drinker(circle: &mut Circle, node: usize, name: &str) -> Place {
     let place = circle.come(node);
     let welcome = circle.log_in(place, name);
     assert_eq!(welcome["you"]["name"], name, "{welcome}");
@@ -17,7 +17,7 @@ fn drinker(circle: &mut Circle, node: usize, name: &str) -> Place {
 }
 
 /// What has come for somebody of one type.
-fn told(circle: &mut Circle, place: Place, kind: &str) -> Vec<Value> {
+pub(super) fn told(circle: &mut Circle, place: Place, kind: &str) -> Vec<Value> {
     let events = circle.read(place).into_iter();
     events.filter(|event| event["type"] == kind).collect()
 }

@@ -1,10 +1,10 @@
 //! Commands on keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::data::{Data, Value, WrongType};
 use super::resp::Reply;
-use super::streams;
+use super::{sorted, streams};
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -33,7 +33,7 @@ pub(super) fn execute(data: &mut Data, name: &str, args: &[Vec<u8>]) -> Option<R
         .or_else(|| keys(data, name, args))
         .or_else(|| hashes(data, name, args))
         .or_else(|| sets(data, name, args))
-        .or_else(|| sorted(data, name, args))
+        .or_else(|| sorted::execute(data, name, args))
         .or_else(|| streams::execute(data, name, args))?;
     Some(done.unwrap_or_else(|Refusal(text)| Reply::Error(text)))
 }
@@ -43,7 +43,7 @@ pub(super) fn number(bytes: &[u8]) -> Result<i64, Refusal> {
     Ok(text.parse().map_err(|_| NOT_AN_INTEGER)?)
 }
 
-fn wrong_count(name: &str) -> Refusal {
+pub(super) fn wrong_count(name: &str) -> Refusal {
     let name = name.to_lowercase();
     Refusal(format!(
         "ERR wrong number of arguments for '{name}' command"
@@ -278,94 +278,4 @@ fn set_remove(data: &mut Data, key: &[u8], members: &[Vec<u8>]) -> Done {
     let gone = members.iter().filter(|it| set.remove(*it)).count();
     data.drop_if_empty(key);
     Ok(Reply::count(gone))
-}
-
-fn sorted(data: &mut Data, name: &str, args: &[Vec<u8>]) -> Option<Done> {
-    Some(match (name, args) {
-        ("ZADD", [key, score, member]) => sorted_add(data, key, score, member),
-        ("ZREM", [key, members @ ..]) if !members.is_empty() => {
-            sorted_retain(data, key, |member, _| !members.contains(member))
-        }
-        ("ZREMRANGEBYSCORE", [key, least, most]) => {
-            bounds(least, most).and_then(|has| sorted_retain(data, key, |_, score| !has(score)))
-        }
-        ("ZRANGEBYSCORE", [key, least, most]) => {
-            bounds(least, most).and_then(|has| members_by(data, key, has))
-        }
-        ("ZSCORE", [key, member]) => data
-            .sorted(key)
-            .map(|it| Reply::of(it.and_then(|it| it.get(member)).map(f64::to_string)))
-            .map_err(Into::into),
-        ("ZCARD", [key]) => data
-            .sorted(key)
-            .map(|it| Reply::count(it.map_or(0, BTreeMap::len)))
-            .map_err(Into::into),
-        ("ZREM" | "ZREMRANGEBYSCORE" | "ZRANGEBYSCORE" | "ZSCORE" | "ZCARD", _) => {
-            Err(wrong_count(name))
-        }
-        _ => return None,
-    })
-}
-
-fn score(text: &[u8]) -> Result<f64, Refusal> {
-    let text = std::str::from_utf8(text).ok();
-    let number = text.and_then(|it| it.trim_start_matches('+').parse().ok());
-    Ok(number.ok_or("ERR value is not a valid float")?)
-}
-
-/// Whether a score is between two, as `(5` and `+inf` say.
-fn bounds(least: &[u8], most: &[u8]) -> Result<impl Fn(f64) -> bool + use<>, Refusal> {
-    let bound = |text: &[u8]| match text.strip_prefix(b"(") {
-        Some(rest) => Ok::<_, Refusal>((score(rest)?, true)),
-        None => Ok((score(text)?, false)),
-    };
-    let bad = |_| Refusal("ERR min or max is not a float".into());
-    let (least, most) = (bound(least).map_err(bad)?, bound(most).map_err(bad)?);
-    Ok(move |score: f64| {
-        let is_over = if least.1 {
-            score > least.0
-        } else {
-            score >= least.0
-        };
-        let is_under = if most.1 {
-            score < most.0
-        } else {
-            score <= most.0
-        };
-        is_over && is_under
-    })
-}
-
-fn sorted_add(data: &mut Data, key: &[u8], text: &[u8], member: &[u8]) -> Done {
-    let score = score(text)?;
-    data.sorted(key)?;
-    let Value::Sorted(members) = data.make(key, || Value::Sorted(Default::default())) else {
-        return Err(WrongType.into());
-    };
-    let is_new = members.insert(member.to_vec(), score).is_none();
-    Ok(Reply::Integer(is_new.into()))
-}
-
-fn sorted_retain(data: &mut Data, key: &[u8], stays: impl Fn(&Vec<u8>, f64) -> bool) -> Done {
-    let Some(before) = data.sorted(key)?.map(BTreeMap::len) else {
-        return Ok(Reply::Integer(0));
-    };
-    let Value::Sorted(members) = data.make(key, || Value::Sorted(Default::default())) else {
-        return Err(WrongType.into());
-    };
-    members.retain(|member, score| stays(member, *score));
-    let gone = before - members.len();
-    data.drop_if_empty(key);
-    Ok(Reply::count(gone))
-}
-
-fn members_by(data: &Data, key: &[u8], has: impl Fn(f64) -> bool) -> Done {
-    let members = data.sorted(key)?.into_iter().flatten();
-    let mut found: Vec<_> = members.filter(|(_, score)| has(**score)).collect();
-    // By score, and those with the same in the order of their bytes.
-    found.sort_by(|one, other| one.1.total_cmp(other.1));
-    let found = found
-        .into_iter()
-        .map(|(member, _)| Reply::bulk(member.clone()));
-    Ok(Reply::Array(found.collect()))
 }

@@ -160,7 +160,7 @@ impl Chaos {
 
     fn join(&mut self, who: usize, room: &str) {
         self.asked += 1;
-        let id = format!("join-{}", self.asked);
+        let id = format!("join-{} {room}", self.asked);
         let someone = &mut self.people[who];
         let Some(place) = someone.place else {
             return;
@@ -195,8 +195,10 @@ impl Chaos {
         self.people[who].lose();
     }
 
+    /// Says something new, once it is known who says it: it may be sent again as the same person.
     fn publish(&mut self, who: usize, room: &str) {
-        let Some(place) = self.people[who].place else {
+        let someone = &self.people[who];
+        let Some(place) = someone.place.filter(|_| someone.is_known) else {
             return;
         };
         self.sent += 1;
@@ -286,6 +288,10 @@ impl Chaos {
                 ];
                 assert!(expected.contains(&code), "{event}");
                 self.refused += u64::from(code == "unavailable" && event["id"].is_u64());
+                if let Some((_, room)) = id.split_once(' ').filter(|_| id.starts_with("join-")) {
+                    // Whoever was in the room already is not any more: nobody knows what they have missed.
+                    someone.forget(room);
+                }
                 if code == "bad_resume" {
                     someone.id = None;
                     someone.pending.clear();

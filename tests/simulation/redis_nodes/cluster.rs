@@ -103,6 +103,7 @@ impl Cluster {
     fn begin_redis(&mut self) -> Redis<Socket> {
         let target = Target {
             addresses: vec![("redis".into(), 6379)],
+            master: None,
             user: None,
             password: None,
             db: 0,
@@ -110,6 +111,10 @@ impl Cluster {
         let seed = seed_bytes(self.random.next());
         let links = Links::new(target, &scripts::ALL, seed);
         Redis::new(links, Limits::of_flags(&FLAGS), self.wait_ms, seed)
+    }
+
+    pub(crate) fn hall(&mut self, node: usize) -> &mut Hall {
+        &mut self.nodes[node].hall
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -254,9 +259,7 @@ impl Node {
                 let link = Rc::clone(&socket.0);
                 self.sockets.insert(connect.link.0, link);
             }
-            self.redis
-                .links()
-                .on_connected(connect.link, socket, now.ms);
+            self.redis.links().on_connected(&connect, socket, now.ms);
         }
     }
 }

@@ -99,14 +99,44 @@ fn each_command() {
             },
         ),
         (
+            r#"{"type":"history","room":"tea","keys":["boiler.*"],"seconds":60}"#,
+            Command::History {
+                room: room(),
+                before: None,
+                limit: None,
+                series: Some(Series {
+                    keys: vec!["boiler.*".to_owned()],
+                    seconds: Some(60),
+                    points: None,
+                    count: None,
+                }),
+            },
+        ),
+        (
             r#"{"type":"join","room":"tea","series":{"seconds":60,"points":300}}"#,
             Command::Join {
                 room: room(),
                 since: None,
                 last: None,
                 series: Some(Series {
-                    seconds: 60,
+                    keys: Vec::new(),
+                    seconds: Some(60),
                     points: Some(300),
+                    count: None,
+                }),
+            },
+        ),
+        (
+            r#"{"type":"history","room":"tea","key":"a","count":5}"#,
+            Command::History {
+                room: room(),
+                before: None,
+                limit: None,
+                series: Some(Series {
+                    keys: vec!["a".to_owned()],
+                    seconds: None,
+                    points: None,
+                    count: Some(5),
                 }),
             },
         ),
@@ -127,6 +157,7 @@ fn each_command() {
                 room: room(),
                 before: Some(u64::MAX),
                 limit: None,
+                series: None,
             },
         ),
         (
@@ -161,7 +192,7 @@ fn what_is_missing_or_wrong() {
         ),
         (
             r#"{"type":"publish","room":"a","data":1,"retain":1}"#,
-            "expected a boolean",
+            "expected true or false, not 1",
         ),
         (r#"{"type":"direct","data":1}"#, "direct needs to"),
         (
@@ -171,7 +202,7 @@ fn what_is_missing_or_wrong() {
         (r#"{"type":"history"}"#, "history needs room"),
         (
             r#"{"type":"history","room":"a","before":18446744073709551616}"#,
-            "expected u64",
+            "expected a whole number, not 1.8",
         ),
         (r#"{"type":"members"}"#, "members needs room"),
         (

@@ -31,6 +31,7 @@ fn a_message() {
         data: Some(Data::Json("[1.0]")),
         binary: None,
         key: None,
+        expect: None,
         ephemeral: false,
     };
     let mut out = Vec::new();
@@ -55,13 +56,14 @@ fn a_message_in_a_list() {
         data: None,
         binary: Some(Base64(b"\0\xff")),
         key: Some("k"),
+        expect: Some(60),
         ephemeral: true,
     };
     let mut out = Vec::new();
     said.write(&mut out);
     assert_eq!(
         str::from_utf8(&out).unwrap(),
-        r#"{"room":"tea","at":5,"from":{"id":"5","name":"Bob"},"binary":"AP8=","key":"k","ephemeral":true}"#
+        r#"{"room":"tea","at":5,"from":{"id":"5","name":"Bob"},"binary":"AP8=","key":"k","expect":60,"ephemeral":true}"#
     );
 }
 
@@ -197,6 +199,7 @@ fn a_welcome() {
         resume: "secret",
         node: "n",
         durability: Durability::Memory,
+        push: false,
         server: "parlor/1",
         ping_ms: None,
         limits,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::freshness::Freshness;
 use crate::core::chat::Chat;
 use crate::core::chat::elsewhere::state::NodeState;
 use crate::core::chat::format::{Format, Reading};
@@ -17,6 +18,7 @@ use crate::core::chat::person::{Author, PersonId};
 use crate::core::chat::presence::Changes;
 use crate::core::chat::room::{Member, Room};
 use crate::core::chat::room_name::RoomName;
+use crate::core::chat::vigil::{HeardState, Vigil};
 use crate::core::handover::Bytes;
 use crate::core::id::ConnectionId;
 use crate::settings::RoomLimits;
@@ -77,6 +79,15 @@ pub(super) struct MessageState<'a> {
     pub(super) key: Option<Cow<'a, str>>,
     pub(super) content: Content,
     pub(super) body: Bytes<'a>,
+    /// Seconds within which another has to come with its key, if it says so. A server before this version does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expect: Option<u32>,
+    /// How long it is good for, if it is the state of a key.
+    #[serde(default, skip_serializing_if = "Freshness::is_none")]
+    pub(super) freshness: Freshness,
+    /// What has come with its key, if it is the state of one that is expected. A server before this version does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) heard: Option<HeardState>,
 }
 
 impl AudienceState {
@@ -133,8 +144,12 @@ impl RoomState<'_> {
 impl Chat {
     pub(super) fn room_state(&self, index: usize) -> RoomState<'_> {
         let room = &self.rooms[index];
-        let audiences = Format::ALL.map(|format| self.audience_state(room, format));
-        let told = |kept| self.message_state(kept);
+        // A server that is older does not know that some read several rooms in one stream.
+        let is_told = |it: &Format| *it != Format::Feed || !room.audience(*it).members.is_empty();
+        let audiences = Format::ALL.into_iter().filter(is_told);
+        let audiences = audiences.map(|format| self.audience_state(room, format));
+        let told = |kept| self.message_state(kept, None);
+        let state = room.history.retained.by_use();
         let sharing = room.sharing.as_ref().filter(|_| !room.is_empty());
         RoomState {
             index,
@@ -142,7 +157,7 @@ impl Chat {
             name: room.name.clone(),
             epoch: room.epoch,
             offset: room.offset,
-            audiences: audiences.into(),
+            audiences: audiences.collect(),
             people: room.people.clone(),
             roster_changes: room.roster_changes,
             changes: Cow::Borrowed(&room.changes),
@@ -153,7 +168,9 @@ impl Chat {
             owner: self.ledger.owner(room.owner).cloned(),
             whole_after: room.history.whole_after,
             messages: room.history.all().map(told).collect(),
-            state: room.history.retained.by_use().map(told).collect(),
+            state: state
+                .map(|(kept, vigil)| self.message_state(kept, Some(vigil)))
+                .collect(),
         }
     }
 
@@ -174,7 +191,7 @@ impl Chat {
         }
     }
 
-    fn message_state<'a>(&self, kept: &'a Kept) -> MessageState<'a> {
+    fn message_state<'a>(&self, kept: &'a Kept, vigil: Option<&Vigil>) -> MessageState<'a> {
         let message = kept.view();
         MessageState {
             offset: kept.offset,
@@ -185,6 +202,9 @@ impl Chat {
             key: message.key.map(Cow::Borrowed),
             content: message.content,
             body: Bytes::of(message.body),
+            expect: message.expect,
+            freshness: vigil.map_or_else(Freshness::default, Vigil::freshness),
+            heard: vigil.and_then(Vigil::heard_state),
         }
     }
 }

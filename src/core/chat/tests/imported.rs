@@ -21,6 +21,8 @@ fn what_is_imported_keeps_its_place_and_its_time() {
             dedup: None,
             file: None,
             imported: Some(Imported { offset, at_ms }),
+            condition: None,
+            freshness: Default::default(),
         };
         keep(chat, tea, &draft, now_ms)
     };

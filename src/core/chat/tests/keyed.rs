@@ -1,10 +1,18 @@
 //! Messages with a key, and those without one: neither pushes the other out.
 
 use super::*;
+use crate::codec::key_patterns::KeyPatterns;
 use crate::limits::{MAX_SERIES_MESSAGES, MAX_SERIES_POINTS};
 
 /// Says something that the room does not retain, without a check after each.
-fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &str, at_ms: u64) {
+pub(super) fn tell(
+    chat: &mut Chat,
+    room: RoomId,
+    owner: &Owner,
+    key: Option<&str>,
+    body: &str,
+    at_ms: u64,
+) {
     let author = Author::guest(PersonId(0));
     let draft = Draft {
         author: &author,
@@ -17,8 +25,16 @@ fn tell(chat: &mut Chat, room: RoomId, owner: &Owner, key: Option<&str>, body: &
         dedup: None,
         file: None,
         imported: None,
+        condition: None,
+        freshness: Default::default(),
     };
     keep_unchecked(chat, room, &draft, at_ms);
+}
+
+fn series(chat: &Chat, room: RoomId, window: Window, ms: u64) -> (Vec<Series<'_>>, usize) {
+    let keys = KeyPatterns::default();
+    let now = Now { ms, unix_ms: ms };
+    chat.series(room, &Chart { window, keys }, (0, &[]), now)
 }
 
 /// How many messages a room remembers without a key, and with one.
@@ -133,8 +149,9 @@ fn a_series_is_what_a_key_had_lately_and_ends_with_the_key() {
     let window = Window {
         seconds: 60,
         points: 100,
+        count: None,
     };
-    let (series, looked_at) = chat.series(room, window, 65_000);
+    let (series, looked_at) = series(&chat, room, window, 65_000);
     assert_eq!(looked_at, 6, "the first is too old");
     let seen = series.iter().map(|it| {
         let points = it.points.iter().map(|point| (point.at_ms, point.value));
@@ -194,8 +211,9 @@ fn a_chart_has_its_minute_of_a_plant_of_sixty_values_a_second() {
     let window = Window {
         seconds: 60,
         points: 1_000,
+        count: None,
     };
-    let (series, _) = chat.series(room, window, 119_999);
+    let (series, _) = series(&chat, room, window, 119_999);
     let points = series.iter().map(|it| it.points.len());
     assert!(points.eq(vec![300; 12]), "{series:?}");
     assert_eq!(counts(&chat, room).0, 1, "the chat is still there");
@@ -213,8 +231,9 @@ fn of_very_many_values_the_newest_are_looked_at() {
     let window = Window {
         seconds: u64::MAX,
         points: usize::MAX,
+        count: None,
     };
-    let (series, looked_at) = chat.series(room, window, 1);
+    let (series, looked_at) = series(&chat, room, window, 1);
     assert_eq!(looked_at, MAX_SERIES_MESSAGES);
     let points: usize = series.iter().map(|it| it.points.len()).sum();
     assert!(points <= MAX_SERIES_POINTS, "{points}");
@@ -280,4 +299,109 @@ fn of_more_keys_than_are_asked_for_the_latest_are_told() {
     let (upto, count) = (8, 3);
     assert_eq!(newest(Selection::LastUpTo { upto, count }), [6, 7, 8]);
     assert!(newest(Selection::Last(0)).is_empty());
+}
+
+/// What a store has told of a key is followed by what is remembered, each message once, and only of the keys that are wanted.
+#[test]
+fn a_series_goes_on_where_the_store_ends() {
+    let mut chat = chat(&[]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for (key, body, at_ms) in [
+        ("boiler.temp", "3", 30_000),
+        ("boiler.temp", "4", 40_000),
+        ("pump", "1", 40_000),
+    ] {
+        say(&mut chat, room, body, Some(key), at_ms);
+    }
+    let point = |second: u64| Point {
+        at_ms: 1_000 * second,
+        value: second as f64 / 10.0,
+    };
+    let past = [PastSeries {
+        key: "boiler.temp".into(),
+        points: [10, 20, 30].map(point).into(),
+    }];
+    let chart = Chart {
+        window: Window {
+            seconds: 45,
+            points: 100,
+            count: None,
+        },
+        keys: KeyPatterns::new(["boiler.*"]).unwrap(),
+    };
+    let now = Now {
+        ms: 60_000,
+        unix_ms: 60_000,
+    };
+    let (series, _) = chat.series(room, &chart, (1, &past), now);
+    let [boiler] = &series[..] else {
+        panic!("{series:?}");
+    };
+    assert_eq!(boiler.points, [20, 30, 40].map(point));
+}
+
+/// A board of thousands of keys shows a few at a time.
+#[test]
+fn what_others_have_leaves_the_series_of_one_key_whole() {
+    let mut chat = chat(&["--history", "100000", "--history-bytes", "100000000"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    for number in 0..100 {
+        tell(
+            &mut chat,
+            room,
+            &here(),
+            Some("slow"),
+            &number.to_string(),
+            1,
+        );
+    }
+    for _ in 0..MAX_SERIES_MESSAGES {
+        tell(&mut chat, room, &here(), Some("fast"), "0", 1);
+    }
+    let window = Window {
+        seconds: u64::MAX,
+        points: usize::MAX,
+        count: None,
+    };
+    let chart = |keys: &[&str]| {
+        let keys = KeyPatterns::new(keys.iter().copied()).unwrap();
+        Chart { window, keys }
+    };
+    let now = Now { ms: 1, unix_ms: 1 };
+    let exact = chart(&["slow", "none"]);
+    let (series, looked_at) = chat.series(room, &exact, (0, &[]), now);
+    assert_eq!(
+        (series.len(), series[0].points.len(), looked_at),
+        (1, 100, 100)
+    );
+    assert!(chat.remembers(room, &exact, 1));
+    let wild = chart(&["slo*"]);
+    assert_eq!(chat.series(room, &wild, (0, &[]), now).0, []);
+    assert!(!chat.remembers(room, &wild, 1));
+}
+
+/// A description that is set once is older than all values, and says nothing of which of them are still here.
+#[test]
+fn an_old_message_of_another_key_does_not_hide_that_values_are_gone() {
+    let mut chat = chat(&["--history", "3"]);
+    let room = join(&mut chat, 0, "plant").unwrap();
+    say(&mut chat, room, "{}", Some("chart.boiler"), 0);
+    for second in 1..=10 {
+        say(&mut chat, room, "21.5", Some("boiler"), second * 1_000);
+    }
+    let remembers = |seconds| {
+        let points = 300;
+        let window = Window {
+            seconds,
+            points,
+            count: None,
+        };
+        let keys = KeyPatterns::default();
+        chat.remembers(room, &Chart { window, keys }, 10_000)
+    };
+    // The values of the last three seconds are here.
+    assert!(remembers(2));
+    for seconds in [3, 5, 20] {
+        assert!(!remembers(seconds), "{seconds} s");
+    }
 }

@@ -70,8 +70,10 @@ fn a_room_pattern_limits_what_its_rooms_remember() {
             dedup: None,
             file: None,
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
-        chat.propose(room, &draft, Now { ms: 0, unix_ms: 0 })
+        chat.propose(room, &draft, true, Now { ms: 0, unix_ms: 0 })
             .is_ok()
     };
     assert_eq!((set(plant), set(lobby)), (false, true));

@@ -27,6 +27,8 @@ fn tell(
         dedup: None,
         file: None,
         imported: None,
+        condition: None,
+        freshness: Default::default(),
     };
     let now = Now { ms: 0, unix_ms: 0 };
     let room = chat.find_or_create_for_publish(&name(room), owner, 0)?;

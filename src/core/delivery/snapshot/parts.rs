@@ -25,6 +25,8 @@ pub(in crate::core) enum Form {
     Events,
     /// Server-Sent Events that do not: the state of keys.
     StateEvents,
+    /// Server-Sent Events from which readers of several rooms get those that they want.
+    Feed,
     /// WebSocket messages as they were sent.
     Plain,
     /// The same, compressed.
@@ -43,6 +45,7 @@ impl Form {
             Format::PlainDeflated if reading.is_narrow => Self::PlainDeflatedNarrow,
             Format::PlainDeflated => Self::PlainDeflated,
             Format::Events => Self::Events,
+            Format::Feed => Self::Feed,
             Format::Lines => Self::Lines,
             Format::Json | Format::JsonDeflated => Self::Json,
         }
@@ -60,7 +63,7 @@ impl Form {
     pub(super) fn kind(self) -> FrameKind {
         match self {
             Self::Json | Self::Deflated | Self::DeflatedNarrow => FrameKind::Middle,
-            Self::Events | Self::StateEvents => FrameKind::Event,
+            Self::Events | Self::StateEvents | Self::Feed => FrameKind::Event,
             Self::Plain | Self::PlainDeflated | Self::PlainDeflatedNarrow => FrameKind::Data,
             Self::Lines => FrameKind::Line,
         }

@@ -44,6 +44,12 @@ impl Engine {
                 let command = this.look(&room);
                 self.question(slot, Question::Look(ticket, room), command);
             }
+            PeopleRequest::List(rooms) => self.list(&rooms),
+            PeopleRequest::Rooms { ticket, wanted } => self.gather_rooms(ticket, &wanted),
+            PeopleRequest::Count { ticket, rooms } => self.count(ticket, &rooms),
+            PeopleRequest::Whose { ticket, keys } => {
+                self.about_people(Question::Whose(ticket), people::whose(&keys));
+            }
             PeopleRequest::Claim {
                 ticket,
                 person,
@@ -105,7 +111,7 @@ impl Engine {
         self.question(people::slot(), question, command);
     }
 
-    fn question(&mut self, slot: Slot, question: Question, command: Command) {
+    pub(super) fn question(&mut self, slot: Slot, question: Question, command: Command) {
         self.send(slot, Purpose::People(question), command);
     }
 
@@ -142,6 +148,16 @@ impl Engine {
                 let answer = nodes.map_or(PeopleAnswer::Unavailable, PeopleAnswer::Present);
                 self.people_answer(ticket, answer);
             }
+            Question::Rooms(ticket) => self.on_rooms(ticket, reply),
+            Question::Count(ticket, rooms) => self.on_counted(ticket, rooms, reply),
+            Question::Whose(ticket) => {
+                let answer = match people::is_somebodys(reply) {
+                    Some(true) => PeopleAnswer::Taken(None),
+                    Some(false) => PeopleAnswer::Free,
+                    None => PeopleAnswer::Unavailable,
+                };
+                self.people_answer(ticket, answer);
+            }
             Question::Find(ticket) => {
                 let found = people::found(reply);
                 let answer = found.map_or(PeopleAnswer::Unavailable, PeopleAnswer::Found);
@@ -159,7 +175,9 @@ impl Engine {
     /// Who waits is told so. What was told of rooms and people is compared in a while.
     pub(super) fn on_people_failed(&mut self, question: &Question) {
         match question {
+            Question::Rooms(ticket) | Question::Count(ticket, _) => self.give_up_rooms(*ticket),
             Question::Look(ticket, _)
+            | Question::Whose(ticket)
             | Question::Claim(ticket)
             | Question::Find(ticket)
             | Question::Direct(Some(ticket)) => {
@@ -236,7 +254,7 @@ impl Engine {
         self.outputs.push_back(Output::PeopleNews(news));
     }
 
-    fn people_answer(&mut self, ticket: Ticket, answer: PeopleAnswer) {
+    pub(super) fn people_answer(&mut self, ticket: Ticket, answer: PeopleAnswer) {
         let answer = Answer::People { ticket, answer };
         self.outputs.push_back(Output::Answer(answer));
     }

@@ -88,6 +88,12 @@ impl Engine {
                 }
             }
             Some(Published::Again(offset)) => self.answer_again(ticket, offset),
+            Some(Published::Conflict(current)) => {
+                if self.appends.take(ticket) {
+                    let answer = Answer::Conflict { ticket, current };
+                    self.outputs.push_back(Output::Answer(answer));
+                }
+            }
             None => {
                 self.complain("take a message", reply);
                 self.refuse_append(ticket);

@@ -8,6 +8,10 @@ pub(super) enum Question {
     Tell(Box<str>),
     Compare(KnownPresence),
     Look(Ticket, Box<str>),
+    Rooms(Ticket),
+    /// How many are in these rooms?
+    Count(Ticket, Vec<Box<str>>),
+    Whose(Ticket),
     Claim(Ticket),
     Keep(u64),
     Renew,

@@ -1,9 +1,11 @@
 //! The engine against replies that are written out.
 
+mod listing;
+
 use super::*;
 use crate::core::chat::Content;
 use crate::core::store::{
-    Append, Contents, Load, PeopleAnswer, PeopleRequest, Read, Record, Stored,
+    Append, Contents, Load, PeopleAnswer, PeopleRequest, Read, Record, Stored, WantedRooms,
 };
 use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS, COMPARE_MS};
 
@@ -29,6 +31,7 @@ fn record(body: &str) -> Record {
         retain: false,
         owner: "127.0.0.1".into(),
         sent: None,
+        freshness: Default::default(),
     }
 }
 
@@ -202,6 +205,7 @@ fn append(ticket: u64) -> Request {
         record: record("new"),
         state: None,
         file: None,
+        condition: None,
     })
 }
 
@@ -266,6 +270,30 @@ fn a_message_is_accepted_when_it_is_on_the_channel_in_its_turn() {
     bench.hear(3, 4, &origin);
     bench.hear(3, 4, &origin);
     assert_eq!(bench.offsets(), "3 a4");
+}
+
+#[test]
+fn a_message_that_wants_another_state_is_answered_with_the_state() {
+    let mut bench = Bench::with_room(60_000);
+    for (state, told) in [("", None), ("2 5\n", Some(2))] {
+        bench.ask(append(9));
+        let (token, _) = bench.sent();
+        let mut bytes = state.as_bytes().to_vec();
+        if told.is_some() {
+            bytes.extend(entry::encode(&record("x"), b"x", None));
+        }
+        let state = Reply::Bulk(bytes);
+        let refused = vec![bulk(&"conflict"), bulk(&format!("{EPOCH:x}")), state];
+        bench.reply(token, Reply::Array(refused));
+        let answers = bench.told();
+        let [Output::Answer(Answer::Conflict { current, .. })] = &answers[..] else {
+            panic!("{answers:?}");
+        };
+        assert_eq!(current.as_ref().map(|it| it.offset), told);
+    }
+    bench.now_ms += 60_000;
+    bench.engine.begin_tick(bench.now_ms);
+    assert!(bench.told().is_empty(), "it does not wait any more");
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! One connection to Redis: how it begins, what is sent and not answered yet, and how it ends.
+//! One connection to Redis: what is sent and not answered yet, and how it ends.
+
+mod greeting;
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -6,8 +8,9 @@ use std::io::ErrorKind;
 use crate::codec::resp::{self, Reply};
 use crate::core::budget::{Budget, cost};
 use crate::core::ready::Ready;
-use crate::core::redis::links::command::Command;
+use crate::core::redis::links::command::{Command, Sent};
 use crate::core::redis::links::target::Target;
+use crate::core::redis::partition::Slot;
 use crate::core::redis::scripts::Script;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_REDIS_INPUT, MAX_REDIS_OUTPUT, REDIS_SILENCE_MS, REDIS_TIMEOUT_MS};
@@ -22,6 +25,8 @@ const READS: usize = 8;
 pub(super) enum Role {
     Commands,
     Channels,
+    /// It is to a Sentinel, which is asked where the master is.
+    Sentinel,
 }
 
 impl Role {
@@ -30,6 +35,7 @@ impl Role {
         match self {
             Self::Commands => "commands",
             Self::Channels => "channels",
+            Self::Sentinel => "the address of the master",
         }
     }
 }
@@ -37,29 +43,29 @@ impl Role {
 /// What a reply is to.
 #[derive(Debug)]
 enum Expected {
-    /// A step of the beginning that has to succeed; what it is for.
-    Step(&'static str),
-    /// The number of this connection.
-    ClientId,
-    /// Whether it is a master.
-    Role,
-    /// What Redis says of itself.
-    Info,
-    /// The digest of a script.
-    Digest(&'static Script),
+    /// A step of the beginning.
+    Step(greeting::Step),
+    /// Which masters have which slots.
+    Slots,
     /// Nothing that matters.
     Any,
-    /// A command with this token.
-    Command(u64),
+    /// A command.
+    Command(Box<Sent>),
 }
 
 /// What has come.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Reply {
-        token: u64,
+        sent: Box<Sent>,
         reply: Reply,
     },
+    /// Which masters have which slots.
+    Slots(Reply),
+    /// Where the master is, as a Sentinel says.
+    Master(Reply),
+    /// A channel is not taken, for this reason.
+    Refused(Box<str>),
     /// The connection can be used.
     Ready,
     /// Something was said on a channel, or a channel was taken or given up.
@@ -105,8 +111,14 @@ pub(super) struct Link<S> {
     before: Option<Identity>,
     /// Redis has channels of shards.
     is_sharded: bool,
+    /// It is a node of a cluster.
+    is_cluster: bool,
+    /// What is to be done by name.
+    scripts: &'static [&'static Script],
     /// What each script is called there.
     digests: Vec<(&'static str, Vec<u8>)>,
+    /// Why it is of no use any more, once what has come before is used.
+    failed: Option<String>,
 }
 
 impl<S: Stream> Link<S> {
@@ -114,8 +126,8 @@ impl<S: Stream> Link<S> {
     pub(super) fn begin(
         socket: S,
         role: Role,
-        login: &Target,
-        scripts: &[&'static Script],
+        target: &Target,
+        scripts: &'static [&'static Script],
         before: Option<Identity>,
         now_ms: u64,
     ) -> Self {
@@ -134,62 +146,13 @@ impl<S: Stream> Link<S> {
             run: None,
             before,
             is_sharded: false,
+            is_cluster: false,
+            scripts,
             digests: Vec::new(),
+            failed: None,
         };
-        link.greet(login);
-        if role == Role::Commands {
-            for &script in scripts {
-                let words = [&b"SCRIPT"[..], b"LOAD", script.text.as_bytes()];
-                link.write(words, Expected::Digest(script));
-            }
-        }
+        link.greet(target);
         link
-    }
-
-    fn greet(&mut self, login: &Target) {
-        if let Some(password) = &login.password {
-            let user = login.user.as_deref().unwrap_or("default");
-            let words = [&b"AUTH"[..], user.as_bytes(), password.as_bytes()];
-            self.write(words, Expected::Step("the login"));
-        }
-        if login.db > 0 {
-            let db = login.db.to_string();
-            self.write(
-                [&b"SELECT"[..], db.as_bytes()],
-                Expected::Step("the database"),
-            );
-        }
-        // Redis may forbid the names: it is only for people who look at its list of clients.
-        self.write([&b"CLIENT"[..], b"SETNAME", b"parlor"], Expected::Any);
-        self.write([&b"CLIENT"[..], b"ID"], Expected::ClientId);
-        self.write([&b"INFO"[..], b"replication"], Expected::Role);
-        self.write([&b"INFO"[..], b"server"], Expected::Info);
-    }
-
-    /// What Redis says of itself. If it is the one that the connection before was to, that is ended: nothing that was sent there
-    /// is done after what is sent here.
-    fn on_info(&mut self, info: &str) -> Result<(), String> {
-        match field(info, "redis_mode") {
-            Some("cluster") => {
-                return Err("it is a node of a cluster, which parlor cannot use yet".to_owned());
-            }
-            Some("sentinel") => return Err("it is a Sentinel: name the Redis itself".to_owned()),
-            _ => {}
-        }
-        self.is_sharded = is_sharded(info);
-        let run = field(info, "run_id").map(Into::into);
-        let before = self.before.take();
-        if let Some(before) = before.filter(|it| Some(&it.run) == run.as_ref()) {
-            let number = before.number.to_string();
-            let words = [&b"CLIENT"[..], b"KILL", b"ID", number.as_bytes()];
-            self.write(words, Expected::Any);
-        }
-        self.run = run;
-        Ok(())
-    }
-
-    pub(super) fn socket_mut(&mut self) -> &mut S {
-        &mut self.socket
     }
 
     pub(super) fn on_ready(&mut self, ready: Ready) {
@@ -204,6 +167,10 @@ impl<S: Stream> Link<S> {
 
     pub(super) fn is_sharded(&self) -> bool {
         self.is_sharded
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        self.is_cluster
     }
 
     /// The connection by which commands may have been sent last that are not done yet: this one, or the one before.
@@ -222,12 +189,10 @@ impl<S: Stream> Link<S> {
         self.output.len() - self.written < MAX_REDIS_OUTPUT
     }
 
-    /// Sends a command, whose reply comes with its token.
-    pub(super) fn send(&mut self, command: &Command, token: u64, now_ms: u64) {
-        if self.expected.is_empty() {
-            self.waiting_since_ms = now_ms;
-        }
-        match command {
+    /// Sends a command, which comes back with its reply.
+    pub(super) fn send(&mut self, sent: Sent, now_ms: u64) {
+        self.begin_waiting(now_ms);
+        match &sent.command {
             Command::Plain(words) => {
                 resp::write_command(words.iter().map(|word| &**word), &mut self.output);
             }
@@ -244,7 +209,25 @@ impl<S: Stream> Link<S> {
                 resp::write_command(words.into_iter(), &mut self.output);
             }
         }
-        self.expected.push_back(Expected::Command(token));
+        self.expected.push_back(Expected::Command(Box::new(sent)));
+    }
+
+    /// Announces that the next command is for a slot which this master takes over.
+    pub(super) fn announce(&mut self, now_ms: u64) {
+        self.begin_waiting(now_ms);
+        self.write([&b"ASKING"[..]], Expected::Any);
+    }
+
+    /// Asks which masters have which slots.
+    pub(super) fn ask_slots(&mut self, now_ms: u64) {
+        self.begin_waiting(now_ms);
+        self.write([&b"CLUSTER"[..], b"SLOTS"], Expected::Slots);
+    }
+
+    fn begin_waiting(&mut self, now_ms: u64) {
+        if self.expected.is_empty() {
+            self.waiting_since_ms = now_ms;
+        }
     }
 
     /// Asks for channels, or gives them up. What is said of it comes as a push.
@@ -290,11 +273,32 @@ impl<S: Stream> Link<S> {
     /// # Errors
     /// The connection is of no use any more, for this reason.
     pub(super) fn read(&mut self, budget: &Budget, now_ms: u64) -> Result<Vec<Incoming>, String> {
+        if let Some(why) = self.failed.take() {
+            return Err(why);
+        }
         if !self.ready.readable && !self.ready.ending {
             return Ok(Vec::new());
         }
         let end = self.fill(budget);
         let mut incoming = Vec::new();
+        let taken = self.take_all(&mut incoming, budget, now_ms);
+        // What came before the end is used first.
+        match taken.and(end) {
+            Err(why) if incoming.is_empty() => Err(why),
+            Err(why) => {
+                self.failed = Some(why);
+                Ok(incoming)
+            }
+            Ok(()) => Ok(incoming),
+        }
+    }
+
+    fn take_all(
+        &mut self,
+        incoming: &mut Vec<Incoming>,
+        budget: &Budget,
+        now_ms: u64,
+    ) -> Result<(), String> {
         let mut parsed = 0;
         while let Some((reply, length)) =
             resp::parse(&self.input[parsed..]).map_err(|error| error.to_string())?
@@ -303,19 +307,15 @@ impl<S: Stream> Link<S> {
             budget.spend(cost::MESSAGE);
             self.waiting_since_ms = now_ms;
             self.heard_ms = now_ms;
-            self.take(reply, &mut incoming)?;
+            self.take(reply, incoming)?;
         }
         self.input.drain(..parsed);
         if self.input.is_empty() {
             self.input = Vec::new();
         }
-        if self.input.len() > MAX_REDIS_INPUT {
-            return Err(format!("a reply is longer than {MAX_REDIS_INPUT} bytes"));
-        }
-        // What came before the end is used, and the end is found again.
-        match end {
-            Err(why) if incoming.is_empty() => Err(why),
-            _ => Ok(incoming),
+        match self.input.len() > MAX_REDIS_INPUT {
+            true => Err(format!("a reply is longer than {MAX_REDIS_INPUT} bytes")),
+            false => Ok(()),
         }
     }
 
@@ -341,59 +341,42 @@ impl<S: Stream> Link<S> {
     }
 
     fn take(&mut self, reply: Reply, incoming: &mut Vec<Incoming>) -> Result<(), String> {
-        if self.role == Role::Channels
-            && self.state == State::Ready
-            && let Reply::Array(words) = reply
-        {
-            if is_pong(&words) {
-                self.expected.pop_front();
-            } else {
-                incoming.push(Incoming::Push(words));
-            }
-            return Ok(());
+        if self.role == Role::Channels && self.state == State::Ready {
+            return self.take_push(reply, incoming);
         }
         let Some(expected) = self.expected.pop_front() else {
             return Err(format!("it has said what nobody asked for: {reply}"));
         };
         match expected {
-            Expected::Command(token) => incoming.push(Incoming::Reply { token, reply }),
-            Expected::Step(what) if reply.is_error() => {
-                return Err(format!("it refuses {what}: {reply}"));
-            }
-            Expected::ClientId => match reply {
-                Reply::Integer(number) => self.client = u64::try_from(number).ok(),
-                // The first reply of one that wants a password, or is not ready.
-                _ => return Err(reply.to_string()),
-            },
-            Expected::Info => match reply.text() {
-                Some(info) => self.on_info(info)?,
-                None => return Err(format!("it does not say what it is: {reply}")),
-            },
-            Expected::Role => {
-                let role = reply.text().and_then(|info| field(info, "role"));
-                if role.is_some_and(|role| role != "master") {
-                    return Err("it is a replica: name the master, too".to_owned());
-                }
-            }
-            Expected::Digest(script) => {
-                if let Reply::Bulk(digest) = reply {
-                    self.digests.push((script.name, digest));
-                } else {
-                    return Err(format!("it does not take a script: {reply}"));
-                }
-            }
-            Expected::Step(_) | Expected::Any => {}
+            Expected::Command(sent) => incoming.push(Incoming::Reply { sent, reply }),
+            Expected::Step(step) => self.take_step(&step, reply, incoming)?,
+            Expected::Slots => incoming.push(Incoming::Slots(reply)),
+            Expected::Any => {}
         }
-        if self.state == State::Greeting && self.expected.is_empty() {
+        let is_first = self.state == State::Greeting && self.role != Role::Sentinel;
+        if is_first && self.expected.is_empty() {
             self.state = State::Ready;
             incoming.push(Incoming::Ready);
         }
         Ok(())
     }
 
+    fn take_push(&mut self, reply: Reply, incoming: &mut Vec<Incoming>) -> Result<(), String> {
+        match reply {
+            Reply::Array(words) if is_pong(&words) => {
+                self.expected.pop_front();
+            }
+            Reply::Array(words) => incoming.push(Incoming::Push(words)),
+            Reply::Error(text) => incoming.push(Incoming::Refused(text)),
+            other => return Err(format!("it has said what nobody asked for: {other}")),
+        }
+        Ok(())
+    }
+
     /// Whether something can be read or written now.
     pub(super) fn has_work(&self) -> bool {
-        self.ready.readable || self.ready.ending || (self.ready.writable && self.has_output())
+        let can_read = self.ready.readable || self.ready.ending || self.failed.is_some();
+        can_read || (self.ready.writable && self.has_output())
     }
 
     fn has_output(&self) -> bool {
@@ -426,34 +409,22 @@ impl<S: Stream> Link<S> {
         Ok(())
     }
 
-    /// What was not answered: the commands with their tokens.
-    pub(super) fn into_unanswered(self) -> impl Iterator<Item = u64> {
-        self.expected
-            .into_iter()
-            .filter_map(|expected| match expected {
-                Expected::Command(token) => Some(token),
-                _ => None,
-            })
+    /// The commands that are not answered.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = &Sent> {
+        self.expected.iter().filter_map(|expected| match expected {
+            Expected::Command(sent) => Some(&**sent),
+            _ => None,
+        })
+    }
+
+    /// Whether a command of a slot is not answered.
+    pub(super) fn has_under_way(&self, slot: Slot) -> bool {
+        self.unanswered().any(|sent| sent.slot == slot)
     }
 }
 
 fn is_pong(words: &[Reply]) -> bool {
     matches!(words.first(), Some(Reply::Bulk(word)) if word == b"pong")
-}
-
-/// A line of what Redis says of itself.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    let rest = info.lines().find_map(|line| line.strip_prefix(name));
-    rest.and_then(|rest| rest.strip_prefix(':'))
-}
-
-/// Whether a server of this version has channels of shards: Redis from 7.0 on, and Valkey, which says that it is Redis 7.2.
-fn is_sharded(info: &str) -> bool {
-    let version = field(info, "redis_version");
-    let major = version.and_then(|version| version.split('.').next());
-    major
-        .and_then(|major| major.parse().ok())
-        .is_some_and(|major: u32| major >= 7)
 }
 
 #[cfg(test)]

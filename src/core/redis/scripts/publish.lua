@@ -14,15 +14,17 @@ local keep_count, keep_bytes = tonumber(ARGV[10]), tonumber(ARGV[11])
 local keep_ms, room_ms, sent_ms = ARGV[12], ARGV[13], ARGV[14]
 -- 'set' or 'delete' with a key: the message is its state, as told by the last argument.
 local change, key, message, value = ARGV[15], ARGV[16], ARGV[17], ARGV[18]
+-- What the state of the key has to be: its epoch and offset, 'new' for none, or anything.
+local condition = ARGV[19]
 
 local function number(it) return string.format('%.0f', it) end
 
 local found = redis.call('HMGET', room, 'epoch', 'offset', 'at', 'bytes')
 local epoch, before = found[1], tonumber(found[2] or '0')
 local last_at, bytes = tonumber(found[3] or '0'), tonumber(found[4] or '0')
-if not epoch or (epoch == known_epoch and before < known_offset) then
-  -- Less is here than readers have been told, at this node or another: their offsets must not be given again.
-  redis.call('DEL', log, state)
+-- Less is here than readers have been told, at this node or another: their offsets must not be given again.
+local is_lost = not epoch or (epoch == known_epoch and before < known_offset)
+if is_lost then
   epoch = fresh_epoch
   before, bytes = 0, 0
 end
@@ -32,6 +34,13 @@ if sent_ms ~= '0' then
   local its_epoch, its_offset = string.match(again or '', '^(%x+) (%d+)$')
   if its_epoch == epoch then return {'again', epoch, its_offset} end
 end
+
+if condition ~= '' then
+  local current = not is_lost and redis.call('HGET', state, key)
+  local is = current and epoch .. ' ' .. string.match(current, '^%d+') or 'new'
+  if is ~= condition then return {'conflict', epoch, current or ''} end
+end
+if is_lost then redis.call('DEL', log, state) end
 
 local offset = math.max(before + 1, not_before)
 local at = sent_at

@@ -147,6 +147,7 @@ impl<S: Stream> Server<S> {
             return;
         };
         self.lagging.forget(id, room);
+        self.followers.forget_room(id, &name);
         self.chat.leave(id, person, room, now.ms);
         self.forget_ended();
         if is_line {

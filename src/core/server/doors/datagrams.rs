@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crate::codec::datagram::{self, Datagram, DatagramError};
 use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Publish;
+use crate::codec::token::TokenError;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
 use crate::core::chat::{Content, Draft, PersonId, PublishError, RoomName, Sender};
@@ -173,7 +174,8 @@ impl<S: Stream> Server<S> {
         let author = self.author(&rights, person);
         let owner = owner_of(&rights, Some(from.into()));
         if let Some(key) = datagram.target.key {
-            let publish = Publish::state(name.as_str(), key, datagram.text);
+            let publish =
+                Publish::state(name.as_str(), key, datagram.text, datagram.target.freshness);
             let publisher = Publisher {
                 author: &author,
                 sender: &Sender::Owner(owner.clone()),
@@ -195,6 +197,8 @@ impl<S: Stream> Server<S> {
             dedup: None,
             file: None,
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
         let found = self.chat.find_or_create_for_publish(&name, &owner, now.ms);
         self.forget_ended();
@@ -216,7 +220,12 @@ impl<S: Stream> Server<S> {
         let label = checked.as_ref().map_or_else(|it| it.label(), |_| "taken");
         self.counters.count_token(label);
         Ok((
-            checked.map_err(|_| DatagramResult::Refused(ErrorCode::BadToken))?,
+            checked.map_err(|refused| {
+                DatagramResult::Refused(match refused {
+                    TokenError::KeysAwaited { .. } => ErrorCode::Unavailable,
+                    _ => ErrorCode::BadToken,
+                })
+            })?,
             datagram,
         ))
     }

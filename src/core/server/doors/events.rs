@@ -2,13 +2,14 @@
 
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Head, Problem, Status};
-use crate::codec::json::event::{Epoch, Event};
+use crate::codec::json::event::Event;
 use crate::codec::sse;
 use crate::codec::ws::close::CloseReason;
 use crate::core::access::Rights;
 use crate::core::chat::{Format, PersonId, Position, RoomName, Selection};
 use crate::core::delivery::encode;
 use crate::core::net::door::Door;
+use crate::core::net::feed::parse_position;
 use crate::core::net::pending::Reply;
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
@@ -55,7 +56,7 @@ impl<S: Stream> Server<S> {
             id,
             room,
             selection,
-            window: None,
+            chart: None,
             echo: None,
             found: Excerpt::default(),
         };
@@ -63,6 +64,7 @@ impl<S: Stream> Server<S> {
             let opened = self.opened(room, selection, now);
             self.charge_query(request, id, opened.len(), now);
             self.answer_rope(id, Format::Events, opened);
+            self.tell_if_paused(id, room);
         }
         // The room's own name, which all its members share.
         let name = self.chat.room_name(room).cloned().unwrap_or(name);
@@ -110,7 +112,7 @@ impl<S: Stream> Server<S> {
 
 /// The stream ends with the connection. Proxies are asked to pass on each event at once: one that compresses would
 /// delay it, unless it may not transform anything (RFC 9111 section 5.2.2.6), and nginx has a field of its own.
-fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
+pub(super) fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
     let mut head = Head::new(Status::OK, now.unix_ms);
     head.field("Content-Type", "text/event-stream");
     head.field("Cache-Control", "no-store, no-transform");
@@ -125,13 +127,4 @@ fn stream_head(reply: &Reply, now: Now) -> Vec<u8> {
 fn position_of(request: &Request<'_>) -> Option<Position> {
     let header = request.value("last-event-id").and_then(parse_position);
     header.or_else(|| parse_position(&request.query_value("lastEventId")?))
-}
-
-/// The `id:` of an event, as a browser sends it back in `Last-Event-ID`.
-fn parse_position(text: &str) -> Option<Position> {
-    let (epoch, offset) = text.split_once('-')?;
-    Some(Position {
-        epoch: Epoch::parse(epoch)?.0,
-        offset: offset.parse().ok()?,
-    })
 }

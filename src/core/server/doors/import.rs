@@ -269,6 +269,8 @@ impl<S: Stream> Server<S> {
                 offset: stored.offset,
                 at_ms: stored.at_ms,
             }),
+            condition: None,
+            freshness: Default::default(),
         };
         self.submit(room, &draft, now)
     }
@@ -337,6 +339,8 @@ fn why_not(refusal: PublishError) -> String {
         PublishError::TooManyRooms => {
             "the server has as many rooms as it may; raise --max-rooms".to_owned()
         }
-        refusal @ PublishError::TooFast { .. } => CommandError::from(refusal).message.into_owned(),
+        refusal @ (PublishError::TooFast { .. } | PublishError::Conflict) => {
+            CommandError::from(refusal).message.into_owned()
+        }
     }
 }

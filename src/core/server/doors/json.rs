@@ -1,13 +1,13 @@
 //! The JSON door: a command comes in, its answer goes out.
 
 use crate::codec::error_code::ErrorCode;
-use crate::codec::json::command::{self, Command, Data, Id, Publish, Series, Since};
-use crate::codec::json::event::{Epoch, Event};
+use crate::codec::json::command::{self, Command, Data, Id, Publish, Series};
+use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
 use crate::codec::ws::message::Kind;
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::chat::{Format, Login, PersonName, Position, RoomName, Selection, Sender, Window};
+use crate::core::chat::{Chart, Format, Login, PersonName, RoomName, Selection, Sender};
 use crate::core::delivery::encode;
 use crate::core::id::ConnectionId;
 use crate::core::net::ending::Ending;
@@ -16,12 +16,13 @@ use crate::core::now::Now;
 use crate::core::pace::Admission;
 use crate::core::server::Server;
 use crate::core::server::answers::{Answer, done, ok};
-use crate::core::server::arguments::{content_of, page_size, parse_room};
+use crate::core::server::arguments::{chart, content_of, page_size, parse_room};
 use crate::core::server::asking::Wish;
 use crate::core::server::direct::Progress;
 use crate::core::server::error::{
     BAD_NAME, CommandError, NAME_OF_ANOTHER, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE,
 };
+use crate::core::server::join_options::JoinOptions;
 use crate::core::server::loading::Wanted;
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
@@ -29,35 +30,7 @@ use crate::core::server::readers::{Page, Reader, Returning};
 use crate::core::server::waiting::ReplyTo;
 use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
-use crate::limits::{DEFAULT_PAGE, DEFAULT_POINTS, MAX_SERIES_POINTS};
-
-/// What someone wants to be told who comes into a room.
-#[derive(Debug, Default)]
-pub(in crate::core::server) struct JoinOptions {
-    position: Option<Position>,
-    last: Option<usize>,
-    window: Option<Window>,
-}
-
-impl JoinOptions {
-    fn new(since: Option<&Since<'_>>, last: Option<u64>, series: Option<&Series>) -> Self {
-        Self {
-            position: since.map(|since| Position {
-                // An epoch that is none is that of no room.
-                epoch: Epoch::parse(&since.epoch).map_or(0, |epoch| epoch.0),
-                offset: since.offset,
-            }),
-            last: last.map(page_size),
-            window: series.map(|series| Window {
-                seconds: series.seconds,
-                points: series.points.map_or(DEFAULT_POINTS, |points| {
-                    usize::try_from(points)
-                        .map_or(MAX_SERIES_POINTS, |it| it.min(MAX_SERIES_POINTS))
-                }),
-            }),
-        }
-    }
-}
+use crate::limits::DEFAULT_PAGE;
 
 impl<S: Stream> Server<S> {
     /// A message has come at the JSON door.
@@ -89,10 +62,28 @@ impl<S: Stream> Server<S> {
         let answer = match command {
             Ok(command) if self.is_put_aside(wanted_of(&command), text, id, now) => return,
             Ok(command) if self.asks_log(&wish_of(&command), text, id, now) => return,
+            Ok(command) if self.is_about_past(&command, text, id, now) => return,
             Ok(command) => self.execute(command, echo, id, now),
             Err(error) => Err(error.into()),
         };
         self.answer_command(answer, echo, id);
+    }
+
+    /// Whether a command waits for numbers that only the store has.
+    fn is_about_past(
+        &mut self,
+        command: &Command<'_>,
+        text: &str,
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        let (Command::Join { room, series, .. } | Command::History { room, series, .. }) = command
+        else {
+            return false;
+        };
+        let chart = series.as_ref().and_then(|it| chart_of(it).ok());
+        let wanted = chart.as_ref().map(|chart| (&**room, chart));
+        self.waits_for_past(wanted, text, id, now)
     }
 
     pub(in crate::core::server) fn answer_command(
@@ -108,6 +99,7 @@ impl<S: Stream> Server<S> {
                 code,
                 message,
                 retry_ms,
+                current,
             }) => {
                 let event = Event::Error {
                     id: echo,
@@ -115,7 +107,14 @@ impl<S: Stream> Server<S> {
                     message: &message,
                     retry_ms,
                 };
-                self.send(id, &event);
+                match current {
+                    None => self.send(id, &event),
+                    Some(current) => {
+                        let mut json = encode::event_json(&event);
+                        json.truncate(json.len() - 1);
+                        self.send_json(id, &format!("{json},\"current\":{current}}}"));
+                    }
+                }
             }
         }
     }
@@ -186,24 +185,38 @@ impl<S: Stream> Server<S> {
                 last,
                 series,
             } => {
+                let chart = series.as_ref().map(chart_of).transpose()?;
+                let options = JoinOptions::new(since.as_ref(), last, chart);
+                if is_pattern(&room) {
+                    return self.follow(&room, options, echo, id);
+                }
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
                 self.check_here(&room, now)?;
-                let options = JoinOptions::new(since.as_ref(), last, series.as_ref());
                 self.join(&room, &options, echo, id, now)
             }
+            Command::Leave { room } if is_pattern(&room) => self.unfollow(&room, echo, id, now),
             Command::Leave { room } => self.leave_room(&parse_room(&room)?, echo, id, now),
             Command::Publish(publish) => self.publish_as_member(&publish, echo, id, now),
+            Command::PublishCopies { publish, others } => {
+                self.publish_in_rooms(&publish, &others, echo, id, now)
+            }
             Command::Direct { to, data } => self.direct(&to, &data, echo, id, now),
             Command::History {
                 room,
                 before,
                 limit,
+                series,
             } => {
                 let limit = limit.map_or(DEFAULT_PAGE, page_size);
                 let room = parse_room(&room)?;
                 self.check_may(id, Rights::may_subscribe, &room)?;
                 self.check_here(&room, now)?;
+                if let Some(series) = series {
+                    let answer = self.series_of(&room, &chart_of(&series)?, echo, id, now);
+                    self.send_message(id, answer);
+                    return Ok(None);
+                }
                 let before = before.unwrap_or(u64::MAX);
                 let page = Page {
                     room,
@@ -238,7 +251,7 @@ impl<S: Stream> Server<S> {
             }
             Command::Rooms => {
                 let rights = self.access.rights(id);
-                self.list_rooms(id, rights, echo)
+                self.list_rooms(id, rights, echo, now)
             }
             Command::Close { name } => {
                 let rights = self.check_is_admin(id)?;
@@ -252,6 +265,14 @@ impl<S: Stream> Server<S> {
                 let room = parse_room(&room)?;
                 self.check_here(&room, now)?;
                 self.empty_room(&room, &rights, now);
+                Ok(done(echo))
+            }
+            Command::Push(asked) => {
+                let (rights, person, owner) =
+                    (self.access.rights(id), self.person(id), self.owner(id));
+                let rooms = rights.grant().map(|it| &it.claims.subscribe[..]);
+                let subscriber = self.subscriber(&rights, person, owner);
+                self.subscribe(asked, rooms, subscriber, now)?;
                 Ok(done(echo))
             }
             Command::Ping => Ok(Some(encode::event_json(&Event::Pong { id: echo }))),
@@ -290,6 +311,7 @@ impl<S: Stream> Server<S> {
                 if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
                     session.person = person;
                 }
+                self.on_named(id);
                 Ok(())
             }
             Login::NameTaken => Err(NAME_OF_ANOTHER),
@@ -319,23 +341,24 @@ impl<S: Stream> Server<S> {
         let joined = self.chat.join(id, person, reading, name, &owner, now.ms);
         self.forget_ended();
         let room = joined?;
-        let selection = if was_in && options.position.is_none() {
+        self.followers.forget_room(id, name);
+        let selection = if was_in && !options.has_position() {
             // What is on its way to one who is here already still comes, and is not announced as if it had.
             let upto = self.delivered_upto(id, room);
             Selection::LastUpTo {
                 upto,
-                count: options.last.unwrap_or(0),
+                count: options.last().unwrap_or(0),
             }
         } else {
             // They get what is still on its way with the answer, and what they have missed.
             self.skip_to_now(id, room);
-            Selection::from_reader(options.position, options.last)
+            options.selection()
         };
         let member = Returning {
             id,
             room,
             selection,
-            window: options.window,
+            chart: options.chart().cloned(),
             echo: echo.map(ToOwned::to_owned),
             found: Excerpt::default(),
         };
@@ -347,7 +370,7 @@ impl<S: Stream> Server<S> {
             (id, reading),
             room,
             selection,
-            options.window,
+            options.chart(),
             (echo, &Excerpt::default()),
             now,
         );
@@ -389,22 +412,30 @@ impl<S: Stream> Server<S> {
     }
 
     fn leave_room(&mut self, name: &RoomName, echo: Id<'_>, id: ConnectionId, now: Now) -> Answer {
-        let person = self.person(id);
-        let left = match (self.chat.find(name), person) {
-            (Some(room), Some(person)) => {
-                self.lagging.forget(id, room);
-                self.chat.leave(id, person, room, now.ms)
-            }
-            _ => false,
-        };
-        self.forget_ended();
-        if !left {
-            return Err(CommandError::new(
+        match self.leave_named(name, id, now) {
+            true => Ok(done(echo)),
+            false => Err(CommandError::new(
                 ErrorCode::NotJoined,
                 "you are not in this room",
-            ));
+            )),
         }
-        Ok(done(echo))
+    }
+
+    /// Takes somebody out of a room. Says whether they were in it.
+    pub(in crate::core::server) fn leave_named(
+        &mut self,
+        name: &RoomName,
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        let (Some(room), Some(person)) = (self.chat.find(name), self.person(id)) else {
+            return false;
+        };
+        self.lagging.forget(id, room);
+        self.followers.forget_room(id, name);
+        let left = self.chat.leave(id, person, room, now.ms);
+        self.forget_ended();
+        left
     }
 
     fn publish_as_member(
@@ -457,13 +488,18 @@ impl<S: Stream> Server<S> {
     }
 }
 
-/// The room that a command is about, and what is wanted of it.
-fn wanted_of<'a>(command: &'a Command<'_>) -> Option<(&'a str, Wanted)> {
+/// Whether this is a pattern of rooms: no room has these characters in its name.
+pub(in crate::core::server) fn is_pattern(room: &str) -> bool {
+    room.contains(['*', '?'])
+}
+
+/// The rooms that a command is about, and what is wanted of them.
+fn wanted_of<'a>(command: &'a Command<'_>) -> impl Iterator<Item = (&'a str, Wanted)> {
     let wanted = match command {
         Command::Join { .. } | Command::Members { .. } => Wanted::Members,
         _ => Wanted::Room,
     };
-    Some((command.room()?, wanted))
+    command.rooms().map(move |room| (room, wanted))
 }
 
 /// Who somebody wants to be.
@@ -480,4 +516,10 @@ fn wish_of<'a>(command: &'a Command<'_>) -> Wish<'a> {
         },
         _ => Wish::default(),
     }
+}
+
+/// Which numbers somebody wants.
+fn chart_of(series: &Series) -> Result<Chart, CommandError> {
+    let keys = series.keys.iter().map(String::as_str);
+    chart(keys, (series.seconds, series.points, series.count))
 }

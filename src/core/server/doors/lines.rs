@@ -280,6 +280,8 @@ impl<S: Stream> Server<S> {
             dedup: None,
             file: None,
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
         let submitted = self.submit(room, &draft, now)?;
         self.wait_on_line(id, submitted, now);
@@ -294,11 +296,12 @@ impl<S: Stream> Server<S> {
         value: &str,
         now: Now,
     ) -> Result<(), CommandError> {
-        let message = "it is /set ROOM/KEY VALUE, the key of 1 to 128 bytes and without ?";
+        let message = "it is /set ROOM/KEY VALUE or /set ROOM/KEY?expect=SECONDS&ttl=SECONDS VALUE, the key of 1 to 128 bytes";
         let target = Target::parse(target).ok().filter(|_| !value.is_empty());
         let Some(Target {
             room,
             key: Some(key),
+            freshness,
         }) = target
         else {
             return Err(CommandError::new(ErrorCode::BadCommand, message));
@@ -309,7 +312,7 @@ impl<S: Stream> Server<S> {
         let room = parse_room(room)?;
         self.check_may(id, Rights::may_publish, &room)?;
         let author = self.chat.author(person);
-        let publish = Publish::state(room.as_str(), key, value);
+        let publish = Publish::state(room.as_str(), key, value, freshness);
         let owner = self.owner(id);
         let publisher = Publisher {
             author: &author,
@@ -406,6 +409,7 @@ impl<S: Stream> Server<S> {
             encode::line(message, self.encoder.address(), &mut out);
         }
         self.answer_with(id, Format::Lines, out);
+        self.tell_if_paused(id, room);
     }
 
     fn send_members(&mut self, id: ConnectionId) {

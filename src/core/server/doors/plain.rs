@@ -49,6 +49,8 @@ impl<S: Stream> Server<S> {
             dedup: None,
             file: None,
             imported: None,
+            condition: None,
+            freshness: Default::default(),
         };
         let submitted = self.submit(room, &draft, now);
         if let Some(connection) = self.get_mut(id) {

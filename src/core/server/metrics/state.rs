@@ -17,6 +17,12 @@ pub(in crate::core::server) struct CountersState {
     tokens: BTreeMap<String, u64>,
     refused: BTreeMap<String, u64>,
     datagrams: BTreeMap<String, u64>,
+    #[serde(default)]
+    said: BTreeMap<String, u64>,
+    #[serde(default)]
+    escalations: BTreeMap<String, u64>,
+    #[serde(default)]
+    key_requests: BTreeMap<String, u64>,
 }
 
 fn told<K>(series: &BTreeMap<K, u64>, label: impl Fn(&K) -> String) -> BTreeMap<String, u64> {
@@ -45,6 +51,9 @@ impl Counters {
             tokens: told(&self.tokens, ToString::to_string),
             refused: told(&self.refused, |it| it.label().to_owned()),
             datagrams: told(&self.datagrams, ToString::to_string),
+            said: told(&self.said, ToString::to_string),
+            escalations: told(&self.escalations, ToString::to_string),
+            key_requests: told(&self.key_requests, ToString::to_string),
         }
     }
 
@@ -60,5 +69,16 @@ impl Counters {
             it.label().to_owned()
         });
         take(&mut self.datagrams, &state.datagrams, ToString::to_string);
+        take(&mut self.said, &state.said, ToString::to_string);
+        take(
+            &mut self.escalations,
+            &state.escalations,
+            ToString::to_string,
+        );
+        take(
+            &mut self.key_requests,
+            &state.key_requests,
+            ToString::to_string,
+        );
     }
 }

@@ -87,6 +87,7 @@ fn record(body: &str) -> Record {
         retain: false,
         owner: "at 127.0.0.1".into(),
         sent: None,
+        freshness: Default::default(),
     }
 }
 

@@ -414,6 +414,7 @@ fn what_could_not_be_written_at_the_end_is_an_error() {
         not_before: 0,
         record: record(&"x".repeat(1_000_000)),
         file: None,
+        condition: None,
     };
     shop.ask(Request::Append(append));
     let error = shop.store.close().unwrap_err().to_string();

@@ -76,6 +76,7 @@ impl Shop {
             not_before: 0,
             record: record("a file"),
             file: Some(Box::new(file(number))),
+            condition: None,
         };
         self.ask(Request::Append(append));
         assert!(matches!(self.answer(), Answer::Accepted { .. }));

@@ -122,8 +122,18 @@ impl Author {
             } else {
                 String::new()
             },
+            self.condition(change),
         ]);
         self.call("publish", &keys, &args)
+    }
+
+    /// What the state of a key has to be, which often is not.
+    fn condition(&mut self, change: &str) -> String {
+        match change.is_empty() || self.random.chance(600) {
+            true => String::new(),
+            false if self.random.chance(500) => "new".to_owned(),
+            false => format!("{} {}", self.epoch(), self.random.below(6)),
+        }
     }
 
     fn load(&mut self) -> Words {
@@ -147,7 +157,77 @@ impl Author {
         let room = self.random.pick(&ROOMS);
         let epoch = self.random.pick(&["a1", "c3", "d4", "e5"]);
         let args = [self.publish_word(), CHANNEL, room, epoch].map(str::to_owned);
-        self.call("forget_room", &Self::keys(room), &args)
+        let keys = [Self::keys(room), Self::list_keys()].concat();
+        self.call("forget_room", &keys, &args)
+    }
+
+    fn list_keys() -> Vec<String> {
+        ["listed", "until"]
+            .map(|kind| format!("parlor:{{p1}}:{kind}"))
+            .into()
+    }
+
+    /// Rooms that are in use, of which some are over at once.
+    fn list(&mut self) -> Words {
+        if self.random.chance(200) {
+            let until = &Self::list_keys()[1];
+            return words(&["ZADD", until, "5", self.random.pick(&ROOMS)]);
+        }
+        let is_over = self.random.chance(100);
+        let mut args = vec![if is_over { "-5" } else { "40000" }.to_owned()];
+        for _ in 0..self.random.between(1, 3) {
+            args.push(self.random.pick(&ROOMS).to_owned());
+        }
+        self.call("list", &Self::list_keys(), &args)
+    }
+
+    fn rooms(&mut self) -> Words {
+        let from = self.random.pick(&["[", "[t", "(plant", "(tea"]);
+        let to = self.random.pick(&["(\u{10ffff}", "(t\u{10ffff}", "[plant"]);
+        let count = self.random.between(1, 3).to_string();
+        let args = [from, to, &count].map(str::to_owned);
+        self.call("rooms", &Self::list_keys(), &args)
+    }
+
+    fn count(&mut self) -> Words {
+        let of_rooms =
+            |kind: &str, end: &str| ROOMS.map(|room| format!("parlor:{{p1}}:{kind}:{room}{end}"));
+        self.call("count", &of_rooms("nodes", ""), &of_rooms("here", ":"))
+    }
+
+    fn here_keys(room: &str, node: &str) -> Vec<String> {
+        vec![
+            format!("parlor:{{p1}}:nodes:{room}"),
+            format!("parlor:{{p1}}:here:{room}:{node}"),
+        ]
+    }
+
+    /// Who is in a room at a node.
+    fn tell(&mut self) -> Words {
+        let room = self.random.pick(&ROOMS);
+        let node = self.random.pick(&["n1", "n2", "n3"]);
+        let sequence = self.random.between(1, 5);
+        let after = self.random.pick(&[0, 0, sequence - 1]);
+        let present = self.random.below(3);
+        let mut args = vec![
+            self.publish_word().to_owned(),
+            CHANNEL.into(),
+            node.into(),
+            format!("p {node} {room}\n"),
+            sequence.to_string(),
+            after.to_string(),
+            self.random.below(3).to_string(),
+            "40000".into(),
+            present.to_string(),
+        ];
+        for _ in 0..present {
+            let person = self.random.below(4);
+            args.extend([person.to_string(), format!("guest-{person}")]);
+        }
+        if after > 0 {
+            args.push(self.random.below(4).to_string());
+        }
+        self.call("tell", &Self::here_keys(room, node), &args)
     }
 
     fn keep_state(&mut self) -> Words {
@@ -194,7 +274,7 @@ impl Author {
         let (from, to) = (self.random.pick(&range), self.random.pick(&range));
         let scores = ["-inf", "+inf", "1", "(1", "5", "x"];
         let (least, most) = (self.random.pick(&scores), self.random.pick(&scores));
-        match self.random.below(34) {
+        match self.random.below(40) {
             0 => words(&["SET", key, number]),
             1 => words(&["SET", key, number, "PX", "900000"]),
             2 => words(&["SET", key, number, "NX", "EX", "900"]),
@@ -228,6 +308,15 @@ impl Author {
             30 => words(&["XDEL", key, &id]),
             31 => words(&["XRANGE", key, from, to]),
             32 => words(&["XREVRANGE", key, from, to, "COUNT", number]),
+            33 => words(&["ZRANGEBYSCORE", key, least, most, "LIMIT", "1", number]),
+            34 => words(&["ZRANGE", key, number, self.random.pick(&["-1", "1", "x"])]),
+            35..=36 => words(&["ZADD", "same", "0", field]),
+            37..=38 => {
+                let names = ["-", "+", "[f", "(f", "[g\u{ff}", "(h", "x"];
+                let (from, to) = (self.random.pick(&names), self.random.pick(&names));
+                let key = self.random.pick(&["same", "gone"]);
+                words(&["ZRANGE", key, from, to, "BYLEX", "LIMIT", "0", number])
+            }
             _ => words(&["XTRIM", key, "MAXLEN", self.random.pick(&["0", "2"])]),
         }
     }
@@ -271,7 +360,11 @@ impl Author {
 
     pub(super) fn next(&mut self) -> Words {
         match self.random.below(100) {
-            0..=34 => self.publish(),
+            0..=24 => self.publish(),
+            25..=28 => self.list(),
+            29..=30 => self.rooms(),
+            31 => self.count(),
+            32..=34 => self.tell(),
             35..=42 => self.load(),
             43..=44 => self.forget_room(),
             45..=48 => self.keep_state(),

@@ -34,6 +34,7 @@ impl Stream for Narrow {
 fn what_was_written_is_let_go_of_although_something_is_always_left() {
     let target = Target {
         addresses: vec![],
+        master: None,
         user: None,
         password: None,
         db: 0,

@@ -21,7 +21,7 @@ struct Pipe {
 pub(super) struct Wire(Rc<RefCell<Pipe>>);
 
 impl Wire {
-    fn new(at_once: usize) -> Self {
+    pub(super) fn new(at_once: usize) -> Self {
         Self(Rc::new(RefCell::new(Pipe {
             to_redis: Vec::new(),
             to_node: VecDeque::new(),
@@ -112,15 +112,11 @@ impl Redis {
         }
         for number in 0..self.wires.len() {
             let wire = self.wires[number].clone();
-            let mut bytes = std::mem::take(&mut wire.0.borrow_mut().to_redis);
-            while let Some((command, length)) = resp::parse(&bytes).unwrap() {
-                let words = words(command);
+            for words in take_commands(&wire) {
                 let answer = self.answer(number, &words);
                 wire.say(answer.as_bytes());
                 self.said.push((number, words.join(" ")));
-                bytes.drain(..length);
             }
-            wire.0.borrow_mut().to_redis = bytes;
         }
     }
 
@@ -130,7 +126,10 @@ impl Redis {
             ["AUTH", ..] if self.is_password_wrong => "-WRONGPASS no\r\n".to_owned(),
             ["CLIENT", "ID"] => format!(":{}\r\n", number + 100),
             ["INFO", ..] => bulk("redis_version:7.0.15\r\nrun_id:abc\r\n"),
-            ["SCRIPT", "LOAD", _] => bulk("digest"),
+            ["SCRIPT", "LOAD", _] => {
+                self.has_scripts = true;
+                bulk("digest")
+            }
             ["EVALSHA", ..] if !self.has_scripts => "-NOSCRIPT no\r\n".to_owned(),
             ["EVALSHA" | "EVAL", .., last] => bulk(last),
             ["ECHO", word] => bulk(word),
@@ -144,6 +143,17 @@ impl Redis {
             _ => "+OK\r\n".to_owned(),
         }
     }
+}
+
+/// What has come as a whole.
+pub(super) fn take_commands(wire: &Wire) -> Vec<Vec<String>> {
+    let mut commands = Vec::new();
+    let bytes = &mut wire.0.borrow_mut().to_redis;
+    while let Some((command, length)) = resp::parse(bytes).unwrap() {
+        commands.push(words(command));
+        bytes.drain(..length);
+    }
+    commands
 }
 
 fn words(command: Reply) -> Vec<String> {

@@ -16,7 +16,6 @@ use crate::core::file::{FileId, KeptFile};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::pending::{Arriving, Pending, Reply, Upload};
-use crate::core::net::phase::AfterResponse;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::catalogue::Shortage;
@@ -84,16 +83,8 @@ impl<S: Stream> Server<S> {
         let reserved = catalogue.reserve(room.as_str(), file, &self.limits);
         reserved.map_err(Shortage::problem)?;
         self.files.arriving.insert(id, reply.id);
-        let pending = Pending {
-            arriving: Arriving::File(Upload::new(id, room, name, (author, owner))),
-            reply: Reply {
-                then: AfterResponse::new(request.keep_alive),
-                ..reply.clone()
-            },
-            body,
-            expects_continue: request.expects_continue,
-        };
-        self.begin_body(pending, now);
+        let arriving = Arriving::File(Upload::new(id, room, name, (author, owner)));
+        self.begin_body(Pending::new(request, arriving, reply, body), now);
         Ok(())
     }
 
@@ -287,7 +278,8 @@ const NO_FILES: Problem = Problem::new(
     "this server keeps no files: start it with --data DIR",
 );
 
-const UNKNOWN_SECRET: Problem = Problem::new(
+/// A request says by a secret that it is somebody's, and it is nobody's.
+pub(super) const UNKNOWN_SECRET: Problem = Problem::new(
     Status::FORBIDDEN,
     "nobody has this secret in Parlor-Resume: it is that of the last welcome",
 );

@@ -15,6 +15,7 @@ use crate::core::server::arguments::page_size;
 use crate::core::server::doors::http::fields::{number, read_only};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::listing::Listing;
+use crate::core::server::lists::Asker;
 use crate::core::server::readers::{Page, Reader};
 use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
@@ -112,9 +113,30 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let mut listing = Listing::new(Rights::Open, None);
+        if self.nodes.is_some() {
+            self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
+            return self.ask_for_list(Asker::Request(Box::new(reply.clone()), listing), now);
+        }
         // An answer holds no more than one scan finds.
         listing.scan(&self.chat, usize::MAX);
         self.respond_event(request, listing.to_json(), reply, now);
+    }
+
+    /// The same where it has waited for what is in use at other nodes; `None`: that cannot be said.
+    pub(in crate::core::server) fn respond_list(
+        &mut self,
+        listing: Option<Listing>,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let Some(mut listing) = listing else {
+            let problem = unavailable("the rooms of other nodes are not known for now");
+            return self.respond_problem(&problem, reply, now);
+        };
+        listing.scan(&self.chat, usize::MAX);
+        let mut json = listing.to_json();
+        json.push('\n');
+        self.respond_json(&json, reply, now);
     }
 
     /// The pages for operators; `None` for any other path.

@@ -72,6 +72,20 @@ impl<S: Stream> Server<S> {
         self.respond_now("application/json", json, reply, now);
     }
 
+    /// The same with another status.
+    pub(in crate::core::server) fn respond_json_as(
+        &mut self,
+        status: Status,
+        json: &str,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let mut head = Head::new(status, now.unix_ms);
+        head.field("Cache-Control", "no-store");
+        head.connection(reply.keeps_alive());
+        self.respond_text(status, head, "application/json", json, reply, now);
+    }
+
     /// Answers without a body.
     pub(in crate::core::server) fn respond_empty(
         &mut self,

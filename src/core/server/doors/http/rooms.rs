@@ -1,30 +1,35 @@
 //! The rooms over HTTP: what is at `/rooms`.
 
-use std::rc::Rc;
-
+use crate::codec::freshness::Freshness;
 use crate::codec::http::body;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::json::command::{self, Data, Publish};
+use crate::codec::json::condition::Condition;
 use crate::codec::json::event::Epoch;
 use crate::core::access::Rights;
-use crate::core::chat::{
-    Author, Content, Name, Owner, PersonId, PersonName, RoomId, RoomName, Sender,
-};
-use crate::core::net::pending::{Arriving, Pending, Post, Reply, Sharing};
-use crate::core::net::phase::{AfterResponse, Phase};
+use crate::core::chat::{Author, Chart, Content, Name, PersonId, PersonName, RoomId, RoomName};
+use crate::core::net::pending::{Addressed, Arriving, Pending, Post, Reply, Sharing};
+use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
+use crate::core::server::arguments::chart;
+use crate::core::server::copies::check_copies;
+use crate::core::server::doors::feeds;
+use crate::core::server::doors::http::fields::{
+    FOREIGN_ORIGIN, addressed, flag, number, parse_room, read_only, rooms_of_list,
+};
+use crate::core::server::doors::http::incoming::payload_of;
 use crate::core::server::doors::http::respond::unavailable;
-use crate::core::server::error::{BAD_NAME, CommandError, NAME_TAKEN};
+use crate::core::server::error::{BAD_NAME, CommandError};
 use crate::core::server::publish::Submitted;
-use crate::core::server::publisher::Publisher;
+use crate::core::server::publisher::{Publisher, sender_of_post};
 use crate::core::server::waiting::ReplyTo;
 use crate::core::stream::Stream;
+use crate::limits::DEFAULT_SERIES_SECONDS;
 
 /// What a page of another origin may send, and for how many seconds a browser may remember that.
-const PREFLIGHT: [(&str, &str); 3] = [
+pub(in crate::core::server) const PREFLIGHT: [(&str, &str); 3] = [
     (
         "Access-Control-Allow-Methods",
         "DELETE, GET, HEAD, POST, PUT",
@@ -40,11 +45,15 @@ const PREFLIGHT: [(&str, &str); 3] = [
 enum Resource {
     Rooms,
     Room(RoomName),
+    /// Several rooms, in which the same is said.
+    Several(Vec<RoomName>),
     Events(RoomName),
     Messages(RoomName),
     Members(RoomName),
     /// What is found there.
     Search(RoomName),
+    /// What numbers its keys had.
+    Series(RoomName),
     /// A file to be sent there, under this name, which is encoded.
     File(RoomName, Box<str>),
 }
@@ -54,17 +63,21 @@ impl Resource {
         let Some(path) = path.strip_prefix('/') else {
             return Ok(Self::Rooms);
         };
+        if let Some(rooms) = rooms_of_list(path) {
+            return rooms.map(Self::Several);
+        }
         match path.split_once('/') {
             None => parse_room(path).map(Self::Room),
             Some((room, "events")) => parse_room(room).map(Self::Events),
             Some((room, "messages")) => parse_room(room).map(Self::Messages),
             Some((room, "members")) => parse_room(room).map(Self::Members),
             Some((room, "search")) => parse_room(room).map(Self::Search),
+            Some((room, "series")) => parse_room(room).map(Self::Series),
             Some((room, rest)) => match rest.strip_prefix("files/") {
                 Some(name) => Ok(Self::File(parse_room(room)?, name.into())),
                 None => Err(Problem::new(
                     Status::NOT_FOUND,
-                    "a room has events, messages, members, search and files, as in /rooms/tea/events",
+                    "a room has events, messages, members, search, series and files, as in /rooms/tea/events",
                 )),
             },
         }
@@ -73,11 +86,13 @@ impl Resource {
     /// The room that it is, or is of.
     fn room(&self) -> Option<&RoomName> {
         match self {
-            Self::Rooms => None,
+            // Each of several is looked at by itself.
+            Self::Rooms | Self::Several(_) => None,
             Self::Room(room)
             | Self::Events(room)
             | Self::Messages(room)
             | Self::Search(room)
+            | Self::Series(room)
             | Self::Members(room)
             | Self::File(room, _) => Some(room),
         }
@@ -86,10 +101,24 @@ impl Resource {
     /// What the query of a request for it may say.
     fn fields(&self, method: &str) -> &'static [&'static str] {
         match (self, method) {
-            (Self::Room(_), "POST") => &["key", "retain", "dedup", "ephemeral", "name", "token"],
+            (Self::Room(_) | Self::Several(_), "POST") => &[
+                "key",
+                "retain",
+                "expect",
+                "ttl",
+                "dedup",
+                "ephemeral",
+                "as",
+                "if_offset",
+                "if_epoch",
+                "if_new",
+                "name",
+                "token",
+            ],
             (Self::Events(_), _) => &["last", "lastEventId", "token"],
             (Self::File(..), _) => &["name", "token"],
             (Self::Messages(_), _) => &["before", "limit", "token"],
+            (Self::Series(_), _) => &["keys", "seconds", "points", "count", "token"],
             (Self::Search(_), _) => &["q", "before", "limit", "token"],
             _ => &["token"],
         }
@@ -109,7 +138,13 @@ impl<S: Stream> Server<S> {
             sharing: self.sharing(request),
             ..reply.clone()
         };
-        if let Err(problem) = self.serve_rooms(request, path, &reply, now) {
+        let served = match self.serve_anyone(request, &reply, now) {
+            Ok(true) => Ok(()),
+            Ok(false) if path == feeds::PATH => self.open_feed(request, &reply, now),
+            Ok(false) => self.serve_rooms(request, path, &reply, now),
+            Err(problem) => Err(problem),
+        };
+        if let Err(problem) = served {
             let is_for_now = [Status::SERVICE_UNAVAILABLE, Status::TOO_MANY_REQUESTS];
             if is_for_stream(request) && is_for_now.contains(&problem.status) {
                 self.respond_ended_stream(&problem, &reply, now);
@@ -133,6 +168,27 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// What is said to requests for rooms before it is looked at them. Says whether that was the answer.
+    fn serve_anyone(
+        &mut self,
+        request: &Request<'_>,
+        reply: &Reply,
+        now: Now,
+    ) -> Result<bool, Problem> {
+        if !self.is_origin_allowed(request) {
+            return Err(FOREIGN_ORIGIN);
+        }
+        if self.drain.is_begun() {
+            return Err(unavailable("the server is shutting down"));
+        }
+        let is_preflight = request.method == "OPTIONS";
+        if is_preflight {
+            // A browser asks without a token whether it may send one.
+            self.respond_empty(&PREFLIGHT, reply, now);
+        }
+        Ok(is_preflight)
+    }
+
     fn serve_rooms(
         &mut self,
         request: &Request<'_>,
@@ -140,17 +196,6 @@ impl<S: Stream> Server<S> {
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
-        if !self.is_origin_allowed(request) {
-            return Err(FOREIGN_ORIGIN);
-        }
-        if self.drain.is_begun() {
-            return Err(unavailable("the server is shutting down"));
-        }
-        if request.method == "OPTIONS" {
-            // A browser asks without a token whether it may send one.
-            self.respond_empty(&PREFLIGHT, reply, now);
-            return Ok(());
-        }
         let resource = Resource::parse(path)?;
         request.check_query(resource.fields(request.method))?;
         let rights = self.rights_of_request(request, reply.id, now)?;
@@ -161,7 +206,18 @@ impl<S: Stream> Server<S> {
             ("POST", Resource::Room(room)) => {
                 rights.check_publish(&room)?;
                 self.check_lookalike(&rights)?;
-                self.begin_post(request, room, &rights, reply, now)
+                self.begin_post(request, (room, Vec::new()), &rights, reply, now)
+            }
+            ("POST", Resource::Several(rooms)) => {
+                check_copies(&rooms)?;
+                let (first, copies) = addressed(rooms, &rights)?;
+                self.check_lookalike(&rights)?;
+                self.begin_post(request, (first, copies), &rights, reply, now)
+            }
+            (_, Resource::Several(_)) => {
+                let detail = "several rooms with commas between them take messages by POST, and nothing else";
+                let problem = Problem::new(Status::METHOD_NOT_ALLOWED, detail);
+                Err(problem.with(&[("Allow", "OPTIONS, POST")]))
             }
             ("PUT", Resource::File(room, name)) => {
                 rights.check_publish(&room)?;
@@ -220,11 +276,17 @@ impl<S: Stream> Server<S> {
                 rights.check_subscribe(&room)?;
                 self.answer_search_request(request, &room, reply, now)?;
             }
+            Resource::Series(room) => {
+                rights.check_subscribe(&room)?;
+                let chart = chart_of_query(request)?;
+                let owner = self.owner_of_request(request, rights, reply.id);
+                self.answer_series((&room, &chart), &owner, reply, now);
+            }
             Resource::Members(room) => {
                 rights.check_subscribe(&room)?;
                 self.answer_members(request, &room, reply, now);
             }
-            Resource::Rooms | Resource::Room(_) | Resource::File(..) => {
+            Resource::Rooms | Resource::Room(_) | Resource::Several(_) | Resource::File(..) => {
                 self.check_runs_it(request, rights, reply)?;
                 self.answer_list(request, reply, now);
             }
@@ -236,39 +298,43 @@ impl<S: Stream> Server<S> {
     fn begin_post(
         &mut self,
         request: &Request<'_>,
-        room: RoomName,
+        (room, copies): (RoomName, Vec<Addressed>),
         rights: &Rights,
         reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
         let text = |name| request.query_value(name).map(Into::into);
+        let payload = payload_of(request)?;
+        if payload.is_some() && !copies.is_empty() {
+            let detail =
+                "a payload of another service goes into one room: as= needs a path with one";
+            return Err(Problem::new(Status::BAD_REQUEST, detail));
+        }
+        let delivery = payload.as_ref().and(request.value("x-github-delivery"));
         let post = Post {
             author: self.author_of_post(request, rights, reply)?,
             owner: self.owner_of_request(request, rights, reply.id),
             room,
+            copies,
             content: content_of(request)?,
             key: text("key"),
             retain: flag(request, "retain")?,
             ephemeral: flag(request, "ephemeral")?,
-            dedup: text("dedup"),
+            dedup: text("dedup").or(delivery.map(Into::into)),
+            payload,
+            condition: condition(request)?,
+            freshness: Freshness::new(number(request, "expect")?, number(request, "ttl")?),
         };
-        let pending = Pending {
-            arriving: Arriving::Message(post),
-            reply: Reply {
-                then: AfterResponse::new(request.keep_alive),
-                ..reply.clone()
-            },
-            body: body::Decoder::new(request.body, self.limits.max_message)?,
-            expects_continue: request.expects_continue,
-        };
-        self.begin_body(pending, now);
+        let body = body::Decoder::new(request.body, self.limits.max_message)?;
+        let arriving = Arriving::Message(post);
+        self.begin_body(Pending::new(request, arriving, reply, body), now);
         Ok(())
     }
 
     /// Who says what is posted: where the parlor is open, under a name that nobody has, if they ask for it. They do not
-    /// hold it.
+    /// hold it; who had it before is not told by push any more of what is said to it.
     pub(in crate::core::server) fn author_of_post(
-        &self,
+        &mut self,
         request: &Request<'_>,
         rights: &Rights,
         reply: &Reply,
@@ -287,11 +353,11 @@ impl<S: Stream> Server<S> {
         let Some(name) = PersonName::parse(&name) else {
             return Err(BAD_NAME.into());
         };
-        if self.chat.is_taken(&name) {
-            return Err(NAME_TAKEN.into());
-        }
+        self.check_free(&name)?;
         let name = Name::Chosen(name.shown());
-        Ok(Author { name, ..author })
+        let author = Author { name, ..author };
+        self.on_name_taken(&author);
+        Ok(author)
     }
 
     /// A request's body is whole.
@@ -307,7 +373,23 @@ impl<S: Stream> Server<S> {
             Arriving::File(upload) => {
                 return self.finish_upload(upload, body.into_body(), reply, now);
             }
+            Arriving::Subscription(it) => {
+                return self.on_subscription(it, &body.into_body(), &reply, now);
+            }
         };
+        if let Some(payload) = &post.payload {
+            let answer = self.on_payload(&post, payload, &body.into_body(), reply.clone(), now);
+            if let Err(problem) = answer {
+                self.respond_problem(&problem, &reply, now);
+            }
+            return;
+        }
+        if !post.copies.is_empty() {
+            if let Err(problem) = self.on_copies(post, &body.into_body(), &reply, now) {
+                self.respond_problem(&problem, &reply, now);
+            }
+            return;
+        }
         match self.on_post(&post, &body.into_body(), &reply, now) {
             Ok((room, Submitted::Published(offset))) => {
                 self.respond_to_post(room, Ok(offset), &reply, now);
@@ -332,20 +414,8 @@ impl<S: Stream> Server<S> {
         self.chat
             .may_post(&post.owner, now)
             .map_err(CommandError::from)?;
-        let publish = Publish {
-            room: post.room.as_str().into(),
-            data: data_of(post.content, body)?,
-            key: post.key.as_deref().map(Into::into),
-            retain: post.retain,
-            ephemeral: post.ephemeral,
-            dedup: post.dedup.as_deref().map(Into::into),
-        };
-        let sender = match (&post.owner, &post.author.name) {
-            (Owner::Address(_), Name::Chosen(name)) => {
-                Sender::Named(post.owner.clone(), Rc::clone(name))
-            }
-            (owner, _) => Sender::Owner(owner.clone()),
-        };
+        let publish = publish_of(post, body)?;
+        let sender = sender_of_post(post);
         let publisher = Publisher {
             author: &post.author,
             sender: &sender,
@@ -383,6 +453,41 @@ impl<S: Stream> Server<S> {
         // A room's name holds nothing that JSON would have to escape.
         format!("{{\"room\":\"{name}\",\"epoch\":\"{epoch}\"{offset}}}\n")
     }
+}
+
+/// What a POST says.
+pub(in crate::core::server) fn publish_of<'a>(
+    post: &'a Post,
+    body: &'a [u8],
+) -> Result<Publish<'a>, Problem> {
+    Ok(Publish {
+        room: post.room.as_str().into(),
+        data: data_of(post.content, body)?,
+        key: post.key.as_deref().map(Into::into),
+        retain: post.retain,
+        ephemeral: post.ephemeral,
+        dedup: post.dedup.as_deref().map(Into::into),
+        condition: post.condition,
+        freshness: post.freshness,
+    })
+}
+
+/// What the state of the key has to be.
+fn condition(request: &Request<'_>) -> Result<Option<Condition>, Problem> {
+    let offset = number(request, "if_offset")?;
+    let epoch = request.query_value("if_epoch");
+    let condition = Condition::parse(offset, epoch.as_deref(), flag(request, "if_new")?);
+    condition.map_err(|detail| Problem::new(Status::BAD_REQUEST, detail))
+}
+
+/// Which numbers a request asks for.
+fn chart_of_query(request: &Request<'_>) -> Result<Chart, Problem> {
+    let (points, count) = (number(request, "points")?, number(request, "count")?);
+    let lately = || count.is_none().then_some(DEFAULT_SERIES_SECONDS);
+    let seconds = number(request, "seconds")?.or_else(lately);
+    let keys = request.query_value("keys").unwrap_or_default();
+    let keys = keys.split(',').filter(|key| !key.is_empty());
+    Ok(chart(keys, (seconds, points, count))?)
 }
 
 /// How the body is to be understood: forms are text, because curl takes whatever it is given for one.
@@ -431,5 +536,6 @@ fn data_of(content: Content, body: &[u8]) -> Result<Data<'_>, Problem> {
 pub(in crate::core::server) fn is_for_stream(request: &Request<'_>) -> bool {
     let path = request.path.strip_prefix("/rooms/");
     let resource = path.and_then(|path| path.split_once('/'));
-    request.method == "GET" && resource.is_some_and(|(_, resource)| resource == "events")
+    let is_of_room = resource.is_some_and(|(_, resource)| resource == "events");
+    request.method == "GET" && (is_of_room || request.path == feeds::PATH)
 }

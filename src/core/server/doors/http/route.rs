@@ -17,13 +17,16 @@ use crate::core::net::write_queue::Chunk;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arguments::check_key;
-use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, flag, parse_room, read_only};
+use crate::core::server::doors::feeds::{self, rooms_of_feed};
+use crate::core::server::doors::http::fields::{
+    FOREIGN_ORIGIN, flag, parse_room, read_only, rooms_of_list,
+};
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::is_for_stream;
-use crate::core::server::doors::json::JoinOptions;
 use crate::core::server::error::NO_TOKEN;
+use crate::core::server::join_options::JoinOptions;
 use crate::core::server::loading::{Aside, Readiness, Wanted};
-use crate::core::site::{Asset, Representation, SECURITY_FIELDS};
+use crate::core::site::{Asset, Representation, SECURITY_FIELDS, policy};
 use crate::core::stream::Stream;
 use crate::limits::STORE_TIMEOUT_MS;
 
@@ -61,8 +64,12 @@ impl<S: Stream> Server<S> {
         } else if request.path == "*" {
             // RFC 9110 section 9.3.7: the methods of the server as a whole.
             self.respond_empty(&[("Allow", METHODS)], &reply, now);
+        } else if request.path == feeds::PATH {
+            self.answer_rooms(request, feeds::PATH, &reply, now);
         } else if let Some(path) = rooms_path(request.path) {
             self.answer_rooms(request, path, &reply, now);
+        } else if let Some(path) = request.path.strip_prefix("/push/") {
+            self.answer_push(request, path, &reply, now);
         } else if let Some(answer) = self.answer_operator(request, &reply, now) {
             if let Err(problem) = answer {
                 self.respond_problem(&problem, &reply, now);
@@ -107,16 +114,17 @@ impl<S: Stream> Server<S> {
         if self.outbox.is_none() || request.method == "OPTIONS" {
             return false;
         }
-        let Some(room) = room_of_request(request.path) else {
-            return false;
-        };
         let wanted = wanted_of_request(request.path);
-        let is_loading = self.readiness_for(&room, wanted, now) == Readiness::Loading;
-        if is_loading {
-            self.loading.hold(&room, id);
+        let rooms = match request.path == feeds::PATH {
+            true => rooms_of_feed(request),
+            false => rooms_of_request(request.path),
+        };
+        let loading = self.first_loading(rooms.iter().map(|it| (it, wanted)), now);
+        if let Some(room) = &loading {
+            self.loading.hold(room, id);
             self.set_deadline(id, now.ms + 2 * STORE_TIMEOUT_MS);
         }
-        is_loading
+        loading.is_some()
     }
 
     /// Refuses what is about a room that the store has and does not give.
@@ -341,6 +349,17 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// The origins whose pages may frame what is asked for: a chart alone, which has nothing to click on that matters.
+    fn ancestors(&self, request: &Request<'_>) -> &[String] {
+        let is_board = request.query_value("view").as_deref() == Some("board");
+        let key = request.query_value("key").unwrap_or_default();
+        let is_chart = is_board && !key.is_empty();
+        match is_chart && request.path == "/" {
+            true => &self.allowed_origins,
+            false => &[],
+        }
+    }
+
     fn respond_asset(&mut self, request: &Request<'_>, reply: &Reply, now: Now) {
         let Some(asset) = self.site.asset(request.path) else {
             return;
@@ -360,6 +379,8 @@ impl<S: Stream> Server<S> {
         };
         let mut head = Head::new(status, now.unix_ms);
         write_asset_fields(&mut head, representation);
+        let ancestors = self.ancestors(request);
+        head.field("Content-Security-Policy", &policy(ancestors));
         if !is_fresh {
             write_asset_content(&mut head, asset, representation);
         }
@@ -397,15 +418,22 @@ fn rooms_path(path: &str) -> Option<&str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
-/// The room that a request is about.
-fn room_of_request(path: &str) -> Option<RoomName> {
-    if let Some(path) = rooms_path(path) {
-        return RoomName::parse(path.split('/').nth(1)?);
-    }
-    match room_of_path(path)? {
-        RoomOfPath::None => RoomName::parse(RoomName::DEFAULT),
-        RoomOfPath::Named(name) => RoomName::parse(name),
-    }
+/// The rooms that a request is about.
+fn rooms_of_request(path: &str) -> Vec<RoomName> {
+    let room = if let Some(path) = rooms_path(path) {
+        let name = path.split('/').nth(1).unwrap_or_default();
+        if let Some(Ok(rooms)) = rooms_of_list(name) {
+            return rooms;
+        }
+        RoomName::parse_encoded(name)
+    } else {
+        match room_of_path(path) {
+            None => None,
+            Some(RoomOfPath::None) => RoomName::parse(RoomName::DEFAULT),
+            Some(RoomOfPath::Named(name)) => RoomName::parse_encoded(name),
+        }
+    };
+    room.into_iter().collect()
 }
 
 /// Who only publishes or reads messages need not know who is there.
