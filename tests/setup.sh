@@ -11,15 +11,10 @@ packages=(
     # Those of Redis start one server, which the tests do not use: each test starts its own.
     redis-sentinel redis-server redis-tools
     # Libraries in Python, Perl and Ruby that clients are tried with.
-    libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-jwt ruby ruby-faye-websocket ruby-jwt
+    libcrypt-jwt-perl libmojolicious-perl python3-aiohttp python3-cryptography python3-jwt ruby ruby-faye-websocket ruby-jwt
 )
 # Debian keeps this part of Python apart.
 python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
-
-# Debian has it from version 13 on.
-if apt-cache show valkey-server >/dev/null 2>&1; then
-    packages+=(valkey-server valkey-tools)
-fi
 
 missing=()
 for package in "${packages[@]}"; do
@@ -59,4 +54,27 @@ if [ "$(cat target/clients/wanted 2>/dev/null)" != "$wanted" ]; then
     target/clients/bin/pip install --quiet --disable-pip-version-check \
         --require-hashes --requirement tests/clients/requirements.txt
     printf '%s\n' "$wanted" >target/clients/wanted
+fi
+
+# Of these packages the servers alone are used. They are for this kind of machine, whatever Python it has.
+wanted=$(cat tests/redis/servers.txt)
+if [ "$(cat target/redis/wanted 2>/dev/null)" != "$wanted" ]; then
+    rm -rf target/redis
+    mkdir -p target/redis
+    target/clients/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.11 \
+        --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
+        --require-hashes --requirement tests/redis/servers.txt --dest target/redis/packages
+    for package in target/redis/packages/*.whl; do
+        name=$(basename "$package" | cut -d - -f 1)
+        python3 - "$package" "target/redis/$name" <<'END'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as package:
+    server = next(it for it in package.namelist() if it.endswith(("/redis-server", "/valkey-server")))
+    with open(sys.argv[2], "wb") as file:
+        file.write(package.read(server))
+END
+        chmod +x "target/redis/$name"
+    done
+    rm -r target/redis/packages
+    printf '%s\n' "$wanted" >target/redis/wanted
 fi

@@ -56,6 +56,15 @@ class Meanwhile(Case):
         self.redis.kill()
         self.assertEqual(person.next("paused", "message")["type"], "paused")
         self.assertEqual(events.event()["event"], "paused")
+        # Who comes now is told so, too.
+        late, typist = self.keep(Events(node.port, "tea")), self.keep(Lines(node.line_port))
+        late.event()
+        self.assertEqual(late.event()["event"], "paused")
+        typist.say("/join tea")
+        while "in tea" not in typist.line():
+            pass
+        self.assertIn("before", typist.line())
+        self.assertEqual(typist.line(), "* messages cannot be sent for now")
         self.redis.start()
         self.assertEqual(person.next("resumed", "message")["type"], "resumed")
         self.assertEqual(events.event()["event"], "resumed")

@@ -146,3 +146,13 @@ def crowd_at(nodes, **options):
         yield crowd.begin()
     finally:
         crowd.stop()
+
+
+def told_through(fault, nodes, count):
+    """What people were told before, during and after a fault: so many messages before it, and a third of that at each node after."""
+    with crowd_at(nodes) as crowd:
+        crowd.wait_for(count)
+        fault(crowd)
+        for place in range(len(nodes)):
+            crowd.wait_for(count // 3, at=place)
+        return crowd.finish()

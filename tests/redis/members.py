@@ -11,12 +11,12 @@ GHOST_SECONDS = 60
 ABSENCE_SECONDS = 60
 
 
-class Members(Case):
-    def setUp(self):
-        super().setUp()
-        self.redis = self.start_redis()
+class Company(Case):
+    """People at three nodes, `self.nodes`."""
+
+    def start_nodes_at(self, *urls):
         # Who waits for long answers no ping.
-        self.nodes = self.start_nodes(3, self.redis.url, flags=("--ping-interval", "0"))
+        self.nodes = self.start_nodes(3, *urls, flags=("--ping-interval", "0"))
 
     def person(self, node, name=None, room=None, **options):
         person = self.keep(Json(node.port, **options))
@@ -53,6 +53,13 @@ class Members(Case):
                 missing -= {(change, it["name"]) for change in ("joined", "left") for it in event[change]}
         return event["count"]
 
+
+class Members(Company):
+    def setUp(self):
+        super().setUp()
+        self.redis = self.start_redis()
+        self.start_nodes_at(self.redis.url)
+
     def test_everyone_is_counted_once(self):
         watcher = self.person(self.nodes[0], "ann", "tea")
         people = [self.person(node, "%s-%d" % (name, place), "tea") for place, node in enumerate(self.nodes)
@@ -81,6 +88,60 @@ class Members(Case):
         self.wait_for_members("tea", ["ann", "bob"])
         other.close()
         self.assertEqual(self.presence(third, left=["ann"]), 1)
+
+    def rooms(self, node):
+        """The rooms as a command and as a request list them, if these say the same."""
+        listed = self.keep(Json(node.port)).ask("rooms", "rooms")
+        if listed["type"] == "error":
+            self.assertEqual(listed["code"], "unavailable", listed)
+            return None
+        self.assertFalse(listed["more"])
+        asked = json.loads(self.keep(node.http()).ask("GET", "/rooms")[2])["rooms"]
+        return [(it["name"], it["count"]) for it in listed["rooms"]] if asked == listed["rooms"] else None
+
+    def wait_for_rooms(self, *rooms, seconds=GHOST_SECONDS):
+        for node in self.nodes:
+            until(lambda: self.rooms(node) == list(rooms), "%s, and not %s" % (rooms, self.rooms(node)), seconds)
+
+    def test_the_rooms_of_all_nodes_are_listed(self):
+        ann = self.person(self.nodes[0], "ann", "tea")
+        for room in ("ale", "mate"):
+            ann.ask("join", "joined", room=room)
+        # One person at two nodes, and someone without a name.
+        again = self.keep(Json(self.nodes[1].port))
+        again.ask("login", "welcome", resume=ann.welcome["resume"])
+        again.ask("join", "joined", room="tea")
+        self.keep(Json(self.nodes[2].port)).ask("join", "joined", room="tea")
+        self.post(self.nodes[2], "rum", b"hello")
+        self.wait_for_rooms(("ale", 1), ("mate", 1), ("rum", 0), ("tea", 2))
+        # Those of a node that dies are gone, and who was there.
+        self.nodes.pop(0).kill()
+        self.wait_for_rooms(("rum", 0), ("tea", 2))
+        # A Redis that lost all is told again who is where. What was said is gone, and with it a room where nobody is.
+        self.redis.lose_everything()
+        self.wait_for_rooms(("tea", 2))
+
+    def test_many_rooms_are_listed_in_their_order(self):
+        names = ["room-%03d" % number for number in range(400)]
+        for place in range(6):
+            person = self.person(self.nodes[place % 3])
+            for name in names[place::6]:
+                person.command("join", room=name)
+            for _ in names[place::6]:
+                person.next("joined")
+        expected = [{"name": name, "count": 1} for name in names[:300]]
+        for node in self.nodes:
+            def listed():
+                answer = self.keep(Json(node.port)).ask("rooms", "rooms")
+                return answer["more"] and answer["rooms"] == expected
+            until(listed, "the first rooms are listed")
+
+    def test_nobody_posts_under_a_name_of_another_node(self):
+        self.person(self.nodes[0], "ann")
+        def post(name, node):
+            return self.keep(node.http()).ask("POST", "/rooms/tea?name=%s" % name, b"x")[0]
+        for node in self.nodes:
+            self.assertEqual([post(name, node) for name in ("ann", "ANN", "bob")], [409, 409, 200])
 
     def test_a_name_is_that_of_one_person(self):
         one = self.person(self.nodes[0], "ann")

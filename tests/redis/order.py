@@ -6,7 +6,7 @@ import socket
 
 import stores
 from crowd import crowd_at
-from nodes import Case
+from nodes import Case, until
 from wire import Events, Http, Json, Lines, WebSocket
 
 
@@ -68,6 +68,8 @@ class Order(Case):
         self.assertEqual([it["offset"] for it in answers], list(range(1, 10)))
         self.assertEqual(len({it["epoch"] for it in answers}), 1)
         for node in nodes:
+            # The last one may be on its way to the other nodes.
+            until(lambda: self.messages(node, "tea")["messages"][-1]["offset"] == 9, "all is at each node")
             page = self.messages(node, "tea")
             self.assertEqual([(it["offset"], it["data"]) for it in page["messages"]],
                              [(number + 1, str(number)) for number in range(9)])
@@ -197,7 +199,8 @@ class WaysToRedis(Case):
         self.check(redis.url)
 
     def test_a_user(self):
-        redis = self.start_redis("--user", "parlor", "on", ">of.parlor", "~parlor:*", "&parlor:*", "+@all")
+        redis = self.start_redis("--user", "parlor", "on", ">of.parlor", "resetchannels", "~parlor:*",
+                                 "&parlor:*", "+@all")
         self.check("redis://parlor:of.parlor@127.0.0.1:%d" % redis.port)
 
     def test_a_database(self):

@@ -14,16 +14,20 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import parlor  # noqa: E402
 
 SECONDS = 40
-# What is tested: redis-server or valkey-server, with the programs that belong to it.
-KIND = os.environ.get("TESTED_REDIS", "redis")
+# The program that is tested. It is a Sentinel, too; what people type is sent by the client of Debian's.
+SERVER = os.environ.get("TESTED_REDIS", "redis-server")
 MASTER = "parlor"
+# Redis 6.2 has the ports of a cluster's nodes so far above those of clients.
+BUS = 10000
 # What a replica says when it has all that its master has.
-IN_STEP = "MASTER <-> REPLICA sync: (Finished with success|Master accepted a Partial Resynchronization)"
+IN_STEP = ("(MASTER|PRIMARY) <-> REPLICA sync: "
+           "(Finished with success|(Master|Primary) accepted a Partial Resynchronization)")
 
 
-def available():
-    """The kinds of Redis that this machine has."""
-    return [kind for kind in ("redis", "valkey") if shutil.which(kind + "-server")]
+def others():
+    """The other servers that the set-up has brought."""
+    folder = os.path.join(parlor.ROOT, "target", "redis")
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name != "wanted")
 
 
 _given = set()
@@ -40,6 +44,21 @@ def free_port():
             if port not in _given:
                 _given.add(port)
                 return port
+
+
+def free_pair():
+    """A port, and BUS above it another one, by which the nodes of a cluster speak with each other."""
+    while True:
+        port = free_port() - BUS
+        with _giving, socket.socket() as one:
+            if port < 1024 or port in _given:
+                continue
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            _given.add(port)
+            return port
 
 
 class ReplyError(Exception):
@@ -134,12 +153,12 @@ class Process:
 class Redis:
     """One server in a folder of its own, at the same port whenever it is started again."""
 
-    def __init__(self, folder, *settings, password=None, user=None, tls=None):
+    def __init__(self, folder, *settings, password=None, user=None, tls=None, port=None):
         """`settings` are those of redis.conf as flags, `tls` the files of its certificate."""
         self.folder, self.password, self.user, self._tls = folder, password, user, tls
         self._settings = list(settings)
         os.makedirs(folder, exist_ok=True)
-        self.port = self.plain_port = free_port()
+        self.port = self.plain_port = port or free_port()
         self._process = None
         self._client = None
         self.start()
@@ -149,6 +168,10 @@ class Redis:
         who = "%s:%s@" % (self.user or "", self.password) if self.password else ""
         return "%s://%s%s:%d" % ("rediss" if self._tls else "redis", who, "localhost" if self._tls else "127.0.0.1",
                                  self.port)
+
+    @property
+    def pid(self):
+        return self._process.process.pid
 
     def _flags(self):
         flags = ["--bind", "127.0.0.1", "--save", "", "--loglevel", "notice", "--logfile", "", "--daemonize", "no"]
@@ -166,7 +189,7 @@ class Redis:
         if self._tls and self.plain_port == self.port:
             self.plain_port = free_port()
         for _ in range(50):
-            self._process = Process(KIND + "-server", *self._flags(), cwd=self.folder)
+            self._process = Process(SERVER, *self._flags(), cwd=self.folder)
             if self._process.wait_for("Ready to accept connections"):
                 return self
             said = self._process.log()
@@ -228,7 +251,7 @@ class Redis:
 
 
 def run_cli(*arguments):
-    done = subprocess.run([KIND + "-cli", *map(str, arguments)], capture_output=True, text=True, timeout=SECONDS,
+    done = subprocess.run(["redis-cli", *map(str, arguments)], capture_output=True, text=True, timeout=SECONDS,
                           stdin=subprocess.DEVNULL)
     if done.returncode != 0 or "[ERR]" in done.stdout:
         raise RuntimeError(done.stdout + done.stderr)
@@ -244,10 +267,9 @@ class Cluster:
     def __init__(self, folder):
         self.nodes = []
         for number in range(6):
-            bus = free_port()
             self.nodes.append(Redis(os.path.join(folder, "node-%d" % number), "--cluster-enabled", "yes",
-                                    "--cluster-port", str(bus), "--cluster-node-timeout", str(self.NODE_TIMEOUT_MS),
-                                    "--appendonly", "yes"))
+                                    "--cluster-node-timeout", str(self.NODE_TIMEOUT_MS), "--appendonly", "yes",
+                                    port=free_pair()))
         said = [node.said() for node in self.nodes]
         run_cli("--cluster", "create", *["127.0.0.1:%d" % node.port for node in self.nodes], "--cluster-replicas", "1",
                 "--cluster-yes")
@@ -302,10 +324,14 @@ class Cluster:
     def fail_over(self, master):
         """The replica takes over from a master that is there, and loses nothing."""
         replica = self.replica_of(master)
-        since = replica.said(), master.said()
-        replica.ask("CLUSTER", "FAILOVER")
-        replica.wait_for("Failover election won", since[0])
-        master.wait_for(IN_STEP, since[1])
+        began = master.said()
+        # So soon after another election the masters may not vote.
+        while True:
+            since = replica.said()
+            replica.ask("CLUSTER", "FAILOVER")
+            if "won" in replica.wait_for("Failover election won|Manual failover timed out", since):
+                break
+        master.wait_for(IN_STEP, began)
         return replica
 
     def kill(self, master):
@@ -341,6 +367,10 @@ class Sentinels:
                 if port != own:
                     sentinel.wait_for(r"\+sentinel .* 127\.0\.0\.1 %d " % port)
 
+    @property
+    def urls(self):
+        return ["redis+sentinel://127.0.0.1:%d/%s" % (port, MASTER) for port in self._ports]
+
     def _start_sentinel(self, folder):
         os.makedirs(folder)
         port = free_port()
@@ -348,7 +378,7 @@ class Sentinels:
             file.write("bind 127.0.0.1\nport %d\nsentinel monitor %s 127.0.0.1 %d 2\n"
                        "sentinel down-after-milliseconds %s %d\nsentinel failover-timeout %s 10000\n"
                        % (port, MASTER, self.master.port, MASTER, self.DOWN_AFTER_MS, MASTER))
-        process = Process(KIND + "-sentinel", "sentinel.conf", cwd=folder)
+        process = Process(SERVER, "sentinel.conf", "--sentinel", cwd=folder)
         self._sentinels.append(process)
         self._ports.append(port)
         if not process.wait_for(r"\+monitor master"):
