@@ -15,6 +15,7 @@ export async function startServer({ port = 0, args = [] } = {}) {
   const binary = process.env.TESTED_PARLOR ?? fileURLToPath(new URL('../target/release/parlor', import.meta.url));
   const child = spawn(binary, ['--port', String(port), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
+  let isStopped = false;
   const line = await Promise.race([
     once(createInterface(child.stdout), 'line').then(([first]) => first),
     exited.then(([code]) => { throw new Error(`${binary} ended with ${code} before it listened`); }),
@@ -22,11 +23,15 @@ export async function startServer({ port = 0, args = [] } = {}) {
   const listening = /^parlor listening on (https?):\/\/\S*:(\d+)( |$)/.exec(line);
   assert(listening, `first line of output: ${line}`);
   return {
+    pid: child.pid,
     port: Number(listening[2]),
     url: `${listening[1]}://127.0.0.1:${listening[2]}/`,
     exited,
     signal: (name) => child.kill(name),
+    /** Whether a test has ended it: what its pages say of the lost connection is no fault then. */
+    isStopped: () => isStopped,
     async stop(name = 'SIGKILL') {
+      isStopped = true;
       child.kill(name);
       await exited;
     },

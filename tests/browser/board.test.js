@@ -167,6 +167,62 @@ test('an alarm is raised, acknowledged by name for everyone, cleared, and remove
   await ana.getByRole('button', { name: 'Acknowledge: Boiler too hot again' }).waitFor();
 });
 
+test('the links of an alarm stay with it, and lead nowhere else', async (t) => {
+  const page = await open(t, 'plant-12');
+  const links = [
+    { text: 'Source', href: 'https://grafana.example/alert' }, { text: 'Bad', href: 'javascript:alert(1)' }, { text: 'Worse', href: 'https://a@b' },
+  ];
+  await send('plant-12', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot', links });
+  const row = alarm(page, 'Boiler too hot');
+  await row.getByRole('link', { name: 'Source' }).waitFor();
+  await row.getByRole('button', { name: 'Acknowledge' }).click();
+  await row.getByText(/^Acknowledged by/).waitFor();
+  await send('plant-12', 'alarm.boiler', { alarm: 'cleared' });
+  for (const shown of [page, await anotherTab(page)]) {
+    await alarm(shown, 'Boiler too hot').getByText(/^Cleared/).waitFor();
+    const found = await alarm(shown, 'Boiler too hot').getByRole('link').all();
+    assert.deepEqual(await Promise.all(found.map((it) => it.getAttribute('href'))), ['https://grafana.example/alert']);
+  }
+});
+
+/** Others change an alarm, and before the page hears of it, somebody clicks. */
+const clickTooLate = (page, label, room, change) => page.evaluate(([name, address, body]) => {
+  const node = [...document.querySelectorAll('button')].find((it) => it.ariaLabel === name);
+  const request = new XMLHttpRequest();
+  request.open('POST', address, false);
+  request.setRequestHeader('Content-Type', 'application/json');
+  request.send(body);
+  node.click();
+}, [label, `/rooms/${room}?key=alarm.boiler&retain`, JSON.stringify(change)]);
+
+test('of two who acknowledge at the same time the first counts, and the second is told who that was', async (t) => {
+  const [ben, other] = [await open(t, 'plant-10'), await open(t, 'plant-10')];
+  await takeName(ben, 'ben-second');
+  await send('plant-10', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot' });
+  await alarm(ben, 'Boiler too hot').getByRole('button').waitFor();
+  await clickTooLate(ben, 'Acknowledge: Boiler too hot', 'plant-10', { alarm: 'acknowledged', by: 'ana-first' });
+  await alarm(ben, 'Boiler too hot').getByText('ana-first was first').waitFor();
+  for (const page of [ben, other]) await alarm(page, 'Boiler too hot').getByText(/^Acknowledged by ana-first/).waitFor();
+  // What is said then is over.
+  await send('plant-10', 'alarm.boiler', { alarm: 'cleared' });
+  await alarm(ben, 'Boiler too hot').getByText('Cleared').waitFor();
+  assert.equal(await ben.locator('.alarm-note').count(), 0);
+});
+
+test('an alarm that is raised again is not wiped out by an older acknowledgement, nor removed', async (t) => {
+  const page = await open(t, 'plant-11');
+  await send('plant-11', 'alarm.boiler', { alarm: 'raised', text: 'Boiler too hot' });
+  await alarm(page, 'Boiler too hot').getByRole('button').waitFor();
+  await clickTooLate(page, 'Acknowledge: Boiler too hot', 'plant-11', { alarm: 'cleared' });
+  await alarm(page, 'Boiler too hot').getByText('It was cleared meanwhile').waitFor();
+  await alarm(page, 'Boiler too hot').getByRole('button', { name: 'Remove: Boiler too hot' }).waitFor();
+  await clickTooLate(page, 'Remove: Boiler too hot', 'plant-11', { alarm: 'raised' });
+  await alarm(page, 'Boiler too hot').getByText('It was raised again meanwhile').waitFor();
+  await clickTooLate(page, 'Acknowledge: Boiler too hot', 'plant-11', { alarm: 'raised', text: 'Boiler too hot: 99 degrees' });
+  await page.getByRole('button', { name: 'Acknowledge: Boiler too hot: 99 degrees' }).click();
+  await alarm(page, '99 degrees').getByText(/^Acknowledged by guest-/).waitFor();
+});
+
 test('an alarm sounds on request until it is acknowledged, and a hidden page tells of it', async (t) => {
   const page = await open(t, 'plant-6', {
     prepare: async (p) => {

@@ -49,12 +49,13 @@ for (const look of LOOKS) {
     await bring(ben, picture, report);
     const image = shown(ana, 'Picture cat <b>.png').locator('img');
     await image.waitFor();
+    // What comes behind it moves it up.
+    await shown(ana, /Quarterly report/).getByText('8 bytes').waitFor();
     const before = await image.boundingBox();
     release();
     await until(ana, () => document.querySelector('.picture').naturalWidth > 0);
     assert.deepEqual(await image.boundingBox(), before);
     assert.ok(Math.abs(before.width / before.height - 1.5) < 0.02, JSON.stringify(before));
-    await shown(ana, /Quarterly report/).getByText('8 bytes').waitFor();
     assert.equal(await messages(ben).first().evaluate((node) => node.classList.contains('own')), true);
     assert.equal(await messages(ana).first().locator('.who').textContent(), `ben-${look.name}`);
     await bring(ana, { ...report, name: 'own.pdf' });

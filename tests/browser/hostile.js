@@ -75,6 +75,7 @@ export class Hostile {
       raised_at: this.#maybe(1_795_788_363_344),
       by: this.#maybe('ana'),
       acknowledged_at: this.#maybe(1_795_788_363_344),
+      links: this.#maybe([this.#maybe({ text: this.#maybe('Source'), href: this.#maybe('https://a.example/') })]),
     };
   }
 

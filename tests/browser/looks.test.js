@@ -195,6 +195,27 @@ test('everything is reached by keyboard, in the order it is seen, and the focus 
   ]);
 });
 
+test('what has the focus keeps it when its list is shown anew', async (t) => {
+  const server = await startServer();
+  t.after(() => server.stop());
+  const page = await openPage(t, { browser, server }, { room: 'other' });
+  await page.goto(`${server.url}?room=keys`);
+  await company(t, { browser, server }, { room: 'keys' });
+  const hasFocus = (locator) => locator.evaluate((node) => node === document.activeElement);
+  const side = page.getByRole('navigation');
+  for (const [role, name] of [['link', /other/], ['button', 'Leave other']]) {
+    await side.getByRole(role, { name }).focus();
+    await post(server, 'other', `for the ${role}`);
+    await side.getByRole('link', { name: `other ${role === 'link' ? 1 : 2} unread` }).waitFor();
+    assert.ok(await hasFocus(side.getByRole(role, { name })), role);
+  }
+  const ben = page.getByRole('complementary').getByRole('button', { name: 'ben' });
+  await ben.focus();
+  await openPage(t, { browser, server }, { room: 'keys' });
+  await page.getByRole('button', { name: 'Who is here: 3' }).waitFor();
+  assert.ok(await hasFocus(ben));
+});
+
 test('on a phone the panels are reached by keyboard, keep the focus, and give it back', async (t) => {
   const server = await startServer();
   t.after(() => server.stop());

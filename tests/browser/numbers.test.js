@@ -9,7 +9,7 @@ const module = (name) => JSON.stringify(fileURLToPath(new URL(`../../assets/${na
 const evaluated = (languages, expression) => JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', `
   Object.defineProperty(globalThis, 'navigator', { value: { languages: ${JSON.stringify(languages)} } });
   const { reading, readings, sizes, formatDay } = await import(${module('page/locale')});
-  const { scaleOf } = await import(${module('board/chart')});
+  const { scaleOf } = await import(${module('board/scale')});
   const axis = (least, greatest) => { const { ticks, step } = scaleOf(least, greatest); return readings(ticks, step); };
   console.log(JSON.stringify(${expression}));
 `], { encoding: 'utf8' }));

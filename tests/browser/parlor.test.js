@@ -568,3 +568,14 @@ test('whatever breaks in between, everything said is in the room once, and seen 
     await Promise.all([parlor.leave(name), step()]);
   }
 });
+
+test('the numbers of keys are asked for, and what is none is left out', async (t) => {
+  const { parlor, server } = await start(t);
+  await server.accept();
+  const asking = parlor.series('plant', { seconds: 60, count: 5, keys: ['boiler.*'] });
+  const { seconds, count, keys } = server.got('history')[0];
+  assert.deepEqual([seconds, count, keys], [60, 5, ['boiler.*']]);
+  const series = [{ key: 'boiler.temp', points: [[1, 21.5]] }, { key: 'x', points: 'none' }];
+  await server.answer('history', { type: 'history', room: 'plant', epoch: 'e', series });
+  assert.deepEqual(await asking, series.slice(0, 1));
+});

@@ -62,6 +62,21 @@ test('sending brings the writer to the end, and a growing field hides nothing of
   await isAtEnd(page);
 });
 
+test('a view that becomes smaller before the event of its own scroll is still followed', async (t) => {
+  const page = await openPage(t, fixture, { room: 'smaller' });
+  await sendFromElsewhere(page, fixture.server, 'smaller', lines(60, 'line'));
+  await lastIs(page, 'line 60');
+  await isAtEnd(page);
+  await scroller(page).evaluate((s) => {
+    s.style.maxHeight = `${s.clientHeight - 100}px`;
+    s.dispatchEvent(new Event('scroll'));
+  });
+  await isAtEnd(page);
+  assert.equal(await jump(page, 'To the latest').count(), 0);
+  await scroller(page).evaluate((s) => { s.scrollTop -= 200; });
+  await jump(page, 'To the latest').waitFor();
+});
+
 /** Scrolls a step, as a wheel does, until a message is drawn; gives the most elements that there were meanwhile. */
 async function scrollTo(page, text, step) {
   return page.evaluate(async ([wanted, px]) => {

@@ -20,8 +20,15 @@ from urllib.parse import urlsplit
 
 ROOM = "plant"
 PARLOR = Path(__file__).parents[2] / "target/release/parlor"
-# What is measured, around which value, and by how much it moves.
-KINDS = [("temp", 80, 6), ("pressure", 4.2, 0.3), ("flow", 320, 25), ("level", 62, 8), ("speed", 1450, 40), ("current", 17, 2)]
+# What is measured and in what, around which value, and by how much it moves.
+KINDS = [
+    ("temp", "°C", 80, 6),
+    ("pressure", "bar", 4.2, 0.3),
+    ("flow", "l/min", 320, 25),
+    ("level", "%", 62, 8),
+    ("speed", "1/min", 1450, 40),
+    ("current", "A", 17, 2),
+]
 UNITS = ["boiler", "feed", "tank", "press", "mixer", "dryer", "oven", "pump", "chiller", "line"]
 
 
@@ -31,7 +38,7 @@ class Sensor:
     def __init__(self, number):
         unit = UNITS[number // len(KINDS) % len(UNITS)]
         again = number // (len(KINDS) * len(UNITS))
-        kind, self.normal, self.swing = KINDS[number % len(KINDS)]
+        kind, self.unit, self.normal, self.swing = KINDS[number % len(KINDS)]
         self.key = f"{unit}-{again + 1}.{kind}" if again else f"{unit}.{kind}"
         self.period = random.uniform(20, 90)
         self.phase = random.uniform(0, 2 * math.pi)
@@ -44,6 +51,15 @@ class Sensor:
     def limit(self):
         return self.normal + 2.2 * self.swing
 
+    @property
+    def severity(self):
+        return "critical" if self.key.endswith((".temp", ".pressure")) else "warning"
+
+    def description(self):
+        """What the board is told beside the values."""
+        threshold = {"above": round(self.limit, 2), "severity": self.severity}
+        return {"unit": self.unit, "thresholds": [threshold]}
+
     def read(self, now):
         self.wander = 0.98 * self.wander + random.gauss(0, 0.03)
         goal = 1.8 if now < self.excursion_ends else 0.0
@@ -55,9 +71,8 @@ class Sensor:
         """What the alarm of this sensor has to say about a value, if that is new."""
         if self.raised_at is None and value > self.limit:
             self.raised_at = int(time.time() * 1000)
-            severity = "critical" if self.key.endswith((".temp", ".pressure")) else "warning"
             text = f"{self.key} is too high: {value} (limit {self.limit:.4g})"
-            return {"alarm": "raised", "text": text, "severity": severity}
+            return {"alarm": "raised", "text": text, "severity": self.severity}
         if self.raised_at is not None and value < self.limit - 0.5 * self.swing:
             raised_at, self.raised_at = self.raised_at, None
             return {"alarm": "cleared", "raised_at": raised_at}
@@ -99,6 +114,7 @@ class Feed:
 
 def run(url, sensors, hz):
     feed = Feed(url)
+    feed.publish([(f"chart.{sensor.key}", sensor.description()) for sensor in sensors])
     due = time.monotonic()
     next_excursion = due + 5
     while True:
