@@ -54,6 +54,9 @@ await parlor.join('tea', { since: { epoch: joined.epoch, offset: joined.offset }
 await parlor.join('tea', { since: 7 });
 const { offset }: { offset?: number } = await parlor.publish('plant', { temperature: 81.2 }, { key: 'boiler', retain: true });
 await parlor.publish('tea', new Uint8Array([1, 2, 3]));
+await parlor.publish('plant', null, { key: 'boiler', retain: true, ifOffset: 7 });
+// @ts-expect-error
+await parlor.publish('plant', null, { key: 'boiler', retain: true, ifOffset: '7' });
 // @ts-expect-error
 await parlor.publish('tea', 'hello', { kay: 'boiler' });
 const { messages, more } = await parlor.history('tea', { limit: 10 });
@@ -65,12 +68,15 @@ const welcome: Welcome = await parlor.login({ name: 'ben' });
 await parlor.leave('tea');
 await parlor.closePerson('eve');
 await parlor.emptyRoom('tea');
+if (welcome.push) await parlor.push({ endpoint: 'https://push.example/1', rooms: ['plant-*'], kinds: ['alarm'], severity: 'critical' });
+// @ts-expect-error
+await parlor.push({ endpoint: 'https://push.example/1', kinds: ['alarms'] });
 parlor.reconnect();
 parlor.close();
 try {
   await parlor.join('tea');
 } catch (error) {
-  if (error instanceof ParlorError) console.log(error.code.toUpperCase(), error.stack);
+  if (error instanceof ParlorError) console.log(error.code.toUpperCase(), error.stack, error.current?.from.name);
 }
 // Who one is may not be known yet, nor what the server allows.
 // @ts-expect-error
