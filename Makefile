@@ -3,7 +3,7 @@
 PORT ?= 8080
 ARGS ?=
 
-.PHONY: help run demo build setup lint test test-rust test-shell test-clients test-browser test-upgrade test-redis conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades redis-faults bench
+.PHONY: help run demo build setup lint test test-code test-rust test-shell test-clients test-browser test-upgrade test-redis conformance mutants fuzz coverage soak churn bomb stalls crashes upgrades redis-faults bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +20,13 @@ build: ## build the release binaries
 setup: ## install what the tests need
 	tests/setup.sh
 
-test: setup lint test-rust test-shell test-clients ## check and test everything
-	$(MAKE) -j2 --output-sync=target test-browser conformance test-upgrade test-redis
+test: setup ## check and test everything
+	$(MAKE) -j2 --output-sync=target test-code build
+	$(MAKE) -j2 --output-sync=target test-browser test-shell test-redis test-upgrade conformance test-clients
+
+test-code: ## lint, then test-rust: both build into the same folder
+	$(MAKE) lint
+	$(MAKE) test-rust
 
 lint: ## formatting, clippy and documentation, warnings being errors
 	cargo fmt --check
@@ -32,8 +37,10 @@ lint: ## formatting, clippy and documentation, warnings being errors
 test-rust: ## unit, property, simulation and integration tests
 	cargo test --all-features
 
-test-shell: setup build ## nc, websocat and curl as people run them, HAProxy in front, the commands and links of the manual, these targets, the binary's size, systemd, disks that fail, a few crashes
+test-shell: setup build ## nc, websocat and curl as people run them, webhooks, push, HAProxy in front, the commands and links of the manual, these targets, the binary's size, systemd, disks that fail, a few crashes
 	python3 tests/doors.py
+	python3 tests/hooks.py
+	/usr/bin/python3 tests/push/run.py
 	python3 tests/proxies.py
 	python3 tests/manual.py
 	python3 tests/links.py

@@ -31,7 +31,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
@@ -145,13 +144,12 @@ class Section:
         try:
             output, errors = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            self.kill_all()
             output, errors = process.communicate()
             return "goes on after %d s:\n%s" % (SECONDS, output.decode(errors="replace"))
         finally:
             # What it has left behind.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self.kill_all()
         printed = self.there(output.decode(errors="replace"))
         if process.returncode:
             return "status %d:\n%s%s" % (process.returncode, printed, errors.decode(errors="replace"))
@@ -164,7 +162,7 @@ class Section:
         if block.expected is None:
             return "it says nothing of what it prints"
         process = self.start(block, stdin=subprocess.PIPE)
-        watchdog = threading.Timer(SECONDS, lambda: os.killpg(process.pid, signal.SIGKILL))
+        watchdog = threading.Timer(SECONDS, self.kill_all)
         watchdog.start()
         printed = ""
         matches = lambda: re.match(pattern(without_ports(block.expected)), without_ports(self.there(printed)), re.S)
@@ -187,6 +185,15 @@ class Section:
             process.stdout.close()
             process.stderr.close()
             watchdog.cancel()
+
+    def kill_all(self):
+        """Kills what the commands have started, and nothing else has: a server that has taken over is in no group of theirs."""
+        mark = b"HOME=%s" % bytes(self.folder)
+        for process in Path("/proc").glob("[0-9]*"):
+            # It may be gone, or be another user's.
+            with contextlib.suppress(OSError):
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
 
     @contextlib.contextmanager
     def bob(self):
