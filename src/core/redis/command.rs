@@ -207,7 +207,7 @@ fn most_ms(ms: Option<u64>) -> u64 {
 
 /// What came of a publish.
 pub(super) enum Published {
-    At(u64),
+    At(Position),
     Again(u64),
     /// It is not, because this is the state of its key.
     Conflict(Option<Box<Stored>>),
@@ -225,7 +225,7 @@ pub(super) fn published(reply: &Reply) -> Option<Published> {
     }
     let position = position(epoch, offset)?;
     match word.bytes()? {
-        b"ok" => Some(Published::At(position.offset)),
+        b"ok" => Some(Published::At(position)),
         b"again" => Some(Published::Again(position.offset)),
         _ => None,
     }

@@ -340,7 +340,13 @@ impl Engine {
         if let Some(due_ms) = follower.due_ms {
             self.due.remove(&(due_ms, room.into()));
         }
+        let untold = follower.take_all_untold();
+        let position = follower.position();
         self.rooms.remove(room);
+        self.settle_untold(&untold, position);
+        for (ticket, place) in self.appends.published(room) {
+            self.answer_again(ticket, place.offset);
+        }
         for ticket in parked {
             self.refuse_append(ticket);
         }

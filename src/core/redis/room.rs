@@ -134,11 +134,11 @@ impl Follower {
     }
 
     /// The server has forgotten the room, and wants it anew.
-    pub(super) fn restart(&mut self) {
+    /// Gives what was not told yet.
+    pub(super) fn restart(&mut self) -> VecDeque<Untold> {
         self.position = None;
         self.asked = None;
-        self.untold_bytes = 0;
-        self.untold.clear();
+        self.take_all_untold()
     }
 
     pub(super) fn position(&self) -> Option<Position> {
@@ -321,9 +321,31 @@ impl Follower {
         self.position = Some(position);
         // What was published since is on the channel already.
         self.doubt = self.doubt_at(position);
+        self.take_all_untold()
+    }
+
+    /// Takes all that was not told yet.
+    pub(super) fn take_all_untold(&mut self) -> VecDeque<Untold> {
         self.untold_bytes = 0;
         std::mem::take(&mut self.untold)
     }
+}
+
+/// Where the node's own are among messages of one epoch.
+pub(super) fn own_among(
+    untold: &VecDeque<Untold>,
+    epoch: u64,
+) -> impl Iterator<Item = (Ticket, Position)> {
+    untold.iter().filter_map(move |message| match message {
+        Untold::Own { ticket, offset, .. } => Some((
+            *ticket,
+            Position {
+                epoch,
+                offset: *offset,
+            },
+        )),
+        Untold::Foreign(_) => None,
+    })
 }
 
 /// Whether a message of this log is known that comes after a position.

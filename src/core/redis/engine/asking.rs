@@ -6,7 +6,7 @@ use crate::codec::resp::Reply;
 use crate::core::redis::command::{self, Loaded};
 use crate::core::redis::engine::{Engine, Output, Purpose};
 use crate::core::redis::entry;
-use crate::core::redis::room::{Follower, Position, Step, Untold};
+use crate::core::redis::room::{Follower, Position, Step, own_among};
 use crate::core::store::{Answer, News, Ticket};
 use crate::limits::{ASK_AGAIN_MS, COMPARE_MS, READ_AT_ONCE};
 
@@ -16,9 +16,11 @@ impl Engine {
         let is_new = !self.rooms.contains_key(&room);
         let follower = self.rooms.entry(room.clone()).or_insert_with(Follower::new);
         follower.loads += 1;
-        // The server may have had it, and forgotten it.
-        follower.restart();
         let before = follower.loading.replace(ticket);
+        // The server may have had it, and forgotten it.
+        let position = follower.position();
+        let untold = follower.restart();
+        self.settle_untold(&untold, position);
         if let Some(before) = before {
             self.refuse(before);
         }
@@ -115,26 +117,30 @@ impl Engine {
             return;
         };
         let Loaded { contents, origins } = loaded;
-        let is_first = follower.position().is_none();
-        let untold = follower.on_loaded(Position {
+        let before = follower.position();
+        let loaded = Position {
             epoch: contents.epoch,
             offset: contents.offset,
-        });
+        };
+        let untold = follower.on_loaded(loaded);
         let loading = follower.loading.take();
-        let offsets = contents.messages.iter().map(|message| message.offset);
-        let own = origins.iter().zip(offsets);
-        let own = own.filter_map(|(origin, offset)| Some((self.own_ticket(origin)?, offset)));
-        let mut again: Vec<(Ticket, u64)> = own.collect();
-        again.extend(untold.into_iter().filter_map(|it| match it {
-            Untold::Own { ticket, offset, .. } => Some((ticket, offset)),
-            Untold::Foreign(_) => None,
-        }));
+        let own = contents.messages.iter().zip(origins);
+        let own = own.filter_map(|(message, origin)| {
+            let place = Position {
+                epoch: contents.epoch,
+                offset: message.offset,
+            };
+            Some((self.own_ticket(&origin)?, place))
+        });
+        let mut published = self.appends.published(room);
+        published.extend(own);
+        published.extend(before.iter().flat_map(|it| own_among(&untold, it.epoch)));
         let contents = Box::new(contents);
         if let Some(ticket) = loading {
             let contents = Some(contents);
             let answer = Answer::Loaded { ticket, contents };
             self.outputs.push_back(Output::Answer(answer));
-        } else if !is_first {
+        } else if before.is_some() {
             log::warn!(
                 "the room {room} is loaded anew: messages were missed, or are lost in Redis"
             );
@@ -142,9 +148,7 @@ impl Engine {
             let news = News::Reloaded { room, contents };
             self.outputs.push_back(Output::News(news));
         }
-        for (ticket, offset) in again {
-            self.answer_again(ticket, offset);
-        }
+        self.settle(published, loaded);
         self.go_on(room);
     }
 

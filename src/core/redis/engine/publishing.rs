@@ -1,11 +1,12 @@
 //! Publishing messages of this node, and what becomes of those that are not known to be published.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::codec::resp::Reply;
 use crate::core::redis::command::{Published, published};
 use crate::core::redis::engine::{Engine, Output, Purpose};
-use crate::core::redis::room::{Follower, Position};
+use crate::core::redis::room::{Follower, Position, Untold, own_among};
 use crate::core::store::{Answer, Append, Ticket};
 use crate::limits::{ASK_AGAIN_MS, BEGIN_MS, CHANNEL_LATE_MS};
 
@@ -78,13 +79,16 @@ impl Engine {
     /// The reply to a publish. What is published is told when it is on the channel, in its turn.
     pub(super) fn on_published(&mut self, ticket: Ticket, reply: &Reply) {
         match published(reply) {
-            Some(Published::At(offset)) => {
-                let Some(room) = self.appends.by_ticket.get(&ticket).cloned() else {
+            Some(Published::At(place)) => {
+                let Some(room) = self.appends.publish(ticket, place) else {
                     return;
                 };
-                if let Some(follower) = self.rooms.get_mut(&room) {
-                    follower.expected.get_or_insert(offset);
-                    self.look_in(&room, CHANNEL_LATE_MS);
+                match self.rooms.get_mut(&room) {
+                    Some(follower) => {
+                        follower.expected.get_or_insert(place.offset);
+                        self.look_in(&room, CHANNEL_LATE_MS);
+                    }
+                    None => self.answer_again(ticket, place.offset),
                 }
             }
             Some(Published::Again(offset)) => self.answer_again(ticket, offset),
@@ -106,6 +110,28 @@ impl Engine {
         if self.appends.take(ticket) {
             let answer = Answer::Again { ticket, offset };
             self.outputs.push_back(Output::Answer(answer));
+        }
+    }
+
+    /// The server is told a room as a whole, up to `loaded`, and these messages of its own not one by one. They are in that, or are
+    /// lost with their log: then their senders are to send them again.
+    pub(super) fn settle(&mut self, published: BTreeMap<Ticket, Position>, loaded: Position) {
+        for (ticket, place) in published {
+            self.appends.take(ticket);
+            if place.epoch == loaded.epoch && place.offset <= loaded.offset {
+                let offset = place.offset;
+                let answer = Answer::Again { ticket, offset };
+                self.outputs.push_back(Output::Answer(answer));
+            } else {
+                self.refuse(ticket);
+            }
+        }
+    }
+
+    /// The server wants no messages of a room any more, which was followed up to here: those of its own are answered.
+    pub(super) fn settle_untold(&mut self, untold: &VecDeque<Untold>, position: Option<Position>) {
+        if let Some(position) = position {
+            self.settle(own_among(untold, position.epoch).collect(), position);
         }
     }
 

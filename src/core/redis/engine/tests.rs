@@ -617,3 +617,70 @@ fn positions_are_compared_again_after_messages_of_its_own() {
     let (_, words) = bench.sent();
     assert!(words.starts_with("HMGET"), "{words}");
 }
+
+/// A message of this node's comes on the channel in another epoch, where it is the first.
+fn hear_in_epoch(bench: &mut Bench, epoch: u64, ticket: u64) {
+    let origin = bench.origin(ticket);
+    let payload = format!("m {epoch:x} 0 1 5 {origin} tea\n").into_bytes();
+    let channel = Partition::of("tea").channel();
+    bench.event(LinkEvent::Message { channel, payload });
+}
+
+#[test]
+fn a_message_that_is_lost_with_its_log_is_to_be_sent_again() {
+    let mut bench = Bench::with_room(60_000);
+    bench.ask(append(9));
+    let (publish, _) = bench.sent();
+    // Redis has lost everything before this message, and again after it.
+    hear_in_epoch(&mut bench, 0xe2, 9);
+    let (load, words) = bench.sent();
+    assert_eq!(words, "load");
+    let published = vec![bulk(&"ok"), bulk(&"e2"), bulk(&1)];
+    bench.reply(publish, Reply::Array(published));
+    bench.reply(load, contents(0xe3, 1..=1, "other:1"));
+    let told = bench.told();
+    let refused = |it: &&Output| matches!(it, Output::Answer(Answer::Refused { ticket, .. }) if ticket.0 == 9);
+    assert_eq!(told.iter().filter(refused).count(), 1, "{told:?}");
+    bench.now_ms += 60_000;
+    bench.engine.begin_tick(bench.now_ms);
+    assert!(bench.told().is_empty(), "it is answered once");
+}
+
+#[test]
+fn a_message_that_is_not_kept_any_more_was_published_all_the_same() {
+    let mut bench = Bench::with_room(0);
+    bench.ask(append(9));
+    let (publish, _) = bench.sent();
+    hear_in_epoch(&mut bench, 0xe2, 9);
+    let (load, _) = bench.sent();
+    let published = vec![bulk(&"ok"), bulk(&"e2"), bulk(&1)];
+    bench.reply(publish, Reply::Array(published));
+    // A room that keeps little has only those of others.
+    bench.reply(load, contents(0xe2, 2..=3, "other:1"));
+    let told = bench.told();
+    let accepted = |it: &&Output| matches!(it, Output::Answer(Answer::Again { ticket, offset: 1 }) if ticket.0 == 9);
+    assert_eq!(told.iter().filter(accepted).count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_message_that_waits_to_be_told_is_answered_when_its_room_is_loaded_anew() {
+    for (epoch, is_kept) in [(EPOCH, true), (0xe2, false)] {
+        let mut bench = Bench::with_room(0);
+        bench.ask(append(9));
+        let (publish, _) = bench.sent();
+        bench.reply(publish, ok(3));
+        let origin = bench.origin(9);
+        bench.hear(2, 3, &origin);
+        hear_in_epoch(&mut bench, 0xe2, 7);
+        let (load, words) = bench.sent();
+        assert_eq!(words, "load");
+        bench.reply(load, contents(epoch, 1..=4, "other:1"));
+        let told = bench.told();
+        let answers = told.iter().filter(|it| match it {
+            Output::Answer(Answer::Again { ticket, offset: 3 }) => is_kept && ticket.0 == 9,
+            Output::Answer(Answer::Refused { ticket, .. }) => !is_kept && ticket.0 == 9,
+            _ => false,
+        });
+        assert_eq!(answers.count(), 1, "{told:?}");
+    }
+}
