@@ -123,6 +123,10 @@
 //! services leave as values ([`core::Server::next_push`]). Threads make them, 16 at once at most (`shell::push`), and what became
 //! of them comes in by [`core::Server::on_push_outcome`]. A disk keeps subscriptions, and who was told of which alarm.
 //!
+//! Nodes on one Redis share both (`core::push`, `sharing`): a change is kept by a function in Lua, which gives it the next version,
+//! and told on a channel. A node that has missed one reads all anew (`core::redis`, `engine::push`). The node that has taken a
+//! message tells of it.
+//!
 //! # A handover
 //!
 //! On SIGUSR2 another process takes over (`shell::upgrade`). The server is held: it reads nothing more, until nothing is on its

@@ -598,6 +598,29 @@ pub const MAX_PUSH_INDEX: usize = 200_000;
 /// forgotten: what becomes of it is not pushed.
 pub const MAX_PUSH_TOLD: usize = 100_000;
 
+/// Alarms of which a node, or Redis, knows who was told. More, and those that were told first are forgotten.
+pub const MAX_PUSH_TOLD_ALARMS: usize = MAX_PUSH_TOLD / 10;
+
+/// Milliseconds between two times that a node tells the others who was told of alarms: of an alarm for every subscription that
+/// is a list of 300 kB.
+pub const PUSH_TOLD_MS: u64 = 250;
+
+/// Alarms of which a node remembers that it has taken the last message: what others say of them a moment later is put right.
+pub const MAX_PUSH_TAKEN: usize = MAX_PUSH_WALKS;
+
+/// What is kept of push in Redis that is read at a time: 150 kB of subscriptions with the longest lists of rooms.
+pub const PUSH_PAGE: usize = 100;
+
+/// Milliseconds for which Redis knows that a subscription has ended, if it has lost the others: a node that comes back later
+/// would put it there again.
+pub const PUSH_GONE_MS: u64 = 3_600_000;
+
+/// What is to be kept of push in Redis, and is sent there at a time.
+pub const PUSH_KEPT_AT_ONCE: usize = 32;
+
+/// What is to be kept of push and waits for Redis: as much as can be known at all. More, and who was told of alarms is left out.
+pub const MAX_PUSH_UNKEPT: usize = MAX_PUSH_SUBSCRIPTIONS + MAX_PUSH_TOLD_ALARMS;
+
 /// Calls that wait for push services: one alarm for every subscription. More, and the subscription for which most waits loses
 /// its oldest, messages before alarms.
 pub const MAX_PUSH_QUEUE: usize = MAX_PUSH_SUBSCRIPTIONS;

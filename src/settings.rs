@@ -201,7 +201,8 @@ settings! {
         /// File with the private key that pushes are signed with, P-256 in PEM format (PKCS #8) [default: push.pem in --data,
         /// which is made if there is none]
         ///
-        /// A subscription is bound to it: with another key all have to subscribe again.
+        /// A subscription is bound to it: with another key all have to subscribe again. With --redis it is needed, and all nodes
+        /// have the same.
         push_key: Option<PathBuf> = None, FILE, SUBSCRIBED;
     }
 

@@ -42,6 +42,7 @@ mod vigil;
 mod visible;
 mod visits;
 mod wakes;
+mod whereabouts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -11,12 +11,14 @@ mod call;
 mod calls;
 mod counts;
 mod escalated;
+mod everywhere;
 mod line;
 mod mentions;
 mod notice;
 mod outcome;
 mod rank;
 mod service;
+mod sharing;
 mod state;
 mod subscription;
 mod subscriptions;
@@ -39,6 +41,7 @@ use audiences::Audiences;
 pub use call::{Keys, PushCall, PushOutcome, PushResult, Urgency};
 use calls::Calls;
 use counts::Counts;
+use sharing::Sharing;
 pub(super) use state::ToldPush;
 use subscription::Subscription;
 pub(super) use subscription::{Person, Subscriber};
@@ -72,6 +75,8 @@ pub(super) struct Push {
     /// A store keeps subscriptions.
     keeps: bool,
     requests: VecDeque<PushRequest>,
+    /// What is known of other nodes; `None` if there are none.
+    sharing: Option<Box<Sharing>>,
 }
 
 /// What operators are told.
@@ -108,6 +113,7 @@ impl Push {
             next_warning_ms: 0,
             keeps,
             requests: VecDeque::new(),
+            sharing: None,
         };
         this.restore(kept);
         this
@@ -136,7 +142,10 @@ impl Push {
         if let Some(other) = of_id.filter(|of_id| Some(*of_id) != same) {
             self.remove(other);
         }
-        let number = self.subscriptions.put(one)?;
+        let number = match self.sharing {
+            Some(_) => self.subscriptions.put_shared(one),
+            None => self.subscriptions.put(one),
+        }?;
         self.calls.forget_quiet(number);
         self.keep(number);
         Ok(())
@@ -195,6 +204,7 @@ impl Push {
     /// There is no store any more.
     pub(super) fn lose_store(&mut self) {
         self.keeps = false;
+        self.sharing = None;
         self.requests.clear();
     }
 
@@ -245,6 +255,10 @@ impl Push {
 
     /// Keeps who was told of an alarm, or forgets it.
     fn keep_told(&mut self, (room, key): &told::AlarmKey, told: Option<&Told>) {
+        // Other nodes are told in another way.
+        if self.sharing.is_some() {
+            return;
+        }
         let text = told.and_then(|told| serde_json::to_string(told).ok());
         self.ask(PushRequest::Told {
             room: room.as_str().into(),
@@ -255,6 +269,9 @@ impl Push {
 
     fn ask(&mut self, request: PushRequest) {
         if self.keeps {
+            if let Some(sharing) = &mut self.sharing {
+                sharing.on_asked();
+            }
             self.requests.push_back(request);
         }
     }

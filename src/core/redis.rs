@@ -6,6 +6,7 @@ mod entry;
 pub mod links;
 mod partition;
 mod people;
+mod pushed;
 mod room;
 mod rooms;
 pub mod scripts;

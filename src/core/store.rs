@@ -26,7 +26,7 @@ pub use people::{
     Addressee, DirectMessage, DirectOutcome, Here, KnownPresence, PeopleAnswer, PeopleNews,
     PeopleRequest, Person, PublicPerson, RoomsInUse, SharedPerson, WantedRooms,
 };
-pub use push::{KeptPush, PushRequest};
+pub use push::{KeptPush, PushNews, PushRequest};
 pub use record::{Contents, Record, Sent, SentMessage, Stored};
 pub use shared::{Followed, News, Published, Shared};
 pub use ticket::Ticket;
@@ -80,7 +80,7 @@ pub enum Request {
     People(PeopleRequest),
     /// To keep what webhooks are told, which only a store of one server does.
     Hook(HookRequest),
-    /// To keep push subscriptions, which only a store of one server does.
+    /// To keep push subscriptions.
     Push(PushRequest),
 }
 

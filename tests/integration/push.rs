@@ -245,12 +245,17 @@ fn who_only_has_a_stream_open_is_told_by_push() {
 fn settings_that_do_not_go_together_are_refused() {
     let data = Data::new();
     let at = ["--data", data.path()];
-    let redis = ["--push-key", "x.pem", "--redis", "redis://localhost:6379"];
+    let redis = ["--redis", "redis://localhost:6379"];
+    let with_redis = [&CONTACT[..], &redis].concat();
     for (flags, word) in [
         (&CONTACT[..], "--push-key or --data"),
         (&["--push-key", "x.pem"], "--push-contact"),
         (&["--push-contact", "ops@example.org"], "mailto:"),
-        (&[&CONTACT[..], &redis].concat(), "Redis"),
+        (&with_redis, "--redis needs --push-key"),
+        (
+            &[&with_redis[..], &["--push-key", "/none.pem"]].concat(),
+            "/none.pem",
+        ),
         (
             &[&CONTACT[..], &at, &["--push-key", "/none.pem"]].concat(),
             "/none.pem",

@@ -40,15 +40,21 @@ impl Push {
             };
             // It may be too late, or they may want something else by now.
             let first = self.calls.first(subscription);
-            let is_of_use =
-                |it: &&Waiting| it.is_of_use(now.unix_ms) && one.wants_to_know(&it.notice);
+            let is_outdated = first.is_some_and(|it| self.is_outdated(&it.notice));
+            let is_of_use = |it: &&Waiting| {
+                it.is_of_use(now.unix_ms) && one.wants_to_know(&it.notice) && !is_outdated
+            };
             let Some(first) = first.filter(is_of_use) else {
-                self.counts.dropped += 1;
-                let untold = first.filter(|it| !it.has_left);
-                let untold = untold.map(|it| Rc::clone(&it.notice));
+                self.counts.dropped += u64::from(!is_outdated);
+                let first = first.map(|it| (Rc::clone(&it.notice), it.has_left));
                 self.calls.finish(number, now);
-                if let Some(notice) = untold {
-                    self.forget_told(&notice, subscription);
+                match first {
+                    // It may have arrived.
+                    Some((notice, true)) => self.share_arrival(&notice, subscription),
+                    Some((notice, false)) if !is_outdated => {
+                        self.forget_told(&notice, subscription);
+                    }
+                    Some(_) | None => {}
                 }
                 continue;
             };
@@ -88,9 +94,10 @@ impl Push {
         }
     }
 
-    /// When the next call may leave.
+    /// When the next call may leave, or other nodes are told something.
     pub(in crate::core) fn next_due_ms(&self) -> Option<u64> {
-        self.calls.next_due_ms()
+        let due_ms = [self.calls.next_due_ms(), self.next_telling_ms()];
+        due_ms.into_iter().flatten().min()
     }
 
     /// What has become of a call. What was never asked is ignored.
@@ -108,7 +115,13 @@ impl Push {
                 status: 200..=299, ..
             } => {
                 self.counts.sent += 1;
-                return self.calls.finish(number, now);
+                let first = self.calls.first(subscription);
+                let notice = first.map(|it| Rc::clone(&it.notice));
+                self.calls.finish(number, now);
+                if let Some(notice) = notice {
+                    self.share_arrival(&notice, subscription);
+                }
+                return;
             }
             PushResult::Answered { status, .. } if ENDED.contains(status) => {
                 self.counts.removed += 1;

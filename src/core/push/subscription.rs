@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::call::Keys;
@@ -149,13 +150,31 @@ impl Subscription {
             .to_ascii_lowercase()
     }
 
+    /// The number that all nodes give a subscription of this address.
+    pub(super) fn shared_number(&self) -> u64 {
+        let hash = digest(&SHA256, self.endpoint.as_bytes());
+        let bytes = hash.as_ref().iter().take(8);
+        let number = bytes.fold(0, |number, byte| number << 8 | u64::from(*byte));
+        // There are numbers above it, and none is 0.
+        (number >> 2).max(1)
+    }
+
+    /// Whether both are of the same person.
+    pub(super) fn has_person_of(&self, other: &Self) -> bool {
+        self.is_of_person(other.person.as_ref())
+    }
+
     /// Whether it is of the same person.
     pub(super) fn is_of(&self, subscriber: &Subscriber) -> bool {
+        self.is_of_person(subscriber.person.as_ref())
+    }
+
+    fn is_of_person(&self, person: Option<&Person>) -> bool {
         let is_same = |one: &Person, other: &Person| match (one, other) {
             (Person::Visitor { id: one, .. }, Person::Visitor { id: other, .. }) => one == other,
             _ => one == other,
         };
-        match (&self.person, &subscriber.person) {
+        match (&self.person, person) {
             (Some(one), Some(other)) => is_same(one, other),
             (None, None) => true,
             _ => false,

@@ -113,12 +113,33 @@ impl Subscriptions {
 
     /// Adds one, in the place of one with the same address. Gives its number.
     pub(super) fn put(&mut self, one: Subscription) -> Result<u64, TooManyPush> {
+        self.put_new_as(self.last + 1, one)
+    }
+
+    /// The same under a number that all nodes give it.
+    pub(super) fn put_shared(&mut self, one: Subscription) -> Result<u64, TooManyPush> {
+        self.put_new_as(one.shared_number(), one)
+    }
+
+    /// One that another node has put there, in the place of what has its number.
+    pub(super) fn put_as(&mut self, number: u64, one: Subscription) {
+        let before = self.remove(number);
+        if !before.is_some_and(|it| it.wants_the_same(&one)) {
+            self.generation += 1;
+        }
+        if !self.by_endpoint.contains_key(one.endpoint()) {
+            self.last = self.last.max(number);
+            self.insert(number, one);
+        }
+    }
+
+    fn put_new_as(&mut self, new: u64, one: Subscription) -> Result<u64, TooManyPush> {
         let Some(number) = self.by_endpoint(one.endpoint()) else {
             self.check_place(&one)?;
-            self.last += 1;
-            self.insert(self.last, one);
+            self.last = self.last.max(new);
+            self.insert(new, one);
             self.generation += 1;
-            return Ok(self.last);
+            return Ok(new);
         };
         let Some(before) = self.remove(number) else {
             return Ok(number);

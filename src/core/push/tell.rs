@@ -23,24 +23,27 @@ pub(in crate::core) struct Those<'a> {
     /// Who has not shown a token may be told nothing.
     pub(in crate::core) asks_for_tokens: bool,
     /// Whether somebody is connected: they see what is said.
-    pub(in crate::core) is_here: &'a dyn Fn(&Person) -> bool,
+    /// Or somebody is in a room at another node.
+    pub(in crate::core) is_here: &'a dyn Fn(&Person, Option<&RoomName>) -> bool,
 }
 
 impl Those<'_> {
     /// Whether this one may be told, and is not here.
-    fn may_tell(&self, one: &Subscription) -> bool {
-        one.is_allowed(self.asks_for_tokens) && !one.person.as_ref().is_some_and(self.is_here)
+    fn may_tell(&self, one: &Subscription, room: Option<&RoomName>) -> bool {
+        let is_here = |person: &Person| (self.is_here)(person, room);
+        one.is_allowed(self.asks_for_tokens) && !one.person.as_ref().is_some_and(is_here)
     }
 }
 
 impl Push {
     /// Whether anybody may want to be told of a message with this key.
     pub(in crate::core) fn wants(&self, key: Option<&str>) -> bool {
-        let is_any_for = |kind| self.subscriptions.is_any_for(kind);
+        let is_waiting = self.is_waiting();
+        let is_any_for = |kind| is_waiting || self.subscriptions.is_any_for(kind);
         match key {
             None => is_any_for(PushKind::Mention) || is_any_for(PushKind::Message),
             // One that was told may have changed its kinds since.
-            Some(key) => is_alarm_key(key) && self.subscriptions.len() > 0,
+            Some(key) => is_alarm_key(key) && (is_waiting || self.subscriptions.len() > 0),
         }
     }
 
@@ -78,12 +81,14 @@ impl Push {
         let before = before.or_else(|| self.told.get(&place).map(|told| &told.shown));
         let shown = alarm.shown(epoch, before);
         let is_known = before == Some(&shown);
-        if before.is_none() && !alarm.state.is_open() {
+        let is_nothing = before.is_none() && !alarm.state.is_open();
+        let notice = Rc::new(alarm.notice((room, epoch), message, &shown));
+        self.take_alarm(&place, (&notice, message.author, &shown));
+        if is_nothing && !self.is_waiting() {
             return;
         }
-        let notice = alarm.notice((room, epoch), message, &shown);
         self.counts.dropped += self.alarms.push(AlarmWalk {
-            notice: notice.into(),
+            notice,
             author: message.author.clone(),
             alarm: place,
             shown,
@@ -123,7 +128,7 @@ impl Push {
             true => self.tell_named(&text, notice(PushKind::Mention), message.author, those, now),
             false => BTreeSet::new(),
         };
-        if !self.subscriptions.is_any_for(PushKind::Message) {
+        if !self.is_waiting() && !self.subscriptions.is_any_for(PushKind::Message) {
             return;
         }
         let is_full = self.messages.len() >= MAX_PUSH_WALKS;
@@ -189,7 +194,7 @@ impl Push {
         let found = self.called(to);
         let is_direct = |number: &u64| {
             let one = self.subscriptions.get(*number);
-            one.is_some_and(|it| it.wants(PushKind::Direct) && those.may_tell(it))
+            one.is_some_and(|it| it.wants(PushKind::Direct) && those.may_tell(it, None))
         };
         let found: Vec<u64> = found.into_iter().filter(is_direct).collect();
         let author = message.author.name.to_string();
@@ -213,8 +218,19 @@ impl Push {
         offered.count() > 0
     }
 
-    /// Whether there is somebody to look for.
+    /// Whether there is somebody to look for, and it is known who there is.
     pub(in crate::core) fn has_work(&self) -> bool {
+        self.has_walks() && !self.is_waiting()
+    }
+
+    /// Whether other nodes have not told yet who has subscribed.
+    fn is_waiting(&self) -> bool {
+        let sharing = self.sharing.as_ref();
+        sharing.is_some_and(|it| it.is_waiting())
+    }
+
+    /// Whether there is somebody to look for.
+    pub(super) fn has_walks(&self) -> bool {
         let is_telling = self.alarm.is_some() || self.message.is_some();
         is_telling || !self.alarms.is_empty() || !self.messages.is_empty()
     }
@@ -244,6 +260,12 @@ impl Push {
         if let Some(before) = self.told.get(&walk.alarm) {
             walk.before = before.subscriptions.clone();
             walk.escalated = before.escalated.clone();
+        }
+        let is_withdrawal = !walk.shown.state.is_open();
+        if let Some(all) = self.told_everywhere(&walk.alarm).filter(|_| is_withdrawal) {
+            let (told, escalated) = (all.told(), all.escalated().clone());
+            walk.before.extend(told);
+            walk.escalated.extend(escalated);
         }
         Some(walk)
     }
@@ -279,7 +301,7 @@ impl Push {
         };
         let may_know =
             one.is_some_and(|it| it.is_allowed(those.asks_for_tokens) && it.wants_to_know(&notice));
-        if may_know && !walk.is_known {
+        if may_know && !walk.is_known && !self.has_got(number, &walk.notice) {
             let is_moot = self.queue(number, (&notice, true), now) == Some(Queued::Moot);
             if is_moot {
                 walk.before.remove(&number);
@@ -290,6 +312,15 @@ impl Push {
 
     /// Everybody who is to be told of an alarm is.
     fn end_walk(&mut self, walk: AlarmWalk) {
+        // Another node may have told something newer meanwhile.
+        let is_outdated = self.is_outdated(&walk.notice);
+        self.share_walk(&walk);
+        if !is_outdated {
+            self.keep_walk(walk);
+        }
+    }
+
+    fn keep_walk(&mut self, walk: AlarmWalk) {
         let mut subscriptions = walk.before;
         let mut escalated = walk.escalated;
         if walk.named.is_some() {
@@ -363,7 +394,7 @@ impl Push {
         };
         let may_tell = match notice.kind {
             PushKind::Alarm => one.is_allowed(those.asks_for_tokens),
-            _ => those.may_tell(one),
+            _ => those.may_tell(one, notice.room.as_ref()),
         };
         let is_told = may_tell && one.is_told(notice, author, now.unix_ms);
         if is_told {

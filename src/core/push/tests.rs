@@ -4,6 +4,7 @@ mod escalated;
 mod property;
 mod quiet;
 mod services;
+mod sharing;
 mod world;
 
 use serde_json::json;
@@ -387,6 +388,7 @@ fn a_restart_keeps_subscriptions_and_who_was_told() {
             PushRequest::Told { room, key, text } => {
                 kept.told.extend(text.map(|text| (room, key, text)));
             }
+            other => panic!("a disk is not asked to {other:?}"),
         }
     }
     kept.subscriptions.push((99, "{}".into()));

@@ -9,6 +9,8 @@ mod hearing;
 mod listing;
 mod people;
 mod publishing;
+mod push;
+mod push_state;
 mod question;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,11 +25,14 @@ use crate::core::redis::entry;
 use crate::core::redis::links::{Command, LinkEvent};
 use crate::core::redis::partition::{Partition, Slot};
 use crate::core::redis::room::{Follower, Position, Untold};
-use crate::core::store::{Answer, Followed, News, PeopleNews, Published, Request, Shared, Ticket};
+use crate::core::store::{
+    Answer, Followed, News, PeopleNews, Published, PushNews, Request, Shared, Ticket,
+};
 use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use appends::Appends;
 use listing::{Counting, Gathering};
+use push_state::{Asked, Pushed};
 use question::Question;
 
 /// Milliseconds between two lines of the log about what Redis refuses.
@@ -59,6 +64,8 @@ pub enum Output {
     News(News),
     /// The same of people.
     PeopleNews(PeopleNews),
+    /// The same of push.
+    PushNews(PushNews),
 }
 
 /// Why something was sent to Redis.
@@ -73,6 +80,7 @@ enum Purpose {
         limit: usize,
     },
     People(Question),
+    Push(Asked),
     /// Nobody waits for the answer; what it is called in the log.
     Nothing(&'static str),
 }
@@ -99,6 +107,7 @@ pub(super) struct Engine {
     gatherings: BTreeMap<Ticket, Gathering>,
     /// Rooms of which the partitions are asked how many are there.
     countings: BTreeMap<Ticket, Counting>,
+    pushed: Pushed,
     tokens: u64,
     /// Rooms of which something may have to be asked.
     to_ask: BTreeSet<Box<str>>,
@@ -136,6 +145,7 @@ impl Engine {
             sent: BTreeMap::new(),
             gatherings: BTreeMap::new(),
             countings: BTreeMap::new(),
+            pushed: Pushed::default(),
             tokens: 0,
             to_ask: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -209,10 +219,10 @@ impl Engine {
             Request::ForgetState { .. }
             | Request::ForgetFile { .. }
             | Request::Hook(_)
-            | Request::Push(_)
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
             Request::People(request) => self.on_people(request),
+            Request::Push(request) => self.on_push(request),
             Request::Shared(Shared::Leave { room }) => self.leave(&room),
             Request::Shared(Shared::Signal {
                 room,
@@ -246,6 +256,7 @@ impl Engine {
     pub(super) fn begin_tick(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.refuse_overdue();
+        self.look_after_push();
         while let Some((due_ms, room)) = self.due.pop_first() {
             if due_ms > now_ms {
                 self.due.insert((due_ms, room));
@@ -281,7 +292,7 @@ impl Engine {
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         let due = self.due.first().map(|(due_ms, _)| *due_ms);
-        [due, self.appends.next_due_ms()]
+        [due, self.appends.next_due_ms(), self.next_push_ms()]
             .into_iter()
             .flatten()
             .min()

@@ -117,6 +117,14 @@ pub(super) enum Said<'a> {
     Word { bytes: &'a [u8] },
     /// A room was forgotten.
     Forgotten { room: &'a str, epoch: u64 },
+    /// Something of push is another now. `kind`: which kind it is of; the name has so many bytes of the rest.
+    Push {
+        epoch: &'a str,
+        version: u64,
+        kind: &'a str,
+        name_bytes: usize,
+        bytes: &'a [u8],
+    },
 }
 
 /// Where a message is in its room.
@@ -166,6 +174,13 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Said<'_>> {
         "x" => Said::Forgotten {
             epoch: u64::from_str_radix(next()?, 16).ok()?,
             room: next()?,
+        },
+        "u" => Said::Push {
+            epoch: next()?,
+            version: next()?.parse().ok()?,
+            kind: next()?,
+            name_bytes: next()?.parse().ok()?,
+            bytes,
         },
         _ => return None,
     })

@@ -111,8 +111,20 @@ pub static SEND: Script = Script {
     text: include_str!("scripts/send.lua"),
 };
 
+/// Keeps something of push, or forgets it, and tells all nodes.
+pub static PUSH_KEEP: Script = Script {
+    name: "push_keep",
+    text: include_str!("scripts/push_keep.lua"),
+};
+
+/// Reads a part of what is kept of push.
+pub static PUSH_PAGE: Script = Script {
+    name: "push_page",
+    text: include_str!("scripts/push_page.lua"),
+};
+
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 17] = [
+pub static ALL: [&Script; 19] = [
     &PUBLISH,
     &LOAD,
     &FILL,
@@ -130,4 +142,6 @@ pub static ALL: [&Script; 17] = [
     &RENEW,
     &DROP,
     &SEND,
+    &PUSH_KEEP,
+    &PUSH_PAGE,
 ];

@@ -42,7 +42,8 @@ impl<S: Stream> Server<S> {
         };
         let found = self.chat.find_person(to);
         let Some(to) = found.filter(|to| self.is_here(*to)) else {
-            if self.push_to(from, to, (content, body), now) {
+            // Where there are other nodes, they are asked first.
+            if self.nodes.is_none() && self.push_to(from, to, (content, body), now) {
                 return Ok(Progress::Done);
             }
             let sent = self.direct_elsewhere(id, (from, to), (content, body), echo, now);
@@ -167,7 +168,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Whether somebody who is away is told by push.
-    fn push_to(
+    pub(super) fn push_to(
         &mut self,
         from: PersonId,
         to: &str,

@@ -55,7 +55,8 @@ impl<S: Stream> Server<S> {
         let author = self.chat.author(from);
         let message = direct_message(&author, content, body, now).into();
         let echo = echo.map(ToOwned::to_owned);
-        let sent = SentDirect::new(id, echo, from, message, false);
+        let mut sent = SentDirect::new(id, echo, from, message, false);
+        sent.pushed_to = Some(to.into());
         self.send_elsewhere(sent, Addressee::Called(keys), now)
     }
 
@@ -136,9 +137,22 @@ impl<S: Stream> Server<S> {
                 }
             }
             Fate::Delivered(to) => self.show_sender(*sent, &to, now),
+            Fate::NoSuchUser if self.push_instead(&sent, now) => {
+                self.answer_direct_with(sent.id, Ok(()), sent.echo.as_deref());
+                self.end_direct(sent.id, now);
+            }
             Fate::NoSuchUser => self.refuse_direct(&sent, NO_SUCH_USER, now),
             Fate::Busy => self.refuse_direct(&sent, BUSY, now),
         }
+    }
+
+    /// The addressee is at no node. Says whether they are told by push.
+    fn push_instead(&mut self, sent: &SentDirect, now: Now) -> bool {
+        let Some(to) = &sent.pushed_to else {
+            return false;
+        };
+        let DirectMessage { content, body, .. } = &*sent.message;
+        self.push_to(sent.from, to, (*content, body), now)
     }
 
     fn refuse_direct(&mut self, sent: &SentDirect, refusal: CommandError, now: Now) {

@@ -58,7 +58,7 @@ impl<S: Stream> Server<S> {
             && is_asked_nothing
             && self.are_files_quiet()
             && self.are_hooks_quiet()
-            && !self.has_push_work()
+            && self.is_push_quiet()
             && self.unfinished.is_empty()
             && self.closed.is_empty()
             && self.nodes.as_ref().is_none_or(|it| it.arriving.is_empty())

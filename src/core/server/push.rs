@@ -10,7 +10,9 @@ use crate::codec::http::origin;
 use crate::codec::json::push::{Push as Asked, PushKind, Wanted};
 use crate::core::access::Rights;
 use crate::core::budget::cost;
-use crate::core::chat::{Accepted, Author, Draft, Message, Owner, PersonId, PersonName, RoomId};
+use crate::core::chat::{
+    Accepted, Author, Draft, Message, Owner, PersonId, PersonName, RoomId, RoomName,
+};
 use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::pattern::{RoomPatterns, covers};
@@ -19,7 +21,8 @@ use crate::core::push::{
 };
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
-use crate::core::store::{KeptPush, Request};
+use crate::core::server::storing::UNAVAILABLE;
+use crate::core::store::{KeptPush, PushNews, Request};
 use crate::core::stream::Stream;
 
 /// Push, and what browsers have to know for it.
@@ -31,17 +34,32 @@ pub(super) struct Pushing {
 }
 
 impl<S: Stream> Server<S> {
-    /// Tells people by push from now on, those who have subscribed and those whom a store has kept. `key`: the public key of
+    /// Tells people by push from now on, those who have subscribed and those whom a store has kept. A log that several servers
+    /// share tells those later ([`on_push_news`](Self::on_push_news)). `key`: the public key of
     /// VAPID (RFC 8292), as browsers take it. To be called after `use_store`, and before the first connection or `take_over`.
     /// Whoever drives the server makes the calls of [`next_push`](Self::next_push), and tells what has become of each.
     pub fn use_push(&mut self, key: &str, kept: KeptPush) {
         let mut seed = [0; 32];
         self.random.fill_bytes(&mut seed);
-        let keeps = self.outbox.is_some() && !self.chat.has_shared_log();
+        let push = match self.chat.has_shared_log() {
+            true => Push::shared(seed),
+            false => Push::new(kept, self.outbox.is_some(), seed),
+        };
         self.pushing = Some(Box::new(Pushing {
-            push: Push::new(kept, keeps, seed),
+            push,
             key: key.into(),
         }));
+        self.ask_store_of_push();
+    }
+
+    /// A log that several servers share tells of push.
+    pub fn on_push_news(&mut self, news: PushNews) {
+        let bytes = cost::of_bytes(news.text_bytes(), cost::JSON_BYTE);
+        self.budget.spend(cost::MESSAGE + bytes);
+        if let Some(pushing) = &mut self.pushing {
+            pushing.push.on_news(news);
+        }
+        self.ask_store_of_push();
     }
 
     /// Goes on with what a store has kept, after a [`take_over`](Self::take_over) from a server that had no push.
@@ -97,7 +115,8 @@ impl<S: Stream> Server<S> {
             let state = state.and_then(|key| self.chat.state_of_key(room, key));
             let state = state.filter(|it| it.offset == offset);
             let place = (name, self.chat.epoch(room));
-            let is_here = |person: &Person| self.is_looked_at(person);
+            let is_here =
+                |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
             let those = self.those(&is_here);
             pushing
                 .push
@@ -112,7 +131,7 @@ impl<S: Stream> Server<S> {
             return false;
         };
         self.budget.spend(cost::MESSAGE);
-        let is_here = |person: &Person| self.is_looked_at(person);
+        let is_here = |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
         let those = self.those(&is_here);
         let is_told = pushing.push.on_direct(to, message, &those, now);
         self.pushing = Some(pushing);
@@ -124,7 +143,7 @@ impl<S: Stream> Server<S> {
         let Some(mut pushing) = self.pushing.take() else {
             return;
         };
-        let is_here = |person: &Person| self.is_looked_at(person);
+        let is_here = |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
         let those = self.those(&is_here);
         // One at the least: what comes before it may take all of the budget, tick after tick.
         while pushing.push.has_work() {
@@ -137,8 +156,16 @@ impl<S: Stream> Server<S> {
         while self.budget.is_left() && pushing.push.end_one(now) {
             self.budget.spend(cost::MESSAGE);
         }
+        let bytes = pushing.push.tell_nodes(self.is_held, now);
+        self.budget.spend(cost::of_bytes(bytes, cost::JSON_BYTE));
         self.pushing = Some(pushing);
         self.ask_store_of_push();
+    }
+
+    /// Whether another server can go on with it.
+    pub(super) fn is_push_quiet(&self) -> bool {
+        let pushing = self.pushing.as_ref();
+        pushing.is_none_or(|it| it.push.is_quiet())
     }
 
     /// Whether there is somebody to look for.
@@ -181,6 +208,9 @@ impl<S: Stream> Server<S> {
             self.check_wanted(wanted, rooms, &subscriber)?;
         }
         let pushing = self.pushing.as_mut().ok_or(PUSH_IS_OFF)?;
+        if !pushing.push.takes_subscriptions() {
+            return Err(UNAVAILABLE.into());
+        }
         match asked.wanted {
             None => {
                 pushing.push.unsubscribe(&asked.endpoint);
@@ -293,15 +323,24 @@ impl<S: Stream> Server<S> {
             || origin::is_allowed(&of_page, None, &self.allowed_origins)
     }
 
-    fn those<'a>(&self, is_here: &'a dyn Fn(&Person) -> bool) -> Those<'a> {
+    fn those<'a>(&self, is_here: &'a dyn Fn(&Person, Option<&RoomName>) -> bool) -> Those<'a> {
         Those {
             asks_for_tokens: !self.access.is_open(),
             is_here,
         }
     }
 
+    /// Whether somebody sees what is said in a room: they are connected here, or in the room at another node.
+    fn is_looked_at(&self, person: &Person, room: Option<&RoomName>) -> bool {
+        let is_elsewhere = |room| match person {
+            Person::Holder(name) => self.chat.is_named_elsewhere(room, name),
+            Person::Visitor { id, .. } => self.chat.is_elsewhere(room, *id),
+        };
+        self.is_connected(person) || room.is_some_and(is_elsewhere)
+    }
+
     /// Whether somebody is connected, and is told what is said to them: who only reads a stream is not.
-    fn is_looked_at(&self, person: &Person) -> bool {
+    fn is_connected(&self, person: &Person) -> bool {
         match person {
             Person::Holder(name) => self.access.is_held(name) && self.is_talked_to(name),
             Person::Visitor { id, .. } => self

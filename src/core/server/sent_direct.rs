@@ -13,6 +13,8 @@ pub(super) struct SentDirect {
     pub(super) echo: Option<Box<RawValue>>,
     pub(super) from: PersonId,
     pub(super) message: Box<DirectMessage>,
+    /// The name by which whoever is at no node is told by push.
+    pub(super) pushed_to: Option<Box<str>>,
     /// How many nodes were asked, once that is known.
     asked: Option<usize>,
     answered: usize,
@@ -44,6 +46,7 @@ impl SentDirect {
             echo,
             from,
             message,
+            pushed_to: None,
             asked: None,
             answered: 0,
             is_busy,
@@ -78,7 +81,8 @@ impl SentDirect {
     /// Bytes of memory that it takes, about.
     pub(super) fn held_bytes(&self) -> usize {
         let echo = self.echo.as_ref().map_or(0, |echo| echo.get().len());
-        self.message.held_bytes() + echo
+        let name = self.pushed_to.as_ref().map_or(0, |name| name.len());
+        self.message.held_bytes() + echo + name
     }
 }
 

@@ -209,9 +209,11 @@ impl Config {
             ("webhook-events", &["webhook"]),
         ];
         let is_set = |name: &&str| self.places.contains_key(*name);
+        let is_key_missing = is_set(&"redis") && !is_set(&"push-key");
         for (name, needed) in needs {
             if let Some(place) = self.places.get(name)
                 && !needed.iter().any(is_set)
+                && !(name == "push-contact" && is_key_missing)
             {
                 let needed: Vec<String> = needed.iter().map(|it| place.named(it)).collect();
                 let error = format!("{} needs {}, too", place.named(name), needed.join(" or "));
@@ -226,11 +228,13 @@ impl Config {
             );
             errors.add(self.at(*place, error));
         }
-        if let (Some(place), true) = (self.places.get("push-contact"), is_set(&"redis")) {
+        if let (Some(place), true) = (self.places.get("push-contact"), is_key_missing) {
             let error = format!(
-                "{} and {} exclude each other: push is there for one server, without Redis",
+                "{} with {} needs {}, too: all nodes sign with one key, \
+                 which `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes",
                 place.named("push-contact"),
-                place.named("redis")
+                place.named("redis"),
+                place.named("push-key")
             );
             errors.add(self.at(*place, error));
         }

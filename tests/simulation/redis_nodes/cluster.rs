@@ -242,6 +242,7 @@ impl Node {
                 Output::Answer(answer) => server.on_answer(answer, now),
                 Output::News(news) => server.on_news(news, now),
                 Output::PeopleNews(news) => server.on_people_news(news, now),
+                Output::PushNews(news) => server.on_push_news(news),
             }
         }
     }

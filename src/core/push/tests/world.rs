@@ -16,6 +16,8 @@ pub(super) struct World {
     pub(super) now: Now,
     pub(super) here: BTreeSet<String>,
     pub(super) asks_for_tokens: bool,
+    /// That of the next message.
+    pub(super) offset: u64,
     /// What was delivered to each endpoint.
     pub(super) got: BTreeMap<String, Vec<Value>>,
 }
@@ -61,6 +63,7 @@ impl World {
             },
             here: BTreeSet::new(),
             asks_for_tokens: true,
+            offset: 41,
             got: BTreeMap::new(),
         }
     }
@@ -82,7 +85,9 @@ impl World {
 
     pub(super) fn with<T>(&mut self, act: impl FnOnce(&mut Push, &Those<'_>, Now) -> T) -> T {
         let here = &self.here;
-        let is_here = |person: &Person| person.name().is_some_and(|name| here.contains(&**name));
+        let is_here = |person: &Person, _: Option<&RoomName>| {
+            person.name().is_some_and(|name| here.contains(&**name))
+        };
         let those = Those {
             asks_for_tokens: self.asks_for_tokens,
             is_here: &is_here,
@@ -95,6 +100,11 @@ impl World {
     /// Somebody says something in the room `plant`, and all who are to be told are looked for.
     pub(super) fn say(&mut self, from: &str, key: Option<&str>, body: &str) {
         self.publish(from, key, body);
+        self.look();
+    }
+
+    /// All who are to be told are looked for.
+    pub(super) fn look(&mut self) {
         self.with(|push, those, now| {
             while push.has_work() {
                 push.step(those, now);
@@ -115,7 +125,7 @@ impl World {
         };
         let message = Message {
             expect: None,
-            offset: Some(41),
+            offset: Some(self.offset),
             at_ms: 0,
             author: &author,
             key,

@@ -5,6 +5,7 @@ use crate::core::redis::engine::{Engine, Output};
 use crate::core::redis::entry::{self, Place, Said};
 use crate::core::redis::partition::Partition;
 use crate::core::redis::people;
+use crate::core::redis::pushed::{self, Version};
 use crate::core::redis::room::{Turn, Untold};
 use crate::core::store::News;
 use crate::limits::PAUSE_MS;
@@ -13,6 +14,9 @@ impl Engine {
     /// From here on nothing is missed on a channel; it may have been before.
     pub(super) fn on_heard(&mut self, channel: &str, is_sharded: bool) {
         self.is_sharded = is_sharded;
+        if channel == pushed::CHANNEL {
+            return self.on_push_heard();
+        }
         let partition = Partition::of_channel(channel);
         let Some(members) = partition.and_then(|it| self.partitions.get_mut(&it)) else {
             return;
@@ -28,6 +32,9 @@ impl Engine {
 
     /// Something may be missed on a channel from here on.
     pub(super) fn on_silence(&mut self, channel: &str) {
+        if channel == pushed::CHANNEL {
+            return self.on_push_silence();
+        }
         let partition = Partition::of_channel(channel);
         let Some(members) = partition.and_then(|it| self.partitions.get_mut(&it)) else {
             return;
@@ -81,6 +88,20 @@ impl Engine {
                 let room = room.into();
                 let news = News::Forgotten { room, epoch };
                 self.outputs.push_back(Output::News(news));
+            }
+            Some(Said::Push {
+                epoch,
+                version,
+                kind,
+                name_bytes,
+                bytes,
+            }) => {
+                let epoch = epoch.into();
+                let version = Version {
+                    epoch,
+                    number: version,
+                };
+                self.on_push_said((version, kind), name_bytes, bytes);
             }
             Some(Said::Forgotten { .. }) | None => {}
         }

@@ -1,6 +1,7 @@
 //! The engine against replies that are written out.
 
 mod listing;
+mod push;
 
 use super::*;
 use crate::core::chat::Content;

@@ -230,6 +230,37 @@ impl Author {
         self.call("tell", &Self::here_keys(room, node), &args)
     }
 
+    fn push_keys() -> Vec<String> {
+        ["at", "subscriptions", "subscriptions:order"]
+            .map(|kind| format!("parlor:{{p1}}:push:{kind}"))
+            .into()
+    }
+
+    /// Something of push, of which there may be few.
+    fn push_keep(&mut self) -> Words {
+        let args = [
+            self.publish_word(),
+            CHANNEL,
+            self.random.pick(&["a1", "b2"]),
+            "s",
+            self.random.pick(&["1", "2", "3", "é b"]),
+            self.random.pick(&["", "one", "other"]),
+            self.random.pick(&["", "", "back"]),
+            self.random.pick(&["1", "2", "9"]),
+            self.random.pick(&["", "oldest"]),
+            "900000",
+        ];
+        let mut keys = Self::push_keys();
+        keys.push(format!("parlor:{{p1}}:push:gone:{}", args[4]));
+        self.call("push_keep", &keys, &args.map(str::to_owned))
+    }
+
+    fn push_page(&mut self) -> Words {
+        let after = self.random.below(9).to_string();
+        let count = self.random.between(1, 3).to_string();
+        self.call("push_page", &Self::push_keys(), &[after, count])
+    }
+
     fn keep_state(&mut self) -> Words {
         let keys = &Self::keys(self.random.pick(&ROOMS))[2..];
         let offset = self.random.below(8).to_string();
@@ -360,7 +391,9 @@ impl Author {
 
     pub(super) fn next(&mut self) -> Words {
         match self.random.below(100) {
-            0..=24 => self.publish(),
+            0..=20 => self.publish(),
+            21..=23 => self.push_keep(),
+            24 => self.push_page(),
             25..=28 => self.list(),
             29..=30 => self.rooms(),
             31 => self.count(),

@@ -16,6 +16,7 @@ use crate::core::server::doors::http::files::UNKNOWN_SECRET;
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::http::rooms::{PREFLIGHT, check_encoding};
 use crate::core::server::error::CommandError;
+use crate::core::server::storing::UNAVAILABLE;
 use crate::core::stream::Stream;
 
 /// Push is off.
@@ -170,6 +171,12 @@ impl<S: Stream> Server<S> {
         let may = self.chat.may_post(owner, now);
         may.map_err(CommandError::from)?;
         let pushing = self.pushing.as_mut();
+        if pushing
+            .as_ref()
+            .is_some_and(|it| !it.push.takes_subscriptions())
+        {
+            return Err(CommandError::from(UNAVAILABLE).into());
+        }
         if !pushing.is_some_and(|it| it.push.unsubscribe_by_id(id, owner)) {
             return Err(NO_SUBSCRIPTION);
         }
