@@ -5,4 +5,5 @@ mod chaos;
 pub(crate) mod cluster;
 mod escalations;
 mod judge;
+mod pushes;
 mod rooms;
