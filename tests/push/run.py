@@ -13,6 +13,7 @@ import parlor  # noqa: E402
 import service  # noqa: E402
 from alarms import Alarms  # noqa: E402, F401
 from doctor import Doctor  # noqa: E402, F401
+from shared import Shared  # noqa: E402, F401
 
 
 class OfTheService(unittest.TestCase):
