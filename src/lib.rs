@@ -95,6 +95,10 @@
 //! the stream before it tells anything newer, and loads a room anew of which the stream does not reach back, or the epoch is
 //! another (`core::server`, `shared`).
 //!
+//! With `--files`, nodes share files: their bytes are in a folder that all have (`shell::shared_folder`), and their links in Redis
+//! (`core::server`, `shared_files`). A file that has come gets its link before its message is published, and a node asks Redis
+//! for the link of each file that somebody reads. What no link leads to is looked for, and removed, by all nodes (`orphans`).
+//!
 //! Each node puts the rooms that it has on a list in Redis, one for each partition. Whoever asks for the rooms waits until all
 //! partitions have said theirs (`core::server`, `rooms_elsewhere`).
 //!

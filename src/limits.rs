@@ -279,6 +279,24 @@ pub const MAX_FILE_NAME: usize = 255;
 /// Milliseconds after which it is looked again whether files are old enough to go.
 pub const FILES_SWEEP_MS: u64 = 60_000;
 
+/// Files that a log is asked about at once: what takes long in Redis would hold up all nodes.
+pub const FILES_AT_ONCE: usize = 256;
+
+/// Milliseconds for which a node asks a log again to forget files, where it does not answer. Nobody knows the file then, but
+/// its place is taken until `--file-time` is over.
+pub const FORGET_FILES_MS: u64 = 600_000;
+
+/// Requests about files that are asked again at a time; what is beyond them is given up.
+pub const MAX_FILES_AGAIN: usize = 1_024;
+
+/// Milliseconds after which a file that several servers keep in one place, and that has no link, is nobody's: no upload lasts
+/// for so long without a write, or between its last write and its link.
+pub const ORPHAN_MS: u64 = 3_600_000;
+
+/// Milliseconds between two searches for such files. In each a node renews what arrives there: more often than it would be
+/// taken to be nobody's.
+pub const ORPHANS_SEARCH_MS: u64 = 1_200_000;
+
 /// Milliseconds after which whoever has sent a message is told that the store has not answered.
 pub const STORE_TIMEOUT_MS: u64 = 10_000;
 

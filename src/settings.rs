@@ -47,6 +47,7 @@ const NAME: Unit = Unit::text("NAME", "chat.example");
 const ORIGIN: Unit = Unit::text("ORIGIN", "https://app.example");
 const CIDR: Unit = Unit::text("CIDR", "10.0.0.0/8");
 const DIRECTORY: Unit = Unit::text("DIR", "/var/lib/parlor");
+const SHARED_DIRECTORY: Unit = Unit::text("DIR", "/srv/parlor-files");
 const DURABILITY: Unit = Unit::text("WHEN", "commit");
 const DISK_ERROR: Unit = Unit::text("WHAT", "stop");
 const REDIS: Unit = Unit::text("URL", "redis://localhost:6379");
@@ -164,6 +165,11 @@ settings! {
         redis_ca: Option<PathBuf> = None, FILE, CONNECTED;
         /// Time for which a message waits for Redis to be there, at most 10; without it, it is refused at once
         redis_wait: u32 = 0, REDIS_WAIT, CONNECTED;
+        /// Directory for the files that people send, which all servers on this Redis share [default: no files are taken]
+        ///
+        /// On several machines it is on a network file system. It is made if there is none, for nobody but the user of the server.
+        /// With --data, files are kept there instead.
+        files: Option<PathBuf> = None, SHARED_DIRECTORY, OPENED;
     }
 
     /// Whom the server tells what happens in rooms, by requests to them.
@@ -285,7 +291,7 @@ settings! {
         overflow: Vec<OverflowRule> = Vec::new(), OVERFLOW, Now;
         /// Longest file in bytes; a longer one is answered with 413
         ///
-        /// Files are kept with --data alone.
+        /// Files are kept with --data, or with --redis and --files.
         max_file: u64 = 25 << 20, BYTES, Now;
         /// Files at once, so that the list of them stays short; one more is answered with 507
         max_files: usize = 10_000, COUNT, Now;

@@ -23,6 +23,7 @@ pub mod push_doctor;
 mod push_key;
 mod redis;
 mod reload;
+mod shared_folder;
 mod store;
 mod systemd;
 mod timestamp;

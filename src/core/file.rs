@@ -17,6 +17,11 @@ pub use crate::codec::media::Size;
 pub struct FileId(pub(super) u128);
 
 impl FileId {
+    /// The first hexadecimal digit of what is written.
+    pub fn first_digit(self) -> u8 {
+        (self.0 >> 124) as u8
+    }
+
     /// Reads it as it is written.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -94,6 +99,26 @@ pub struct PlacedFile {
     pub file: KeptFile,
 }
 
+/// Which limit leaves no place for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// `--max-files`, or `--file-space`.
+    All,
+    /// `--max-room-files`, or `--room-file-space`.
+    Room,
+    /// `--file-quota`.
+    Owner,
+}
+
+/// How much files take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// How many there are.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// Names a read until it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadTicket(pub(super) u64);
@@ -120,6 +145,8 @@ pub enum FileRequest {
     Finish {
         /// The file.
         id: FileId,
+        /// Its length: what has another one is not whole, and not kept.
+        bytes: u64,
     },
     /// To forget what has arrived of a file, or a file. Not answered.
     Remove {
@@ -137,6 +164,14 @@ pub enum FileRequest {
         /// So many of them.
         length: usize,
     },
+    /// Which files are there whose ids begin with this hexadecimal digit. Answered by `Found`. What has arrived of others is
+    /// removed, if it is older than `limits::ORPHAN_MS`. Only asked for where several servers keep files in one place.
+    Sweep {
+        /// From 0 to 15.
+        digit: u8,
+        /// Files that arrive here: what there is of them counts as new.
+        arriving: Vec<FileId>,
+    },
 }
 
 /// Without the bytes.
@@ -144,11 +179,12 @@ impl fmt::Debug for FileRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Write { id, bytes } => write!(f, "Write {{ {id:?}, {} bytes }}", bytes.len()),
-            Self::Finish { id } => write!(f, "Finish {{ {id:?} }}"),
+            Self::Finish { id, bytes } => write!(f, "Finish {{ {id:?}, {bytes} bytes }}"),
             Self::Remove { id } => write!(f, "Remove {{ {id:?} }}"),
             Self::Read {
                 id, from, length, ..
             } => write!(f, "Read {{ {id:?}, {length} bytes from {from} }}"),
+            Self::Sweep { digit, .. } => write!(f, "Sweep {{ {digit:x} }}"),
         }
     }
 }
@@ -182,6 +218,11 @@ pub enum FileAnswer {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// The files that are there, and older than `limits::ORPHAN_MS`.
+    Found {
+        /// Their ids.
+        ids: Vec<FileId>,
+    },
 }
 
 impl fmt::Debug for FileAnswer {
@@ -191,6 +232,7 @@ impl fmt::Debug for FileAnswer {
             Self::Finished { id } => write!(f, "Finished {{ {id:?} }}"),
             Self::Failed { id, is_full } => write!(f, "Failed {{ {id:?}, full: {is_full} }}"),
             Self::Read { ticket, bytes } => write!(f, "Read {{ {ticket:?}, {} }}", bytes.len()),
+            Self::Found { ids } => write!(f, "Found {{ {} }}", ids.len()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod command;
 mod engine;
 mod entry;
+mod files;
 pub mod links;
 mod partition;
 mod people;

@@ -26,6 +26,8 @@ mod direct_delivery;
 mod error;
 mod escalation;
 mod feeds;
+mod file_questions;
+mod file_view;
 mod files;
 mod follow;
 mod followers;
@@ -42,6 +44,7 @@ mod looking;
 mod memory;
 mod metrics;
 mod nodes;
+mod orphans;
 mod pasts;
 mod presence;
 mod publish;
@@ -57,6 +60,7 @@ mod rooms_elsewhere;
 mod send;
 mod sent_direct;
 mod shared;
+mod shared_files;
 mod step;
 mod storing;
 mod turns;
@@ -474,7 +478,7 @@ impl<S: Stream> Server<S> {
             self.readers.next_due_ms(),
             self.loading.next_due_ms(),
             self.pasts.next_due_ms(),
-            self.files.next_sweep_ms(),
+            self.files.next_due_ms(self.is_held),
             self.nodes.as_ref().map(|it| it.next_deadline_ms()),
             self.next_hook_ms(),
             self.next_escalation_ms(),

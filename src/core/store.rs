@@ -5,6 +5,7 @@
 //! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
 //! never answers times out.
 
+mod files;
 mod hooks;
 mod past;
 mod people;
@@ -20,6 +21,7 @@ pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Message, completed_state};
 pub use crate::core::chat::{PastSeries, Point};
 use crate::core::file::{FileId, KeptFile};
+pub use files::{FileLink, FilesAnswer, FilesNews, FilesRequest, FilesToForget};
 pub use hooks::{HookNote, HookPosition, HookRequest, KeptDelivery, KeptHooks, Untold};
 pub use past::{Past, PastReading, ReadPast};
 pub use people::{
@@ -78,6 +80,8 @@ pub enum Request {
     Shared(Shared),
     /// What only a log is asked for that several servers share, about people.
     People(PeopleRequest),
+    /// The same about files.
+    Files(FilesRequest),
     /// To keep what webhooks are told, which only a store of one server does.
     Hook(HookRequest),
     /// To keep push subscriptions.
@@ -225,6 +229,13 @@ pub enum Answer {
         /// The answer.
         answer: PeopleAnswer,
     },
+    /// What was asked about files.
+    Files {
+        /// That of the request.
+        ticket: Ticket,
+        /// The answer.
+        answer: FilesAnswer,
+    },
 }
 
 impl Answer {
@@ -237,7 +248,8 @@ impl Answer {
         | Self::Page { ticket, .. }
         | Self::Past { ticket, .. }
         | Self::Refused { ticket, .. }
-        | Self::People { ticket, .. }) = self;
+        | Self::People { ticket, .. }
+        | Self::Files { ticket, .. }) = self;
         *ticket
     }
 }

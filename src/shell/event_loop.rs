@@ -23,6 +23,7 @@ use super::outgoing::{KeyRequests, Outgoing};
 use super::push::{Means, PushSender};
 use super::redis::RedisNode;
 use super::reload::Reload;
+use super::shared_folder::SharedFolder;
 use super::store::{Store, StoreError};
 use super::systemd::Manager;
 use super::transport::Transport;
@@ -80,6 +81,8 @@ struct EventLoop {
     imports: Option<ImportSocket>,
     /// Where rooms are shared with other servers, if they are.
     redis: Option<RedisNode>,
+    /// Where the bytes of files are that they share; the same.
+    shared_folder: Option<SharedFolder>,
     /// What makes calls to webhooks, if there are any.
     outgoing: Option<Outgoing>,
     /// The same to push services, if push is on.
@@ -161,6 +164,9 @@ impl EventLoop {
         if let Some(push) = &mut self.push {
             push.take_calls(&mut self.server, now);
         }
+        if let Some(folder) = &self.shared_folder {
+            folder.take_requests(&mut self.server);
+        }
         if let Some(redis) = &mut self.redis {
             return redis.send(&mut self.server, now);
         }
@@ -179,6 +185,10 @@ impl EventLoop {
         if let Some(redis) = self.redis.as_mut().filter(|_| !is_resting) {
             self.server.budget().enter(Stage::Storing);
             redis.receive(&mut self.server, self.poll.registry(), now);
+        }
+        if let Some(folder) = &mut self.shared_folder {
+            self.server.budget().enter(Stage::Storing);
+            folder.give_answers(&mut self.server, now);
         }
         self.key_requests.give_answers(&mut self.server, now);
         if let Some(outgoing) = &mut self.outgoing {
@@ -217,6 +227,9 @@ impl EventLoop {
     fn end(&mut self) -> Result<(), RunError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
+        }
+        if let Some(folder) = self.shared_folder.take() {
+            folder.close();
         }
         let Some(store) = self.store.take() else {
             return Ok(());
@@ -370,7 +383,11 @@ impl EventLoop {
     fn timeout(&mut self) -> Option<Duration> {
         let now = self.clock.now();
         let mut entrances = self.entrances.iter();
-        let has_answer = self.store.as_mut().is_some_and(Store::has_answer);
+        let has_answer = self.store.as_mut().is_some_and(Store::has_answer)
+            || self
+                .shared_folder
+                .as_mut()
+                .is_some_and(SharedFolder::has_answer);
         let has_outcome = self.outgoing.as_mut().is_some_and(Outgoing::has_outcome)
             || self.push.as_mut().is_some_and(PushSender::has_outcome);
         let has_news = self.redis.as_ref().is_some_and(RedisNode::has_work);

@@ -108,6 +108,7 @@ impl RedisNode {
                 Output::News(news) => server.on_news(news, now),
                 Output::PeopleNews(news) => server.on_people_news(news, now),
                 Output::PushNews(news) => server.on_push_news(news),
+                Output::FilesNews(news) => server.on_files_news(news),
             }
         }
     }

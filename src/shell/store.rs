@@ -19,6 +19,7 @@ mod hooks;
 mod ids;
 mod index;
 mod messages;
+mod orphans;
 mod past;
 mod people;
 mod push;
@@ -55,7 +56,7 @@ pub(super) use database::Inventory;
 use directory::Directory;
 pub(super) use error::StoreError;
 use finder::Finder;
-use folder::Folder;
+pub(super) use folder::Folder;
 pub(super) use hooks::IsFor;
 use reader::Reader;
 use tell::{Outcome, Tell};
@@ -171,7 +172,11 @@ impl Store {
             .iter()
             .map(|placed| placed.file.id)
             .collect();
-        let (folder, found) = Folder::open(&directory.files(), &kept, arriving, &tell)?;
+        let tell_of_file = {
+            let tell = tell.clone();
+            move |answer| tell.tell([Outcome::File(answer)])
+        };
+        let (folder, found) = Folder::open(&directory.files(), &kept, arriving, tell_of_file)?;
         inventory
             .files
             .retain(|placed| found.contains(&placed.file.id));

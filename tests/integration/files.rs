@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use serde_json::{Value, json};
 
 use crate::common::{
-    Data, Http, JsonClient, PATIENCE, Response, SECRET, Server, TestFile, eventually, get, noise,
-    token, token_of, with_a_healthy_pair,
+    Data, Http, JsonClient, PATIENCE, Redis, Response, SECRET, Server, TestFile, eventually, get,
+    noise, token, token_of, with_a_healthy_pair,
 };
 
 /// The head of a request that brings so many bytes.
@@ -371,4 +371,31 @@ fn many_at_once_beside_a_chat_that_goes_on() {
             assert!(reader.response().body == body);
         }
     });
+}
+
+#[test]
+fn nodes_on_redis_share_files() {
+    let (redis, data) = (Redis::start(&["--save", ""]), Data::new());
+    let url = redis.url();
+    let folder = data.folder().join("files");
+    let flags = ["--redis", &url, "--files", folder.to_str().unwrap()];
+    let [one, two] = [Server::start(&flags), Server::start(&flags)];
+    for server in [&one, &two] {
+        eventually("Redis is there", || {
+            put(server, "/rooms/pub/files/a", "", b"").status == 201
+        });
+    }
+    let file = upload(&one, "kettle.txt", b"the kettle is on");
+    let response = read(&two, href(&file));
+    assert_eq!(response.status, 200);
+    assert_eq!(response.body, b"the kettle is on");
+    let part = read_with(&two, href(&file), "Range: bytes=4-9\r\n");
+    assert_eq!((part.status, &*part.body), (206, &b"kettle"[..]));
+    let client = JsonClient::new(&two, "/ws");
+    assert!(client.welcome["limits"]["file"].is_u64());
+    let delete = "DELETE /rooms/tea HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(two.http().ask(delete).status, 204);
+    eventually("it is gone", || read(&one, href(&file)).status == 404);
+    let count = || fs::read_dir(&folder).unwrap().count();
+    eventually("its bytes are gone", || count() == 2);
 }

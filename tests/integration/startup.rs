@@ -198,6 +198,11 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["not an origin", "--allow-origin"],
     );
     expect_usage_error(&["stray"], &["stray"]);
+    expect_usage_error(&["--files", "f"], &["--files needs --redis, too"]);
+    expect_usage_error(
+        &["--files", "f", "--data", "d"],
+        &["--files and --data exclude each other"],
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Disk {
             return;
         };
         let answer = match request {
-            FileRequest::Write { id, .. } | FileRequest::Finish { id }
+            FileRequest::Write { id, .. } | FileRequest::Finish { id, .. }
                 if random.chance(self.failing) =>
             {
                 self.arriving.remove(&id);
@@ -53,10 +53,16 @@ impl Disk {
                 let bytes = bytes.len();
                 FileAnswer::Written { id, bytes }
             }
-            FileRequest::Finish { id } => {
+            FileRequest::Finish { id, bytes: length } => {
                 let bytes = self.arriving.remove(&id).unwrap_or_default();
-                self.kept.insert(id, bytes);
-                FileAnswer::Finished { id }
+                // A write before it may have failed.
+                match bytes.len() as u64 == length {
+                    true => {
+                        self.kept.insert(id, bytes);
+                        FileAnswer::Finished { id }
+                    }
+                    false => FileAnswer::Failed { id, is_full: false },
+                }
             }
             FileRequest::Remove { id } => {
                 self.arriving.remove(&id);
@@ -75,6 +81,7 @@ impl Disk {
                 let bytes = bytes.unwrap_or_default().to_vec();
                 FileAnswer::Read { ticket, bytes }
             }
+            FileRequest::Sweep { .. } => panic!("this disk has one server"),
         };
         server.on_file_answer(answer, now);
     }

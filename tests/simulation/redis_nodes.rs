@@ -4,6 +4,8 @@
 mod chaos;
 pub(crate) mod cluster;
 mod escalations;
+mod files;
+mod folder;
 mod judge;
 mod pushes;
 mod rooms;

@@ -208,6 +208,7 @@ impl LateStore {
                 Request::ForgetFile { .. }
                 | Request::Shared(_)
                 | Request::People(_)
+                | Request::Files(_)
                 | Request::Hook(_)
                 | Request::Push(_) => continue,
                 Request::KeepPerson(person) => {
@@ -378,6 +379,7 @@ fn carry_out(
         | Request::ForgetPerson { .. }
         | Request::Shared(_)
         | Request::People(_)
+        | Request::Files(_)
         | Request::Hook(_)
         | Request::Push(_) => {}
     }

@@ -19,9 +19,13 @@ pub enum Part {
     Unsatisfiable,
 }
 
-impl Part {
-    /// What a request for a representation of `length` bytes with this strong entity tag wants of it.
-    pub fn of(request: &Request<'_>, etag: &str, length: u64) -> Self {
+/// What a request asks for, before it is known how long the representation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted(Option<Box<str>>);
+
+impl Wanted {
+    /// What a request for a representation with this strong entity tag wants of it.
+    pub fn of(request: &Request<'_>, etag: &str) -> Self {
         // Section 14.2: a Range is only defined for GET.
         let range = match request.method {
             "GET" => request.value("range"),
@@ -29,11 +33,22 @@ impl Part {
         };
         // Section 13.1.5: by strong comparison; a date is none that was sent.
         let is_current = !request.has("if-range") || request.value("if-range") == Some(etag);
-        range
-            .filter(|_| is_current)
-            .map_or(Self::Whole, |range| Self::parse(range, length))
+        Self(range.filter(|_| is_current).map(Into::into))
     }
 
+    /// What that is of a representation of `length` bytes.
+    pub fn part(&self, length: u64) -> Part {
+        let range = self.0.as_deref();
+        range.map_or(Part::Whole, |range| Part::parse(range, length))
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn held_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |range| range.len())
+    }
+}
+
+impl Part {
     /// What is no range, or no single one, is as if nothing had been asked for (section 14.2).
     fn parse(range: &str, length: u64) -> Self {
         let Some((unit, ranges)) = range.split_once('=') else {
@@ -118,7 +133,7 @@ mod tests {
             uri: 1024,
         };
         let parsed = Request::parse(head.as_bytes(), 0, limits).unwrap().unwrap();
-        Part::of(&parsed.0, "\"tag\"", length)
+        Wanted::of(&parsed.0, "\"tag\"").part(length)
     }
 
     fn range(first: u64, last: u64) -> Part {

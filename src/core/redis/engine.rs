@@ -5,6 +5,7 @@
 
 mod appends;
 mod asking;
+mod files;
 mod hearing;
 mod listing;
 mod people;
@@ -26,7 +27,7 @@ use crate::core::redis::links::{Command, LinkEvent};
 use crate::core::redis::partition::{Partition, Slot};
 use crate::core::redis::room::{Follower, Position, Untold};
 use crate::core::store::{
-    Answer, Followed, News, PeopleNews, Published, PushNews, Request, Shared, Ticket,
+    Answer, FilesNews, Followed, News, PeopleNews, Published, PushNews, Request, Shared, Ticket,
 };
 use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
@@ -66,6 +67,8 @@ pub enum Output {
     PeopleNews(PeopleNews),
     /// The same of push.
     PushNews(PushNews),
+    /// The same of files.
+    FilesNews(FilesNews),
 }
 
 /// Why something was sent to Redis.
@@ -81,6 +84,7 @@ enum Purpose {
     },
     People(Question),
     Push(Asked),
+    Files(files::Asked),
     /// Nobody waits for the answer; what it is called in the log.
     Nothing(&'static str),
 }
@@ -108,6 +112,7 @@ pub(super) struct Engine {
     /// Rooms of which the partitions are asked how many are there.
     countings: BTreeMap<Ticket, Counting>,
     pushed: Pushed,
+    files_again: files::Again,
     tokens: u64,
     /// Rooms of which something may have to be asked.
     to_ask: BTreeSet<Box<str>>,
@@ -146,6 +151,7 @@ impl Engine {
             gatherings: BTreeMap::new(),
             countings: BTreeMap::new(),
             pushed: Pushed::default(),
+            files_again: files::Again::default(),
             tokens: 0,
             to_ask: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -215,7 +221,7 @@ impl Engine {
                 let purpose = Purpose::Nothing("forget a room");
                 self.send_of(&room, purpose, |at| at.forget(epoch));
             }
-            // Redis forgets by itself what is old. Files and people are not kept there.
+            // Redis forgets by itself what is old. Its links of files and its people are asked for otherwise.
             Request::ForgetState { .. }
             | Request::ForgetFile { .. }
             | Request::Hook(_)
@@ -223,6 +229,7 @@ impl Engine {
             | Request::ForgetPerson { .. } => {}
             Request::People(request) => self.on_people(request),
             Request::Push(request) => self.on_push(request),
+            Request::Files(request) => self.on_files(request),
             Request::Shared(Shared::Leave { room }) => self.leave(&room),
             Request::Shared(Shared::Signal {
                 room,
@@ -257,6 +264,7 @@ impl Engine {
         self.now_ms = now_ms;
         self.refuse_overdue();
         self.look_after_push();
+        self.ask_about_files_again();
         while let Some((due_ms, room)) = self.due.pop_first() {
             if due_ms > now_ms {
                 self.due.insert((due_ms, room));
@@ -292,10 +300,12 @@ impl Engine {
 
     pub(super) fn next_deadline_ms(&self) -> Option<u64> {
         let due = self.due.first().map(|(due_ms, _)| *due_ms);
-        [due, self.appends.next_due_ms(), self.next_push_ms()]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [
+            self.appends.next_due_ms(),
+            self.files_again.next_due_ms(),
+            self.next_push_ms(),
+        ];
+        due.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     pub(super) fn has_work(&self) -> bool {

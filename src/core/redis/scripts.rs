@@ -123,8 +123,20 @@ pub static PUSH_PAGE: Script = Script {
     text: include_str!("scripts/push_page.lua"),
 };
 
+/// Keeps the link of a file, if there is place for it.
+pub static KEEP_FILE: Script = Script {
+    name: "keep_file",
+    text: include_str!("scripts/keep_file.lua"),
+};
+
+/// Forgets links of files.
+pub static FORGET_FILES: Script = Script {
+    name: "forget_files",
+    text: include_str!("scripts/forget_files.lua"),
+};
+
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 19] = [
+pub static ALL: [&Script; 21] = [
     &PUBLISH,
     &LOAD,
     &FILL,
@@ -144,4 +156,6 @@ pub static ALL: [&Script; 19] = [
     &SEND,
     &PUSH_KEEP,
     &PUSH_PAGE,
+    &KEEP_FILE,
+    &FORGET_FILES,
 ];

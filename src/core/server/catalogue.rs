@@ -5,7 +5,7 @@ pub(super) mod state;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::ensure::ensure;
-use crate::core::file::{FileId, KeptFile, PlacedFile};
+use crate::core::file::{FileId, KeptFile, PlacedFile, Shortage, Space};
 use crate::settings::Limits;
 
 /// A file, which may still be arriving.
@@ -24,13 +24,6 @@ impl Entry {
     }
 }
 
-/// How much is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::core) struct Space {
-    pub(in crate::core) files: usize,
-    pub(in crate::core) bytes: u64,
-}
-
 impl Space {
     fn take(&mut self, files: usize, bytes: u64) {
         self.files += files;
@@ -41,17 +34,6 @@ impl Space {
         self.files -= 1;
         self.bytes -= bytes;
     }
-}
-
-/// Which limit leaves no place for a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::core) enum Shortage {
-    /// `--max-files`, or `--file-space`.
-    All,
-    /// `--max-room-files`, or `--room-file-space`.
-    Room,
-    /// `--file-quota`.
-    Owner,
 }
 
 /// All files.
@@ -148,6 +130,11 @@ impl Catalogue {
             true => Ok(()),
             false => Err(Shortage::All),
         }
+    }
+
+    /// The ids of all files.
+    pub(in crate::core) fn ids(&self) -> impl Iterator<Item = FileId> {
+        self.files.keys().copied()
     }
 
     pub(in crate::core) fn get(&self, id: FileId) -> Option<&Entry> {

@@ -11,19 +11,28 @@ use crate::codec::http::response::{Problem, Status};
 use crate::core::budget::cost;
 use crate::core::chat::{Draft, Owner, RoomName};
 use crate::core::ensure::ensure;
-use crate::core::file::{FileAnswer, FileId, FileRequest, KeptFile, PlacedFile, ReadTicket};
+use crate::core::file::{FileAnswer, FileId, FileRequest, KeptFile, PlacedFile, ReadTicket, Space};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::pending::{Pending, Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::catalogue::Catalogue;
+use crate::core::server::file_questions::SharedFiles;
+use crate::core::server::storing::Outbox;
+use crate::core::store::{FilesRequest, FilesToForget, Request};
 use crate::core::stream::Stream;
 use crate::limits::{FILE_WEIGHT, FILES_SHARE, FILES_SWEEP_MS};
 
 const NO_DISK: Problem = Problem::new(
     Status::SERVICE_UNAVAILABLE,
     "the server's disk has failed, and it keeps no files any more",
+);
+
+/// The answer to whoever asks for a file that is not there.
+pub(super) const GONE: Problem = Problem::new(
+    Status::NOT_FOUND,
+    "there is no such file, or not any more: files go with their messages, and after --file-time",
 );
 
 /// All files, and those on their way.
@@ -45,6 +54,8 @@ pub(super) struct Files {
     /// Tickets given so far.
     pub(super) tickets: u64,
     next_sweep_ms: Option<u64>,
+    /// Where other servers have the same files.
+    pub(super) shared: Option<Box<SharedFiles>>,
 }
 
 /// A file that is sent to a connection.
@@ -92,6 +103,13 @@ impl Files {
         }
     }
 
+    /// Has the log forget links, where it keeps any.
+    pub(super) fn forget_links(&self, which: FilesToForget, outbox: Option<&mut Outbox>) {
+        if let Some(outbox) = outbox.filter(|_| self.shared.is_some()) {
+            outbox.push(Request::Files(FilesRequest::Forget(which)));
+        }
+    }
+
     /// The files of one owner go. Says how many.
     pub(super) fn forget_owner(&mut self, owner: &Owner) -> usize {
         let ids = self.catalogue.owned_by(&owner.to_text());
@@ -106,9 +124,20 @@ impl Files {
         self.catalogue.of_owner(&owner.to_text()).bytes
     }
 
-    /// When it is looked next whether files are too old.
-    pub(super) fn next_sweep_ms(&self) -> Option<u64> {
-        self.next_sweep_ms
+    /// When it is looked next whether files are too old, or something else is due.
+    pub(super) fn next_due_ms(&self, is_held: bool) -> Option<u64> {
+        match &self.shared {
+            Some(shared) => shared.next_due_ms(is_held),
+            None => self.next_sweep_ms,
+        }
+    }
+
+    /// How much all files take, here, or as the log has said last that keeps their links.
+    pub(super) fn space(&self) -> Space {
+        match &self.shared {
+            Some(shared) => shared.space(),
+            None => self.catalogue.all(),
+        }
     }
 
     /// Files that are on their way.
@@ -142,6 +171,7 @@ impl<S: Stream> Server<S> {
             FileAnswer::Finished { id } => self.on_finished(id, now),
             FileAnswer::Failed { id, is_full } => self.on_file_failed(id, is_full, now),
             FileAnswer::Read { ticket, bytes } => self.on_part(ticket, bytes, now),
+            FileAnswer::Found { ids } => self.on_found_files(ids, now),
         }
     }
 
@@ -171,6 +201,9 @@ impl<S: Stream> Server<S> {
 
     /// Forgets files that are older than `--file-time`, as many as the budget allows.
     pub(super) fn forget_old_files(&mut self, now: Now) {
+        if self.files.shared.is_some() {
+            return self.look_after_shared_files(now);
+        }
         if self
             .files
             .next_sweep_ms

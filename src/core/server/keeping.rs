@@ -8,7 +8,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::nodes::stored_person;
 use crate::core::server::storing::UNAVAILABLE;
-use crate::core::store::{Answer, Person, Request};
+use crate::core::store::{Answer, FilesToForget, Person, Request};
 use crate::core::stream::Stream;
 use crate::limits::STORE_RETRY_MS;
 
@@ -157,9 +157,14 @@ impl<S: Stream> Server<S> {
         };
         for it in self.chat.take_to_forget() {
             let (room, epoch) = (it.room.as_str().into(), it.epoch);
-            outbox.push(match it.state {
+            let request = match it.state {
                 None => {
                     self.files.forget_room(&it.room, epoch);
+                    let in_room = FilesToForget::Room {
+                        room: it.room.as_str().into(),
+                        epoch,
+                    };
+                    self.files.forget_links(in_room, Some(outbox));
                     Request::ForgetRoom { room, epoch }
                 }
                 Some((key, offset)) => Request::ForgetState {
@@ -168,7 +173,8 @@ impl<S: Stream> Server<S> {
                     key,
                     offset,
                 },
-            });
+            };
+            outbox.push(request);
         }
     }
 }

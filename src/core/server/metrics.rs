@@ -240,7 +240,7 @@ impl<S: Stream> Server<S> {
         let in_flight = self.meter.used();
         let of_history = "What --history-memory allows of it.";
         let of_flight = "What --max-memory allows of it.";
-        let files = self.files.catalogue.all();
+        let files = self.files.space();
         [
             (
                 "uptime_seconds",

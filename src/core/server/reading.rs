@@ -181,7 +181,9 @@ impl<S: Stream> Server<S> {
     pub fn waits_for_nothing(&self) -> bool {
         let nodes = self.nodes.as_ref();
         let is_asked = nodes.is_some_and(|it| !it.questions.is_empty());
+        let shared_files = self.files.shared.as_ref();
         !is_asked
+            && shared_files.is_none_or(|it| it.is_empty())
             && self.waiting.is_empty()
             && self.readers.is_empty()
             && self.loading.is_empty()
@@ -257,7 +259,8 @@ impl<S: Stream> Server<S> {
             | Answer::Conflict { .. }
             | Answer::Past { .. }
             | Answer::Refused { .. }
-            | Answer::People { .. } => None,
+            | Answer::People { .. }
+            | Answer::Files { .. } => None,
         };
         self.on_read(reader, found, now);
         Ok(())

@@ -178,6 +178,9 @@ impl<S: Stream> Server<S> {
         let Err(answer) = self.on_people_answer(answer, now) else {
             return;
         };
+        let Err(answer) = self.on_files_answer(answer, now) else {
+            return;
+        };
         let Err(answer) = self.on_read_answer(answer, now) else {
             return;
         };
@@ -218,8 +221,9 @@ impl<S: Stream> Server<S> {
         };
         let room = waiter.room;
         let outcome = self.outcome(&waiter, answer, now);
-        if let (Err(_), Some(file)) = (outcome, waiter.submission.draft().file) {
-            self.files.remove(file);
+        let file = waiter.submission.draft().file;
+        if let (Err(_), Some(file)) = (outcome, file) {
+            self.drop_file(file);
         }
         let current = match answer {
             Answer::Conflict { current, .. } => Some(self.stored_json(room, current.as_deref())),
@@ -227,6 +231,9 @@ impl<S: Stream> Server<S> {
         };
         for publisher in waiter.publishers {
             self.tell_outcome(publisher, (room, current.as_deref()), outcome, now);
+        }
+        if let Some(file) = file {
+            self.release_file(file);
         }
         self.chat.on_appended(room, now.ms);
         self.forget_ended();
@@ -284,7 +291,8 @@ impl<S: Stream> Server<S> {
             Answer::Page { .. }
             | Answer::Past { .. }
             | Answer::Loaded { .. }
-            | Answer::People { .. } => {
+            | Answer::People { .. }
+            | Answer::Files { .. } => {
                 log::error!("the store has answered an append with something else");
                 return Err(UNAVAILABLE);
             }

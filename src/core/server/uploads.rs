@@ -4,14 +4,13 @@
 use crate::codec::http::response::{Problem, Status};
 use crate::codec::media::MAX_LOOKED_AT;
 use crate::core::chat::{Content, Draft, RoomId};
-use crate::core::file::{FileId, FileRequest};
+use crate::core::file::{FileId, FileRequest, Shortage};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::pending::{Pending, Reply, Upload};
 use crate::core::net::phase::Phase;
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::catalogue::Shortage;
 use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::error::CommandError;
 use crate::core::server::loading::Readiness;
@@ -73,6 +72,10 @@ impl<S: Stream> Server<S> {
             self.files.remove(id);
             return self.respond_problem(&shortage.problem(), &reply, now);
         }
+        let finish = FileRequest::Finish {
+            id,
+            bytes: upload.bytes,
+        };
         if let Some(file) = self.files.catalogue.get_mut(id) {
             let media = upload.media();
             file.content_type = media.content_type.into();
@@ -81,7 +84,7 @@ impl<S: Stream> Server<S> {
         }
         self.files
             .requests
-            .extend([FileRequest::Write { id, bytes }, FileRequest::Finish { id }]);
+            .extend([FileRequest::Write { id, bytes }, finish]);
         self.enter(reply.id, Phase::AwaitingStore, u64::MAX);
         self.files.finishing.insert(id, (upload, reply));
     }
@@ -132,12 +135,27 @@ impl<S: Stream> Server<S> {
             Readiness::Ready => {}
             Readiness::Loading => return self.loading.put_file_aside(upload, reply),
             Readiness::Unavailable => {
-                self.files.remove(upload.id);
+                self.drop_file(upload.id);
                 let problem = unavailable("what is kept of this room cannot be read now");
                 return self.respond_problem(&problem, &reply, now);
             }
         }
-        match self.submit_file(&upload, now) {
+        match self.files.shared.is_some() {
+            true => self.link_file(upload, reply, now),
+            false => self.publish_ready(&upload, reply, now),
+        }
+    }
+
+    /// The log keeps the link of a file. Its room may have ended meanwhile.
+    pub(super) fn publish_linked(&mut self, upload: Upload, reply: Reply, now: Now) {
+        match self.readiness(&upload.room, now) {
+            Readiness::Ready => self.publish_ready(&upload, reply, now),
+            Readiness::Loading | Readiness::Unavailable => self.publish_file(upload, reply, now),
+        }
+    }
+
+    fn publish_ready(&mut self, upload: &Upload, reply: Reply, now: Now) {
+        match self.submit_file(upload, now) {
             Ok((_, Submitted::Waiting(ticket))) => {
                 let reply_to = ReplyTo::File(Box::new(reply), upload.id);
                 self.waiting.tell(ticket, reply_to, now.ms);
@@ -147,7 +165,7 @@ impl<S: Stream> Server<S> {
                 self.respond_to_upload(room, upload.id, offset, &reply, now);
             }
             Err(failure) => {
-                self.files.remove(upload.id);
+                self.drop_file(upload.id);
                 self.respond_problem(&failure.into(), &reply, now);
             }
         }

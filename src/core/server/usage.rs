@@ -1,5 +1,6 @@
 //! Usage of what all rooms share, by owner, for admins; and how they free it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -11,6 +12,7 @@ use crate::core::net::pending::Reply;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::doors::http::fields::FOREIGN_ORIGIN;
+use crate::core::server::doors::http::respond::unavailable;
 use crate::core::stream::Stream;
 
 impl<S: Stream> Server<S> {
@@ -39,6 +41,7 @@ impl<S: Stream> Server<S> {
             let (rooms, values) = self.chat.forget_owner(&whom).unwrap_or_default();
             self.forget_ended();
             let files = self.files.forget_owner(&whom);
+            self.forget_links_of(&whom);
             self.forget_push_of(&whom);
             log::warn!(
                 "forgot {rooms} rooms, {values} retained values and {files} files of {whom}"
@@ -48,6 +51,9 @@ impl<S: Stream> Server<S> {
         }
         self.check_runs_it(request, &rights, reply)?;
         let json = match whom {
+            None if self.files.shared.is_some() => {
+                return self.ask_file_usage(self.chat.holdings(), reply, now);
+            }
             None => usage_json(&self.chat.holdings(), |owner| self.files.bytes_of(owner)),
             Some(whom) => {
                 let (rooms, more) = self.chat.rooms_begun_by(&whom);
@@ -60,6 +66,26 @@ impl<S: Stream> Server<S> {
         };
         self.respond_json(&json, reply, now);
         Ok(())
+    }
+
+    /// The log has said how much the files of each owner take, or does not say it.
+    pub(super) fn respond_usage(
+        &mut self,
+        holdings: &[Holdings],
+        file_bytes: Option<Vec<u64>>,
+        reply: &Reply,
+        now: Now,
+    ) {
+        let Some(file_bytes) = file_bytes else {
+            let detail = "what files take cannot be asked for now; try again soon";
+            return self.respond_problem(&unavailable(detail), reply, now);
+        };
+        let owners = holdings.iter().filter_map(|it| it.owner.as_ref());
+        let bytes: BTreeMap<String, u64> = owners.map(Owner::to_text).zip(file_bytes).collect();
+        let json = usage_json(holdings, |owner| {
+            bytes.get(&owner.to_text()).copied().unwrap_or_default()
+        });
+        self.respond_json(&json, reply, now);
     }
 
     /// Only for admins, and, where no tokens are used, for clients on this machine.

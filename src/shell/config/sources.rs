@@ -194,13 +194,14 @@ impl Config {
 
     /// Settings that make sense only with another.
     fn check_pairs(&self, errors: &mut ConfigErrors) {
-        let needs: [(&str, &[&str]); 12] = [
+        let needs: [(&str, &[&str]); 13] = [
             ("tls-cert", &["tls-key"]),
             ("tls-key", &["tls-cert"]),
             ("udp-bind", &["udp-port"]),
             ("audience", &["secret-file", "jwks-file", "jwks-url"]),
             ("jwks-ca", &["jwks-url"]),
             ("redis-ca", &["redis"]),
+            ("files", &["redis"]),
             ("webhook", &["webhook-secret-file"]),
             ("push-contact", &["push-key", "data"]),
             ("push-key", &["push-contact"]),
@@ -211,9 +212,12 @@ impl Config {
         let is_set = |name: &&str| self.places.contains_key(*name);
         let is_key_missing = is_set(&"redis") && !is_set(&"push-key");
         for (name, needed) in needs {
+            // Of those two it is said that they exclude each other.
+            let is_told_otherwise = name == "files" && is_set(&"data");
             if let Some(place) = self.places.get(name)
                 && !needed.iter().any(is_set)
                 && !(name == "push-contact" && is_key_missing)
+                && !is_told_otherwise
             {
                 let needed: Vec<String> = needed.iter().map(|it| place.named(it)).collect();
                 let error = format!("{} needs {}, too", place.named(name), needed.join(" or "));
@@ -224,6 +228,14 @@ impl Config {
             let error = format!(
                 "{} and {} exclude each other: messages are kept in Redis, or in a directory",
                 place.named("redis"),
+                place.named("data")
+            );
+            errors.add(self.at(*place, error));
+        }
+        if let (Some(place), true) = (self.places.get("files"), is_set(&"data")) {
+            let error = format!(
+                "{} and {} exclude each other: with {1} files are kept there, and {0} is for many nodes on Redis",
+                place.named("files"),
                 place.named("data")
             );
             errors.add(self.at(*place, error));

@@ -87,6 +87,24 @@ fn what_makes_no_sense_is_refused() {
     );
 }
 
+#[test]
+fn files_are_shared_by_redis_alone() {
+    let error = of_flags(&["--files", "f"]).unwrap_err();
+    assert!(error.contains("--files needs --redis, too"), "{error}");
+    for flags in [
+        vec!["--files", "f", "--data", "d"],
+        vec!["--files", "f", "--data", "d", "--redis", "redis://db"],
+    ] {
+        let error = of_flags(&flags).unwrap_err();
+        assert!(
+            error.contains("--files and --data exclude each other: with --data"),
+            "{error}"
+        );
+        assert!(!error.contains("needs"), "{error}");
+    }
+    assert!(of_flags(&["--files", "f", "--redis", "redis://db"]).is_ok());
+}
+
 /// A webhook that others can be said of.
 const WEBHOOK: &str = "webhook = \"https://a.example\"\nwebhook-secret-file = [\"s\"]";
 
@@ -108,6 +126,7 @@ fn every_setting_can_be_set_by_each_source() {
             ("audience", "secret-file = \"s\""),
             ("jwks-ca", "jwks-url = \"https://a.example\""),
             ("redis-ca", "redis = [\"redis://db\"]"),
+            ("files", "redis = [\"redis://db\"]"),
             ("push-contact", "push-key = \"k\""),
             ("push-key", "push-contact = \"mailto:ops@example.org\""),
             ("webhook", "webhook-secret-file = [\"s\"]"),

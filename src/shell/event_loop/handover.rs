@@ -138,6 +138,7 @@ impl EventLoop {
         // Its files are the other process's, too. The writer is paused, and ends without another word.
         self.store = None;
         self.redis = None;
+        self.shared_folder = None;
         self.outgoing = None;
         self.push = None;
         let taken = self.server.give_sockets_up(|it| it.plain().is_some(), now);

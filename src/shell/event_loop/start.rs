@@ -32,6 +32,7 @@ use crate::shell::push::{Means, PushSender};
 use crate::shell::push_key;
 use crate::shell::redis::RedisNode;
 use crate::shell::reload::{Files, log_kept};
+use crate::shell::shared_folder::SharedFolder;
 use crate::shell::store::{Inventory, IsFor, Store};
 use crate::shell::systemd::Manager;
 use crate::shell::systemd::sockets::{Purpose, Sockets};
@@ -155,6 +156,7 @@ impl EventLoop {
             store: None,
             imports: None,
             redis: None,
+            shared_folder: None,
             outgoing: None,
             key_requests: files.key_requests,
             push: None,
@@ -259,8 +261,14 @@ impl EventLoop {
         } = &self.config.settings;
         let redis = RedisNode::new(sharing, limits, (REDIS, &self.waker))?;
         self.redis = redis;
-        if self.redis.is_some() {
-            self.server.use_shared_log(self.clock.now());
+        if self.redis.is_none() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.server.use_shared_log(now);
+        if let Some(path) = &sharing.files {
+            self.shared_folder = Some(SharedFolder::open(path, &self.waker)?);
+            self.server.share_files(now);
         }
         Ok(())
     }

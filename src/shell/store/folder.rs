@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::directory;
-use super::tell::{Outcome, Tell};
+use super::orphans::{self, PART};
 use super::thread::spawn;
 use crate::core::file::{FileAnswer, FileId, FileRequest};
 use crate::shell::error::RunError;
@@ -20,12 +20,9 @@ use crate::shell::error::RunError;
 /// commit of messages that comes meanwhile waits for as much: so they are few.
 const SYNCED_AT_ONCE: u64 = 4 << 20;
 
-/// What the name of a file ends in that arrives.
-const PART: &str = ".part";
-
 /// The folder, and the threads that work in it. They end when it is gone, once they have done what they were asked for.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::shell) struct Folder {
     /// As long as the server makes them, which has limits for that.
     writes: Sender<FileRequest>,
     reads: Sender<FileRequest>,
@@ -42,21 +39,45 @@ impl Folder {
         path: &Path,
         kept: &BTreeSet<FileId>,
         arriving: &BTreeSet<FileId>,
-        tell: &Tell,
+        tell: impl Fn(FileAnswer) + Clone + Send + 'static,
     ) -> Result<(Self, BTreeSet<FileId>), RunError> {
         let prepared = directory::make(path).and_then(|()| sweep(path, kept, arriving));
         let found = prepared.map_err(|error| {
             let advice = "it is for the files that people send; see --data";
             RunError::new(format!("cannot use {}", path.display()), error, advice)
         })?;
+        Ok((Self::begin(path, tell)?, found))
+    }
+
+    /// Opens the folder that other servers use, too: it is made if it is missing. What is none of theirs is looked for later.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to, or there are no threads.
+    pub(in crate::shell) fn share(
+        path: &Path,
+        tell: impl Fn(FileAnswer) + Clone + Send + 'static,
+    ) -> Result<Self, RunError> {
+        let prepared = directory::make(path).and_then(|()| orphans::clock_of(path));
+        prepared.map_err(|error| {
+            let advice = "name a directory with --files that this user may write to, and that all nodes share";
+            RunError::new(format!("cannot use {}", path.display()), error, advice)
+        })?;
+        Self::begin(path, tell)
+    }
+
+    fn begin(
+        path: &Path,
+        tell: impl Fn(FileAnswer) + Clone + Send + 'static,
+    ) -> Result<Self, RunError> {
         let (writes, to_write) = channel();
         let (reads, to_read) = channel();
         let work = |requests: Receiver<FileRequest>, carry_out: CarryOut| {
             let (path, tell) = (path.to_owned(), tell.clone());
             move || {
                 for request in requests {
-                    let answer = carry_out(&path, &request);
-                    tell.tell(answer.map(Outcome::File));
+                    if let Some(answer) = carry_out(&path, &request) {
+                        tell(answer);
+                    }
                 }
             }
         };
@@ -64,16 +85,15 @@ impl Folder {
             spawn("parlor-files-in", work(to_write, write))?,
             spawn("parlor-files-out", work(to_read, read))?,
         ];
-        let folder = Self {
+        Ok(Self {
             writes,
             reads,
             threads,
-        };
-        Ok((folder, found))
+        })
     }
 
     /// Passes on what the server asks for.
-    pub(super) fn ask(&self, request: FileRequest) {
+    pub(in crate::shell) fn ask(&self, request: FileRequest) {
         let queue = match request {
             FileRequest::Read { .. } => &self.reads,
             _ => &self.writes,
@@ -83,7 +103,7 @@ impl Folder {
     }
 
     /// Does all that it was asked for, and ends.
-    pub(super) fn close(self) {
+    pub(in crate::shell) fn close(self) {
         let Self {
             writes,
             reads,
@@ -92,7 +112,7 @@ impl Folder {
         drop((writes, reads));
         for thread in threads {
             if thread.join().is_err() {
-                log::error!("a thread of the store has panicked");
+                log::error!("a thread that keeps files has panicked");
             }
         }
     }
@@ -153,14 +173,17 @@ fn write(folder: &Path, request: &FileRequest) -> Option<FileAnswer> {
                 written.map(|()| FileAnswer::Written { id, bytes: count }),
             )
         }
-        FileRequest::Finish { id } => {
+        FileRequest::Finish { id, bytes } => {
             let id = *id;
-            let finished = keep(folder, id);
+            let finished = keep(folder, id, *bytes);
             (id, finished.map(|()| FileAnswer::Finished { id }))
         }
         FileRequest::Remove { id } => {
             remove(folder, *id);
             return None;
+        }
+        FileRequest::Sweep { digit, arriving } => {
+            return Some(orphans::find(folder, *digit, arriving));
         }
         FileRequest::Read { .. } => return None,
     };
@@ -186,9 +209,15 @@ fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// All of it is on the disk, and then it has its name there, which the folder's own sync keeps.
-fn keep(folder: &Path, id: FileId) -> io::Result<()> {
+fn keep(folder: &Path, id: FileId, bytes: u64) -> io::Result<()> {
     let path = arriving(folder, id);
-    File::open(&path)?.sync_all()?;
+    let file = File::open(&path)?;
+    file.sync_all()?;
+    let length = file.metadata()?.len();
+    if length != bytes {
+        let what = format!("{length} bytes are there of {bytes}: something else has changed it");
+        return Err(io::Error::other(what));
+    }
     fs::rename(path, place_of(folder, id))?;
     File::open(folder)?.sync_all()
 }

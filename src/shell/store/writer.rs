@@ -318,7 +318,7 @@ impl Writer {
             Request::KeepPerson(person) => people::keep(connection, person)?,
             Request::ForgetPerson { number } => people::forget(connection, *number)?,
             // A directory has one server.
-            Request::People(_) => {}
+            Request::People(_) | Request::Files(_) => {}
             Request::Hook(request) => hooks::carry_out(connection, request)?,
             Request::Push(request) => push::carry_out(connection, request)?,
         }

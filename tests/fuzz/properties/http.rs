@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use parlor::codec::http::range::Part;
+use parlor::codec::http::range::{Part, Wanted};
 use parlor::codec::http::request::{BodyLength, HeadLimits, Request};
 use parlor::codec::http::response::Problem;
 use parlor::codec::http::upgrade;
@@ -38,7 +38,7 @@ pub(crate) fn check(data: &[u8]) {
 /// A part of a file is within it, however long that is.
 fn check_range(request: &Request<'_>) {
     for length in [0, 1, 1000, u64::MAX] {
-        if let Part::Range { first, last } = Part::of(request, "\"tag\"", length) {
+        if let Part::Range { first, last } = Wanted::of(request, "\"tag\"").part(length) {
             assert!(first <= last && last < length, "{first}-{last} of {length}");
         }
     }

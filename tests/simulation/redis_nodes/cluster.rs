@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use parlor::core::Server;
+use parlor::core::file::FileAnswer;
 use parlor::core::redis::links::{Links, Target};
 use parlor::core::redis::{Output, Redis, scripts};
 use parlor::core::site::Site;
@@ -14,6 +15,7 @@ use crate::hall::{GuestId, Hall, TICK_MS};
 use crate::random::{Random, seed_bytes};
 use crate::reader::Seen;
 use crate::redis_model::RedisModel;
+use crate::redis_nodes::folder::Folder;
 use crate::socket::{Luck, Shared, Socket};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -51,6 +53,8 @@ struct Node {
     hall: Hall,
     redis: Redis<Socket>,
     sockets: BTreeMap<usize, Shared>,
+    /// What the folder has answered.
+    file_answers: Vec<FileAnswer>,
     held_for: Option<u32>,
 }
 
@@ -58,7 +62,10 @@ pub(crate) struct Cluster {
     nodes: Vec<Node>,
     pub(crate) redis: RedisModel,
     random: Random,
+    /// The files that all nodes share.
+    pub(crate) folder: Folder,
     wait_ms: u64,
+    flags: Vec<&'static str>,
     begun: u64,
     now_ms: u64,
     /// How often another server has taken over.
@@ -68,11 +75,23 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// So many nodes. `wait_ms`: how long a message waits for Redis.
     pub(crate) fn new(seed: u64, nodes: usize, wait_ms: u64) -> Self {
+        Self::with_flags(seed, nodes, wait_ms, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn with_flags(
+        seed: u64,
+        nodes: usize,
+        wait_ms: u64,
+        flags: &[&'static str],
+    ) -> Self {
         let mut cluster = Self {
             nodes: Vec::new(),
             redis: RedisModel::new(seed, LUCK),
             random: Random::new(seed, 0x6e_6f_64_65),
+            folder: Folder::default(),
             wait_ms,
+            flags: [&FLAGS, flags].concat(),
             begun: 0,
             now_ms: 1_000_000,
             handovers: 0,
@@ -86,16 +105,18 @@ impl Cluster {
 
     fn begin(&mut self) -> Node {
         self.begun += 1;
-        let mut hall = Hall::seeded(seed_bytes(self.random.next()), &FLAGS);
+        let mut hall = Hall::seeded(seed_bytes(self.random.next()), &self.flags);
         hall.now.ms = self.now_ms;
         hall.now.unix_ms += HOUR_MS * self.random.below(100) as u64;
         hall.server.use_shared_log(hall.now);
+        hall.server.share_files(hall.now);
         let mut redis = self.begin_redis();
         redis.begin(hall.server.node(), hall.server.followed());
         Node {
             hall,
             redis,
             sockets: BTreeMap::new(),
+            file_answers: Vec::new(),
             held_for: None,
         }
     }
@@ -110,7 +131,7 @@ impl Cluster {
         };
         let seed = seed_bytes(self.random.next());
         let links = Links::new(target, &scripts::ALL, seed);
-        Redis::new(links, Limits::of_flags(&FLAGS), self.wait_ms, seed)
+        Redis::new(links, Limits::of_flags(&self.flags), self.wait_ms, seed)
     }
 
     pub(crate) fn hall(&mut self, node: usize) -> &mut Hall {
@@ -139,8 +160,14 @@ impl Cluster {
     pub(crate) fn tick(&mut self, ms: u64) {
         self.now_ms += ms;
         for place in 0..self.nodes.len() {
-            let Self { nodes, redis, .. } = self;
-            nodes[place].tick(redis, self.now_ms, ms);
+            let Self {
+                nodes,
+                redis,
+                folder,
+                ..
+            } = self;
+            folder.now_ms = self.now_ms;
+            nodes[place].tick(redis, folder, self.now_ms, ms);
             self.go_on_with_handover(place);
         }
         self.redis.step(784_111_777_000 + self.now_ms);
@@ -157,10 +184,11 @@ impl Cluster {
             let redis = self.begin_redis();
             let node = &mut self.nodes[place];
             let now = node.hall.now;
-            let mut limits = Limits::of_flags(&FLAGS);
+            let mut limits = Limits::of_flags(&self.flags);
             limits.max_connections = MAX_CONNECTIONS;
             let mut next = Server::new(limits, Vec::new(), Site::new(&[]), [7; 32], now);
             next.use_shared_log(now);
+            next.share_files(now);
             let taken = node.hall.hand_over_to(next, |_| true);
             taken.expect("it is taken over");
             // The connections to Redis are not handed over.
@@ -213,7 +241,7 @@ impl Cluster {
 
 impl Node {
     /// One tick, in the order of the shell's loop.
-    fn tick(&mut self, model: &mut RedisModel, now_ms: u64, ms: u64) {
+    fn tick(&mut self, model: &mut RedisModel, folder: &mut Folder, now_ms: u64, ms: u64) {
         self.hall.now.ms = now_ms - TICK_MS;
         self.hall.now.unix_ms += ms;
         for (link, socket) in &self.sockets {
@@ -228,7 +256,14 @@ impl Node {
         if !is_resting {
             self.receive();
         }
+        let now = self.hall.now;
+        for answer in self.file_answers.drain(..) {
+            self.hall.server.on_file_answer(answer, now);
+        }
         self.hall.end_tick(u64::MAX);
+        while let Some(request) = self.hall.server.next_file_request() {
+            self.file_answers.extend(folder.carry_out(request));
+        }
         self.send(model);
         self.hall.server.check_invariants().expect("an invariant");
     }
@@ -243,6 +278,7 @@ impl Node {
                 Output::News(news) => server.on_news(news, now),
                 Output::PeopleNews(news) => server.on_people_news(news, now),
                 Output::PushNews(news) => server.on_push_news(news),
+                Output::FilesNews(news) => server.on_files_news(news),
             }
         }
     }

@@ -75,6 +75,7 @@ impl Engine {
             Some(Purpose::Page { ticket, limit }) => self.on_page(ticket, limit, reply),
             Some(Purpose::People(question)) => self.on_people_reply(question, reply),
             Some(Purpose::Push(asked)) => self.on_push_reply(asked, reply),
+            Some(Purpose::Files(asked)) => self.on_files_reply(asked, reply),
             Some(Purpose::Nothing(what)) if reply.is_error() => self.complain(what, reply),
             Some(Purpose::Nothing(_)) | None => {}
         }
@@ -92,6 +93,7 @@ impl Engine {
             Some(Purpose::Compare(room) | Purpose::Fill(room)) => self.ask_again(&room, token),
             Some(Purpose::People(question)) => self.on_people_failed(&question),
             Some(Purpose::Push(asked)) => self.on_push_failed(asked),
+            Some(Purpose::Files(asked)) => self.on_files_failed(asked),
             Some(Purpose::Nothing(_)) | None => {}
         }
     }

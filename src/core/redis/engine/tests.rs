@@ -1,5 +1,6 @@
 //! The engine against replies that are written out.
 
+mod files;
 mod listing;
 mod push;
 

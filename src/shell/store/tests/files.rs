@@ -63,7 +63,7 @@ impl Shop {
             bytes: b"hello".to_vec(),
         });
         assert_eq!(self.file_answer(), FileAnswer::Written { id, bytes: 5 });
-        self.ask_folder(FileRequest::Finish { id });
+        self.ask_folder(FileRequest::Finish { id, bytes: 5 });
         assert_eq!(self.file_answer(), FileAnswer::Finished { id });
         let append = Append {
             state: None,
@@ -132,7 +132,10 @@ fn what_was_left_when_a_server_ended_is_removed() {
         id: id(3),
         bytes: vec![1],
     });
-    shop.ask_folder(FileRequest::Finish { id: id(3) });
+    shop.ask_folder(FileRequest::Finish {
+        id: id(3),
+        bytes: 1,
+    });
     // It has not come to its end.
     shop.ask_folder(FileRequest::Write {
         id: id(4),
@@ -188,6 +191,20 @@ fn files_go_with_the_messages_that_are_too_many() {
 }
 
 #[test]
+fn a_file_that_is_not_whole_is_not_kept() {
+    let place = Place::new("not-whole");
+    let mut shop = Shop::open(&place);
+    let id = id(1);
+    shop.ask_folder(FileRequest::Write { id, bytes: vec![1] });
+    assert_eq!(shop.file_answer(), FileAnswer::Written { id, bytes: 1 });
+    shop.ask_folder(FileRequest::Finish { id, bytes: 2 });
+    let is_full = false;
+    assert_eq!(shop.file_answer(), FileAnswer::Failed { id, is_full });
+    assert!(place.names().is_empty());
+    shop.store.close().unwrap();
+}
+
+#[test]
 fn a_folder_that_takes_nothing_says_so() {
     let place = Place::new("unwritable");
     let mut shop = Shop::open(&place);
@@ -198,7 +215,7 @@ fn a_folder_that_takes_nothing_says_so() {
     let failed = FileAnswer::Failed { id, is_full: false };
     assert_eq!(shop.file_answer(), failed);
     fs::remove_dir(place.files().join(format!("{id}.part"))).unwrap();
-    shop.ask_folder(FileRequest::Finish { id });
+    shop.ask_folder(FileRequest::Finish { id, bytes: 1 });
     assert_eq!(shop.file_answer(), failed, "there is none");
     shop.ask_folder(FileRequest::Write { id, bytes: vec![1] });
     shop.ask_folder(FileRequest::Remove { id });

@@ -272,6 +272,48 @@ impl Author {
         self.call("keep_state", keys, &args)
     }
 
+    fn file_keys() -> Vec<String> {
+        ["links", "times", "space"]
+            .map(|kind| format!("parlor:{{files}}:{kind}"))
+            .into()
+    }
+
+    /// Links of a few files, in a few rooms, within limits that are soon reached.
+    fn keep_file(&mut self) -> Words {
+        let room = self.random.pick(&["tea", "plant"]);
+        let owner = self.random.pick(&["ana", "bob"]);
+        let id = format!("{:032x}", self.random.below(12));
+        let bytes = self.random.below(40).to_string();
+        let epoch = self.random.pick(&["a1", "b2"]);
+        let link = format!("{epoch} {bytes} {room} {owner}\npacked");
+        let of = [("room", room), ("owner", owner)];
+        let of = of.map(|(kind, name)| format!("parlor:{{files}}:{kind}:{name}"));
+        let keys = [Self::file_keys(), of.into()].concat();
+        let mut args = vec![id, bytes, link];
+        args.extend(["8", "200", "5", "120", "90"].map(str::to_owned));
+        self.call("keep_file", &keys, &args)
+    }
+
+    fn forget_files(&mut self) -> Words {
+        let prefixes = ["room", "owner"].map(|kind| format!("parlor:{{files}}:{kind}:"));
+        let count = self.random.between(1, 4).to_string();
+        let id = format!("{:032x}", self.random.below(12));
+        let which = match self.random.below(6) {
+            0 => vec![
+                "room",
+                self.random.pick(&["tea", "plant"]),
+                self.random.pick(&["a1", "b2"]),
+            ],
+            1 => vec!["owner", self.random.pick(&["ana", "bob"])],
+            // Which of those that came in one moment is older, two clocks need not agree on.
+            2 => vec!["old", "600000"],
+            _ => vec!["one", &id],
+        };
+        let mut args = [&prefixes[..], &[count]].concat();
+        args.extend(which.into_iter().map(str::to_owned));
+        self.call("forget_files", &Self::file_keys(), &args)
+    }
+
     /// What nodes ask for without a function.
     fn plain(&mut self) -> Words {
         let keys = Self::keys(self.random.pick(&ROOMS));
@@ -280,7 +322,12 @@ impl Author {
         };
         let after = format!("({}-0", self.random.below(12));
         let count = self.random.between(1, 4).to_string();
-        match self.random.below(11) {
+        match self.random.below(13) {
+            11 => words(&["HGETALL", "parlor:{files}:space"]),
+            12 => {
+                let id = format!("{:032x}", self.random.below(12));
+                words(&["HMGET", "parlor:{files}:links", &id, "none"])
+            }
             0 => words(&["HMGET", room, "epoch", "offset"]),
             1 => words(&["XRANGE", log, &after, "+", "COUNT", &count]),
             2 => words(&["XREVRANGE", log, &after, "-", "COUNT", &count]),
@@ -398,7 +445,9 @@ impl Author {
             29..=30 => self.rooms(),
             31 => self.count(),
             32..=34 => self.tell(),
-            35..=42 => self.load(),
+            35..=37 => self.keep_file(),
+            38 => self.forget_files(),
+            39..=42 => self.load(),
             43..=44 => self.forget_room(),
             45..=48 => self.keep_state(),
             49..=64 => self.plain(),

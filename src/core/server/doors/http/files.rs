@@ -12,18 +12,18 @@ use crate::codec::json::file::shown_bytes;
 use crate::codec::media::Media;
 use crate::core::access::Rights;
 use crate::core::chat::{Author, RoomId, RoomName};
-use crate::core::file::{FileId, KeptFile};
+use crate::core::file::{FileId, KeptFile, Shortage};
 use crate::core::id::ConnectionId;
 use crate::core::net::connection::Connection;
 use crate::core::net::pending::{Arriving, Pending, Reply, Upload};
 use crate::core::now::Now;
 use crate::core::server::Server;
-use crate::core::server::catalogue::Shortage;
 use crate::core::server::doors::http::fields::{FOREIGN_ORIGIN, read_only};
 use crate::core::server::doors::http::respond::{unavailable, write_sharing};
 use crate::core::server::doors::http::rooms::check_encoding;
 use crate::core::server::error::CommandError;
-use crate::core::server::files::Download;
+use crate::core::server::file_view::{FileView, etag_of};
+use crate::core::server::files::{Download, GONE};
 use crate::core::stream::Stream;
 use crate::limits::MAX_FILE_NAME;
 
@@ -177,30 +177,40 @@ impl<S: Stream> Server<S> {
         let rights = self.rights_of_request(request, reply.id, now)?;
         // The name is for people: the file is found by its id alone.
         let id = FileId::parse(path.split('/').next().unwrap_or_default());
-        let entry = id.and_then(|id| self.files.catalogue.get(id));
-        let entry = entry.filter(|entry| entry.is_published()).ok_or(GONE)?;
-        let room = RoomName::parse(&entry.room).ok_or(GONE)?;
-        rights.check_subscribe(&room)?;
-        let file = entry.file.clone();
+        let id = id.ok_or(GONE)?;
         let reply = Reply {
             sharing: self.sharing(request),
             ..reply.clone()
         };
-        self.send_file(request, &file, &reply, now)
+        let view = FileView::new(request, id, rights, reply);
+        if self.files.shared.is_some() {
+            return self.find_file(view, now);
+        }
+        let entry = self.files.catalogue.get(id);
+        let entry = entry.filter(|entry| entry.is_published()).ok_or(GONE)?;
+        let room = RoomName::parse(&entry.room).ok_or(GONE)?;
+        let file = entry.file.clone();
+        self.show_file(&view, &room, &file, now)
     }
 
-    fn send_file(
+    /// Sends a file of this room, or what is wanted of it, to whoever may read it.
+    pub(in crate::core::server) fn show_file(
         &mut self,
-        request: &Request<'_>,
+        view: &FileView,
+        room: &RoomName,
         file: &KeptFile,
-        reply: &Reply,
         now: Now,
     ) -> Result<(), Problem> {
-        // What an id names never changes.
-        let etag = format!("\"{}\"", file.id);
-        let tags = [&*etag, &format!("W/{etag}"), "*"];
-        let is_fresh = tags.iter().any(|tag| request.lists("if-none-match", tag));
-        let part = Part::of(request, &etag, file.bytes);
+        let FileView {
+            rights,
+            reply,
+            is_fresh,
+            ..
+        } = view;
+        let is_fresh = *is_fresh;
+        rights.check_subscribe(room)?;
+        let etag = etag_of(file.id);
+        let part = view.wanted.part(file.bytes);
         let status = match part {
             _ if is_fresh => Status::NOT_MODIFIED,
             Part::Whole => Status::OK,
@@ -275,18 +285,13 @@ fn parse_name(encoded: &str) -> Result<Box<str>, Problem> {
 
 const NO_FILES: Problem = Problem::new(
     Status::NOT_IMPLEMENTED,
-    "this server keeps no files: start it with --data DIR",
+    "this server keeps no files: start it with --data DIR, or with --redis and --files DIR",
 );
 
 /// A request says by a secret that it is somebody's, and it is nobody's.
 pub(super) const UNKNOWN_SECRET: Problem = Problem::new(
     Status::FORBIDDEN,
     "nobody has this secret in Parlor-Resume: it is that of the last welcome",
-);
-
-const GONE: Problem = Problem::new(
-    Status::NOT_FOUND,
-    "there is no such file, or not any more: files go with their messages, and after --file-time",
 );
 
 #[cfg(test)]
