@@ -3,6 +3,7 @@
 
 mod client;
 mod facts;
+mod folder;
 mod latency;
 mod place;
 mod reply;
@@ -36,6 +37,10 @@ pub struct DoctorArgs {
     /// File with the certificates in PEM format that Redis is trusted by, over TLS, in place of the system's
     #[arg(long, value_name = "FILE", requires = "redis")]
     pub redis_ca: Option<PathBuf>,
+
+    /// Directory of files that nodes are to share, as the server's --files names it
+    #[arg(long, value_name = "DIR", requires = "redis")]
+    pub files: Option<PathBuf>,
 }
 
 /// Why a Redis cannot be used, or not be looked at: one line that says what to do.
@@ -63,8 +68,13 @@ pub fn examine(args: &DoctorArgs) -> Result<(), DoctorError> {
             Some(master) => doctor.sentinel(&address, master)?,
         }
     }
+    if let Some(folder) = &args.files {
+        let mut report = Report::default();
+        report.add(folder::finding(folder));
+        doctor.print("--files", &report)?;
+    }
     if !doctor.is_usable {
-        let what = "a node could not use this Redis; change what is needed first";
+        let what = "a node could not use what was looked at; change what is needed first";
         return Err(DoctorError(what.to_owned()));
     }
     match doctor.is_well {

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::common::{Finished, Redis, Server, eventually, run};
+use crate::common::{Data, Finished, Redis, Server, eventually, run};
 
 const WELL: [&str; 4] = ["--appendonly", "yes", "--save", ""];
 
@@ -50,6 +50,37 @@ fn a_redis_that_is_set_well_is_said_to_be_and_left_as_it_was() {
         ],
     );
     assert_eq!(redis.cli(&["DBSIZE"]), "0");
+}
+
+#[test]
+fn the_folder_of_files_is_looked_at_too() {
+    let (redis, data) = (Redis::start(&WELL), Data::new());
+    let url = redis.url();
+    let folder = data.folder().to_str().unwrap().to_owned();
+    let examine = |folder: &str| run(&["doctor", "--redis", &url, "--files", folder]);
+    let missing = examine(&format!("{folder}/missing"));
+    assert!(missing.status.success(), "{}", missing.stderr);
+    has(
+        &missing.stdout,
+        &["it is not there yet", "Better, for the files"],
+    );
+    std::fs::create_dir_all(&folder).unwrap();
+    let there = examine(&folder);
+    has(
+        &there.stdout,
+        &[
+            "a file can be written, renamed and removed",
+            "Nothing has to be changed.",
+        ],
+    );
+    let none = examine("/dev/null");
+    assert_eq!(none.status.code(), Some(1), "{}", none.stdout);
+    has(
+        &none.stdout,
+        &["it is no directory", "Needed, for the files"],
+    );
+    let alone = run(&["doctor", "--files", &folder]);
+    assert_eq!(alone.status.code(), Some(2));
 }
 
 #[test]
