@@ -17,6 +17,7 @@ import checks  # noqa: E402
 import clusters  # noqa: E402
 import failovers  # noqa: E402
 import faults  # noqa: E402
+import files  # noqa: E402
 import links  # noqa: E402
 import members  # noqa: E402
 import order  # noqa: E402
@@ -25,8 +26,8 @@ import stores  # noqa: E402
 
 # Most tests wait: those that wait longest begin first.
 AT_ONCE = 6
-LONGEST_FIRST = ("leaves_no_ghosts", "rooms_of_all_nodes", "last_message_of_a_subscription", "Failovers", "Clusters", "twelve",
-                 "stops_for", "upgraded")
+LONGEST_FIRST = ("leaves_no_ghosts", "rooms_of_all_nodes", "last_message_of_a_subscription", "Failovers", "Clusters", "end_in_time",
+                 "twelve", "stops_for", "upgraded")
 WITH_OTHERS = ("order.Order", "a_password", "a_user", "rooms_of_all_nodes", "starts_again", "Failovers", "Clusters")
 
 
@@ -49,7 +50,7 @@ def rank(test):
 
 
 def main(parts):
-    modules = (checks, links, order, outages, absence, members, clusters, failovers, faults)
+    modules = (checks, files, links, order, outages, absence, members, clusters, failovers, faults)
     suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
     chosen = [test for test in tests(suites) if not parts or any(part in test.id() for part in parts)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
