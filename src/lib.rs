@@ -102,6 +102,10 @@
 //! Each node puts the rooms that it has on a list in Redis, one for each partition. Whoever asks for the rooms waits until all
 //! partitions have said theirs (`core::server`, `rooms_elsewhere`).
 //!
+//! A room that was not on the list has begun. That is kept in a log of its partition, and told on a channel, before its first
+//! message is published. A node where somebody follows patterns hears it as it hears messages, without a hole or a repeat
+//! (`core::redis::engine`, `beginnings`), and reads the rooms in use a page at a time (`core::server`, `finding`).
+//!
 //! # Webhooks
 //!
 //! With `--webhook`, others are told what happens in rooms ([`core::hooks`]). Messages that were accepted, and rooms that

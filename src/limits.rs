@@ -67,6 +67,10 @@ pub const MAX_BEGUN: usize = 4_096;
 /// Rooms that wait for one who follows patterns to come in, and who may be slow. More are looked for when these are done.
 pub const MAX_TO_ENTER: usize = 256;
 
+/// How often a follower tries to come into a room that cannot be read now, once in `STORE_RETRY_MS`: as long as Redis takes to
+/// start again.
+pub const MAX_ENTRY_TRIES: u32 = 30;
+
 /// Patterns of rooms that one connection follows: each is tried on every room that begins.
 pub const MAX_FOLLOWED: usize = 8;
 
@@ -384,6 +388,27 @@ pub const NODE_TTL_MS: u64 = 40_000;
 
 /// Rooms, or people, that are renewed by one request: it is made in a tenth of a millisecond.
 pub const RENEWED_AT_ONCE: usize = 256;
+
+/// Beginnings of rooms that are kept of each partition, for nodes that have not heard of them: a node that was away while more
+/// rooms began looks for all rooms.
+pub const BEGINNINGS_KEPT: usize = 1_024;
+
+/// Milliseconds for which they are kept after the last.
+pub const BEGINNINGS_KEPT_MS: u64 = 3_600_000;
+
+/// Beginnings that are read at a time.
+pub const BEGINNINGS_AT_ONCE: usize = 256;
+
+/// Rooms of a partition that are read at a time for those who follow patterns. They wait until the follower has come into all
+/// that match: no more than `MAX_TO_ENTER`.
+pub const FOUND_AT_ONCE: usize = 128;
+
+/// Such reads at a time; more wait.
+pub const MAX_FINDING: usize = 8;
+
+/// Milliseconds for which a node goes on to hear which rooms begin when nobody follows patterns any more: as long as a
+/// reader of a stream takes to come back.
+pub const HEARING_MS: u64 = 10_000;
 
 /// Rooms that each partition is asked for at a time, to be listed: about five hundred in all are known in their order then,
 /// more than an answer holds.

@@ -102,6 +102,7 @@ impl<S: Stream> Redis<S> {
             let is_sharded = match &event {
                 LinkEvent::Subscribed { channel } => {
                     let partition = Partition::of_channel(channel);
+                    let partition = partition.or_else(|| Partition::of_beginnings(channel));
                     let slot = partition.map_or_else(people::slot, Partition::slot);
                     self.links.is_sharded(slot)
                 }

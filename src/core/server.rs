@@ -29,6 +29,7 @@ mod feeds;
 mod file_questions;
 mod file_view;
 mod files;
+mod finding;
 mod follow;
 mod followers;
 mod handover;
@@ -45,6 +46,7 @@ mod memory;
 mod metrics;
 mod nodes;
 mod orphans;
+mod page;
 mod pasts;
 mod presence;
 mod publish;
@@ -480,6 +482,7 @@ impl<S: Stream> Server<S> {
             self.pasts.next_due_ms(),
             self.files.next_due_ms(self.is_held),
             self.nodes.as_ref().map(|it| it.next_deadline_ms()),
+            self.followers.next_due_ms(),
             self.next_hook_ms(),
             self.next_escalation_ms(),
             self.next_key_request_ms(),

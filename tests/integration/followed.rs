@@ -170,12 +170,32 @@ fn what_makes_no_sense_is_refused() {
         "ok",
         "it follows that"
     );
+}
+
+#[test]
+fn rooms_of_other_nodes_are_joined_as_they_begin() {
     let redis = Redis::start(&[]);
-    let server = Server::start(&["--redis", &redis.url()]);
-    let mut client = JsonClient::new(&server, "/ws");
-    let answer = follow(&mut client, &json!({"room": "plant-*"}));
-    assert!(
-        answer["message"].as_str().unwrap().contains("--redis"),
-        "{answer}"
+    let nodes = [(); 2].map(|()| Server::start(&["--redis", &redis.url()]));
+    let mut sender = JsonClient::new(&nodes[1], "/ws");
+    let mut client = JsonClient::new(&nodes[0], "/ws");
+    sender.say("plant-1", "one");
+    let answer = follow(&mut client, &json!({"room": "plant-*", "last": 5}));
+    assert_eq!(answer["type"], "ok", "{answer}");
+    let event = joined(&mut client);
+    assert_eq!(
+        (&event["room"], &event["messages"][0]["data"]),
+        (&json!("plant-1"), &json!("one"))
     );
+    sender.say("plant-2", "first");
+    sender.say("plant-2", "second");
+    let event = joined(&mut client);
+    assert_eq!(event["room"], "plant-2");
+    let mut messages = event["messages"].as_array().unwrap().clone();
+    while messages.len() < 2 {
+        messages.push(client.expect("message"));
+    }
+    let data: Vec<&Value> = messages.iter().map(|it| &it["data"]).collect();
+    assert_eq!(data, ["first", "second"]);
+    let left = client.ask(json!({"type": "leave", "room": "plant-*"}));
+    assert_eq!(left["type"], "ok");
 }

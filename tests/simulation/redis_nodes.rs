@@ -7,5 +7,6 @@ mod escalations;
 mod files;
 mod folder;
 mod judge;
+mod patterns;
 mod pushes;
 mod rooms;

@@ -40,13 +40,27 @@ impl Chat {
         begun.is_some_and(|it| it.has_missed || !it.rooms.is_empty())
     }
 
-    /// A room has begun at this offset.
+    /// A room has begun here at this offset. Of rooms that others share, their log tells.
     pub(super) fn note_beginning(&mut self, name: &RoomName, offset: u64) {
+        if !self.has_shared_log() {
+            self.on_beginning(name, offset);
+        }
+    }
+
+    /// A room has begun at this offset, here or elsewhere.
+    pub(in crate::core) fn on_beginning(&mut self, name: &RoomName, offset: u64) {
         if let Some(begun) = &mut self.begun {
             match begun.rooms.len() < MAX_BEGUN {
                 true => drop(begun.rooms.insert(name.clone(), offset)),
                 false => begun.has_missed = true,
             }
+        }
+    }
+
+    /// Rooms may have begun of which nobody has told.
+    pub(in crate::core) fn miss_beginnings(&mut self) {
+        if let Some(begun) = &mut self.begun {
+            begun.has_missed = true;
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod appends;
 mod asking;
+mod beginnings;
 mod files;
 mod hearing;
 mod listing;
@@ -27,11 +28,13 @@ use crate::core::redis::links::{Command, LinkEvent};
 use crate::core::redis::partition::{Partition, Slot};
 use crate::core::redis::room::{Follower, Position, Untold};
 use crate::core::store::{
-    Answer, FilesNews, Followed, News, PeopleNews, Published, PushNews, Request, Shared, Ticket,
+    Answer, FilesNews, Followed, News, PeopleAnswer, PeopleNews, PeopleRequest, Published,
+    PushNews, Request, Shared, Ticket,
 };
 use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use appends::Appends;
+use beginnings::Beginnings;
 use listing::{Counting, Gathering};
 use push_state::{Asked, Pushed};
 use question::Question;
@@ -113,6 +116,8 @@ pub(super) struct Engine {
     countings: BTreeMap<Ticket, Counting>,
     pushed: Pushed,
     files_again: files::Again,
+    /// Which rooms begin, at any node.
+    beginnings: Beginnings,
     tokens: u64,
     /// Rooms of which something may have to be asked.
     to_ask: BTreeSet<Box<str>>,
@@ -152,6 +157,7 @@ impl Engine {
             countings: BTreeMap::new(),
             pushed: Pushed::default(),
             files_again: files::Again::default(),
+            beginnings: Beginnings::default(),
             tokens: 0,
             to_ask: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -227,6 +233,11 @@ impl Engine {
             | Request::Hook(_)
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
+            Request::People(PeopleRequest::HearBeginnings { ticket, .. })
+                if !Partition::all().all(|it| is_up(it.slot())) =>
+            {
+                self.people_answer(ticket, PeopleAnswer::Unavailable);
+            }
             Request::People(request) => self.on_people(request),
             Request::Push(request) => self.on_push(request),
             Request::Files(request) => self.on_files(request),
@@ -265,6 +276,7 @@ impl Engine {
         self.refuse_overdue();
         self.look_after_push();
         self.ask_about_files_again();
+        self.compare_beginnings();
         while let Some((due_ms, room)) = self.due.pop_first() {
             if due_ms > now_ms {
                 self.due.insert((due_ms, room));
@@ -302,6 +314,7 @@ impl Engine {
         let due = self.due.first().map(|(due_ms, _)| *due_ms);
         let others = [
             self.appends.next_due_ms(),
+            self.beginnings.next_due_ms(),
             self.files_again.next_due_ms(),
             self.next_push_ms(),
         ];
@@ -379,8 +392,7 @@ impl Engine {
             members.rooms.remove(room);
             if members.rooms.is_empty() {
                 self.partitions.remove(&partition);
-                let channel = partition.channel();
-                self.orders.push_back(Order::Unsubscribe { channel });
+                self.unsubscribe(partition.channel());
             }
         }
     }
@@ -389,15 +401,21 @@ impl Engine {
         let partition = Partition::of(room);
         let members = self.partitions.entry(partition).or_default();
         members.rooms.insert(room.into());
-        if members.rooms.len() == 1 {
-            self.orders.push_back(Order::Subscribe {
-                slot: partition.slot(),
-                channel: partition.channel(),
-            });
+        let (is_first, is_heard) = (members.rooms.len() == 1, members.is_heard);
+        if is_first {
+            self.subscribe(partition.slot(), partition.channel());
         }
-        if members.is_heard {
+        if is_heard {
             self.to_ask.insert(room.into());
         }
+    }
+
+    fn subscribe(&mut self, slot: Slot, channel: Box<str>) {
+        self.orders.push_back(Order::Subscribe { slot, channel });
+    }
+
+    fn unsubscribe(&mut self, channel: Box<str>) {
+        self.orders.push_back(Order::Unsubscribe { channel });
     }
 
     fn is_heard(&self, room: &str) -> bool {

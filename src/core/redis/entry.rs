@@ -125,6 +125,8 @@ pub(super) enum Said<'a> {
         name_bytes: usize,
         bytes: &'a [u8],
     },
+    /// A room has begun.
+    Begun(Beginning),
 }
 
 /// Where a message is in its room.
@@ -137,6 +139,17 @@ pub(super) struct Place {
     pub(super) at_ms: u64,
     /// Which node has sent it, and that node's ticket: `node:ticket`.
     pub(super) origin: Box<str>,
+}
+
+/// A room has begun: it was not in use before, at any node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Beginning {
+    /// The number of the one before it in its partition; 0: that is not known.
+    pub(super) before: u64,
+    pub(super) number: u64,
+    /// What was published in the room until then.
+    pub(super) offset: u64,
+    pub(super) room: Box<str>,
 }
 
 /// Reads what is said on a channel; `None` for what a later version says.
@@ -182,6 +195,12 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Said<'_>> {
             name_bytes: next()?.parse().ok()?,
             bytes,
         },
+        "b" => Said::Begun(Beginning {
+            before: next()?.parse().ok()?,
+            number: next()?.parse().ok()?,
+            offset: next()?.parse().ok()?,
+            room: next()?.into(),
+        }),
         _ => return None,
     })
 }

@@ -28,6 +28,15 @@ impl Partition {
         Self(key_slot(room.as_bytes()) % PARTITIONS)
     }
 
+    /// That of a number.
+    pub(super) fn numbered(number: u16) -> Self {
+        Self(number % PARTITIONS)
+    }
+
+    pub(super) fn number(self) -> u16 {
+        self.0
+    }
+
     /// All there are.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         (0..PARTITIONS).map(Self)
@@ -43,6 +52,26 @@ impl Partition {
         let number = channel.strip_prefix("parlor:{p")?.strip_suffix('}')?;
         let number = number.parse().ok().filter(|number| *number < PARTITIONS);
         number.map(Self)
+    }
+
+    /// The channel on which it is said which of its rooms begin; and the log where that is kept.
+    pub(super) fn beginnings(self) -> Box<str> {
+        format!("{}:begun", self.channel()).into()
+    }
+
+    /// The partition of such a channel.
+    pub(super) fn of_beginnings(channel: &str) -> Option<Self> {
+        Self::of_channel(channel.strip_suffix(":begun")?)
+    }
+
+    /// All that is kept beside a list of rooms: the list, and the log of beginnings.
+    pub(super) fn listing_keys(self) -> [Box<[u8]>; 3] {
+        let [names, untils] = self.list_keys();
+        [
+            names,
+            untils,
+            self.beginnings().into_string().into_bytes().into(),
+        ]
     }
 
     pub(super) fn slot(self) -> Slot {
@@ -75,6 +104,10 @@ mod tests {
         for other in ["parlor:{p64}", "parlor:{p}", "parlor:{p-1}", "other"] {
             assert_eq!(Partition::of_channel(other), None, "{other}");
         }
+        let beginnings = partition.beginnings();
+        assert_eq!(Partition::of_beginnings(&beginnings), Some(partition));
+        assert_eq!(Partition::of_channel(&beginnings), None);
+        assert_eq!(Partition::of_beginnings(&partition.channel()), None);
         let channel = partition.channel();
         let tag = channel.trim_start_matches("parlor:{").trim_end_matches('}');
         assert_eq!(partition.slot(), Slot::of(tag));

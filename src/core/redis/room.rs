@@ -81,6 +81,8 @@ pub(super) struct Follower {
     pub(super) expected: Option<u64>,
     /// The server was told that the log cannot be reached.
     pub(super) is_paused: bool,
+    /// This node has put it on the list of those that are in use, or asks for that.
+    pub(super) is_listed: bool,
     /// It is in the queue of rooms with something to tell.
     pub(super) is_queued: bool,
     /// Who waits until all is told that was published before they asked.
@@ -117,6 +119,7 @@ impl Follower {
             due_ms: None,
             expected: None,
             is_paused: false,
+            is_listed: false,
             is_queued: false,
             syncs: Vec::new(),
             parked: VecDeque::new(),
@@ -188,6 +191,7 @@ impl Follower {
     /// The channel is silent: something may be missed from here on. What was asked is not waited for.
     pub(super) fn on_silence(&mut self) {
         self.asked = None;
+        self.is_listed = false;
         self.doubt = self.doubt.max(Doubt::Stale);
     }
 

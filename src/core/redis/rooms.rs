@@ -3,27 +3,85 @@
 //! Each partition has a list of its own. A node puts its rooms there as long as it has them.
 
 use crate::codec::resp::Reply;
+use crate::core::redis::command::publish_word;
+use crate::core::redis::entry::Beginning;
 use crate::core::redis::links::Command;
 use crate::core::redis::partition::Partition;
 use crate::core::redis::people::here_prefix;
 use crate::core::redis::scripts;
 use crate::core::store::{RoomsInUse, WantedRooms};
-use crate::limits::{LISTED_AT_ONCE, NODE_TTL_MS};
+use crate::limits::{
+    BEGINNINGS_AT_ONCE, BEGINNINGS_KEPT, BEGINNINGS_KEPT_MS, FOUND_AT_ONCE, LISTED_AT_ONCE,
+    NODE_TTL_MS,
+};
 
 type Bytes = Box<[u8]>;
 
-/// Puts rooms of a partition on its list.
-pub(super) fn list(partition: Partition, rooms: &[&str]) -> Command {
-    let mut args: Vec<Bytes> = vec![NODE_TTL_MS.to_string().into_bytes().into()];
-    args.extend(rooms.iter().map(|room| Bytes::from(room.as_bytes())));
-    Command::script(&scripts::LIST, partition.list_keys().into(), args)
+fn text(text: &(impl ToString + ?Sized)) -> Bytes {
+    text.to_string().into_bytes().into()
 }
 
-/// Asks for the next rooms of a partition.
-pub(super) fn next(partition: Partition, wanted: &WantedRooms) -> Command {
+/// Puts rooms of a partition on its list. Those that were not on it have begun.
+pub(super) fn list(partition: Partition, rooms: &[&str], is_sharded: bool) -> Command {
+    let mut args: Vec<Bytes> = vec![
+        text(&NODE_TTL_MS),
+        text(publish_word(is_sharded)),
+        text(&*partition.beginnings()),
+        partition.key("room", ""),
+        text(&BEGINNINGS_KEPT),
+        text(&BEGINNINGS_KEPT_MS),
+    ];
+    args.extend(rooms.iter().map(|room| text(*room)));
+    Command::script(&scripts::LIST, partition.listing_keys().into(), args)
+}
+
+/// Asks which rooms of a partition have begun after a number.
+pub(super) fn begun(partition: Partition, after: u64) -> Command {
+    let [.., log] = partition.listing_keys();
+    let args = vec![text(&after), text(&BEGINNINGS_AT_ONCE)];
+    Command::script(&scripts::BEGUN, vec![log], args)
+}
+
+/// Reads that: the last number there is, and the rooms.
+pub(super) fn beginnings(reply: &Reply) -> Option<(u64, Vec<Beginning>)> {
+    let [last, entries] = reply.array()? else {
+        return None;
+    };
+    let entries = entries.array()?.iter().map(beginning);
+    Some((last.text()?.parse().ok()?, entries.collect::<Option<_>>()?))
+}
+
+fn beginning(entry: &Reply) -> Option<Beginning> {
+    let [id, fields] = entry.array()? else {
+        return None;
+    };
+    let field = |name: &str| {
+        let mut pairs = fields.array()?.chunks_exact(2);
+        pairs.find(|pair| pair[0].text() == Some(name))?[1].text()
+    };
+    Some(Beginning {
+        before: field("b")?.parse().ok()?,
+        number: id.text()?.strip_suffix("-0")?.parse().ok()?,
+        offset: field("o")?.parse().ok()?,
+        room: field("r")?.into(),
+    })
+}
+
+/// Asks for the next rooms of a partition that are in use, so many at most.
+fn next(partition: Partition, wanted: &WantedRooms, count: usize) -> Command {
     let (from, to) = between(wanted);
-    let args = vec![from, to, LISTED_AT_ONCE.to_string().into_bytes().into()];
+    let args = vec![from, to, text(&count)];
     Command::script(&scripts::ROOMS, partition.list_keys().into(), args)
+}
+
+/// Asks for them to be listed.
+pub(super) fn next_listed(partition: Partition, wanted: &WantedRooms) -> Command {
+    next(partition, wanted, LISTED_AT_ONCE)
+}
+
+/// Asks for them for those who follow patterns.
+pub(super) fn next_found(partition: Partition, wanted: &WantedRooms) -> Command {
+    next(partition, wanted, FOUND_AT_ONCE)
 }
 
 /// The partitions that may have them.

@@ -57,10 +57,16 @@ pub static LOOK: Script = Script {
     text: include_str!("scripts/look.lua"),
 };
 
-/// Puts rooms on the list of those that are in use.
+/// Puts rooms on the list of those that are in use, and tells nodes which have begun.
 pub static LIST: Script = Script {
     name: "list",
     text: include_str!("scripts/list.lua"),
+};
+
+/// Says which rooms have begun.
+pub static BEGUN: Script = Script {
+    name: "begun",
+    text: include_str!("scripts/begun.lua"),
 };
 
 /// Says which rooms are in use.
@@ -136,7 +142,7 @@ pub static FORGET_FILES: Script = Script {
 };
 
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 21] = [
+pub static ALL: [&Script; 22] = [
     &PUBLISH,
     &LOAD,
     &FILL,
@@ -146,6 +152,7 @@ pub static ALL: [&Script; 21] = [
     &COMPARE_HERE,
     &LOOK,
     &LIST,
+    &BEGUN,
     &ROOMS,
     &COUNT,
     &CLAIM,

@@ -143,9 +143,12 @@ impl<S: Stream> Server<S> {
                 (*id, PeopleRequest::Find { ticket, person })
             }
             // Those are asked elsewhere.
-            Question::Rooms(_) | Question::Counts(_) | Question::Whose(_) | Question::Direct(_) => {
-                return;
-            }
+            Question::Rooms(_)
+            | Question::Found(_)
+            | Question::Beginnings
+            | Question::Counts(_)
+            | Question::Whose(_)
+            | Question::Direct(_) => return,
         };
         outbox.push(Request::People(request));
         nodes.questions.add(ticket, question, now.ms);
@@ -263,6 +266,20 @@ impl<S: Stream> Server<S> {
                 PeopleAnswer::Rooms(page) => self.on_listed(list, page, now),
                 _ => self.refuse_list(*list, now),
             },
+            Question::Found(page) => {
+                let rooms = match &answer {
+                    PeopleAnswer::Rooms(rooms) => Some(rooms),
+                    _ => None,
+                };
+                self.on_found(&page, rooms, now);
+            }
+            Question::Beginnings => {
+                let heard = match answer {
+                    PeopleAnswer::Hearing(last) => Some(last),
+                    _ => None,
+                };
+                self.on_hearing(heard, now);
+            }
             Question::Counts(list) => match answer {
                 PeopleAnswer::Counts(counts) => self.on_counted(*list, counts, now),
                 _ => self.refuse_list(*list, now),

@@ -19,9 +19,10 @@ use crate::core::server::error::CommandError;
 use crate::core::server::followers::{ToEnter, Why};
 use crate::core::server::join_options::JoinOptions;
 use crate::core::server::loading::{Readiness, Wanted};
+use crate::core::server::storing::UNAVAILABLE;
 use crate::core::store::Excerpt;
 use crate::core::stream::Stream;
-use crate::limits::{MAX_FEED_ROOMS, MAX_FOLLOWED_PATTERN};
+use crate::limits::{MAX_FEED_ROOMS, MAX_FOLLOWED_PATTERN, STORE_RETRY_MS};
 
 impl<S: Stream> Server<S> {
     /// `join` with a pattern: a member of all rooms that match, as they begin.
@@ -32,11 +33,14 @@ impl<S: Stream> Server<S> {
         echo: Id<'_>,
         id: ConnectionId,
     ) -> Answer {
-        self.check_patterns([pattern])?;
+        check_patterns([pattern])?;
         if options.has_position() {
             let message =
                 "since is a place in one room: join the rooms that you know by their names first";
             return Err(CommandError::new(ErrorCode::BadCommand, message));
+        }
+        if !self.hears_beginnings() {
+            return Err(UNAVAILABLE.into());
         }
         if !self.followers.follow(id, pattern, options) {
             let message = "you follow 8 patterns already: leave one first";
@@ -65,31 +69,14 @@ impl<S: Stream> Server<S> {
         Ok(done(echo))
     }
 
-    /// Refuses patterns that cannot be followed.
-    pub(super) fn check_patterns<'a>(
-        &self,
-        patterns: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), CommandError> {
-        for pattern in patterns {
-            if self.chat.has_shared_log() {
-                let message =
-                    "with --redis a server does not know all rooms: name them, without * and ?";
-                return Err(CommandError::new(ErrorCode::BadCommand, message));
-            }
-            let is_long = pattern.len() > MAX_FOLLOWED_PATTERN;
-            if is_long || RoomPatterns::new(&[pattern.to_owned()]).is_empty() {
-                let message = "no room can have a name like this pattern";
-                return Err(CommandError::new(ErrorCode::BadRoom, message));
-            }
-        }
-        Ok(())
-    }
-
     /// Offers rooms that have begun to those who follow patterns, and leads them into their rooms, in turn.
     pub(super) fn continue_following(&mut self, now: Now) {
-        if self.followers.is_empty() {
+        let is_wanted = !self.followers.is_empty();
+        self.go_on_hearing(is_wanted, now);
+        if !is_wanted {
             return self.chat.watch_beginnings(false);
         }
+        self.followers.end_rests(now.ms);
         while (self.followers.is_offering() || self.chat.has_begun_rooms())
             && self.budget.is_left()
             && let Some(tried) = self.followers.offer_next(&mut self.chat)
@@ -115,7 +102,7 @@ impl<S: Stream> Server<S> {
             self.enter_next(id, next, now);
         } else if !self.followers.is_offering() && !self.chat.has_begun_rooms() {
             // A room that begins now is offered first, with its offset.
-            self.search_some(id);
+            self.search_some(id, now);
         }
         if !self.followers.has_work(id) {
             self.settle_feed(id);
@@ -126,8 +113,8 @@ impl<S: Stream> Server<S> {
     fn enter_next(&mut self, id: ConnectionId, next: ToEnter, now: Now) {
         let room = self.chat.find(&next.room);
         let is_in = room.is_some_and(|room| self.chat.is_in(id, room));
-        // A room that a pattern has found may have ended since.
-        let is_there = room.is_some() || next.why == Why::Named;
+        // A room that a pattern has found may have ended since. Others may have it all the same.
+        let is_there = room.is_some() || next.why == Why::Named || self.shares_rooms();
         if is_in || !is_there || !self.access.rights(id).may_subscribe(&next.room) {
             return;
         }
@@ -137,7 +124,7 @@ impl<S: Stream> Server<S> {
         match self.readiness_for(&next.room, Wanted::Members, now) {
             Readiness::Ready => {}
             Readiness::Loading => return self.loading.put_entry_aside(id, next),
-            Readiness::Unavailable => return self.miss_room(id, now),
+            Readiness::Unavailable => return self.miss_room(id, next, now),
         }
         let begun_at = match next.why {
             Why::Begun(offset) => Some(offset),
@@ -149,10 +136,12 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// A room cannot be read now. Whoever reads a stream comes again with the places of its last id; those at the JSON door come
-    /// into the room when it begins again.
-    fn miss_room(&mut self, id: ConnectionId, now: Now) {
-        if self.get(id).is_some_and(|it| it.door.feed().is_some()) {
+    /// A room cannot be read now. If it is one that others have, too, it is tried again. Else whoever reads a stream comes again
+    /// with the places of its last id; those at the JSON door come into the room when it begins again.
+    fn miss_room(&mut self, id: ConnectionId, next: ToEnter, now: Now) {
+        let until_ms = now.ms + STORE_RETRY_MS;
+        let is_put_off = self.shares_rooms() && self.followers.put_off(id, next, until_ms);
+        if !is_put_off && self.get(id).is_some_and(|it| it.door.feed().is_some()) {
             self.close(id, Ending::Announce(CloseReason::TryAgainLater), now);
         }
     }
@@ -196,7 +185,10 @@ impl<S: Stream> Server<S> {
     }
 
     /// Looks for rooms that match, a part at a time.
-    fn search_some(&mut self, id: ConnectionId) {
+    fn search_some(&mut self, id: ConnectionId, now: Now) {
+        if self.shares_rooms() {
+            return self.find_elsewhere(id, now);
+        }
         let most = self.most_rooms(id);
         let rights = self.access.rights(id);
         let work = self.followers.search(id, &self.chat, &rights, most);
@@ -207,14 +199,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    fn most_rooms(&self, id: ConnectionId) -> usize {
+    pub(super) fn most_rooms(&self, id: ConnectionId) -> usize {
         let is_feed = self.get(id).is_some_and(|it| it.door.feed().is_some());
         let most = if is_feed { MAX_FEED_ROOMS } else { usize::MAX };
         self.limits.max_joined.min(most)
     }
 
     /// Tells a follower, once, that there are more rooms than it can be in.
-    fn tell_full(&mut self, id: ConnectionId) {
+    pub(super) fn tell_full(&mut self, id: ConnectionId) {
         let most = self.most_rooms(id);
         if !self.followers.on_full(id) {
             return;
@@ -237,4 +229,18 @@ impl<S: Stream> Server<S> {
             false => self.send(id, &event),
         }
     }
+}
+
+/// Refuses patterns that cannot be followed.
+pub(super) fn check_patterns<'a>(
+    patterns: impl IntoIterator<Item = &'a str>,
+) -> Result<(), CommandError> {
+    for pattern in patterns {
+        let is_long = pattern.len() > MAX_FOLLOWED_PATTERN;
+        if is_long || RoomPatterns::new(&[pattern.to_owned()]).is_empty() {
+            let message = "no room can have a name like this pattern";
+            return Err(CommandError::new(ErrorCode::BadRoom, message));
+        }
+    }
+    Ok(())
 }

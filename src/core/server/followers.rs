@@ -1,5 +1,6 @@
 //! Who follows patterns of rooms, and which rooms they have to come into.
 
+mod search;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -7,12 +8,11 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::access::Rights;
 use crate::core::chat::{Chat, RoomName};
 use crate::core::id::ConnectionId;
 use crate::core::pattern::RoomPatterns;
 use crate::core::server::join_options::JoinOptions;
-use crate::limits::{MAX_FOLLOWED, MAX_TO_ENTER, SCANS_AT_ONCE};
+use crate::limits::{MAX_ENTRY_TRIES, MAX_FOLLOWED, MAX_TO_ENTER};
 
 /// Those who follow patterns, or have rooms to come into.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Followers {
     by_connection: BTreeMap<ConnectionId, Follower>,
     /// Those who can come into their next room now, in turn.
     ready: VecDeque<ConnectionId>,
+    /// Those who cannot go on now, and when they try again, the earliest first.
+    resting: VecDeque<(u64, ConnectionId)>,
     /// A room that has begun and its offset then, and the last follower that it was offered to.
     offered: Option<(RoomName, u64, Option<ConnectionId>)>,
 }
@@ -35,6 +37,8 @@ struct Follower {
     /// The rooms that it has come into by its patterns alone.
     rooms: BTreeSet<RoomName>,
     is_ready: bool,
+    /// It does not go on before its time has come.
+    is_resting: bool,
     /// It was told that there are more rooms than it can be in.
     is_told: bool,
 }
@@ -52,6 +56,9 @@ struct Followed {
 pub(super) struct ToEnter {
     pub(super) room: RoomName,
     pub(super) why: Why,
+    /// How often it was tried in vain.
+    #[serde(default)]
+    pub(super) tries: u32,
 }
 
 /// Why it is one to come into.
@@ -69,7 +76,11 @@ pub(super) enum Why {
 #[derive(Debug, Default)]
 struct Search {
     pattern: usize,
-    after: Option<RoomName>,
+    /// Of rooms that other nodes share: the partition that is looked at.
+    partition: u16,
+    after: Option<Box<str>>,
+    /// The log is asked for what comes next.
+    is_asked: bool,
 }
 
 impl Followed {
@@ -92,12 +103,27 @@ impl Follower {
     }
 
     fn push(&mut self, room: &RoomName, why: Why) {
-        if self.queue.len() >= MAX_TO_ENTER {
-            self.search = Some(Search::default());
-        } else if !self.queue.iter().any(|it| it.room == *room) {
-            let room = room.clone();
-            self.queue.push_back(ToEnter { room, why });
+        let is_full = self.queue.len() >= MAX_TO_ENTER;
+        match self.queue.iter_mut().find(|it| it.room == *room) {
+            // It was in use already, and has begun anew.
+            Some(queued) if queued.why == Why::Found => queued.why = why,
+            Some(_) => {}
+            None if is_full => self.search = Some(Search::default()),
+            None => self.queue.push_back(ToEnter {
+                room: room.clone(),
+                why,
+                tries: 0,
+            }),
         }
+    }
+
+    fn can_go_on(&self) -> bool {
+        let has_work = !self.queue.is_empty() || (self.search.is_some() && !self.waits_for_log());
+        has_work && !self.is_resting
+    }
+
+    fn waits_for_log(&self) -> bool {
+        self.search.as_ref().is_some_and(|it| it.is_asked)
     }
 }
 
@@ -154,8 +180,9 @@ impl Followers {
         let is_followed = |it: &RoomName| follower.matching(it).is_some();
         let (rooms, left) = rooms.into_iter().partition(is_followed);
         (follower.queue, follower.rooms) = (queue, rooms);
-        if follower.patterns.is_empty() {
-            self.forget(id);
+        match follower.patterns.is_empty() {
+            true => self.forget(id),
+            false => self.get_ready(id),
         }
         Some(Vec::from_iter::<BTreeSet<_>>(left))
     }
@@ -195,6 +222,44 @@ impl Followers {
         follower.is_some_and(|it| !it.patterns.is_empty())
     }
 
+    /// The same room again, later. Says whether it is: not after so many tries.
+    pub(super) fn put_off(&mut self, id: ConnectionId, mut next: ToEnter, until_ms: u64) -> bool {
+        next.tries += 1;
+        let is_put_off = next.tries < MAX_ENTRY_TRIES;
+        if let Some(follower) = self.by_connection.get_mut(&id) {
+            follower.queue.extend(Some(next).filter(|_| is_put_off));
+            self.rest(id, until_ms);
+        }
+        is_put_off
+    }
+
+    /// A connection goes on later.
+    pub(super) fn rest(&mut self, id: ConnectionId, until_ms: u64) {
+        if let Some(follower) = self.by_connection.get_mut(&id)
+            && !std::mem::replace(&mut follower.is_resting, true)
+        {
+            self.resting.push_back((until_ms, id));
+        }
+    }
+
+    /// Those whose time has come go on.
+    pub(super) fn end_rests(&mut self, now_ms: u64) {
+        while let Some(&(until_ms, id)) = self.resting.front()
+            && until_ms <= now_ms
+        {
+            self.resting.pop_front();
+            if let Some(follower) = self.by_connection.get_mut(&id) {
+                follower.is_resting = false;
+                self.get_ready(id);
+            }
+        }
+    }
+
+    /// When the next one goes on.
+    pub(super) fn next_due_ms(&self) -> Option<u64> {
+        self.resting.front().map(|(until_ms, _)| *until_ms)
+    }
+
     /// The same room again, at once.
     pub(super) fn put_back(&mut self, id: ConnectionId, next: ToEnter) {
         if let Some(follower) = self.by_connection.get_mut(&id) {
@@ -220,25 +285,6 @@ impl Followers {
     pub(super) fn on_full(&mut self, id: ConnectionId) -> bool {
         let follower = self.by_connection.get_mut(&id);
         follower.is_some_and(|it| !std::mem::replace(&mut it.is_told, true))
-    }
-
-    /// Goes on to look for rooms for a connection that it may read, up to so many in all. Says how much was looked at; an
-    /// error: there are more rooms.
-    pub(super) fn search(
-        &mut self,
-        id: ConnectionId,
-        chat: &Chat,
-        rights: &Rights,
-        most: usize,
-    ) -> Result<usize, usize> {
-        let taken = chat.rooms_of(id).count();
-        match self.by_connection.get_mut(&id) {
-            Some(follower) if follower.search.is_some() => {
-                let left = most.saturating_sub(taken + follower.queue.len());
-                follower.search_part(chat, rights, id, left)
-            }
-            _ => Ok(0),
-        }
     }
 
     /// Whether a connection has rooms to come into, or to look for.
@@ -291,7 +337,8 @@ impl Followers {
             if !is_here(*id) {
                 return Err("a connection follows rooms that is gone".to_owned());
             }
-            if follower.has_work() && !follower.is_ready && !is_busy(*id) {
+            let waits = follower.is_ready || follower.is_resting || follower.waits_for_log();
+            if follower.has_work() && !waits && !is_busy(*id) {
                 return Err("a follower waits for nothing".to_owned());
             }
         }
@@ -301,7 +348,7 @@ impl Followers {
     /// A connection can go on, if it has something to do.
     pub(super) fn get_ready(&mut self, id: ConnectionId) {
         if let Some(follower) = self.by_connection.get_mut(&id)
-            && follower.has_work()
+            && follower.can_go_on()
             && !std::mem::replace(&mut follower.is_ready, true)
         {
             self.ready.push_back(id);
@@ -337,68 +384,5 @@ impl Followers {
         }
         self.offered = Some((room, offset, Some(id)));
         Some(tried)
-    }
-}
-
-impl Follower {
-    /// Queues more rooms that match, no more than `left`. Says how much was looked at; an error: there are more rooms.
-    fn search_part(
-        &mut self,
-        chat: &Chat,
-        rights: &Rights,
-        id: ConnectionId,
-        left: usize,
-    ) -> Result<usize, usize> {
-        let mut search = self.search.take().unwrap_or_default();
-        let (mut work, mut found) = (0, Vec::new());
-        while let Some(followed) = self.patterns.get(search.pattern) {
-            let Some(scope) = followed.rooms.scopes().first() else {
-                search.pattern += 1;
-                continue;
-            };
-            let from = match &search.after {
-                Some(after) => Bound::Excluded(after.as_str()),
-                None => Bound::Included(scope.start()),
-            };
-            work += 1;
-            let mut last = None;
-            let mut is_cut = false;
-            for (name, _) in chat
-                .rooms_from(from)
-                .take_while(|(name, _)| scope.contains(name))
-            {
-                let is_wanted = followed.rooms.matches(name) && rights.may_subscribe(name);
-                let is_in = || chat.find(name).is_some_and(|room| chat.is_in(id, room));
-                work += 1;
-                if is_wanted && !is_in() {
-                    if found.len() >= left {
-                        self.push_found(&found);
-                        return Err(work);
-                    }
-                    found.push(name.clone());
-                }
-                last = Some(name.clone());
-                if work >= SCANS_AT_ONCE {
-                    is_cut = true;
-                    break;
-                }
-            }
-            if is_cut {
-                search.after = last;
-                self.search = Some(search);
-                self.push_found(&found);
-                return Ok(work);
-            }
-            search.pattern += 1;
-            search.after = None;
-        }
-        self.push_found(&found);
-        Ok(work)
-    }
-
-    fn push_found(&mut self, found: &[RoomName]) {
-        for room in found {
-            self.push(room, Why::Found);
-        }
     }
 }

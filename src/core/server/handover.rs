@@ -100,6 +100,9 @@ impl<S: Stream> Server<S> {
         sections.put("counters", &self.counters.state())?;
         sections.put("provider", &self.access.provider_state())?;
         sections.put("followers", &self.followers.state())?;
+        if let Some(nodes) = &self.nodes {
+            sections.put("heard", &nodes.finding.heard())?;
+        }
         if let Some(hooks) = &self.hooks {
             sections.put("hooks", &hooks.state())?;
         }
@@ -187,7 +190,9 @@ impl<S: Stream> Server<S> {
         }
         self.connections = here.into_iter().collect();
         self.begin_again(now);
-        if self.nodes.is_some() {
+        let heard = sections.take_if_told("heard")?;
+        if let Some(nodes) = &mut self.nodes {
+            nodes.finding.take_over(heard);
             self.chat.share_again(now.ms);
         }
         for connection in gone {

@@ -47,7 +47,7 @@ impl<S: Stream> Server<S> {
         self.check_lagging()?;
         self.followers.check(
             |id| self.get(id).is_some_and(Connection::is_member),
-            |id| self.get(id).is_some_and(Connection::has_output),
+            |id| !self.hears_beginnings() || self.get(id).is_some_and(Connection::has_output),
         )?;
         self.timers.check()?;
         self.broadcast.check(self.bounds.max_message())?;

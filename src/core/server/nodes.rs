@@ -16,6 +16,7 @@ use crate::core::net::ending::Ending;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::arriving::Arriving;
+use crate::core::server::finding::Finding;
 use crate::core::server::known_names::KnownNames;
 use crate::core::server::lists::Lists;
 use crate::core::server::questions::Questions;
@@ -31,6 +32,7 @@ pub(super) struct Nodes {
     /// What the log was asked, and has not answered.
     pub(super) questions: Questions,
     pub(super) lists: Lists,
+    pub(super) finding: Finding,
     pub(super) known_names: KnownNames,
     /// Direct messages that have come from other nodes.
     pub(super) arriving: VecDeque<Arriving>,
@@ -59,6 +61,7 @@ impl Nodes {
         Self {
             questions: Questions::default(),
             lists: Lists::default(),
+            finding: Finding::default(),
             known_names: KnownNames::default(),
             arriving: VecDeque::new(),
             renew_ms: now_ms + RENEW_MS,
@@ -74,7 +77,11 @@ impl Nodes {
 
     /// When something is to be done next.
     pub(super) fn next_deadline_ms(&self) -> u64 {
-        let due_ms = [self.questions.next_due_ms(), self.lists.next_due_ms()];
+        let due_ms = [
+            self.questions.next_due_ms(),
+            self.lists.next_due_ms(),
+            self.finding.next_due_ms(),
+        ];
         let due_ms = due_ms.into_iter().flatten().min();
         due_ms.map_or(self.renew_ms, |due_ms| due_ms.min(self.renew_ms))
     }
@@ -116,6 +123,20 @@ impl<S: Stream> Server<S> {
                     self.chat.tell_whole(&room, now.ms);
                 }
             }
+            PeopleNews::Begun {
+                partition,
+                number,
+                room,
+                offset,
+            } => {
+                if let Some(nodes) = &mut self.nodes {
+                    nodes.finding.on_beginning(partition, number);
+                }
+                if let Some(room) = RoomName::parse(&room) {
+                    self.chat.on_beginning(&room, offset);
+                }
+            }
+            PeopleNews::BeginningsMissed => self.chat.miss_beginnings(),
             PeopleNews::NodeGone { node } => self.chat.on_node_gone(&node),
             PeopleNews::Kept(person) => {
                 let author = Author::stored(person.person.public_id, &person.person.name);

@@ -8,6 +8,7 @@ use crate::core::ensure::ensure;
 use crate::core::id::ConnectionId;
 use crate::core::server::lists::List;
 use crate::core::server::loading::Aside;
+use crate::core::server::page::Page;
 use crate::core::server::sent_direct::SentDirect;
 use crate::core::store::Ticket;
 use crate::limits::STORE_TIMEOUT_MS;
@@ -31,6 +32,10 @@ pub(super) enum Question {
     },
     /// Which rooms are in use?
     Rooms(Box<List>),
+    /// Which rooms are in use that a pattern may match?
+    Found(Page),
+    /// Which rooms begin?
+    Beginnings,
     /// How many are in them?
     Counts(Box<List>),
     /// Is this name somebody's?
@@ -88,6 +93,8 @@ impl Question {
             Self::Name { .. }
             | Self::Person { .. }
             | Self::Rooms(_)
+            | Self::Found(_)
+            | Self::Beginnings
             | Self::Counts(_)
             | Self::Whose(_) => 0,
             Self::Direct(sent) => sent.held_bytes(),

@@ -145,12 +145,32 @@ pub enum PeopleRequest {
         /// The name of the room.
         room: Box<str>,
     },
-    /// These rooms are in use at this node. They are listed until `limits::NODE_TTL_MS` have passed.
+    /// These rooms are in use at this node. They are listed until `limits::NODE_TTL_MS` have passed. Those that were not have
+    /// begun: who wants to know is told by `Begun`.
     List(Vec<Box<str>>),
     /// The next rooms that are in use at any node. Answered by `Rooms`.
     Rooms {
         /// To be named in the answer.
         ticket: Ticket,
+        /// Which.
+        wanted: WantedRooms,
+    },
+    /// To tell by `Begun` of all rooms that begin at any node from now on: those before may be told. Answered by `Hearing`.
+    HearBeginnings {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// The numbers of the last beginnings that were told, if a server before this one was told of them.
+        after: Vec<u64>,
+    },
+    /// That is not wanted any more.
+    IgnoreBeginnings,
+    /// The next rooms of one partition that are in use at any node. Answered by `Rooms`, after `Begun` of all that have begun
+    /// before; if `HearBeginnings` is answered.
+    RoomsOf {
+        /// To be named in the answer.
+        ticket: Ticket,
+        /// Less than `limits::PARTITIONS`.
+        partition: u16,
         /// Which.
         wanted: WantedRooms,
     },
@@ -242,6 +262,8 @@ pub enum PeopleAnswer {
     Present(Vec<(Box<str>, Here)>),
     /// Rooms that are in use.
     Rooms(RoomsInUse),
+    /// Rooms that begin are told from now on. The numbers of the last before that, of each partition.
+    Hearing(Vec<u64>),
     /// How many people are in each room, in any order.
     Counts(Vec<(Box<str>, usize)>),
     /// The name is nobody's.
@@ -275,6 +297,19 @@ pub enum PeopleNews {
         /// The name of the room.
         room: Box<str>,
     },
+    /// A room has begun at some node: it was not in use before.
+    Begun {
+        /// That of the room.
+        partition: u16,
+        /// That of the beginning, which grows with each in the partition.
+        number: u64,
+        /// The name of the room.
+        room: Box<str>,
+        /// What was published there before has offsets up to this one.
+        offset: u64,
+    },
+    /// Rooms may have begun that are not told by `Begun`: they are among those that are in use.
+    BeginningsMissed,
     /// Another node has ended, with all that it has told of rooms.
     NodeGone {
         /// That node.

@@ -141,6 +141,8 @@ impl PeopleLog {
             let ticket = match request {
                 PeopleRequest::Look { ticket, .. }
                 | PeopleRequest::Rooms { ticket, .. }
+                | PeopleRequest::RoomsOf { ticket, .. }
+                | PeopleRequest::HearBeginnings { ticket, .. }
                 | PeopleRequest::Count { ticket, .. }
                 | PeopleRequest::Whose { ticket, .. }
                 | PeopleRequest::Claim { ticket, .. }
@@ -242,6 +244,12 @@ impl PeopleLog {
                 let rooms = rooms.into_iter().map(|room| (room, until_ms));
                 self.listed.extend(rooms);
             }
+            // This log has no messages: servers find rooms by themselves.
+            PeopleRequest::HearBeginnings { ticket, .. }
+            | PeopleRequest::RoomsOf { ticket, .. } => {
+                self.answer(node, ticket, PeopleAnswer::Unavailable);
+            }
+            PeopleRequest::IgnoreBeginnings => {}
             PeopleRequest::Rooms { ticket, wanted } => {
                 let rooms = self.rooms(&wanted);
                 self.answer(node, ticket, PeopleAnswer::Rooms(rooms));

@@ -17,6 +17,9 @@ impl Engine {
         if channel == pushed::CHANNEL {
             return self.on_push_heard();
         }
+        if let Some(partition) = Partition::of_beginnings(channel) {
+            return self.on_beginnings_heard(partition);
+        }
         let partition = Partition::of_channel(channel);
         let Some(members) = partition.and_then(|it| self.partitions.get_mut(&it)) else {
             return;
@@ -34,6 +37,9 @@ impl Engine {
     pub(super) fn on_silence(&mut self, channel: &str) {
         if channel == pushed::CHANNEL {
             return self.on_push_silence();
+        }
+        if let Some(partition) = Partition::of_beginnings(channel) {
+            return self.on_beginnings_silent(partition);
         }
         let partition = Partition::of_channel(channel);
         let Some(members) = partition.and_then(|it| self.partitions.get_mut(&it)) else {
@@ -103,6 +109,7 @@ impl Engine {
                 };
                 self.on_push_said((version, kind), name_bytes, bytes);
             }
+            Some(Said::Begun(beginning)) => self.on_beginning_said(beginning),
             Some(Said::Forgotten { .. }) | None => {}
         }
     }

@@ -46,9 +46,32 @@ impl Gathering {
 impl Engine {
     /// Puts rooms on the list of those that are in use.
     pub(super) fn list(&mut self, rooms: &[Box<str>]) {
+        for room in rooms {
+            if let Some(follower) = self.rooms.get_mut(room) {
+                follower.is_listed = true;
+            }
+        }
         for (partition, rooms) in by_partition(rooms) {
-            let command = rooms::list(partition, &rooms);
-            self.question(partition.slot(), Question::Nothing, command);
+            let command = rooms::list(partition, &rooms, self.is_sharded);
+            let rooms = rooms.into_iter().map(Into::into).collect();
+            self.question(partition.slot(), Question::List(rooms), command);
+        }
+    }
+
+    /// Puts a room on the list before the first message that this node publishes there, so that all nodes know of the room
+    /// before the message is there.
+    pub(super) fn list_first(&mut self, room: &str) {
+        if self.rooms.get(room).is_some_and(|it| !it.is_listed) {
+            self.list(&[room.into()]);
+        }
+    }
+
+    /// It is not known whether rooms are on the list.
+    pub(super) fn on_list_failed(&mut self, rooms: &[Box<str>]) {
+        for room in rooms {
+            if let Some(follower) = self.rooms.get_mut(room) {
+                follower.is_listed = false;
+            }
         }
     }
 
@@ -61,7 +84,7 @@ impl Engine {
         };
         self.gatherings.insert(ticket, gathering);
         for partition in partitions {
-            let command = rooms::next(partition, wanted);
+            let command = rooms::next_listed(partition, wanted);
             self.question(partition.slot(), Question::Rooms(ticket), command);
         }
     }

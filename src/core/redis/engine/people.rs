@@ -47,6 +47,15 @@ impl Engine {
             PeopleRequest::List(rooms) => self.list(&rooms),
             PeopleRequest::Rooms { ticket, wanted } => self.gather_rooms(ticket, &wanted),
             PeopleRequest::Count { ticket, rooms } => self.count(ticket, &rooms),
+            PeopleRequest::HearBeginnings { ticket, after } => {
+                self.hear_beginnings(ticket, &after);
+            }
+            PeopleRequest::IgnoreBeginnings => self.ignore_beginnings(),
+            PeopleRequest::RoomsOf {
+                ticket,
+                partition,
+                wanted,
+            } => self.find_rooms(ticket, Partition::numbered(partition), &wanted),
             PeopleRequest::Whose { ticket, keys } => {
                 self.about_people(Question::Whose(ticket), people::whose(&keys));
             }
@@ -149,6 +158,8 @@ impl Engine {
                 self.people_answer(ticket, answer);
             }
             Question::Rooms(ticket) => self.on_rooms(ticket, reply),
+            Question::Found(partition, ticket) => self.on_found(partition, ticket, reply),
+            Question::Begun(partition, number) => self.on_begun(partition, number, reply),
             Question::Count(ticket, rooms) => self.on_counted(ticket, rooms, reply),
             Question::Whose(ticket) => {
                 let answer = match people::is_somebodys(reply) {
@@ -168,7 +179,7 @@ impl Engine {
                 let answer = count.map_or(PeopleAnswer::Unavailable, PeopleAnswer::SentTo);
                 self.people_answer(ticket, answer);
             }
-            Question::Direct(None) | Question::Nothing => {}
+            Question::List(_) | Question::Direct(None) | Question::Nothing => {}
         }
     }
 
@@ -176,7 +187,10 @@ impl Engine {
     pub(super) fn on_people_failed(&mut self, question: &Question) {
         match question {
             Question::Rooms(ticket) | Question::Count(ticket, _) => self.give_up_rooms(*ticket),
-            Question::Look(ticket, _)
+            Question::List(rooms) => self.on_list_failed(rooms),
+            Question::Begun(partition, number) => self.on_begun_failed(*partition, *number),
+            Question::Found(_, ticket)
+            | Question::Look(ticket, _)
             | Question::Whose(ticket)
             | Question::Claim(ticket)
             | Question::Find(ticket)
@@ -250,7 +264,7 @@ impl Engine {
         self.people_news(news);
     }
 
-    fn people_news(&mut self, news: PeopleNews) {
+    pub(super) fn people_news(&mut self, news: PeopleNews) {
         self.outputs.push_back(Output::PeopleNews(news));
     }
 

@@ -42,6 +42,7 @@ impl Engine {
     }
 
     fn publish(&mut self, append: &Append) {
+        self.list_first(&append.room);
         let origin = format!("{}:{}", self.process, append.ticket.0);
         let follower = self.rooms.get(&append.room);
         let known = follower.and_then(Follower::position).unwrap_or(Position {

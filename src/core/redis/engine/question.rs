@@ -1,5 +1,6 @@
 //! Why something about people was asked.
 
+use crate::core::redis::partition::Partition;
 use crate::core::store::{KnownPresence, Ticket};
 
 /// Why something about people was asked.
@@ -9,6 +10,12 @@ pub(super) enum Question {
     Compare(KnownPresence),
     Look(Ticket, Box<str>),
     Rooms(Ticket),
+    /// To put these rooms on the list.
+    List(Vec<Box<str>>),
+    /// Which rooms of a partition are in use, for those who follow patterns?
+    Found(Partition, Ticket),
+    /// Which have begun? With the number of the question.
+    Begun(Partition, u64),
     /// How many are in these rooms?
     Count(Ticket, Vec<Box<str>>),
     Whose(Ticket),

@@ -1,5 +1,6 @@
 //! The engine against replies that are written out.
 
+mod beginnings;
 mod files;
 mod listing;
 mod push;
@@ -96,7 +97,17 @@ impl Bench {
             bench.told()[..],
             [Output::Answer(Answer::Loaded { .. })]
         ));
+        bench.list();
         bench
+    }
+
+    /// The server puts its room on the list.
+    fn list(&mut self) {
+        let list = PeopleRequest::List(vec!["tea".into()]);
+        self.ask(Request::People(list));
+        let (token, words) = self.sent();
+        assert_eq!(words, "list");
+        self.reply(token, Reply::Array(vec![bulk("ok")]));
     }
 
     fn ask(&mut self, request: Request) {
@@ -380,7 +391,7 @@ fn what_waits_is_sent_again_unless_it_was_published() {
             }
         ));
     }
-    assert_eq!(again, 2, "9 and 10");
+    assert_eq!(again, 3, "the room is listed, and then 9 and 10");
     bench.now_ms += 60_000;
     bench.engine.begin_tick(bench.now_ms);
     let refused = bench.told();
@@ -468,7 +479,7 @@ fn a_message_waits_for_the_first_connection() {
     let there = [bulk(&format!("{EPOCH:x}")), bulk(&2)];
     bench.reply(token, Reply::Array(there.into()));
     let orders = std::iter::from_fn(|| bench.engine.next_order());
-    assert_eq!(orders.count(), 2);
+    assert_eq!(orders.count(), 3, "the room is listed first");
     bench.now_ms += BEGIN_MS;
     bench.engine.begin_tick(bench.now_ms);
     assert_eq!(bench.told().len(), 2, "both are refused in time");

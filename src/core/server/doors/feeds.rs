@@ -15,7 +15,9 @@ use crate::core::server::Server;
 use crate::core::server::arguments::page_size;
 use crate::core::server::doors::events::stream_head;
 use crate::core::server::doors::http::fields::{number, read_only};
+use crate::core::server::doors::http::respond::unavailable;
 use crate::core::server::doors::json::is_pattern;
+use crate::core::server::follow::check_patterns;
 use crate::core::stream::Stream;
 use crate::limits::{MAX_FEED_ROOMS, MAX_FOLLOWED, RECONNECT_MS};
 
@@ -73,6 +75,11 @@ impl Rooms {
     }
 }
 
+/// Whether a request for such a stream has patterns of rooms.
+pub(in crate::core::server) fn has_patterns(request: &Request<'_>) -> bool {
+    request.query_values("room").any(|room| is_pattern(&room))
+}
+
 /// The rooms that a request for such a stream names.
 pub(in crate::core::server) fn rooms_of_feed(request: &Request<'_>) -> Vec<RoomName> {
     Rooms::of(request).map_or_else(|_| Vec::new(), |rooms| rooms.names)
@@ -127,7 +134,10 @@ impl<S: Stream> Server<S> {
             })?;
             self.check_ready(room, now)?;
         }
-        self.check_patterns(rooms.patterns.iter().map(|it| &**it))?;
+        check_patterns(rooms.patterns.iter().map(|it| &**it))?;
+        if !rooms.patterns.is_empty() && !self.hears_beginnings() {
+            return Err(unavailable("it cannot be known now which rooms begin"));
+        }
         self.check_lookalike(rights)?;
         self.check_connection_limit(rights)
     }

@@ -63,6 +63,7 @@ impl<S: Stream> Server<S> {
             Ok(command) if self.is_put_aside(wanted_of(&command), text, id, now) => return,
             Ok(command) if self.asks_log(&wish_of(&command), text, id, now) => return,
             Ok(command) if self.is_about_past(&command, text, id, now) => return,
+            Ok(command) if self.is_about_beginnings(&command, text, id, now) => return,
             Ok(command) => self.execute(command, echo, id, now),
             Err(error) => Err(error.into()),
         };
@@ -84,6 +85,21 @@ impl<S: Stream> Server<S> {
         let chart = series.as_ref().and_then(|it| chart_of(it).ok());
         let wanted = chart.as_ref().map(|chart| (&**room, chart));
         self.waits_for_past(wanted, text, id, now)
+    }
+
+    /// Whether a command waits until other nodes tell which rooms begin.
+    fn is_about_beginnings(
+        &mut self,
+        command: &Command<'_>,
+        text: &str,
+        id: ConnectionId,
+        now: Now,
+    ) -> bool {
+        let Command::Join { room, .. } = command else {
+            return false;
+        };
+        let is_wanted = is_pattern(room) && !self.access.rights(id).is_unauthenticated();
+        is_wanted && self.waits_to_hear(text, id, now)
     }
 
     pub(in crate::core::server) fn answer_command(

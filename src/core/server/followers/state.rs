@@ -57,6 +57,7 @@ impl Followers {
                 search: it.is_searching.then(Search::default),
                 rooms: it.rooms,
                 is_ready: false,
+                is_resting: false,
                 is_told: it.is_told,
             };
             (id, follower)

@@ -157,12 +157,12 @@ impl Author {
         let room = self.random.pick(&ROOMS);
         let epoch = self.random.pick(&["a1", "c3", "d4", "e5"]);
         let args = [self.publish_word(), CHANNEL, room, epoch].map(str::to_owned);
-        let keys = [Self::keys(room), Self::list_keys()].concat();
+        let keys = [Self::keys(room), Self::list_keys()[..2].into()].concat();
         self.call("forget_room", &keys, &args)
     }
 
     fn list_keys() -> Vec<String> {
-        ["listed", "until"]
+        ["listed", "until", "begun"]
             .map(|kind| format!("parlor:{{p1}}:{kind}"))
             .into()
     }
@@ -174,7 +174,11 @@ impl Author {
             return words(&["ZADD", until, "5", self.random.pick(&ROOMS)]);
         }
         let is_over = self.random.chance(100);
-        let mut args = vec![if is_over { "-5" } else { "40000" }.to_owned()];
+        let ttl = if is_over { "-5" } else { "40000" };
+        let (word, prefix) = (self.publish_word(), "parlor:{p1}:room:");
+        let kept = self.random.between(1, 4).to_string();
+        let args = [ttl, word, CHANNEL, prefix, &kept, "60000"];
+        let mut args = args.map(str::to_owned).to_vec();
         for _ in 0..self.random.between(1, 3) {
             args.push(self.random.pick(&ROOMS).to_owned());
         }
@@ -186,7 +190,14 @@ impl Author {
         let to = self.random.pick(&["(\u{10ffff}", "(t\u{10ffff}", "[plant"]);
         let count = self.random.between(1, 3).to_string();
         let args = [from, to, &count].map(str::to_owned);
-        self.call("rooms", &Self::list_keys(), &args)
+        self.call("rooms", &Self::list_keys()[..2], &args)
+    }
+
+    /// Which rooms have begun: the numbers are times, which are not compared.
+    fn begun(&mut self) -> Words {
+        let after = self.random.pick(&["0", "5", "9223372036854775807"]);
+        let args = [after, "2"].map(str::to_owned);
+        self.call("begun", &Self::list_keys()[2..], &args)
     }
 
     fn count(&mut self) -> Words {
@@ -442,7 +453,8 @@ impl Author {
             21..=23 => self.push_keep(),
             24 => self.push_page(),
             25..=28 => self.list(),
-            29..=30 => self.rooms(),
+            29 => self.rooms(),
+            30 => self.begun(),
             31 => self.count(),
             32..=34 => self.tell(),
             35..=37 => self.keep_file(),

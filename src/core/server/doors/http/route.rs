@@ -122,9 +122,13 @@ impl<S: Stream> Server<S> {
         let loading = self.first_loading(rooms.iter().map(|it| (it, wanted)), now);
         if let Some(room) = &loading {
             self.loading.hold(room, id);
+        }
+        let follows = request.path == feeds::PATH && feeds::has_patterns(request);
+        let waits = (follows && self.holds_to_hear(id, now)) || loading.is_some();
+        if waits {
             self.set_deadline(id, now.ms + 2 * STORE_TIMEOUT_MS);
         }
-        loading.is_some()
+        waits
     }
 
     /// Refuses what is about a room that the store has and does not give.
