@@ -22,13 +22,15 @@ import links  # noqa: E402
 import members  # noqa: E402
 import order  # noqa: E402
 import outages  # noqa: E402
+import patterns  # noqa: E402
 import stores  # noqa: E402
 
 # Most tests wait: those that wait longest begin first.
 AT_ONCE = 6
 LONGEST_FIRST = ("leaves_no_ghosts", "rooms_of_all_nodes", "last_message_of_a_subscription", "Failovers", "Clusters", "end_in_time",
                  "twelve", "stops_for", "upgraded")
-WITH_OTHERS = ("order.Order", "a_password", "a_user", "rooms_of_all_nodes", "starts_again", "Failovers", "Clusters")
+WITH_OTHERS = ("order.Order", "a_password", "a_user", "rooms_of_all_nodes", "by_every_door", "starts_again",
+               "Failovers", "Clusters")
 
 
 def tests(suite):
@@ -50,7 +52,7 @@ def rank(test):
 
 
 def main(parts):
-    modules = (checks, files, links, order, outages, absence, members, clusters, failovers, faults)
+    modules = (checks, files, links, order, outages, absence, members, patterns, clusters, failovers, faults)
     suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
     chosen = [test for test in tests(suites) if not parts or any(part in test.id() for part in parts)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
