@@ -4,10 +4,11 @@
 //! same on a kernel's sockets and under a simulator.
 //!
 //! Its parts, each of which imports only those above it: small values (`now`, `stream`, `ready`, `ensure`, `id`, `network`, `pace`,
-//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), [`store`] and [`redis`] (what outlives a room here), [`push`] (what phones are told), `net` (connections and their lists), `delivery` (from a
+//! [`budget`], `file`, [`handover`]), [`chat`] (rooms and people), [`access`] (rights), `ban` (who may not come in), [`store`] and [`redis`] (what outlives a room here), [`push`] (what phones are told), `net` (connections and their lists), `delivery` (from a
 //! message to queued bytes), [`hooks`] (what receivers of webhooks are told), [`escalation`] (alarms that nobody acknowledges), [`export`] (from a message to a line of a file, and back), `server` (the tick, and the doors by which clients come in).
 
 pub mod access;
+mod ban;
 pub mod budget;
 pub mod chat;
 mod delivery;

@@ -719,3 +719,15 @@ pub const MAX_ESCALATED_ROOM: usize = 1_000;
 
 /// Milliseconds after which a room is looked for again in which an alarm is to be escalated, and which the store has not given yet.
 pub const ESCALATION_RETRY_MS: u64 = 1_000;
+
+/// Bans at once: a community of a million with one in a hundred. Each takes 1 KB at the most, and all are loaded at the start.
+pub const MAX_BANS: usize = 10_000;
+
+/// Bytes of the reason of a ban: a sentence, which is told with each refusal.
+pub const MAX_BAN_REASON: usize = 300;
+
+/// Seconds that a ban lasts at the most, a century; one without an end is for ever.
+pub const MAX_BAN_SECONDS: u64 = 100 * 365 * 86_400;
+
+/// Bans in one list: about 500 KB.
+pub const MAX_LISTED_BANS: usize = 1_000;

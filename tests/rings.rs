@@ -78,7 +78,7 @@ fn the_shell_knows_no_message_formats() {
 }
 
 /// The parts of the core, outermost last: each imports only those before it, and itself.
-const CORE: [&str; 23] = [
+const CORE: [&str; 24] = [
     "now",
     "stream",
     "ready",
@@ -92,6 +92,7 @@ const CORE: [&str; 23] = [
     "chat",
     "pattern",
     "access",
+    "ban",
     "store",
     "redis",
     "push",

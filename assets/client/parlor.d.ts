@@ -226,6 +226,25 @@ export interface Left {
   room: string;
   reason: string;
   code?: ErrorCode | ClientErrorCode;
+  /** Of the code `banned`. */
+  ban?: Ban | undefined;
+}
+
+/** Whom a ban is of: a person by the name in their tokens, or an address or network; and from where. */
+export interface BanTarget {
+  name?: string;
+  address?: string;
+  /** A room, or a pattern of rooms; without it the whole server. */
+  room?: string;
+}
+
+/** What somebody is told who is banned. */
+export interface Ban {
+  /** A room, or a pattern of rooms; without it the whole server. */
+  room?: string;
+  /** When it ends, in milliseconds since 1970; without it never. */
+  until?: number;
+  reason?: string;
 }
 
 /** The server is about to end the connection. */
@@ -254,7 +273,7 @@ export type State =
       /** When the next try is. */
       retryAt: number;
     }
-  | { phase: 'refused'; code: 'token_needed' | 'bad_token' | 'token_expired' | 'removed'; reason: string }
+  | { phase: 'refused'; code: 'token_needed' | 'bad_token' | 'token_expired' | 'removed' | 'banned'; reason: string; ban?: Ban }
   | { phase: 'closed' };
 
 /** The events, each with the type of its `detail`. */
@@ -316,7 +335,8 @@ export type ErrorCode =
   | 'token_needed'
   | 'bad_token'
   | 'token_expired'
-  | 'not_allowed';
+  | 'not_allowed'
+  | 'banned';
 
 /** Why parlor.js failed a command by itself; `unconfirmed` may have arrived. */
 export type ClientErrorCode =
@@ -329,11 +349,13 @@ export type ClientErrorCode =
 
 /** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  constructor(code: ErrorCode | ClientErrorCode, message: string, current?: Message | null);
+  constructor(code: ErrorCode | ClientErrorCode, message: string, current?: Message | null, ban?: Ban);
   /** For programs. */
   code: ErrorCode | ClientErrorCode;
   /** Of a `conflict`: the state of the key, or null if it has none. */
   current?: Message | null | undefined;
+  /** Of `banned`: from where, until when and why. */
+  ban?: Ban | undefined;
 }
 
 /** A person's connection to a parlor, which comes back by itself. */
@@ -382,6 +404,12 @@ export class Parlor extends EventTarget {
   closePerson(name: string): Promise<void>;
   /** For admins: puts everyone out of a room and forgets what was said there. */
   emptyRoom(room: string): Promise<void>;
+  /** For admins: bans a person or a network, until that is lifted or for so many seconds. */
+  ban(ban: BanTarget & { seconds?: number; reason?: string }): Promise<void>;
+  /** For admins: lifts a ban. */
+  unban(target: BanTarget): Promise<void>;
+  /** For admins: the newest bans, and whether there are more. */
+  bans(): Promise<{ bans: (BanTarget & Ban & { by: string; at: number })[]; more: boolean }>;
   /** Does not wait for the next try. */
   reconnect(): void;
   /** Ends the connection for good. */

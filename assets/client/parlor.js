@@ -32,26 +32,29 @@ const TOO_LONG = 1009;
 const TRY_AGAIN_LATER = 1013;
 
 /** Errors after which the same again would be refused again. */
-const REFUSALS = ['token_needed', 'bad_token', 'token_expired'];
+const REFUSALS = ['token_needed', 'bad_token', 'token_expired', 'banned'];
 /** Reasons that the server gives when it says goodbye. */
 const TOKEN_EXPIRED = 'token expired';
 const REMOVED = 'closed by an admin';
+const BANNED = 'banned by an admin';
 
 /**
  * The types are in parlor.d.ts.
- * @import { ClientErrorCode, Credentials, ErrorCode, FollowOptions, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
+ * @import { Ban, BanTarget, ClientErrorCode, Credentials, ErrorCode, FollowOptions, Joined, JoinOptions, Limits, Message, Options, Person, Position, Rights, State, Welcome } from './parlor.js'
  */
 
 /** What the server refused, or what became of a command. */
 export class ParlorError extends Error {
-  /** @param {ErrorCode | ClientErrorCode} code @param {string} message @param {Message | null} [current] */
-  constructor(code, message, current) {
+  /** @param {ErrorCode | ClientErrorCode} code @param {string} message @param {Message | null} [current] @param {Ban} [ban] */
+  constructor(code, message, current, ban) {
     super(message);
     this.name = 'ParlorError';
     /** For programs: a code of the protocol, or one of this client's own. */
     this.code = code;
     /** Of a `conflict`: the state of the key, or null if it has none. */
     this.current = current;
+    /** Of `banned`: from where, until when and why. */
+    this.ban = ban;
   }
 }
 
@@ -82,6 +85,8 @@ export class Parlor extends EventTarget {
   #chosen = {};
   #ready = false;
   #refusal = null;
+  /** The ban that was told last. @type {Ban | undefined} */
+  #ban;
   /** The token that was taken last. */
   #token;
   #renewal = 0;
@@ -281,6 +286,22 @@ export class Parlor extends EventTarget {
     await this.#command({ type: 'empty', room }, { repeatable: 0 });
   }
 
+  /** For admins: bans a person or a network, until that is lifted or for so many seconds. @param {BanTarget & { seconds?: number, reason?: string }} ban */
+  async ban(ban) {
+    await this.#command({ ...ban, type: 'ban' }, { repeatable: 0 });
+  }
+
+  /** For admins: lifts a ban. @param {BanTarget} target */
+  async unban(target) {
+    await this.#command({ ...target, type: 'unban' }, { repeatable: 0 });
+  }
+
+  /** For admins: the newest bans, and whether there are more. */
+  async bans() {
+    const { bans, more } = await this.#query({ type: 'bans' });
+    return { bans, more };
+  }
+
   /** Does not wait for the next try. If there is a connection, it is seen whether it is alive. */
   reconnect() {
     this.#link.retryNow();
@@ -354,7 +375,7 @@ export class Parlor extends EventTarget {
       this.#hold(reply.retry_ms);
     } else if (reply.type === 'error') {
       const current = reply.current && decoded(reply.current);
-      this.#drop(command, new ParlorError(reply.code, reply.message, current));
+      this.#drop(command, new ParlorError(reply.code, reply.message, current, reply.ban));
     } else {
       this.#commands.delete(command.id);
       command.resolve(reply);
@@ -418,6 +439,7 @@ export class Parlor extends EventTarget {
       case 'resumed': this.#emit(message.type, message); break;
       case 'error':
         if (command) break;
+        if (message.code === 'banned') this.#ban = message.ban;
         if (message.code === 'token_needed' && !this.#ready) this.#begin(null);
         else this.#emit('error', new ParlorError(message.code, message.message));
         break;
@@ -437,6 +459,7 @@ export class Parlor extends EventTarget {
   #bye(bye) {
     this.#emit('bye', bye);
     if (bye.reason === REMOVED) this.#refuse(new ParlorError('removed', bye.reason));
+    else if (bye.reason === BANNED) this.#refuse(new ParlorError('banned', bye.reason, undefined, this.#ban));
     // With another token one may come back at once; without, one finds out that it is needed.
     else this.#link.retryIn(bye.reason === TOKEN_EXPIRED ? 0 : bye.retry_ms);
   }
@@ -444,7 +467,7 @@ export class Parlor extends EventTarget {
   /** It is of no use to try again before somebody does something about it. */
   #refuse(error) {
     this.#link.stop();
-    this.#lost({ phase: 'refused', code: error.code, reason: error.message });
+    this.#lost({ phase: 'refused', code: error.code, reason: error.message, ...error.ban && { ban: error.ban } });
     const waiting = this.#admissions.splice(0);
     for (const { reject } of waiting) reject(error);
     if (waiting.length === 0) this.#emit('error', error);
@@ -589,7 +612,7 @@ export class Parlor extends EventTarget {
       among.delete(room.name);
       const waiting = take();
       for (const { reject } of waiting) reject(error);
-      if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message, code: error.code });
+      if (waiting.length === 0) this.#emit('left', { room: room.name, reason: error.message, code: error.code, ...error.ban && { ban: error.ban } });
     }
   }
 
@@ -598,7 +621,7 @@ export class Parlor extends EventTarget {
     // Who has asked to be let in again meanwhile will hear whether they are.
     if (!room || room.waiting.length > 0) return;
     this.#rooms.delete(left.room);
-    this.#emit('left', left);
+    this.#emit('left', left.reason === BANNED ? { ...left, code: 'banned', ...this.#ban && { ban: this.#ban } } : left);
   }
 
   #joined(joined) {
@@ -732,6 +755,7 @@ const isSaid = has({
 });
 const isPoint = (value) => Array.isArray(value) && isTime(value[0]) && Number.isFinite(value[1]);
 const isSeries = has({ key: isText, points: isListOf(isPoint) });
+const isBan = has({ room: isOptional(isText), until: isOptional(isTime), reason: isOptional(isText) });
 const isRights = has({ subscribe: isListOf(isText), publish: isListOf(isText), expires: isTime });
 
 const EVENTS = {
@@ -752,6 +776,7 @@ const EVENTS = {
   bye: has({ reason: isOptional(isText), retry_ms: isOptional(isCount) }),
   error: has({
     code: isText, message: isOptional(isText), retry_ms: isOptional(isCount), current: isOptional(isNullOr(isSaid)),
+    ban: isOptional(isBan),
   }),
   history: (it) => Array.isArray(it.messages) || Array.isArray(it.series),
   found: has({ messages: Array.isArray }),

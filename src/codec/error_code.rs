@@ -47,11 +47,13 @@ pub enum ErrorCode {
     TokenExpired,
     /// The token does not allow it.
     NotAllowed,
+    /// An admin has banned the sender.
+    Banned,
 }
 
 impl ErrorCode {
     /// All codes, in the order of the manual.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BadJson,
         Self::BadCommand,
         Self::BadRoom,
@@ -72,6 +74,7 @@ impl ErrorCode {
         Self::BadToken,
         Self::TokenExpired,
         Self::NotAllowed,
+        Self::Banned,
     ];
 
     /// The code as it is sent, in metrics and in logs.
@@ -105,7 +108,7 @@ impl ErrorCode {
             Self::NotJoined => ("not_joined", "you are not in this room"),
             Self::NoSuchUser => (
                 "no_such_user",
-                "nobody of this name is connected, or told by [push](push.md)",
+                "nobody of this name is connected, told by [push](push.md), or [banned](bans.md) there",
             ),
             Self::TooManyRooms => (
                 "too_many_rooms",
@@ -136,6 +139,10 @@ impl ErrorCode {
             Self::BadToken => ("bad_token", "the token is not valid here"),
             Self::TokenExpired => ("token_expired", "the token has expired; get a new one"),
             Self::NotAllowed => ("not_allowed", "your token does not allow this"),
+            Self::Banned => (
+                "banned",
+                "an admin has [banned](bans.md) you: `ban` says from where, until when and why",
+            ),
         }
     }
 }

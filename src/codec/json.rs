@@ -1,5 +1,6 @@
 //! The messages of the subprotocol `parlor.v1.json`: commands in, events out.
 
+pub mod ban;
 pub mod command;
 pub mod condition;
 pub mod copies;
@@ -10,6 +11,7 @@ pub mod file;
 pub mod import;
 pub mod push;
 mod refused;
+mod series;
 mod strict;
 mod words;
 

@@ -9,6 +9,7 @@ mod arguments;
 mod arrivals;
 mod arriving;
 mod asking;
+mod bans;
 mod catalogue;
 mod clients;
 mod close;
@@ -122,6 +123,7 @@ use crate::limits::REFUSAL_SLOTS;
 use crate::limits::SNAPSHOT_SHARE;
 use crate::limits::UNANSWERED_SHARE;
 use crate::settings::Limits;
+use bans::Banning;
 use copies::Copies;
 pub use doors::datagrams::DatagramResult;
 use doors::http::incoming::Gathering;
@@ -153,6 +155,7 @@ pub struct Server<S> {
     connections: Slab<Connection<S>>,
     chat: Chat,
     access: Access,
+    banning: Banning,
     broadcast: Broadcast,
     lagging: Lagging,
     timers: Timers,
@@ -253,6 +256,7 @@ impl<S: Stream> Server<S> {
         Self {
             chat: Chat::new(limits.clone(), chat_seed, PersonId(numbers.next())),
             access: Access::default(),
+            banning: Banning::default(),
             lagging: Lagging::default(),
             encoder,
             snapshots: Snapshots::new(limits.max_memory / SNAPSHOT_SHARE, meter.clone()),
@@ -395,6 +399,8 @@ impl<S: Stream> Server<S> {
         // So are those whose tokens end.
         self.budget.enter(Stage::Tokens);
         self.end_expired(now);
+        // And those who are banned.
+        self.run_bans(now);
         // Values that are late, or end: what is said of them goes out with what else is said in this tick.
         self.budget.enter(Stage::Values);
         self.say_what_is_due(now);
@@ -465,6 +471,7 @@ impl<S: Stream> Server<S> {
             || self.has_push_work()
             || self.chat.has_begun_rooms()
             || self.followers.is_busy()
+            || self.banning.has_work()
             || self.nodes.as_ref().is_some_and(|it| it.has_work())
     }
 
@@ -475,6 +482,7 @@ impl<S: Stream> Server<S> {
             self.chat.next_deadline_ms(),
             self.next_vigil_ms(),
             self.access.next_deadline_ms(),
+            self.banning.next_end_ms(),
             self.snapshots.next_deadline_ms(),
             self.waiting.next_due_ms(),
             self.readers.next_due_ms(),

@@ -5,6 +5,7 @@
 //! order in which it was asked, and answers the appends to it in that order; between rooms in any order, and late. What it
 //! never answers times out.
 
+mod bans;
 mod files;
 mod hooks;
 mod past;
@@ -21,6 +22,7 @@ pub use crate::core::chat::Content;
 use crate::core::chat::{Author, Message, completed_state};
 pub use crate::core::chat::{PastSeries, Point};
 use crate::core::file::{FileId, KeptFile};
+pub use bans::BanRequest;
 pub use files::{FileLink, FilesAnswer, FilesNews, FilesRequest, FilesToForget};
 pub use hooks::{HookNote, HookPosition, HookRequest, KeptDelivery, KeptHooks, Untold};
 pub use past::{Past, PastReading, ReadPast};
@@ -82,6 +84,8 @@ pub enum Request {
     People(PeopleRequest),
     /// The same about files.
     Files(FilesRequest),
+    /// To keep bans, which all stores do.
+    Ban(BanRequest),
     /// To keep what webhooks are told, which only a store of one server does.
     Hook(HookRequest),
     /// To keep push subscriptions.

@@ -7,6 +7,7 @@
 
 mod append;
 mod archive;
+mod bans;
 mod database;
 mod deadline;
 mod directory;
@@ -63,6 +64,9 @@ use tell::{Outcome, Tell};
 use thread::spawn;
 use writer::{Job, Writer};
 
+/// What is kept for webhooks, for push, and of bans.
+pub(super) type KeptBeside = (KeptHooks, KeptPush, Vec<Box<str>>);
+
 /// The loop's end of the store.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -91,7 +95,7 @@ struct Pauses {
 
 impl Store {
     /// Opens the store in a directory, which is made if there is none. Gives what is kept for these webhooks, too, of which
-    /// a function says whether one is told of a room, and for push.
+    /// a function says whether one is told of a room, for push, and of bans.
     ///
     /// # Errors
     /// It cannot be used, and what to do then.
@@ -101,13 +105,15 @@ impl Store {
         limits: &Limits,
         (webhooks, is_for): (&[u64], &IsFor<'_>),
         waker: Arc<Waker>,
-    ) -> Result<(Self, Inventory, (KeptHooks, KeptPush)), RunError> {
+    ) -> Result<(Self, Inventory, KeptBeside), RunError> {
         let directory = Directory::open(path)?;
         let cannot_open = |error: StoreError| error.at_start(path);
         let database = Database::open(&directory.database()).map_err(cannot_open)?;
         database.begin(durability, limits).map_err(cannot_open)?;
         let hooks = hooks::begin(&database.connection, webhooks, is_for).map_err(cannot_open)?;
-        let kept = (hooks, push::all(&database.connection).map_err(cannot_open)?);
+        let push = push::all(&database.connection).map_err(cannot_open)?;
+        let bans = bans::all(&database.connection).map_err(cannot_open)?;
+        let kept = (hooks, push, bans);
         let (store, inventory) = Self::start(directory, database, &BTreeSet::new(), limits, waker)?;
         Ok((store, inventory, kept))
     }

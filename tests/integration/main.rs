@@ -4,6 +4,7 @@ mod common;
 
 mod addresses;
 mod admin;
+mod bans;
 mod clock;
 mod close;
 mod conditions;

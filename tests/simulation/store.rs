@@ -209,6 +209,7 @@ impl LateStore {
                 | Request::Shared(_)
                 | Request::People(_)
                 | Request::Files(_)
+                | Request::Ban(_)
                 | Request::Hook(_)
                 | Request::Push(_) => continue,
                 Request::KeepPerson(person) => {
@@ -380,6 +381,7 @@ fn carry_out(
         | Request::Shared(_)
         | Request::People(_)
         | Request::Files(_)
+        | Request::Ban(_)
         | Request::Hook(_)
         | Request::Push(_) => {}
     }

@@ -173,6 +173,19 @@ class Rights(Case):
         for last in (one, unknown):
             self.assertEqual(last.next("bye")["reason"], "closed by an admin")
 
+    def test_bans(self):
+        server = self.serve("--secret-file", self.secret)
+        token = self.token(self.secret, "--sub", "mallory", "--subscribe", "*", "--publish", "*", "--ttl", "1h")
+        admin = self.token(self.secret, "--sub", "root", "--admin", "--ttl", "1h")
+        govern = lambda method, target, body=b"": self.keep(Http(server.port)).ask(
+            method, target, body, ["Authorization: Bearer " + admin])[0]
+        mallory = self.keep(Json(server.port, token=token))
+        self.assertEqual(govern("PUT", "/bans", b'{"name":"mallory","room":"tea","reason":"spam"}'), 200)
+        server.upgrade()
+        self.assertEqual(mallory.ask("join", "joined", room="tea", id=1)["ban"], {"room": "tea", "reason": "spam"})
+        self.assertEqual(govern("DELETE", "/bans?name=mallory&room=tea"), 204)
+        self.assertEqual(mallory.ask("join", "joined", room="tea", id=2)["type"], "joined")
+
     def test_that_end(self):
         server = self.serve("--secret-file", self.secret, "--login-timeout", "2.5")
         token = self.token(self.secret, "--sub", "ana", "--subscribe", "*", "--publish", "*", "--ttl", "3s")

@@ -6,10 +6,13 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::ban::{AskedBan, BanTarget};
 use super::compact;
 use super::condition::Condition;
 use super::push::{self, Push};
 pub use super::refused::CommandParseError;
+pub use super::series::Series;
+use super::series::series_of;
 use crate::codec::freshness::Freshness;
 
 /// Characters of a command's `id`, quotes included.
@@ -98,6 +101,12 @@ pub enum Command<'a> {
         /// The room's name.
         room: Cow<'a, str>,
     },
+    /// Ban somebody.
+    Ban(AskedBan<'a>),
+    /// Lift a ban.
+    Unban(BanTarget<'a>),
+    /// Which bans there are.
+    Bans,
     /// To be told of something while away, or not any more.
     Push(Push<'a>),
     /// Is anyone there?
@@ -130,6 +139,9 @@ impl Command<'_> {
             | Self::Direct { .. }
             | Self::Rooms
             | Self::Close { .. }
+            | Self::Ban(_)
+            | Self::Unban(_)
+            | Self::Bans
             | Self::Push(_)
             | Self::Ping
             | Self::Pong => None,
@@ -196,24 +208,6 @@ pub struct Since<'a> {
     pub offset: u64,
 }
 
-/// The numbers that came with keys lately.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(expecting = "an object with seconds or count")]
-pub struct Series {
-    /// How far back.
-    #[serde(default)]
-    pub seconds: Option<u64>,
-    /// At how many points of each key at most.
-    #[serde(default)]
-    pub points: Option<u64>,
-    /// How many of the newest of each key.
-    #[serde(default)]
-    pub count: Option<u64>,
-    /// Patterns of the keys; none for all.
-    #[serde(default)]
-    pub keys: Vec<String>,
-}
-
 /// The command's id as it was sent, a string or a number; to be echoed.
 pub type Id<'a> = Option<&'a RawValue>;
 
@@ -264,6 +258,10 @@ struct Fields<'a> {
     seconds: Option<u64>,
     points: Option<u64>,
     count: Option<u64>,
+    #[serde(borrow)]
+    address: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    reason: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -342,11 +340,26 @@ impl<'a> Fields<'a> {
             "empty" => Command::Empty {
                 room: needed(self.room, "empty needs room")?,
             },
+            "ban" => Command::Ban(AskedBan {
+                seconds: self.seconds,
+                reason: self.reason,
+                target: BanTarget {
+                    name: self.name,
+                    address: self.address,
+                    room: self.room,
+                },
+            }),
+            "unban" => Command::Unban(BanTarget {
+                name: self.name,
+                address: self.address,
+                room: self.room,
+            }),
+            "bans" => Command::Bans,
             "push" => Command::Push(push::parse(text)?),
             "ping" => Command::Ping,
             "pong" => Command::Pong,
             _ => {
-                let known = "login, join, leave, publish, direct, history, search, members, rooms, close, empty, push, ping, pong";
+                let known = "login, join, leave, publish, direct, history, search, members, rooms, close, empty, ban, unban, bans, push, ping, pong";
                 return Err(CommandParseError::new(format!(
                     "this type is not known; there are {known}"
                 )));
@@ -389,33 +402,6 @@ impl<'a> Fields<'a> {
             Some(others) => Command::PublishCopies { publish, others },
         })
     }
-}
-
-/// The numbers that `history` asks for, if it does.
-fn series_of(
-    key: Option<Cow<'_, str>>,
-    keys: Option<&RawValue>,
-    (seconds, points, count): (Option<u64>, Option<u64>, Option<u64>),
-) -> Result<Option<Series>, CommandParseError> {
-    if seconds.is_none() && count.is_none() {
-        let needed = "history with key, keys or points needs seconds, how far back, or count, how many of each key";
-        return match key.is_some() || keys.is_some() || points.is_some() {
-            true => Err(CommandParseError::new(needed.to_owned())),
-            false => Ok(None),
-        };
-    }
-    let keys = keys.map(|keys| serde_json::from_str::<Vec<String>>(keys.get()));
-    let keys = keys
-        .transpose()
-        .map_err(|error| CommandParseError::of_json(&error))?;
-    let mut keys = keys.unwrap_or_default();
-    keys.extend(key.map(Cow::into_owned));
-    Ok(Some(Series {
-        keys,
-        seconds,
-        points,
-        count,
-    }))
 }
 
 pub(super) fn decode<'a>(

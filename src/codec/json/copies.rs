@@ -32,4 +32,7 @@ pub struct Copied<'a> {
     /// The state of the key, of a condition that does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<&'a RawValue>,
+    /// The ban for which it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ban: Option<&'a RawValue>,
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use data_encoding::BASE64;
 use serde::{Serialize, Serializer};
 
+use super::ban::BanRecord;
 use super::command::Id;
 pub use super::epoch::Epoch;
 use crate::codec::error_code::ErrorCode;
@@ -123,6 +124,12 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Id<'a>,
         rooms: Vec<Room<'a>>,
+        more: bool,
+    },
+    Bans {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Id<'a>,
+        bans: Vec<&'a BanRecord>,
         more: bool,
     },
     Ok {

@@ -25,6 +25,8 @@ pub enum CloseReason {
     Removed,
     /// An admin has emptied the room.
     Emptied,
+    /// An admin has banned this user, or this address.
+    Banned,
     /// A member at the plain door sends the state of a key, and the room keeps as many as it may.
     TooManyKeys,
     /// `--max-memory` is used up, and this connection held the most of it.
@@ -61,7 +63,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Shutdown,
         Self::TooSlow,
         Self::PingTimeout,
@@ -72,6 +74,7 @@ impl CloseReason {
         Self::NotAllowed,
         Self::Removed,
         Self::Emptied,
+        Self::Banned,
         Self::TooManyKeys,
         Self::OutOfMemory,
         Self::TryAgainLater,
@@ -112,6 +115,7 @@ impl CloseReason {
             Self::NotAllowed => (1008, "not allowed by your token"),
             Self::Removed => (1008, "closed by an admin"),
             Self::Emptied => (1008, "room emptied by an admin"),
+            Self::Banned => (1008, "banned by an admin"),
             Self::TooManyKeys => (1008, "too many keys are retained"),
             Self::OutOfMemory => (1013, "server is out of memory, try again later"),
             Self::TryAgainLater => (1013, "try again later"),

@@ -6,6 +6,7 @@ use crate::codec::freshness::Freshness;
 use crate::codec::http::body;
 use crate::codec::http::request::Request;
 use crate::codec::incoming::Source;
+use crate::codec::json::ban::BanRecord;
 use crate::codec::json::condition::Condition;
 use crate::codec::media::Media;
 use crate::core::chat::{Author, Content, Owner, RoomName};
@@ -31,6 +32,8 @@ pub(in crate::core) enum Arriving {
     Message(Post),
     File(Upload),
     Subscription(Subscribing),
+    /// A ban, in the name of this admin.
+    Ban(Box<str>),
 }
 
 /// A push subscription that a request brings.
@@ -76,6 +79,9 @@ pub(in crate::core) struct Addressed {
     pub(in crate::core) room: RoomName,
     /// Whether the sender may speak there.
     pub(in crate::core) is_allowed: bool,
+    /// The ban that keeps them from it.
+    #[serde(default)]
+    pub(in crate::core) ban: Option<Box<BanRecord>>,
 }
 
 /// Who has sent a payload.
@@ -198,7 +204,7 @@ impl Pending {
         let (first, copies) = match &self.arriving {
             Arriving::Message(post) => (Some(&post.room), &post.copies[..]),
             Arriving::File(upload) => (Some(&upload.room), &[][..]),
-            Arriving::Subscription(_) => (None, &[][..]),
+            Arriving::Subscription(_) | Arriving::Ban(_) => (None, &[][..]),
         };
         let others = copies.iter().skip(1).map(|it| &it.room);
         first.into_iter().chain(others)
@@ -207,7 +213,7 @@ impl Pending {
     /// The file that it brings.
     pub(in crate::core) fn upload(&self) -> Option<&Upload> {
         match &self.arriving {
-            Arriving::Message(_) | Arriving::Subscription(_) => None,
+            Arriving::Message(_) | Arriving::Subscription(_) | Arriving::Ban(_) => None,
             Arriving::File(upload) => Some(upload),
         }
     }
@@ -215,7 +221,7 @@ impl Pending {
     /// The same, and what has come of it.
     pub(in crate::core) fn upload_mut(&mut self) -> Option<(&mut Upload, &mut body::Decoder)> {
         match &mut self.arriving {
-            Arriving::Message(_) | Arriving::Subscription(_) => None,
+            Arriving::Message(_) | Arriving::Subscription(_) | Arriving::Ban(_) => None,
             Arriving::File(upload) => Some((upload, &mut self.body)),
         }
     }
@@ -237,6 +243,7 @@ impl Pending {
                 let rooms = it.rooms.iter().flatten();
                 it.id.len() + rooms.map(String::len).sum::<usize>()
             }
+            Arriving::Ban(by) => by.len(),
         };
         let origin = origin.map_or(0, |text| text.len());
         size_of::<Self>() + self.body.held_bytes() + origin + more

@@ -231,6 +231,7 @@ impl Engine {
             Request::ForgetState { .. }
             | Request::ForgetFile { .. }
             | Request::Hook(_)
+            | Request::Ban(_)
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
             Request::People(PeopleRequest::HearBeginnings { ticket, .. })

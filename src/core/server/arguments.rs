@@ -26,7 +26,7 @@ pub(super) fn check_key(field: &'static str, key: Option<&str>) -> Result<(), Co
             code: ErrorCode::BadCommand,
             message: format!("{field} must be 1 to {MAX_KEY} bytes").into(),
             retry_ms: None,
-            current: None,
+            more: None,
         }),
         _ => Ok(()),
     }
@@ -47,7 +47,7 @@ pub(super) fn chart<'a>(
         code: ErrorCode::BadCommand,
         message: message.into(),
         retry_ms: None,
-        current: None,
+        more: None,
     })?;
     let seconds = match (seconds, count) {
         (None, None) => return Err(bad(NO_WINDOW)),

@@ -136,6 +136,8 @@ impl<S: Stream> Server<S> {
             Some(address_slot) => {
                 self.take_address_slot(id, address_slot);
                 self.refuse_line_client(id, now);
+                // At the line port they are in a room already.
+                self.put_out(id, now);
             }
             None => self.close(id, Ending::Abort(EndReason::TooManyFromAddress), now),
         }

@@ -18,7 +18,7 @@ use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::server::answers::Answer;
 use crate::core::server::arguments::{content_of, parse_room};
-use crate::core::server::error::CommandError;
+use crate::core::server::error::{CommandError, banned};
 use crate::core::server::publish::Submitted;
 use crate::core::server::publisher::Publisher;
 use crate::core::server::waiting::{CopiesId, ReplyTo};
@@ -129,10 +129,12 @@ impl<S: Stream> Server<S> {
             copies: Vec::with_capacity(rooms.len()),
             open: 0,
         };
-        for (place, Addressed { room, is_allowed }) in rooms.into_iter().enumerate() {
-            let published = match is_allowed {
-                true => self.publish(&room, publish, publisher, now),
-                false => Err(NOT_ALLOWED),
+        for (place, addressed) in rooms.into_iter().enumerate() {
+            let room = addressed.room;
+            let published = match addressed.ban {
+                Some(ban) => Err(banned(&ban)),
+                None if addressed.is_allowed => self.publish(&room, publish, publisher, now),
+                None => Err(NOT_ALLOWED),
             };
             let outcome = match published {
                 Ok((at, Submitted::Published(offset))) => {
@@ -180,10 +182,13 @@ impl<S: Stream> Server<S> {
             session.charge(names.len() - 1);
         }
         let rights = self.access.rights(id);
+        let peer = self.peer(None, id);
         let rooms = names.iter().map(|room| Addressed {
             room: room.clone(),
             is_allowed: rights.may_publish(room),
+            ban: self.ban_of(&rights, peer, Some(room)).map(Box::new),
         });
+        let rooms: Vec<Addressed> = rooms.collect();
         let owner = self.owner(id);
         let publisher = Publisher {
             author: &self.chat.author(person),
@@ -192,7 +197,7 @@ impl<S: Stream> Server<S> {
         };
         let echo = echo.map(ToOwned::to_owned);
         let sender = Sender::Json { id, echo };
-        self.publish_copies(rooms.collect(), publish, publisher, sender, now)?;
+        self.publish_copies(rooms, publish, publisher, sender, now)?;
         let slowest = self.slowest_of(names.iter());
         if let Some(session) = self.get_mut(id).and_then(|it| it.session_mut()) {
             session.publishes_to = slowest;
@@ -325,6 +330,7 @@ fn told_of<'a>(room: &'a RoomName, outcome: &'a Outcome, has_status: bool) -> Co
         message: None,
         retry_ms: None,
         current: None,
+        ban: None,
     };
     match outcome {
         Outcome::Open => {}
@@ -336,8 +342,11 @@ fn told_of<'a>(room: &'a RoomName, outcome: &'a Outcome, has_status: bool) -> Co
             told.code = Some(failure.code);
             told.message = Some(&failure.message);
             told.retry_ms = failure.retry_ms;
-            let current = failure.current.as_deref();
-            told.current = current.and_then(|it| serde_json::from_str(it).ok());
+            let more = |field| {
+                let more = failure.more.as_ref().filter(|(name, _)| *name == field);
+                more.and_then(|(_, json)| serde_json::from_str(json).ok())
+            };
+            (told.current, told.ban) = (more("current"), more("ban"));
         }
     }
     told

@@ -1,9 +1,11 @@
 //! Why a command or a request is refused: the code for programs, the message for people, the status of HTTP.
 
 use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::codec::error_code::ErrorCode;
 use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::ban::BanRecord;
 use crate::codec::json::command::CommandParseError;
 use crate::codec::token::TokenError;
 use crate::core::chat::{JoinError, PublishError, TooFastError, TooManyRoomsError};
@@ -16,8 +18,8 @@ pub(super) struct CommandError {
     pub(super) message: Cow<'static, str>,
     /// Milliseconds after which it may be sent again, where that helps.
     pub(super) retry_ms: Option<u64>,
-    /// Of a conflict the state of the key: a message in JSON, or `null`.
-    pub(super) current: Option<Box<str>>,
+    /// A field with more, and its JSON: of a conflict the state of the key, of a ban what it is.
+    pub(super) more: Option<(&'static str, Box<str>)>,
 }
 
 impl CommandError {
@@ -26,7 +28,7 @@ impl CommandError {
             code,
             message: Cow::Borrowed(message),
             retry_ms: None,
-            current: None,
+            more: None,
         }
     }
 
@@ -48,7 +50,7 @@ fn status_of(code: ErrorCode) -> Status {
         ErrorCode::TokenNeeded | ErrorCode::BadToken | ErrorCode::TokenExpired => {
             Status::UNAUTHORIZED
         }
-        ErrorCode::NotAllowed => Status::FORBIDDEN,
+        ErrorCode::NotAllowed | ErrorCode::Banned => Status::FORBIDDEN,
         ErrorCode::NoSuchUser => Status::NOT_FOUND,
         ErrorCode::NameTaken => Status::CONFLICT,
         ErrorCode::Conflict => Status::PRECONDITION_FAILED,
@@ -74,7 +76,7 @@ impl From<CommandError> for Problem {
                 Self::detailed(status, error.message).with(&[("Retry-After", RETRY_AFTER_SECONDS)])
             }
             _ => Self {
-                extension: error.current.map(|it| ("current", it)),
+                extension: error.more,
                 ..Self::detailed(status, error.message)
             },
         }
@@ -99,7 +101,7 @@ impl From<CommandParseError> for CommandError {
             code: invalid.code,
             message: invalid.message.into(),
             retry_ms: None,
-            current: None,
+            more: None,
         }
     }
 }
@@ -164,6 +166,30 @@ impl From<TokenError> for CommandError {
     }
 }
 
+/// Somebody is refused for this ban.
+pub(super) fn banned(ban: &BanRecord) -> CommandError {
+    let mut message = match &ban.room {
+        None => "you are banned here".to_owned(),
+        Some(room) => format!("you are banned from {room}"),
+    };
+    if let Some(until_ms) = ban.until {
+        let until = UNIX_EPOCH + Duration::from_millis(until_ms.min(LAST_MS));
+        message += &format!(" until {}", humantime::format_rfc3339_seconds(until));
+    }
+    if let Some(reason) = &ban.reason {
+        message += &format!(": {reason}");
+    }
+    let notice = serde_json::to_string(&ban.notice()).unwrap_or_default();
+    CommandError {
+        message: message.into(),
+        more: Some(("ban", notice.into())),
+        ..CommandError::new(ErrorCode::Banned, "")
+    }
+}
+
+/// The last millisecond that RFC 3339 can write.
+const LAST_MS: u64 = 253_402_300_799_999;
+
 /// The name is not valid.
 pub(super) const BAD_NAME: CommandError = CommandError {
     code: ErrorCode::BadName,
@@ -171,7 +197,7 @@ pub(super) const BAD_NAME: CommandError = CommandError {
         "a name is 1 to 32 characters that can be seen, mixes no scripts within a word, and does not look like a guest's or like a line of a chat",
     ),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// Nobody of that name is connected.
@@ -179,7 +205,7 @@ pub(super) const NO_SUCH_USER: CommandError = CommandError {
     code: ErrorCode::NoSuchUser,
     message: Cow::Borrowed("nobody of this name is here"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// The name is that of another person.
@@ -187,7 +213,7 @@ pub(super) const NAME_OF_ANOTHER: CommandError = CommandError {
     code: ErrorCode::NameTaken,
     message: Cow::Borrowed("someone else has this name"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// The name looks like that of another person who is connected.
@@ -195,7 +221,7 @@ pub(super) const NAME_TAKEN: CommandError = CommandError {
     code: ErrorCode::NameTaken,
     message: Cow::Borrowed("somebody else is here whose name looks the same"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// No token was shown.
@@ -203,7 +229,7 @@ pub(super) const NO_TOKEN: CommandError = CommandError {
     code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("log in with a token first"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// The same at the line port.
@@ -211,7 +237,7 @@ pub(super) const NO_TOKEN_LINE: CommandError = CommandError {
     code: ErrorCode::TokenNeeded,
     message: Cow::Borrowed("a token is needed here: /login TOKEN"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// The person has `--max-per-person` connections.
@@ -219,7 +245,7 @@ pub(super) const TOO_MANY_OF_ONE: CommandError = CommandError {
     code: ErrorCode::TooManyConnections,
     message: Cow::Borrowed("you have as many connections as one may have; close another first"),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 /// No connection of the addressee takes the direct message.
@@ -227,5 +253,5 @@ pub(super) const BUSY: CommandError = CommandError {
     code: ErrorCode::Busy,
     message: Cow::Borrowed("they do not read as fast as they are written to; try again"),
     retry_ms: None,
-    current: None,
+    more: None,
 };

@@ -4,6 +4,7 @@ use crate::codec::http::range::Wanted;
 use crate::codec::http::request::Request;
 use crate::core::access::Rights;
 use crate::core::file::FileId;
+use crate::core::net::peer::Peer;
 use crate::core::net::pending::Reply;
 
 /// A request for a file.
@@ -11,6 +12,8 @@ use crate::core::net::pending::Reply;
 pub(super) struct FileView {
     pub(super) id: FileId,
     pub(super) rights: Rights,
+    /// Where it comes from.
+    pub(super) peer: Option<Peer>,
     pub(super) reply: Reply,
     pub(super) wanted: Wanted,
     /// Whoever asks has it already.
@@ -18,12 +21,18 @@ pub(super) struct FileView {
 }
 
 impl FileView {
-    pub(super) fn new(request: &Request<'_>, id: FileId, rights: Rights, reply: Reply) -> Self {
+    pub(super) fn new(
+        request: &Request<'_>,
+        id: FileId,
+        (rights, peer): (Rights, Option<Peer>),
+        reply: Reply,
+    ) -> Self {
         let etag = etag_of(id);
         let tags = [&*etag, &format!("W/{etag}"), "*"];
         Self {
             id,
             rights,
+            peer,
             reply,
             wanted: Wanted::of(request, &etag),
             is_fresh: tags.iter().any(|tag| request.lists("if-none-match", tag)),

@@ -5,6 +5,7 @@ use crate::codec::error_code::ErrorCode;
 use crate::codec::json::command::Id;
 use crate::codec::json::event::Event;
 use crate::codec::ws::close::CloseReason;
+use crate::core::access::Rights;
 use crate::core::budget::cost;
 use crate::core::chat::{Format, Selection};
 use crate::core::delivery::encode;
@@ -115,7 +116,8 @@ impl<S: Stream> Server<S> {
         let is_in = room.is_some_and(|room| self.chat.is_in(id, room));
         // A room that a pattern has found may have ended since. Others may have it all the same.
         let is_there = room.is_some() || next.why == Why::Named || self.shares_rooms();
-        if is_in || !is_there || !self.access.rights(id).may_subscribe(&next.room) {
+        let may = self.check_may(id, Rights::may_subscribe, &next.room);
+        if is_in || !is_there || may.is_err() {
             return;
         }
         if self.chat.rooms_of(id).count() >= self.most_rooms(id) {

@@ -94,6 +94,7 @@ impl<S: Stream> Server<S> {
         sections.put("chat", &self.chat.state())?;
         sections.put("lagging", &self.lagging.state())?;
         sections.put("holders", &self.access.state())?;
+        sections.put("bans", &self.ban_records())?;
         sections.put("addresses", &self.addresses.state())?;
         sections.put("sources", &self.sources.state())?;
         sections.put("files", &self.files.state())?;
@@ -171,6 +172,7 @@ impl<S: Stream> Server<S> {
         self.chat.take_over(sections.take("chat")?, &limits, now.ms);
         self.lagging.take_over(sections.take("lagging")?);
         self.addresses.take_over(sections.take("addresses")?);
+        self.take_over_bans(sections.take_if_told("bans")?, now);
         self.sources.take_over(sections.take("sources")?);
         self.files.take_over(sections.take("files")?);
         self.counters.take_over(&sections.take("counters")?);

@@ -44,6 +44,7 @@ impl<S: Stream> Server<S> {
         self.check_counters()?;
         self.chat.check()?;
         self.access.check_holders(|id| self.get(id).is_some())?;
+        self.banning.check()?;
         self.check_lagging()?;
         self.followers.check(
             |id| self.get(id).is_some_and(Connection::is_member),

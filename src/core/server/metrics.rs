@@ -232,7 +232,7 @@ impl<S: Stream> Server<S> {
     }
 
     /// Gauges that are read off the server when they are asked for.
-    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 16] {
+    fn values(&self, now: Now) -> [(&'static str, &'static str, usize); 17] {
         let Self { limits, chat, .. } = self;
         let uptime_ms = now.ms - self.counters.started_ms;
         let paused = self.broadcast.paused_count();
@@ -273,6 +273,7 @@ impl<S: Stream> Server<S> {
                 "People here by the JSON door, or soon back.",
                 chat.person_count(),
             ),
+            ("bans", "Bans that hold.", self.banning.count()),
             (
                 "held_connections",
                 "Not read until their room catches up.",

@@ -74,10 +74,9 @@ impl<S: Stream> Server<S> {
             freshness: publish.freshness,
         };
         let submitted = self.submit(room, &draft, now).map_err(|error| {
-            let current =
-                (error == PublishError::Conflict).then(|| self.state_json(room, draft.key));
+            let is_conflict = error == PublishError::Conflict;
             CommandError {
-                current,
+                more: is_conflict.then(|| ("current", self.state_json(room, draft.key))),
                 ..error.into()
             }
         });
@@ -181,7 +180,7 @@ fn check_freshness(publish: &Publish<'_>) -> Result<(), CommandError> {
         code: ErrorCode::BadCommand,
         message,
         retry_ms: None,
-        current: None,
+        more: None,
     };
     match publish.key.as_deref().filter(|_| publish.retain) {
         _ if publish.freshness.is_none() => Ok(()),

@@ -115,8 +115,9 @@ impl<S: Stream> Server<S> {
             let state = state.and_then(|key| self.chat.state_of_key(room, key));
             let state = state.filter(|it| it.offset == offset);
             let place = (name, self.chat.epoch(room));
-            let is_here =
-                |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
+            let is_here = |person: &Person, room: Option<&RoomName>| {
+                self.is_looked_at(person, room) || self.is_banned(person)
+            };
             let those = self.those(&is_here);
             pushing
                 .push
@@ -131,7 +132,9 @@ impl<S: Stream> Server<S> {
             return false;
         };
         self.budget.spend(cost::MESSAGE);
-        let is_here = |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
+        let is_here = |person: &Person, room: Option<&RoomName>| {
+            self.is_looked_at(person, room) || self.is_banned(person)
+        };
         let those = self.those(&is_here);
         let is_told = pushing.push.on_direct(to, message, &those, now);
         self.pushing = Some(pushing);
@@ -143,7 +146,9 @@ impl<S: Stream> Server<S> {
         let Some(mut pushing) = self.pushing.take() else {
             return;
         };
-        let is_here = |person: &Person, room: Option<&RoomName>| self.is_looked_at(person, room);
+        let is_here = |person: &Person, room: Option<&RoomName>| {
+            self.is_looked_at(person, room) || self.is_banned(person)
+        };
         let those = self.those(&is_here);
         // One at the least: what comes before it may take all of the budget, tick after tick.
         while pushing.push.has_work() {
@@ -350,6 +355,14 @@ impl<S: Stream> Server<S> {
         }
     }
 
+    /// Whether somebody is banned from the server, and is told nothing.
+    fn is_banned(&self, person: &Person) -> bool {
+        match person {
+            Person::Holder(name) => self.is_banned_everywhere(name),
+            Person::Visitor { .. } => false,
+        }
+    }
+
     fn is_talked_to(&self, holder: &str) -> bool {
         let name = PersonName::of_token(holder);
         let connections = name.map(|name| self.access.connections_of(&name));
@@ -382,7 +395,7 @@ pub(super) const PUSH_IS_OFF: CommandError = CommandError {
         "push is off: the operator of this server turns it on with --push-contact",
     ),
     retry_ms: None,
-    current: None,
+    more: None,
 };
 
 const NOBODY: &str = "direct and mention are for a person: subscribe with a token, by the JSON protocol, or with the header Parlor-Resume and the resume of your welcome";

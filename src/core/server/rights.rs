@@ -147,6 +147,7 @@ impl<S: Stream> Server<S> {
             return Err(CommandError::new(ErrorCode::RateLimited, TOO_MANY_BAD));
         }
         let rights = self.check_token(token, peer, now)?;
+        self.check_ban(&rights, peer, None)?;
         let (Some(grant), earlier) = (rights.grant(), earlier.grant()) else {
             return Ok(());
         };
@@ -266,7 +267,7 @@ impl<S: Stream> Server<S> {
     ) -> Result<(), CommandError> {
         match self.access.rights(id) {
             Rights::Unauthenticated => Err(NO_TOKEN),
-            rights if may(&rights, room) => Ok(()),
+            rights if may(&rights, room) => self.check_ban_of(id, Some(room)),
             _ => Err(CommandError::new(
                 ErrorCode::NotAllowed,
                 "your token does not allow that in this room",

@@ -332,7 +332,7 @@ impl<S: Stream> Server<S> {
         now: Now,
     ) {
         let refused = |refusal| CommandError {
-            current: current.map(Into::into),
+            more: current.map(|it| ("current", it.into())),
             ..CommandError::from(refusal)
         };
         let id = match publisher {

@@ -15,7 +15,7 @@ use super::{DATAGRAMS, EventLoop, IMPORTS, LISTENERS, REDIS, SIGNALS, STORE, hos
 use crate::core::escalation::Escalation;
 use crate::core::hooks::Target;
 use crate::core::site::{File, Site};
-use crate::core::store::{Durability, KeptHooks, KeptPush, Stored};
+use crate::core::store::{Durability, KeptPush, Stored};
 use crate::core::{Proxied, Server};
 use crate::settings::{HookUrl, KeepWhen, Settings};
 use crate::shell::announce::{Kept, Page, here};
@@ -33,7 +33,7 @@ use crate::shell::push_key;
 use crate::shell::redis::RedisNode;
 use crate::shell::reload::{Files, log_kept};
 use crate::shell::shared_folder::SharedFolder;
-use crate::shell::store::{Inventory, IsFor, Store};
+use crate::shell::store::{Inventory, IsFor, KeptBeside, Store};
 use crate::shell::systemd::Manager;
 use crate::shell::systemd::sockets::{Purpose, Sockets};
 use crate::shell::tls::Tls;
@@ -49,10 +49,11 @@ impl EventLoop {
         let mut passed = Sockets::inherited(&config.settings.listen)?;
         let (mut this, (hooks, escalations)) =
             Self::build(sources, config, Clock::new(), &mut passed, site())?;
-        let (kept, kept_push) = this.open_store(&hooks)?;
+        let (kept, kept_push, bans) = this.open_store(&hooks)?;
         let alarms = this.kept_alarms(&escalations)?;
         this.open_redis()?;
         let now = this.clock.now();
+        this.server.use_bans(&bans, now);
         this.server.use_hooks(hooks, Some(kept), now);
         this.server.escalate_by(escalations, alarms, now);
         let made = this.use_push(kept_push)?;
@@ -182,8 +183,8 @@ impl EventLoop {
     }
 
     /// Has the server begin with what is kept in its directory, if it has one, and keep there what it is told. Gives what is
-    /// kept for these webhooks, and for push.
-    fn open_store(&mut self, hooks: &[Target]) -> Result<(KeptHooks, KeptPush), RunError> {
+    /// kept for these webhooks, for push, and of bans.
+    fn open_store(&mut self, hooks: &[Target]) -> Result<KeptBeside, RunError> {
         let settings = &self.config.settings;
         let Some(path) = &settings.keeping.data else {
             return Ok(Default::default());

@@ -18,7 +18,7 @@ type Change = fn(&Connection) -> Result<(), StoreError>;
 /// What makes each version of the one before, from an empty file on. A step is never changed once it was published.
 ///
 /// The id of a message is that of its room and its offset (`messages::id_of`): a page of a room is a range of ids.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step::new(&[TABLES, SEARCH]),
     Step::new(&[FILES]),
     Step {
@@ -28,6 +28,7 @@ const STEPS: [Step; 6] = [
     Step::new(&[FRESHNESS]),
     Step::new(&[HOOKS]),
     Step::new(&[PUSH]),
+    Step::new(&[BANS]),
 ];
 
 impl Step {
@@ -154,6 +155,10 @@ const PUSH: &str = "
         PRIMARY KEY (room, key)
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// Bans by their ids; each in JSON.
+const BANS: &str =
+    "CREATE TABLE bans (id TEXT PRIMARY KEY, ban TEXT NOT NULL) STRICT, WITHOUT ROWID";
 
 /// The version that this parlor writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

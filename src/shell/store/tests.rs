@@ -15,8 +15,8 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::core::store::{
-    Answer, Append, Condition, Content, Contents, Load, Person, PushRequest, Read, Record, Request,
-    Search, Sent, Stored, Ticket,
+    Answer, Append, BanRequest, Condition, Content, Contents, Load, Person, PushRequest, Read,
+    Record, Request, Search, Sent, Stored, Ticket,
 };
 use crate::settings::Timeout;
 use crate::shell::clock::unix_ms;
@@ -51,6 +51,7 @@ impl Drop for Place {
 struct Shop {
     store: Store,
     push: KeptPush,
+    bans: Vec<Box<str>>,
     inventory: Inventory,
     poll: Poll,
     tickets: u64,
@@ -65,10 +66,12 @@ impl Shop {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let none: (&[u64], &IsFor<'_>) = (&[], &|_, _| false);
-        let (store, inventory, (_, push)) = Store::open(&place.0, durability, limits, none, waker)?;
+        let (store, inventory, (_, push, bans)) =
+            Store::open(&place.0, durability, limits, none, waker)?;
         Ok(Self {
             store,
             push,
+            bans,
             inventory,
             poll,
             tickets: 0,
@@ -524,4 +527,32 @@ fn subscriptions_and_who_was_told_are_kept() {
     let shop = Shop::open(&place);
     assert_eq!(shop.push.subscriptions, [(1, "one again".into())]);
     assert_eq!(shop.push.told, [("tea".into(), "a".into(), "2".into())]);
+}
+
+#[test]
+fn bans_are_kept_until_they_end() {
+    let place = Place::new("bans");
+    let mut shop = Shop::open(&place);
+    let keep = |id: &str, text: &str| BanRequest::Keep {
+        id: id.into(),
+        text: text.into(),
+    };
+    let end = |id: &str, text: &str| BanRequest::End {
+        id: id.into(),
+        text: text.into(),
+    };
+    let requests = [
+        keep("a", "one"),
+        keep("b", "two"),
+        keep("c", "three"),
+        BanRequest::Forget { id: "b".into() },
+        keep("a", "one again"),
+        end("a", "one"),
+        end("c", "three"),
+    ];
+    for request in requests {
+        shop.ask(Request::Ban(request));
+    }
+    shop.store.close().unwrap();
+    assert_eq!(Shop::open(&place).bans, ["one again".into()]);
 }

@@ -12,7 +12,7 @@ use super::forgetting::Forgetting;
 use super::reader::Reading;
 use super::rooms::Rooms;
 use super::tell::{Outcome, Tell};
-use super::{append, files, hooks, people, push, state};
+use super::{append, bans, files, hooks, people, push, state};
 use crate::core::store::{Answer, Append, HookRequest, Request, Stored};
 use crate::limits::STORE_RETRY_MS;
 use crate::settings::Limits;
@@ -319,6 +319,7 @@ impl Writer {
             Request::ForgetPerson { number } => people::forget(connection, *number)?,
             // A directory has one server.
             Request::People(_) | Request::Files(_) => {}
+            Request::Ban(request) => bans::carry_out(connection, request)?,
             Request::Hook(request) => hooks::carry_out(connection, request)?,
             Request::Push(request) => push::carry_out(connection, request)?,
         }

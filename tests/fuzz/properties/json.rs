@@ -3,6 +3,7 @@
 
 use data_encoding::BASE64;
 use parlor::codec::error_code::ErrorCode;
+use parlor::codec::json::ban::BanTarget;
 use parlor::codec::json::command::{self, Command, Data, Series, Since};
 use parlor::codec::json::compact;
 use serde::de::IgnoredAny;
@@ -67,6 +68,16 @@ fn check_command(text: &str, is_json: bool, tree: Option<&Value>) {
         assert!(id.get().starts_with(|c: char| "\"-0123456789".contains(c)));
         assert_eq!(command::id_of(text).map(RawValue::get), Some(id.get()));
     }
+}
+
+fn target(
+    BanTarget {
+        name,
+        address,
+        room,
+    }: &BanTarget<'_>,
+) -> Value {
+    json!({"name": name, "address": address, "room": room})
 }
 
 /// Each field of the command is that of the tree, and what the command does not say is not there or `null`.
@@ -145,6 +156,13 @@ fn check_fields(command: &Command<'_>, tree: &Value) {
         Command::Rooms => ("rooms", json!({})),
         Command::Close { name } => ("close", json!({"name": name})),
         Command::Empty { room } => ("empty", json!({"room": room})),
+        Command::Ban(asked) => {
+            assert_eq!(json!(asked.seconds), tree["seconds"]);
+            assert_eq!(json!(asked.reason), tree["reason"]);
+            ("ban", target(&asked.target))
+        }
+        Command::Unban(lifted) => ("unban", target(lifted)),
+        Command::Bans => ("bans", json!({})),
         Command::Push(push) => {
             let is_wanted = tree["kinds"].as_array().is_some_and(|it| !it.is_empty());
             assert_eq!(push.wanted.is_some(), is_wanted);

@@ -164,7 +164,8 @@ impl<S: Stream> Server<S> {
     }
 }
 
-fn admin_name(rights: &Rights) -> String {
+/// Who an admin is, for the log and for those who ask who did it.
+pub(in crate::core::server) fn admin_name(rights: &Rights) -> String {
     let grant = rights.grant();
     grant.map_or_else(|| "an admin".to_owned(), |it| it.name.shown().to_string())
 }

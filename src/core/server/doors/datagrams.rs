@@ -24,7 +24,7 @@ use crate::limits::MAX_DATAGRAM;
 pub enum DatagramResult {
     /// It has been published in its room, or given to the store.
     Taken,
-    /// It is refused as a command would be: too fast, nothing to be kept for now, a bad token, a bad room, too many rooms or keys.
+    /// It is refused as a command would be: too fast, nothing to be kept for now, a bad token, a ban, a bad room, too many rooms or keys.
     Refused(ErrorCode),
     /// Its text is longer than `--max-message`, or it is longer than it can be.
     TooLong,
@@ -44,7 +44,7 @@ pub enum DatagramResult {
 
 impl DatagramResult {
     /// All of them.
-    pub(in crate::core::server) const ALL: [Self; 16] = [
+    pub(in crate::core::server) const ALL: [Self; 17] = [
         Self::Taken,
         Self::Refused(ErrorCode::RateLimited),
         Self::TooLong,
@@ -53,6 +53,7 @@ impl DatagramResult {
         Self::BadKey,
         Self::Refused(ErrorCode::BadToken),
         Self::Refused(ErrorCode::NotAllowed),
+        Self::Refused(ErrorCode::Banned),
         Self::Refused(ErrorCode::NameTaken),
         Self::Refused(ErrorCode::BadRoom),
         Self::Refused(ErrorCode::TooManyRooms),
@@ -147,6 +148,12 @@ impl<S: Stream> Server<S> {
             .ok_or(DatagramResult::Refused(ErrorCode::BadRoom))?;
         if !rights.may_publish(&name) {
             return Err(DatagramResult::Refused(ErrorCode::NotAllowed));
+        }
+        if self
+            .check_ban(&rights, Some(from.into()), Some(&name))
+            .is_err()
+        {
+            return Err(DatagramResult::Refused(ErrorCode::Banned));
         }
         let grant = rights.grant();
         if grant.is_some_and(|grant| self.is_lookalike(&grant.name)) {

@@ -101,6 +101,9 @@ impl<S: Stream> Server<S> {
         let rights = self.rights_of_request(request, id, now)?;
         let rooms = Rooms::of(request)?;
         self.check_feed(&rooms, &rights, now)?;
+        for room in rooms.names.iter().map(Some).chain([None]) {
+            self.check_ban_of_request(request, &rights, room, reply)?;
+        }
         let feed = feed_of(request)?;
         let head = stream_head(reply, now);
         if reply.is_head {

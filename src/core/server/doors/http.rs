@@ -1,6 +1,7 @@
 //! The HTTP door: requests, their bodies and their responses.
 
-pub(in crate::core::server) mod body;
+pub(in crate::core::server) mod bans;
+mod body;
 mod copies;
 pub(in crate::core::server) mod fields;
 mod files;

@@ -19,6 +19,7 @@ use crate::core::server::answers::{Answer, done, ok};
 use crate::core::server::arguments::{chart, content_of, page_size, parse_room};
 use crate::core::server::asking::Wish;
 use crate::core::server::direct::Progress;
+use crate::core::server::doors::admin::admin_name;
 use crate::core::server::error::{
     BAD_NAME, CommandError, NAME_OF_ANOTHER, NO_SUCH_USER, NO_TOKEN, TOO_MANY_OF_ONE,
 };
@@ -115,7 +116,7 @@ impl<S: Stream> Server<S> {
                 code,
                 message,
                 retry_ms,
-                current,
+                more,
             }) => {
                 let event = Event::Error {
                     id: echo,
@@ -123,12 +124,12 @@ impl<S: Stream> Server<S> {
                     message: &message,
                     retry_ms,
                 };
-                match current {
+                match more {
                     None => self.send(id, &event),
-                    Some(current) => {
+                    Some((field, more)) => {
                         let mut json = encode::event_json(&event);
                         json.truncate(json.len() - 1);
-                        self.send_json(id, &format!("{json},\"current\":{current}}}"));
+                        self.send_json(id, &format!("{json},\"{field}\":{more}}}"));
                     }
                 }
             }
@@ -189,7 +190,13 @@ impl<S: Stream> Server<S> {
             } => {
                 match token {
                     Some(token) if !self.access.is_open() => {
-                        self.log_in_by_token(id, &token, now)?;
+                        match self.log_in_by_token(id, &token, now) {
+                            Err(refused) if refused.code == ErrorCode::Banned => {
+                                self.refuse_banned(id, refused, echo, now);
+                                return Ok(None);
+                            }
+                            done => done?,
+                        }
                     }
                     _ => self.log_in(id, name.as_deref(), resume.as_deref(), now)?,
                 }
@@ -275,6 +282,20 @@ impl<S: Stream> Server<S> {
                     true => Ok(done(echo)),
                     false => Err(NO_SUCH_USER),
                 }
+            }
+            Command::Ban(asked) => {
+                let rights = self.check_is_admin(id)?;
+                self.ban(&asked, &admin_name(&rights), now)?;
+                Ok(done(echo))
+            }
+            Command::Unban(target) => {
+                let rights = self.check_is_admin(id)?;
+                self.lift_ban(&target, &admin_name(&rights))?;
+                Ok(done(echo))
+            }
+            Command::Bans => {
+                self.check_is_admin(id)?;
+                Ok(Some(self.bans_json(echo)))
             }
             Command::Empty { room } => {
                 let rights = self.check_is_admin(id)?;

@@ -68,6 +68,10 @@ impl<S: Stream> Server<S> {
             self.send_line(id, "* a token is needed here: /login TOKEN\n");
             return Ok(index);
         }
+        if let Err(refused) = self.check_ban_of(id, None) {
+            self.refuse_banned(id, refused, None, now);
+            return Ok(index);
+        }
         self.chat.begin_person(id);
         log::info!("opened peer={} room=lobby", self.connections[index].peer);
         self.lead_into_lobby(id, now);
@@ -78,6 +82,9 @@ impl<S: Stream> Server<S> {
     /// Someone has come, and goes into the lobby as soon as it is here.
     pub(in crate::core::server) fn lead_into_lobby(&mut self, id: ConnectionId, now: Now) {
         let lobby = RoomName::parse(RoomName::DEFAULT).expect("the lobby's name is valid");
+        if let Err(refused) = self.check_ban_of(id, Some(&lobby)) {
+            return self.send_line(id, &format!("! {}\n", refused.message));
+        }
         match self.readiness_for(&lobby, Wanted::Members, now) {
             Readiness::Ready => self.go_into(&lobby, id, now),
             Readiness::Loading => {
@@ -197,7 +204,12 @@ impl<S: Stream> Server<S> {
                 Err(NO_TOKEN_LINE)
             }
             Line::Empty => Ok(()),
-            Line::Login(token) => self.log_in_on_line(id, token, now),
+            Line::Login(token) => match self.log_in_on_line(id, token, now) {
+                Err(refused) if refused.code == ErrorCode::Banned => {
+                    return self.refuse_banned(id, refused, None, now);
+                }
+                done => done,
+            },
             Line::Say(text) => self.publish_line(id, text, now),
             Line::Nick(name) => self.log_in(id, Some(name), None, now).map(|()| {
                 let name = self.person(id).map(|person| self.chat.author(person).name);

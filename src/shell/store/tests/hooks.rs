@@ -11,11 +11,12 @@ fn open(place: &Place) -> (Shop, Vec<Untold>) {
     let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
     let hooks: (&[u64], &IsFor<'_>) = (&[WEBHOOK], &|_, room| room == "tea");
     let limits = Limits::default();
-    let (store, inventory, (kept, push)) =
+    let (store, inventory, (kept, push, bans)) =
         Store::open(&place.0, Durability::Disk, &limits, hooks, waker).unwrap();
     let shop = Shop {
         store,
         push,
+        bans,
         inventory,
         poll,
         tickets: 0,

@@ -2,6 +2,7 @@
 
 use crate::codec::http::request::Request;
 use crate::codec::http::response::{Problem, Status};
+use crate::codec::json::ban::BanRecord;
 use crate::core::access::Rights;
 use crate::core::chat::RoomName;
 use crate::core::net::pending::Addressed;
@@ -63,6 +64,7 @@ pub(in crate::core::server) fn read_only() -> Problem {
 pub(in crate::core::server) fn addressed(
     rooms: Vec<RoomName>,
     rights: &Rights,
+    ban_in: impl Fn(&RoomName) -> Option<BanRecord>,
 ) -> Result<(RoomName, Vec<Addressed>), Problem> {
     let first = rooms[0].clone();
     if !rooms.iter().any(|room| rights.may_publish(room)) {
@@ -70,6 +72,7 @@ pub(in crate::core::server) fn addressed(
     }
     let rooms = rooms.into_iter().map(|room| Addressed {
         is_allowed: rights.may_publish(&room),
+        ban: ban_in(&room).map(Box::new),
         room,
     });
     Ok((first, rooms.collect()))

@@ -182,7 +182,8 @@ impl<S: Stream> Server<S> {
             sharing: self.sharing(request),
             ..reply.clone()
         };
-        let view = FileView::new(request, id, rights, reply);
+        let peer = self.peer(Some(request), reply.id);
+        let view = FileView::new(request, id, (rights, peer), reply);
         if self.files.shared.is_some() {
             return self.find_file(view, now);
         }
@@ -209,6 +210,7 @@ impl<S: Stream> Server<S> {
         } = view;
         let is_fresh = *is_fresh;
         rights.check_subscribe(room)?;
+        self.check_ban(rights, view.peer, Some(room))?;
         let etag = etag_of(file.id);
         let part = view.wanted.part(file.bytes);
         let status = match part {

@@ -74,6 +74,7 @@ impl<S: Stream> Server<S> {
         check_id(id)?;
         let rights = self.rights_of_request(request, reply.id, now)?;
         rights.check_login()?;
+        self.check_ban_of_request(request, &rights, None, reply)?;
         let owner = self.owner_of_request(request, &rights, reply.id);
         match request.method {
             "PUT" => self.begin_subscription(request, (id, owner), &rights, reply, now),

@@ -199,6 +199,7 @@ impl<S: Stream> Server<S> {
         let resource = Resource::parse(path)?;
         request.check_query(resource.fields(request.method))?;
         let rights = self.rights_of_request(request, reply.id, now)?;
+        self.check_ban_of_request(request, &rights, resource.room(), reply)?;
         if let Some(room) = resource.room() {
             self.check_ready(room, now)?;
         }
@@ -210,7 +211,9 @@ impl<S: Stream> Server<S> {
             }
             ("POST", Resource::Several(rooms)) => {
                 check_copies(&rooms)?;
-                let (first, copies) = addressed(rooms, &rights)?;
+                let peer = self.peer(Some(request), reply.id);
+                let ban_in = |room: &RoomName| self.ban_of(&rights, peer, Some(room));
+                let (first, copies) = addressed(rooms, &rights, ban_in)?;
                 self.check_lookalike(&rights)?;
                 self.begin_post(request, (first, copies), &rights, reply, now)
             }
@@ -373,6 +376,7 @@ impl<S: Stream> Server<S> {
             Arriving::File(upload) => {
                 return self.finish_upload(upload, body.into_body(), reply, now);
             }
+            Arriving::Ban(by) => return self.on_ban(&by, &body.into_body(), &reply, now),
             Arriving::Subscription(it) => {
                 return self.on_subscription(it, &body.into_body(), &reply, now);
             }

@@ -82,6 +82,10 @@ impl<S: Stream> Server<S> {
             if let Err(problem) = self.answer_people(request, name, &reply, now) {
                 self.respond_problem(&problem, &reply, now);
             }
+        } else if request.path == "/bans" {
+            if let Err(problem) = self.answer_bans(request, &reply, now) {
+                self.respond_problem(&problem, &reply, now);
+            }
         } else if request.path == "/usage" {
             if let Err(problem) = self.answer_usage(request, &reply, now) {
                 self.respond_problem(&problem, &reply, now);
@@ -205,6 +209,11 @@ impl<S: Stream> Server<S> {
             rights.check_subscribe(room)?;
             self.check_ready(room, now)?;
         }
+        // At the JSON door it is told in words, which scripts in browsers can read.
+        if !is_json {
+            let peer = self.peer(Some(request), id);
+            self.check_ban(&rights, peer, room.as_ref())?;
+        }
         self.check_lookalike(&rights)?;
         self.check_connection_limit(&rights)?;
         let client = self.check_client(request, id, now)?;
@@ -212,15 +221,19 @@ impl<S: Stream> Server<S> {
         let deflate = self.agree_on_deflate(request, id);
         let accept = upgrade::accept(&accept_key, subprotocol, deflate.as_deref(), now.unix_ms);
         match room {
-            room if is_json => self.open_json(id, accept, room, &rights, now),
+            room if is_json => {
+                // First, because whether they are banned is asked of their address.
+                self.count_client(client, id);
+                self.open_json(id, accept, room, &rights, now);
+            }
             Some(room) => {
                 let owner = self.owner_of_request(request, &rights, id);
                 self.open_plain(id, accept, room, (keyed, &owner), now)?;
                 self.grant(id, &rights, now);
+                self.count_client(client, id);
             }
             None => {}
         }
-        self.count_client(client, id);
         self.log_opened(id);
         Ok(())
     }
@@ -317,6 +330,9 @@ impl<S: Stream> Server<S> {
         if !self.get(id).is_some_and(Connection::is_member) {
             return;
         }
+        if let Err(refused) = self.check_ban_of(id, None) {
+            return self.refuse_banned(id, refused, None, now);
+        }
         match self.access.rights(id).grant() {
             Some(grant) => {
                 let room = room.clone();
@@ -336,7 +352,9 @@ impl<S: Stream> Server<S> {
             self.send_json(id, &welcome);
         }
         if let Some(room) = room {
-            let answer = self.join(&room, &JoinOptions::default(), None, id, now);
+            let answer = self
+                .check_ban_of(id, Some(&room))
+                .and_then(|()| self.join(&room, &JoinOptions::default(), None, id, now));
             self.answer_command(answer, None, id);
         }
     }
