@@ -184,7 +184,7 @@ settings! {
         webhook_secret_file: Vec<PathBuf> = Vec::new(), HOOK_SECRET, Now;
         /// Tell of rooms of this pattern, where `*` is any characters and `?` is one; may be repeated [default: all rooms]
         webhook_rooms: Vec<String> = Vec::new(), PATTERN, Now;
-        /// Tell of this: message (without a key), keyed, alarm, joined, left, occupied, vacated or escalated; may be repeated
+        /// Tell of this: message (without a key), keyed, alarm, joined, left, occupied, vacated, banned or escalated; may be repeated
         /// [default: all]
         webhook_events: Vec<HookEvent> = Vec::new(), EVENT, Now;
         /// Private address or network that webhooks and push may be sent to; may be repeated [default: public addresses alone]

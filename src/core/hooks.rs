@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng as _, SeedableRng};
 
+use crate::codec::json::ban::BanRecord;
 pub use crate::codec::webhook::Secret;
 use crate::core::chat::RoomName;
 use crate::core::now::Now;
@@ -157,6 +158,18 @@ impl Hooks {
             self.schedule(room, now);
         }
         index.is_some()
+    }
+
+    /// Somebody is banned from a room.
+    pub(super) fn on_banned(&mut self, room: &RoomName, ban: &BanRecord, now: Now) {
+        let event = body::banned(ban);
+        let wanted = self.room(room).wanted().to_vec();
+        for index in wanted {
+            if self.endpoints[index].wants(HookEvent::Banned) {
+                self.gather(index, room, &event, now);
+                self.schedule(room, now);
+            }
+        }
     }
 
     /// Somebody has come into a room, or gone.

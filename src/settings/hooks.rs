@@ -119,6 +119,8 @@ pub enum HookEvent {
     Occupied,
     /// The last has gone.
     Vacated,
+    /// Somebody was banned from a room, or put out of it because of a ban.
+    Banned,
     /// Nobody has acknowledged an alarm in time. It is told to webhooks that a step of an escalation names, whatever else these
     /// are told.
     Escalated,
@@ -126,7 +128,7 @@ pub enum HookEvent {
 
 impl HookEvent {
     /// All of them, with their names.
-    pub const ALL: [(Self, &str); 8] = [
+    pub const ALL: [(Self, &str); 9] = [
         (Self::Message, "message"),
         (Self::Keyed, "keyed"),
         (Self::Alarm, "alarm"),
@@ -134,6 +136,7 @@ impl HookEvent {
         (Self::Left, "left"),
         (Self::Occupied, "occupied"),
         (Self::Vacated, "vacated"),
+        (Self::Banned, "banned"),
         (Self::Escalated, "escalated"),
     ];
 }
@@ -144,7 +147,7 @@ impl FromStr for HookEvent {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(_, name)| *name == text);
         found.map(|(event, _)| *event).ok_or_else(|| {
-            "expected message, keyed, alarm, joined, left, occupied, vacated or escalated"
+            "expected message, keyed, alarm, joined, left, occupied, vacated, banned or escalated"
                 .to_owned()
         })
     }

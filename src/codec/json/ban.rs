@@ -69,7 +69,7 @@ impl<'a> AskedBan<'a> {
     }
 }
 
-/// A ban as it is listed, kept and shared.
+/// A ban as it is listed, told to webhooks, kept and shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BanRecord {
     /// The name in somebody's tokens.

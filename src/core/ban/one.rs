@@ -156,6 +156,11 @@ impl Ban {
         &self.record
     }
 
+    /// The room that it is from, where that is one alone.
+    pub(in crate::core) fn room(&self) -> Option<RoomName> {
+        self.record.room.as_deref().and_then(RoomName::parse)
+    }
+
     /// What it is found by.
     pub(in crate::core) fn id(&self) -> String {
         id_of(&self.whom, &self.place)

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::here::Here;
 use super::lane::{Gathered, Serial};
 
+use crate::codec::json::ban::BanRecord;
 use crate::codec::json::event::{self, Person};
 use crate::core::chat::{Author, Name, PublicId, RoomName};
 use crate::limits::{MAX_HOOK_BODY, MAX_PAGE};
@@ -63,6 +64,14 @@ pub(super) fn event(name: &str) -> Vec<u8> {
 pub(super) fn person(name: &str, (id, shown): (&PublicId, &Name)) -> Vec<u8> {
     let mut out = format!(r#"{{"type":"{name}","person":"#).into_bytes();
     event::write(&Person { id, name: shown }, &mut out);
+    out.push(b'}');
+    out
+}
+
+/// Somebody is banned.
+pub(super) fn banned(ban: &BanRecord) -> Vec<u8> {
+    let mut out = br#"{"type":"banned","ban":"#.to_vec();
+    event::write(ban, &mut out);
     out.push(b'}');
     out
 }

@@ -454,3 +454,32 @@ fn a_webhook_that_is_new_is_not_told_that_those_who_are_there_have_come() {
     let kinds = events.as_array().unwrap().iter().map(|it| &it["type"]);
     assert!(kinds.eq(["left"]), "{events}");
 }
+
+#[test]
+fn a_ban_is_told_of_its_room_to_those_who_want_to_know() {
+    let ban = BanRecord {
+        name: Some("mallory".into()),
+        address: None,
+        room: Some("tea".into()),
+        until: Some(1_700_000_060_000),
+        reason: Some("spam".into()),
+        by: "root".into(),
+        at: 1_700_000_000_000,
+    };
+    let tea = room("tea");
+    let mut desk = Desk::new(&[HookEvent::Banned]);
+    desk.hooks.on_banned(&tea, &ban, desk.now);
+    let call = desk.call(&people(&[1])).unwrap();
+    let expected = json!({
+        "type": "banned",
+        "ban": {
+            "name": "mallory", "room": "tea", "until": 1_700_000_060_000_u64, "reason": "spam",
+            "by": "root", "at": 1_700_000_000_000_u64
+        }
+    });
+    assert_eq!(body(&call)["data"]["events"], json!([expected]));
+    assert_eq!(body(&call)["data"]["state"]["count"], 1);
+    let mut other = Desk::new(&[HookEvent::Joined]);
+    other.hooks.on_banned(&tea, &ban, other.now);
+    assert!(other.call(&people(&[1])).is_none());
+}

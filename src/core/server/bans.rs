@@ -2,6 +2,8 @@
 
 mod keeping;
 
+use std::collections::BTreeSet;
+
 use crate::codec::error_code::ErrorCode;
 use crate::codec::http::request::Request;
 use crate::codec::http::response::Problem;
@@ -32,6 +34,8 @@ pub(super) struct Banning {
     bans: Bans,
     /// The index of the connection to look at next, after a ban has begun.
     next: Option<usize>,
+    /// Rooms and bans that webhooks were told of meanwhile.
+    told: BTreeSet<(RoomName, BanRecord)>,
 }
 
 impl Banning {
@@ -155,10 +159,13 @@ impl<S: Stream> Server<S> {
             return Err(NAMES_ARE_FREE);
         }
         let (record, request) = (ban.record().clone(), kept(&ban));
-        let whom = ban.whom().to_string();
+        let (whom, room) = (ban.whom().to_string(), ban.room());
         self.begin_ban(ban, now)?;
         log::warn!("{by} bans {whom}{}", place_in_words(&record));
         self.ask_store_of_ban(request);
+        if let Some(room) = room {
+            self.tell_hooks_of_ban(&room, &record, now);
+        }
         Ok(record)
     }
 
@@ -219,6 +226,9 @@ impl<S: Stream> Server<S> {
             self.budget.spend(cost::LOOKUP);
             let is_last = index >= self.connections.capacity();
             self.banning.next = (!is_last).then_some(index + 1);
+            if is_last {
+                self.banning.told.clear();
+            }
             if let Some(id) = self.connections.get(index).map(|it| it.id) {
                 self.put_out(id, now);
             }
@@ -246,6 +256,7 @@ impl<S: Stream> Server<S> {
             let Some(ban) = self.ban_of(&rights, peer, Some(&name)) else {
                 continue;
             };
+            self.tell_hooks_of_ban(&name, &ban, now);
             if everywhere.is_none() {
                 if self.get(id).and_then(|it| it.door.facts().words) == Some(Format::Json) {
                     self.answer_command(Err(banned(&ban)), None, id);
@@ -255,6 +266,16 @@ impl<S: Stream> Server<S> {
         }
         if let Some(ban) = everywhere {
             self.refuse_banned(id, banned(&ban), None, now);
+        }
+    }
+
+    /// Webhooks are told once of each room, however many connections somebody has there.
+    fn tell_hooks_of_ban(&mut self, room: &RoomName, ban: &BanRecord, now: Now) {
+        if let Some(hooks) = &mut self.hooks
+            && self.banning.told.insert((room.clone(), ban.clone()))
+        {
+            self.budget.spend(cost::MESSAGE);
+            hooks.on_banned(room, ban, now);
         }
     }
 }

@@ -338,7 +338,7 @@ fn what_is_wrong_with_a_webhook_is_told() {
             without a user, a password or a fragment, not \"b.example\"",
             "parlor.toml:5: webhooks: a secret-file is needed, which requests are signed with",
             "parlor.toml:10: webhooks: event: there is no such setting of a webhook; did you mean events?",
-            "parlor.toml:11: webhooks: events: expected message, keyed, alarm, joined, left, occupied, vacated or escalated, not \"msg\"",
+            "parlor.toml:11: webhooks: events: expected message, keyed, alarm, joined, left, occupied, vacated, banned or escalated, not \"msg\"",
             "parlor.toml:12: webhooks: rooms: expected a string in quotes, not this integer",
         ]
     );
