@@ -1,5 +1,6 @@
 //! A node in Redis: the connections to it, and the rooms that are kept there.
 
+mod bans;
 mod command;
 mod engine;
 mod entry;

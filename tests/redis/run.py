@@ -13,6 +13,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import absence  # noqa: E402
+import bans  # noqa: E402
 import checks  # noqa: E402
 import clusters  # noqa: E402
 import failovers  # noqa: E402
@@ -52,7 +53,7 @@ def rank(test):
 
 
 def main(parts):
-    modules = (checks, files, links, order, outages, absence, members, patterns, clusters, failovers, faults)
+    modules = (checks, files, links, order, outages, absence, members, bans, patterns, clusters, failovers, faults)
     suites = [unittest.defaultTestLoader.loadTestsFromModule(module) for module in modules]
     chosen = [test for test in tests(suites) if not parts or any(part in test.id() for part in parts)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:

@@ -5,9 +5,11 @@
 
 mod appends;
 mod asking;
+mod bans;
 mod beginnings;
 mod files;
 mod hearing;
+mod known_bans;
 mod listing;
 mod people;
 mod publishing;
@@ -35,6 +37,7 @@ use crate::limits::{COMPARE_MS, STORE_RETRY_MS};
 use crate::settings::Limits;
 use appends::Appends;
 use beginnings::Beginnings;
+use known_bans::KnownBans;
 use listing::{Counting, Gathering};
 use push_state::{Asked, Pushed};
 use question::Question;
@@ -132,6 +135,7 @@ pub(super) struct Engine {
     /// The same of those whose members are behind, until the next tick.
     held: Vec<Box<str>>,
     limits: Rc<Limits>,
+    bans: KnownBans,
     /// Channels are those of shards.
     is_sharded: bool,
     /// Milliseconds for which a message waits for Redis to be there.
@@ -167,6 +171,7 @@ impl Engine {
             untold: VecDeque::new(),
             held: Vec::new(),
             limits: Rc::new(limits),
+            bans: KnownBans::default(),
             is_sharded: false,
             wait_ms,
             random,
@@ -231,7 +236,6 @@ impl Engine {
             Request::ForgetState { .. }
             | Request::ForgetFile { .. }
             | Request::Hook(_)
-            | Request::Ban(_)
             | Request::KeepPerson(_)
             | Request::ForgetPerson { .. } => {}
             Request::People(PeopleRequest::HearBeginnings { ticket, .. })
@@ -242,6 +246,7 @@ impl Engine {
             Request::People(request) => self.on_people(request),
             Request::Push(request) => self.on_push(request),
             Request::Files(request) => self.on_files(request),
+            Request::Ban(request) => self.on_ban_request(request),
             Request::Shared(Shared::Leave { room }) => self.leave(&room),
             Request::Shared(Shared::Signal {
                 room,

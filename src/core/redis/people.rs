@@ -46,6 +46,11 @@ pub(super) enum Word {
     Outcome { ticket: u64, outcome: DirectOutcome },
     /// The connections of the holders of tokens for a name are to be closed. `by`: the node that says so.
     Close { by: Box<str>, name: Box<str> },
+    /// A ban was kept; without its text: it is no more.
+    Ban {
+        id: Box<str>,
+        text: Option<Box<str>>,
+    },
 }
 
 pub(super) fn slot() -> Slot {

@@ -141,8 +141,20 @@ pub static FORGET_FILES: Script = Script {
     text: include_str!("scripts/forget_files.lua"),
 };
 
+/// Keeps a ban, or forgets one, and tells all nodes.
+pub static BAN: Script = Script {
+    name: "ban",
+    text: include_str!("scripts/ban.lua"),
+};
+
+/// Says which bans there are.
+pub static BANS: Script = Script {
+    name: "bans",
+    text: include_str!("scripts/bans.lua"),
+};
+
 /// All of them, to be loaded on each connection.
-pub static ALL: [&Script; 22] = [
+pub static ALL: [&Script; 24] = [
     &PUBLISH,
     &LOAD,
     &FILL,
@@ -165,4 +177,6 @@ pub static ALL: [&Script; 22] = [
     &PUSH_PAGE,
     &KEEP_FILE,
     &FORGET_FILES,
+    &BAN,
+    &BANS,
 ];

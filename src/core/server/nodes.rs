@@ -21,7 +21,8 @@ use crate::core::server::known_names::KnownNames;
 use crate::core::server::lists::Lists;
 use crate::core::server::questions::Questions;
 use crate::core::store::{
-    Here, KnownPresence, PeopleNews, PeopleRequest, Person, PublicPerson, Request, SharedPerson,
+    BanRequest, Here, KnownPresence, PeopleNews, PeopleRequest, Person, PublicPerson, Request,
+    SharedPerson,
 };
 use crate::core::stream::Stream;
 use crate::limits::{RENEW_MS, RENEWED_AT_ONCE};
@@ -157,6 +158,9 @@ impl<S: Stream> Server<S> {
                 message,
             } => self.on_direct(answer_to, &to, &message),
             PeopleNews::ShowSender { to, message } => self.on_show_sender(&to, &message),
+            PeopleNews::Ban { id, text } => self.on_ban_elsewhere(&id, text.as_deref(), now),
+            PeopleNews::Bans(texts) => self.replace_bans(&texts, now),
+            PeopleNews::BansLost => self.keep_bans_again(),
             PeopleNews::Close { name } => {
                 if let Some(name) = PersonName::of_token(&name) {
                     self.close_person(&name, "an admin at another node", now);
@@ -238,6 +242,7 @@ impl<S: Stream> Server<S> {
             nodes.renew_ms = now.ms + RENEW_MS;
             nodes.rooms = Walk::After(None);
             nodes.people = Walk::After(None);
+            self.ask_store_of_ban(BanRequest::Compare);
         }
         while self.budget.is_left()
             && let Some(nodes) = &mut self.nodes

@@ -22,4 +22,6 @@ pub enum BanRequest {
         /// What it was, in JSON.
         text: Box<str>,
     },
+    /// To tell all bans, if they are others than this server has heard of: only a log is asked that several servers share.
+    Compare,
 }

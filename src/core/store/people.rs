@@ -347,6 +347,17 @@ pub enum PeopleNews {
         /// The name.
         name: Box<str>,
     },
+    /// A ban was kept at any node, or was lifted or has ended.
+    Ban {
+        /// What it is found by.
+        id: Box<str>,
+        /// What it is, in JSON; `None` if it is no more.
+        text: Option<Box<str>>,
+    },
+    /// These are all bans, in JSON.
+    Bans(Vec<Box<str>>),
+    /// The log has lost all bans: they are to be kept again.
+    BansLost,
 }
 
 impl DirectMessage {

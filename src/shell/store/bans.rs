@@ -22,6 +22,8 @@ pub(super) fn carry_out(connection: &Connection, request: &BanRequest) -> Result
             let mut statement = connection.prepare_cached(sql)?;
             statement.execute((&**id, &**text))?;
         }
+        // A directory has one server.
+        BanRequest::Compare => {}
     }
     Ok(())
 }

@@ -549,6 +549,7 @@ fn bans_are_kept_until_they_end() {
         keep("a", "one again"),
         end("a", "one"),
         end("c", "three"),
+        BanRequest::Compare,
     ];
     for request in requests {
         shop.ask(Request::Ban(request));

@@ -20,6 +20,9 @@ impl Engine {
         if let Some(partition) = Partition::of_beginnings(channel) {
             return self.on_beginnings_heard(partition);
         }
+        if channel == people::ALL_NODES {
+            return self.compare_bans();
+        }
         let partition = Partition::of_channel(channel);
         let Some(members) = partition.and_then(|it| self.partitions.get_mut(&it)) else {
             return;

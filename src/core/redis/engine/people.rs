@@ -179,6 +179,8 @@ impl Engine {
                 let answer = count.map_or(PeopleAnswer::Unavailable, PeopleAnswer::SentTo);
                 self.people_answer(ticket, answer);
             }
+            Question::CompareBans => self.on_bans_compared(reply),
+            Question::Ban(_) => self.on_ban_kept(reply),
             Question::List(_) | Question::Direct(None) | Question::Nothing => {}
         }
     }
@@ -197,7 +199,9 @@ impl Engine {
             | Question::Direct(Some(ticket)) => {
                 self.people_answer(*ticket, PeopleAnswer::Unavailable);
             }
-            Question::Tell(_)
+            Question::Ban(request) => self.put_ban_off(request),
+            Question::CompareBans
+            | Question::Tell(_)
             | Question::Compare(_)
             | Question::Keep(_)
             | Question::Renew
@@ -258,6 +262,7 @@ impl Engine {
             Word::Outcome { ticket, outcome } => {
                 return self.people_answer(Ticket(ticket), PeopleAnswer::Outcome(outcome));
             }
+            Word::Ban { id, text } => return self.on_ban_said(id, text),
             Word::Close { by, .. } if by == self.node => return,
             Word::Close { name, .. } => PeopleNews::Close { name },
         };

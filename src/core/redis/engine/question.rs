@@ -1,7 +1,7 @@
 //! Why something about people was asked.
 
 use crate::core::redis::partition::Partition;
-use crate::core::store::{KnownPresence, Ticket};
+use crate::core::store::{BanRequest, KnownPresence, Ticket};
 
 /// Why something about people was asked.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) enum Question {
     Renew,
     Find(Ticket),
     Direct(Option<Ticket>),
+    Ban(BanRequest),
+    CompareBans,
     /// Nobody waits for the answer.
     Nothing,
 }

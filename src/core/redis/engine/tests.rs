@@ -1,5 +1,6 @@
 //! The engine against replies that are written out.
 
+mod banned;
 mod beginnings;
 mod files;
 mod listing;

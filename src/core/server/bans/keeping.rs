@@ -2,6 +2,7 @@
 
 use crate::codec::json::ban::BanRecord;
 use crate::core::ban::{Ban, Bans};
+use crate::core::budget::cost;
 use crate::core::now::Now;
 use crate::core::server::Server;
 use crate::core::store::{BanRequest, Request};
@@ -11,6 +12,38 @@ impl<S: Stream> Server<S> {
     /// Begins with the bans that a store has kept, in JSON. To be called after `use_store`, and before the first connection.
     pub fn use_bans(&mut self, kept: &[Box<str>], now: Now) {
         self.load_bans(kept.iter().filter_map(|text| read_ban(text)), now);
+    }
+
+    /// A ban was kept at any node that shares the log, this one as well, or is no more.
+    pub(in crate::core::server) fn on_ban_elsewhere(
+        &mut self,
+        id: &str,
+        text: Option<&str>,
+        now: Now,
+    ) {
+        match text {
+            None => {
+                self.banning.bans.remove(id);
+            }
+            Some(text) => self.load_bans(read_ban(text).into_iter(), now),
+        }
+    }
+
+    /// These are all bans of the log.
+    pub(in crate::core::server) fn replace_bans(&mut self, texts: &[Box<str>], now: Now) {
+        self.budget.spend(cost::LOOKUP * texts.len() as u64);
+        self.banning.bans = Bans::default();
+        self.use_bans(texts, now);
+    }
+
+    /// The log has lost them.
+    pub(in crate::core::server) fn keep_bans_again(&mut self) {
+        log::warn!("Redis has lost the bans: those that are known here are kept again");
+        let bans = self.banning.bans.iter();
+        let requests: Vec<BanRequest> = bans.map(kept).collect();
+        for request in requests {
+            self.ask_store_of_ban(request);
+        }
     }
 
     /// Asks whoever keeps bans, if anything does.
