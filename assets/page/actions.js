@@ -5,7 +5,7 @@ import { Board } from '../board/board.js';
 import { BoardView } from '../board/view.js';
 import { Attach, Transfers } from './attach.js';
 import { byId } from './dom.js';
-import { addressee, commandsFor, parse, usage } from './commands.js';
+import { addressee, banOf, commandsFor, parse, usage } from './commands.js';
 import { Composer, commandList } from './composer.js';
 import { Jump } from './conversation.js';
 import { byteLength, summary } from './message.js';
@@ -124,21 +124,23 @@ export class Actions {
       await this.#parlor.join(place.name, { last: FIRST_MESSAGES, series: place.boardView.asked });
       this.#bar(place, null);
     } catch (error) {
-      if (error.code !== 'not_joined') this.#bar(place, this.#notEntered(place, error.code));
+      if (error.code !== 'not_joined') this.#bar(place, this.#notEntered(place, error));
     }
   }
 
-  #notEntered(place, code) {
+  #notEntered(place, { code, ban }) {
+    if (code === 'banned') return { title: text.bannedFrom(place.name), body: text.bannedBecause(ban), mayReturn: true };
     if (code === 'not_allowed') return this.#notAllowed(place);
     return { title: text.cannotJoin(place.name), body: text.failure(code), mayReturn: true };
   }
 
   /** One is not in a room any more: nothing of it is shown. */
-  putOut({ room, reason, code }) {
+  putOut(left) {
+    const { room, reason, code } = left;
     const place = this.places.get(room);
     if (!place) return;
     place.empty();
-    if (code) return this.#bar(place, this.#notEntered(place, code));
+    if (code) return this.#bar(place, this.#notEntered(place, left));
     const isAllowed = this.#may('subscribe', room);
     const why = { title: text.putOut(room), body: text.putOutBecause(reason), mayReturn: true };
     this.#bar(place, isAllowed ? why : this.#notAllowed(place));
@@ -485,6 +487,20 @@ export class Actions {
       if (!isRoomName(room)) return text.roomNames;
       return void this.#govern(this.#parlor.emptyRoom(room), text.emptiedRoom(room));
     },
+    ban: (rest, usage) => {
+      const { name, seconds, reason } = banOf(rest);
+      const room = this.#governed();
+      if (!name) return text.missing(usage);
+      if (!room) return text.banWhere;
+      return void this.#govern(this.#parlor.ban({ name, room, seconds, reason }), text.bannedPerson(name, room), name);
+    },
+    unban: (rest, usage) => {
+      const { to } = addressee(rest);
+      const room = this.#governed();
+      if (!to) return text.missing(usage);
+      if (!room) return text.banWhere;
+      return void this.#govern(this.#parlor.unban({ name: to, room }), text.unbannedPerson(to, room), to, text.notBanned);
+    },
     help: () => { this.#note(this.places.current, commandList(commandsFor(this.#parlor.rights))); },
   };
 
@@ -494,14 +510,20 @@ export class Actions {
     this.showWelcome(place);
   }
 
+  /** The room that an admin has before them. */
+  #governed() {
+    const { current } = this.places;
+    return current.isDirect ? null : current.name;
+  }
+
   /** Tells what became of what an admin did. */
-  async #govern(deed, done, name) {
+  async #govern(deed, done, name, nobody = text.nobodyNamed) {
     const place = this.places.current;
     try {
       await deed;
       this.#note(place, done);
     } catch (error) {
-      this.#composer.refuse(error.code === 'no_such_user' ? text.nobodyNamed(name) : text.failure(error.code));
+      this.#composer.refuse(error.code === 'no_such_user' ? nobody(name) : text.failure(error.code));
     }
   }
 

@@ -185,7 +185,7 @@ function stateChanged(state) {
   for (const place of places) place.conversation.outbox.showConnected(state.phase === 'open');
   if (places.current) actions.showWelcome(places.current);
   const isLost = state.phase === 'waiting' && state.opened;
-  if (isLost || state.code === 'removed') for (const place of places) place.lostAt ??= state.heardAt ?? Date.now();
+  if (isLost || ['removed', 'banned'].includes(state.code)) for (const place of places) place.lostAt ??= state.heardAt ?? Date.now();
   if (!isLost) return;
   if (isRemarkable(state)) places.current?.conversation.notice(explanation(state));
   announce(explanation(state));

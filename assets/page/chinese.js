@@ -1,4 +1,10 @@
-import { duration, number, size, sizes } from './locale.js';
+import { duration, formatWhen, number, size, sizes } from './locale.js';
+
+/** Until when somebody is banned, and why. */
+function banned({ until, reason } = {}) {
+  const when = until ? `这是管理员的决定，到 ${formatWhen(new Date(until))} 为止。` : '这是管理员的决定。';
+  return reason ? `${when}原因：${reason}` : when;
+}
 
 export const chinese = {
   lang: 'zh-Hans',
@@ -130,6 +136,7 @@ export const chinese = {
     connection_lost: '连接已断开。恢复后请重试。',
     unconfirmed: '收到答复之前连接已断开。请查看是否已完成，未完成则重试。',
     not_allowed: '你的令牌不允许这样做。',
+    banned: '管理员已禁止你进入那里。',
     no_such_user: '没有叫这个名字的人在场。',
     bad_room: '此服务器不接受这个房间名。',
     too_big: '内容超过服务器允许的长度。',
@@ -172,6 +179,7 @@ export const chinese = {
     bad_token: { title: '此令牌无效', body: (reason) => `服务器的答复：${reason}` },
     token_expired: { title: '你的令牌已过期', body: '粘贴新的令牌，即可从刚才的地方继续。' },
     removed: { title: '管理员关闭了你的连接', body: '令牌仍有效时可以用它回来，也可以换一个令牌。' },
+    banned: { title: '你已被禁止进入这里', body: (reason, ban) => banned(ban) },
   },
   token: '令牌',
   tokenMissing: '请先粘贴令牌',
@@ -185,7 +193,7 @@ export const chinese = {
   mayWrite: '发言',
   goodUntil: '有效期至',
   admin: '管理员',
-  adminMay: '用 /close 关闭任何人的连接，用 /empty 清空房间',
+  adminMay: '用 /close 关闭任何人的连接，用 /ban 禁止某人进入，用 /empty 清空房间',
   roomsLike: (patterns) => patterns.includes('*') ? '所有房间' : patterns.join('、') || '没有房间',
   forgetToken: '忘记令牌',
   close: '关闭',
@@ -200,9 +208,15 @@ export const chinese = {
   readOnly: '你的令牌只允许在此阅读',
   mayNotWrite: (room) => `你的令牌不允许在 ${room} 发言`,
   closedPerson: (name) => `${name} 的连接已关闭。令牌仍有效的话，对方还能回来。`,
+  bannedFrom: (room) => `你已被禁止进入 ${room}`,
+  bannedBecause: (ban) => banned(ban),
+  bannedPerson: (name, room) => `已禁止 ${name} 进入 ${room}。`,
+  unbannedPerson: (name, room) => `${name} 可以再次进入 ${room}。`,
+  notBanned: (name) => `${name} 没有被禁止进入此房间`,
+  banWhere: '请先打开要禁止其进入的房间',
   emptiedRoom: (room) => `${room} 已清空，那里说过的话已被清除。`,
 
-  takes: { room: '房间', name: '名字', nameAndText: '名字 内容' },
+  takes: { room: '房间', name: '名字', nameAndText: '名字 内容', nameAndBan: '名字 10m 原因' },
   commands: {
     join: '打开一个房间',
     nick: '更改你的名字',
@@ -211,6 +225,8 @@ export const chinese = {
     leave: '离开此房间',
     close: '关闭一个人的所有连接',
     empty: '让所有人离开房间，并清除说过的话',
+    ban: '禁止一个人进入此房间，可限时',
+    unban: '允许一个人再次进入此房间',
     help: '列出命令',
   },
   slashes: '要发送以斜杠开头的内容，请输入两个斜杠。',
@@ -229,6 +245,7 @@ export const chinese = {
     unavailable: '未送达：服务器暂时无法保存消息',
     no_such_user: '未送达：没有叫这个名字的人在场',
     not_allowed: '未送达：你的令牌不允许',
+    banned: '未送达：你已被禁止进入那里',
   })[code] ?? `未送达（${code}）`,
   attach: '发送文件',
   dropHere: (room) => `松开即可发送到 ${room}`,

@@ -13,6 +13,8 @@ const COMMANDS = [
   { name: 'leave', takes: null },
   { name: 'close', takes: 'name', isFor: isAdmin },
   { name: 'empty', takes: 'room', isFor: isAdmin },
+  { name: 'ban', takes: 'nameAndBan', isFor: isAdmin },
+  { name: 'unban', takes: 'name', isFor: isAdmin },
   { name: 'help', takes: null },
 ];
 
@@ -34,6 +36,15 @@ export function parse(written) {
 export function addressee(rest) {
   const [, quoted, plain, said] = /^(?:"([^"]+)"|(\S+))\s*([^]*)$/.exec(rest) ?? [];
   return { to: (quoted ?? plain ?? '').replace(/^@/, ''), said: said ?? '' };
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** What follows `/ban`: a name, for how long, such as `10m`, and why. */
+export function banOf(rest) {
+  const { to, said } = addressee(rest);
+  const [, count, unit, why] = /^(?:(\d+)([smhd])(?!\S))?\s*([^]*)$/i.exec(said);
+  return { name: to, seconds: count && Number(count) * SECONDS[unit.toLowerCase()], reason: why || undefined };
 }
 
 /** The commands that begin as what was typed does, while it is still the command that is typed. */

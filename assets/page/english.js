@@ -1,4 +1,10 @@
-import { count, duration, number, size, sizes } from './locale.js';
+import { count, duration, formatWhen, number, size, sizes } from './locale.js';
+
+/** Until when somebody is banned, and why. */
+function banned({ until, reason } = {}) {
+  const when = until ? `An admin has said so, until ${formatWhen(new Date(until))}.` : 'An admin has said so.';
+  return reason ? `${when} The reason: ${reason}` : when;
+}
 
 export const english = {
   lang: 'en',
@@ -134,6 +140,7 @@ export const english = {
     connection_lost: 'The connection was lost. Try again when it is back.',
     unconfirmed: 'The connection was lost before the answer came. Look whether it is done, and try again if not.',
     not_allowed: 'Your token does not allow that.',
+    banned: 'An admin has banned you from there.',
     no_such_user: 'Nobody of that name is here.',
     bad_room: 'This server does not take that as a room name.',
     too_big: 'That is too long for this server.',
@@ -183,6 +190,7 @@ export const english = {
       title: 'An admin has closed your connection',
       body: 'You can come back with the same token while it is good, or with another.',
     },
+    banned: { title: 'You are banned here', body: (reason, ban) => banned(ban) },
   },
   token: 'Token',
   tokenMissing: 'Paste a token first',
@@ -196,7 +204,7 @@ export const english = {
   mayWrite: 'Write in',
   goodUntil: 'Good until',
   admin: 'Admin',
-  adminMay: 'Close anyone’s connections with /close, empty a room with /empty',
+  adminMay: 'Close anyone’s connections with /close, ban someone with /ban, empty a room with /empty',
   roomsLike: (patterns) => patterns.includes('*') ? 'every room' : patterns.join(', ') || 'no room',
   forgetToken: 'Forget the token',
   close: 'Close',
@@ -212,9 +220,15 @@ export const english = {
   readOnly: 'Your token lets you only read here',
   mayNotWrite: (room) => `Your token does not allow you to write in ${room}`,
   closedPerson: (name) => `The connections of ${name} are closed. With a token that is still good they can come back.`,
+  bannedFrom: (room) => `You are banned from ${room}`,
+  bannedBecause: (ban) => banned(ban),
+  bannedPerson: (name, room) => `${name} is banned from ${room}.`,
+  unbannedPerson: (name, room) => `${name} may come into ${room} again.`,
+  notBanned: (name) => `${name} is not banned from this room`,
+  banWhere: 'Open the room first from which this is to be',
   emptiedRoom: (room) => `${room} is empty now, and what was said there is forgotten.`,
 
-  takes: { room: 'room', name: 'name', nameAndText: 'name text' },
+  takes: { room: 'room', name: 'name', nameAndText: 'name text', nameAndBan: 'name 10m reason' },
   commands: {
     join: 'open a room',
     nick: 'change your name',
@@ -223,6 +237,8 @@ export const english = {
     leave: 'leave this room',
     close: 'end all connections of someone',
     empty: 'put everyone out of a room and forget what was said',
+    ban: 'keep someone out of this room, for a time or for good',
+    unban: 'let someone into this room again',
     help: 'list the commands',
   },
   slashes: 'To send a text that begins with a slash, begin with two.',
@@ -241,6 +257,7 @@ export const english = {
     unavailable: 'Not delivered: the server cannot keep messages for now',
     no_such_user: 'Not delivered: nobody of that name is here',
     not_allowed: 'Not delivered: your token does not allow it',
+    banned: 'Not delivered: you are banned from there',
   })[code] ?? `Not delivered (${code})`,
   attach: 'Send a file',
   dropHere: (room) => `Drop to send to ${room}`,

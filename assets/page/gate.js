@@ -25,16 +25,16 @@ export class Gate {
   }
 
   /** Shows it with the reason, as a state of the connection has it. */
-  show({ code, reason }) {
+  show({ code, reason, ban }) {
     const { title, body } = text.refusals[code];
-    const isRemoved = code === 'removed';
+    const isRemoved = ['removed', 'banned'].includes(code);
     byId('gate-title').textContent = title;
     byId('gate-form').hidden = isRemoved;
     byId('gate-removed').hidden = !isRemoved;
     this.#root.hidden = false;
     document.body.classList.add('gated');
     // Once it is shown, so that it is read out.
-    this.#reason.textContent = typeof body === 'function' ? body(reason) : body;
+    this.#reason.textContent = typeof body === 'function' ? body(reason, ban) : body;
     this.#enter.disabled = false;
     this.#field.setAttribute('aria-invalid', code !== 'token_needed');
     this.#field.value = '';
