@@ -47,7 +47,7 @@ use subscription::Subscription;
 pub(super) use subscription::{Person, Subscriber};
 use subscriptions::Subscriptions;
 pub(super) use subscriptions::TooManyPush;
-pub(super) use tell::Those;
+pub(super) use tell::{Knowledge, Those};
 use told::{Told, ToldAlarms};
 use walk::{AlarmWalk, MessageWalk};
 use walks::AlarmWalks;

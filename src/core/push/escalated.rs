@@ -77,7 +77,7 @@ impl Push {
         walk.after = number;
         let one = self.subscriptions.get(number);
         let may_know = one.is_some_and(|it| {
-            it.is_allowed(those.asks_for_tokens) && it.wants_to_know(&walk.notice)
+            those.may_tell(it, walk.notice.room.as_ref()) && it.wants_to_know(&walk.notice)
         });
         if may_know {
             let was_told = walk.before.contains(&number);

@@ -18,20 +18,33 @@ use crate::core::chat::{Author, Message, RoomName, is_alarm_key, keys_of_mention
 use crate::core::now::Now;
 use crate::limits::{MAX_PUSH_TEXT, MAX_PUSH_WALKS};
 
+/// What a server knows of people.
+pub(in crate::core) trait Knowledge {
+    /// Whether somebody sees what is said: they are connected, or in this room at another node.
+    fn is_here(&self, person: &Person, room: Option<&RoomName>) -> bool;
+
+    /// Whether somebody is banned from this room, or from the server, and is told nothing.
+    fn is_banned(&self, person: &Person, room: Option<&RoomName>) -> bool;
+}
+
 /// What is known of people, for those who are told.
 pub(in crate::core) struct Those<'a> {
     /// Who has not shown a token may be told nothing.
     pub(in crate::core) asks_for_tokens: bool,
-    /// Whether somebody is connected: they see what is said.
-    /// Or somebody is in a room at another node.
-    pub(in crate::core) is_here: &'a dyn Fn(&Person, Option<&RoomName>) -> bool,
+    pub(in crate::core) known: &'a dyn Knowledge,
 }
 
 impl Those<'_> {
-    /// Whether this one may be told, and is not here.
-    fn may_tell(&self, one: &Subscription, room: Option<&RoomName>) -> bool {
-        let is_here = |person: &Person| (self.is_here)(person, room);
-        one.is_allowed(self.asks_for_tokens) && !one.person.as_ref().is_some_and(is_here)
+    /// Whether this one may be told.
+    pub(super) fn may_tell(&self, one: &Subscription, room: Option<&RoomName>) -> bool {
+        let is_banned = |person: &Person| self.known.is_banned(person, room);
+        one.is_allowed(self.asks_for_tokens) && !one.person.as_ref().is_some_and(is_banned)
+    }
+
+    /// The same of one who does not see it anyway.
+    fn may_tell_absent(&self, one: &Subscription, room: Option<&RoomName>) -> bool {
+        let is_here = |person: &Person| self.known.is_here(person, room);
+        self.may_tell(one, room) && !one.person.as_ref().is_some_and(is_here)
     }
 }
 
@@ -194,7 +207,7 @@ impl Push {
         let found = self.called(to);
         let is_direct = |number: &u64| {
             let one = self.subscriptions.get(*number);
-            one.is_some_and(|it| it.wants(PushKind::Direct) && those.may_tell(it, None))
+            one.is_some_and(|it| it.wants(PushKind::Direct) && those.may_tell_absent(it, None))
         };
         let found: Vec<u64> = found.into_iter().filter(is_direct).collect();
         let author = message.author.name.to_string();
@@ -299,8 +312,9 @@ impl Push {
             true => Rc::new(walk.notice.as_escalated()),
             false => Rc::clone(&walk.notice),
         };
-        let may_know =
-            one.is_some_and(|it| it.is_allowed(those.asks_for_tokens) && it.wants_to_know(&notice));
+        let may_know = one.is_some_and(|it| {
+            those.may_tell(it, notice.room.as_ref()) && it.wants_to_know(&notice)
+        });
         if may_know && !walk.is_known && !self.has_got(number, &walk.notice) {
             let is_moot = self.queue(number, (&notice, true), now) == Some(Queued::Moot);
             if is_moot {
@@ -393,8 +407,8 @@ impl Push {
             return false;
         };
         let may_tell = match notice.kind {
-            PushKind::Alarm => one.is_allowed(those.asks_for_tokens),
-            _ => those.may_tell(one, notice.room.as_ref()),
+            PushKind::Alarm => those.may_tell(one, notice.room.as_ref()),
+            _ => those.may_tell_absent(one, notice.room.as_ref()),
         };
         let is_told = may_tell && one.is_told(notice, author, now.unix_ms);
         if is_told {

@@ -16,7 +16,7 @@ use crate::limits::{
     MAX_PUSH_PAYLOAD, MAX_PUSH_PER_PERSON, MAX_PUSH_QUEUE_EACH, MAX_PUSH_TEXT, MAX_PUSH_WALKS,
     PUSH_RENEWAL_MS, PUSH_TTL_S,
 };
-use world::{ALARM, ALL, MINUTE_MS, World, holder, wanted};
+use world::{ALARM, ALL, MINUTE_MS, World, holder, room, wanted};
 
 #[test]
 fn an_alarm_is_told_from_a_severity_up_and_withdrawn_from_those_who_were_told() {
@@ -144,7 +144,7 @@ fn who_is_named_is_told_once_and_who_is_here_or_has_said_it_is_not() {
     world.say("ana", None, "hello @ana");
     world.deliver();
     assert_eq!(world.got("ana"), ["mention", "message"]);
-    world.here.insert("ana".to_owned());
+    world.people.here.insert("ana".to_owned());
     world.say("cy", None, "hello @ana");
     world.raise("info");
     world.deliver();
@@ -153,6 +153,23 @@ fn who_is_named_is_told_once_and_who_is_here_or_has_said_it_is_not() {
         ["mention", "message", "raised"],
         "alarms always"
     );
+}
+
+#[test]
+fn who_is_banned_from_a_room_is_told_nothing_of_it() {
+    let mut world = World::new();
+    for name in ["ana", "ben"] {
+        world.subscribe(name, holder(name), wanted(&["*"], ALL));
+    }
+    world
+        .people
+        .banned
+        .insert(("ana".to_owned(), room("plant")));
+    world.say("cy", None, "hello @ana and @ben");
+    world.raise("critical");
+    world.deliver();
+    assert!(world.got("ana").is_empty());
+    assert_eq!(world.got("ben"), ["raised", "mention"]);
 }
 
 #[test]
@@ -503,7 +520,7 @@ fn a_flood_of_alarms_in_one_room_hides_no_alarm_of_another() {
         .push
         .told
         .all()
-        .any(|(alarm, _)| alarm.0 == world::room("quiet"));
+        .any(|(alarm, _)| alarm.0 == room("quiet"));
     assert!(is_told, "it waits behind the others");
 }
 

@@ -77,12 +77,12 @@ impl<S: Stream> Server<S> {
         Some(ban.record().clone())
     }
 
-    /// Whether whoever has tokens of this name is banned from the server.
-    pub(super) fn is_banned_everywhere(&self, name: &str) -> bool {
+    /// Whether whoever has tokens of this name is banned from a room, or, without one, from the server.
+    pub(super) fn is_name_banned(&self, name: &str, room: Option<&RoomName>) -> bool {
         let bans = &self.banning.bans;
         !bans.is_empty() && {
             let name = PersonName::of_token(name);
-            name.is_some_and(|name| bans.find(Some(&name), None, None).is_some())
+            name.is_some_and(|name| bans.find(Some(&name), None, room).is_some())
         }
     }
 

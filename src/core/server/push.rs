@@ -17,7 +17,7 @@ use crate::core::id::ConnectionId;
 use crate::core::now::Now;
 use crate::core::pattern::{RoomPatterns, covers};
 use crate::core::push::{
-    Person, Push, PushCall, PushOutcome, Subscriber, Those, ToldPush, TooManyPush,
+    Knowledge, Person, Push, PushCall, PushOutcome, Subscriber, Those, ToldPush, TooManyPush,
 };
 use crate::core::server::Server;
 use crate::core::server::error::CommandError;
@@ -115,10 +115,7 @@ impl<S: Stream> Server<S> {
             let state = state.and_then(|key| self.chat.state_of_key(room, key));
             let state = state.filter(|it| it.offset == offset);
             let place = (name, self.chat.epoch(room));
-            let is_here = |person: &Person, room: Option<&RoomName>| {
-                self.is_looked_at(person, room) || self.is_banned(person)
-            };
-            let those = self.those(&is_here);
+            let those = self.those();
             pushing
                 .push
                 .on_message(place, &message, state.as_ref(), &those, now);
@@ -132,10 +129,7 @@ impl<S: Stream> Server<S> {
             return false;
         };
         self.budget.spend(cost::MESSAGE);
-        let is_here = |person: &Person, room: Option<&RoomName>| {
-            self.is_looked_at(person, room) || self.is_banned(person)
-        };
-        let those = self.those(&is_here);
+        let those = self.those();
         let is_told = pushing.push.on_direct(to, message, &those, now);
         self.pushing = Some(pushing);
         is_told
@@ -146,10 +140,7 @@ impl<S: Stream> Server<S> {
         let Some(mut pushing) = self.pushing.take() else {
             return;
         };
-        let is_here = |person: &Person, room: Option<&RoomName>| {
-            self.is_looked_at(person, room) || self.is_banned(person)
-        };
-        let those = self.those(&is_here);
+        let those = self.those();
         // One at the least: what comes before it may take all of the budget, tick after tick.
         while pushing.push.has_work() {
             self.budget.spend(cost::LOOKUP + cost::MESSAGE);
@@ -328,20 +319,11 @@ impl<S: Stream> Server<S> {
             || origin::is_allowed(&of_page, None, &self.allowed_origins)
     }
 
-    fn those<'a>(&self, is_here: &'a dyn Fn(&Person, Option<&RoomName>) -> bool) -> Those<'a> {
+    fn those(&self) -> Those<'_> {
         Those {
             asks_for_tokens: !self.access.is_open(),
-            is_here,
+            known: self,
         }
-    }
-
-    /// Whether somebody sees what is said in a room: they are connected here, or in the room at another node.
-    fn is_looked_at(&self, person: &Person, room: Option<&RoomName>) -> bool {
-        let is_elsewhere = |room| match person {
-            Person::Holder(name) => self.chat.is_named_elsewhere(room, name),
-            Person::Visitor { id, .. } => self.chat.is_elsewhere(room, *id),
-        };
-        self.is_connected(person) || room.is_some_and(is_elsewhere)
     }
 
     /// Whether somebody is connected, and is told what is said to them: who only reads a stream is not.
@@ -355,19 +337,29 @@ impl<S: Stream> Server<S> {
         }
     }
 
-    /// Whether somebody is banned from the server, and is told nothing.
-    fn is_banned(&self, person: &Person) -> bool {
-        match person {
-            Person::Holder(name) => self.is_banned_everywhere(name),
-            Person::Visitor { .. } => false,
-        }
-    }
-
     fn is_talked_to(&self, holder: &str) -> bool {
         let name = PersonName::of_token(holder);
         let connections = name.map(|name| self.access.connections_of(&name));
         let mut connections = connections.iter().flatten();
         connections.any(|id| self.get(*id).is_some_and(|it| it.door.facts().has_people))
+    }
+}
+
+impl<S: Stream> Knowledge for Server<S> {
+    fn is_here(&self, person: &Person, room: Option<&RoomName>) -> bool {
+        let is_elsewhere = |room| match person {
+            Person::Holder(name) => self.chat.is_named_elsewhere(room, name),
+            Person::Visitor { id, .. } => self.chat.is_elsewhere(room, *id),
+        };
+        self.is_connected(person) || room.is_some_and(is_elsewhere)
+    }
+
+    fn is_banned(&self, person: &Person, room: Option<&RoomName>) -> bool {
+        match person {
+            Person::Holder(name) => self.is_name_banned(name, room),
+            // Names of visitors are free: there are no bans of them.
+            Person::Visitor { .. } => false,
+        }
     }
 }
 

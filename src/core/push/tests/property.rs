@@ -80,8 +80,8 @@ proptest! {
                     let change = json!({"alarm": STATES[state], "severity": severity, "text": severity});
                     world.alarm(NAMES[who], &change);
                 }
-                Step::Come(who) => drop(world.here.insert(NAMES[who].to_owned())),
-                Step::Go(who) => drop(world.here.remove(NAMES[who])),
+                Step::Come(who) => drop(world.people.here.insert(NAMES[who].to_owned())),
+                Step::Go(who) => drop(world.people.here.remove(NAMES[who])),
                 Step::Pass(ms) => world.pass(ms),
                 Step::Answer(status) => {
                     let calls = world.leaving();

@@ -7,19 +7,41 @@ use serde_json::{Value, json};
 use crate::codec::json::push::{PushKeys, PushKind, Severity, Wanted};
 use crate::core::chat::{Author, Content, Message, Owner, RoomName};
 use crate::core::now::Now;
-use crate::core::push::{Person, Push, PushCall, PushOutcome, PushResult, Subscriber, Those};
+use crate::core::push::{
+    Knowledge, Person, Push, PushCall, PushOutcome, PushResult, Subscriber, Those,
+};
 use crate::core::store::KeptPush;
 
 /// A parlor that pushes, and what its services have got.
 pub(super) struct World {
     pub(super) push: Push,
     pub(super) now: Now,
-    pub(super) here: BTreeSet<String>,
+    pub(super) people: People,
     pub(super) asks_for_tokens: bool,
     /// That of the next message.
     pub(super) offset: u64,
     /// What was delivered to each endpoint.
     pub(super) got: BTreeMap<String, Vec<Value>>,
+}
+
+/// Who is where, by their names.
+#[derive(Default)]
+pub(super) struct People {
+    pub(super) here: BTreeSet<String>,
+    /// And the room from which they are banned.
+    pub(super) banned: BTreeSet<(String, RoomName)>,
+}
+
+impl Knowledge for People {
+    fn is_here(&self, person: &Person, _: Option<&RoomName>) -> bool {
+        let name = person.name();
+        name.is_some_and(|name| self.here.contains(&**name))
+    }
+
+    fn is_banned(&self, person: &Person, room: Option<&RoomName>) -> bool {
+        let both = person.name().zip(room);
+        both.is_some_and(|(name, room)| self.banned.contains(&(name.to_string(), room.clone())))
+    }
 }
 
 /// The first millisecond of a day.
@@ -61,7 +83,7 @@ impl World {
                 ms: 1_000,
                 unix_ms: MIDNIGHT_MS,
             },
-            here: BTreeSet::new(),
+            people: People::default(),
             asks_for_tokens: true,
             offset: 41,
             got: BTreeMap::new(),
@@ -84,13 +106,9 @@ impl World {
     }
 
     pub(super) fn with<T>(&mut self, act: impl FnOnce(&mut Push, &Those<'_>, Now) -> T) -> T {
-        let here = &self.here;
-        let is_here = |person: &Person, _: Option<&RoomName>| {
-            person.name().is_some_and(|name| here.contains(&**name))
-        };
         let those = Those {
             asks_for_tokens: self.asks_for_tokens,
-            is_here: &is_here,
+            known: &self.people,
         };
         let done = act(&mut self.push, &those, self.now);
         assert_eq!(self.push.check(), Ok(()));
