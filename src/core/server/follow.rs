@@ -120,6 +120,10 @@ impl<S: Stream> Server<S> {
         if is_in || !is_there || may.is_err() {
             return;
         }
+        // A search has found what began meanwhile. It does not know from which message on the room is wanted.
+        if next.why == Why::Found && self.loading.has_entry_aside(id, &next.room) {
+            return;
+        }
         if self.chat.rooms_of(id).count() >= self.most_rooms(id) {
             return self.tell_full(id);
         }

@@ -117,6 +117,15 @@ impl Follower {
         }
     }
 
+    /// A search may have found it meanwhile, and does not know from which message on it is wanted.
+    fn put_off(&mut self, next: ToEnter) {
+        match self.queue.iter_mut().find(|it| it.room == next.room) {
+            Some(queued) if queued.why == Why::Found => *queued = next,
+            Some(_) => {}
+            None => self.queue.push_back(next),
+        }
+    }
+
     fn can_go_on(&self) -> bool {
         let has_work = !self.queue.is_empty() || (self.search.is_some() && !self.waits_for_log());
         has_work && !self.is_resting
@@ -227,7 +236,9 @@ impl Followers {
         next.tries += 1;
         let is_put_off = next.tries < MAX_ENTRY_TRIES;
         if let Some(follower) = self.by_connection.get_mut(&id) {
-            follower.queue.extend(Some(next).filter(|_| is_put_off));
+            if is_put_off {
+                follower.put_off(next);
+            }
             self.rest(id, until_ms);
         }
         is_put_off

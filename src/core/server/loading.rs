@@ -166,6 +166,14 @@ impl Loading {
         }
     }
 
+    /// Whether the entry of a connection into a room was put aside.
+    pub(super) fn has_entry_aside(&self, id: ConnectionId, room: &RoomName) -> bool {
+        let is_it = |aside: &Aside| matches!(aside, Aside::Entry { id: it, next } if *it == id && next.room == *room);
+        let load = self.rooms.get(room);
+        let aside = load.into_iter().flat_map(|load| &load.aside);
+        aside.chain(&self.ready).any(is_it)
+    }
+
     /// Whether a room can be asked for now: it is ready for that.
     pub(super) fn readiness(&mut self, room: &RoomName, now_ms: u64) -> Readiness {
         if self.rooms.contains_key(room) {
