@@ -28,7 +28,8 @@
 //! 4. A whole message goes to the door by which its sender came, through the one place that knows them all
 //!    (`core::server::doors`, `on_incoming`): at the plain one it is published as it is, at the others a command or a line
 //!    may ask for that (`core::server`, `publish`). Everything else knows a door by its row of facts (`core::net::door`).
-//!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted. It is
+//!    Whether its sender may is asked of their rights (`core::access`), which are `Open` where no token is wanted, and of the
+//!    bans (`core::ban`), where there are any. It is
 //!    submitted to the room's log: without a store that is the room, which gives it its offset and remembers it
 //!    (`core::chat`), all at once. A message that wants a state of its key is checked in that order, by whoever makes it: here, on
 //!    the store's thread, or in Redis.
